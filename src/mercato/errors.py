@@ -1,0 +1,60 @@
+"""The exceptions of Mercato.
+
+    MercatoError
+    ├── InvalidInputError        a caller's value breaks a rule: parameter, constraint, given, remedy
+    ├── DataError                a file from outside (catalogue, events) cannot be used
+    ├── SnapshotError            a catalogue snapshot is truncated, altered or of another version
+    │   └── EncoderMismatchError     ... or was built with another encoder than the one served
+    ├── StateError               the state store cannot be read or written
+    ├── ModelError               a model file is missing, altered or fails
+    └── ServerError              the Triton server cannot be found, started or reached
+
+Every message says what was expected, what was given, and what to do about it.
+"""
+
+
+class MercatoError(Exception):
+    """Base of every error that Mercato raises on purpose."""
+
+
+class InvalidInputError(MercatoError):
+    """A caller's value breaks a rule; becomes INVALID_ARGUMENT on the wire.
+
+    Attributes:
+        parameter: name of the offending parameter, as the caller knows it (``QUERY``, ``FILTER``, ...).
+    """
+
+    def __init__(self, parameter: str, problem: str, remedy: str = "") -> None:
+        """Make the error.
+
+        Args:
+            parameter: the parameter's name.
+            problem: the constraint and what was given, as a clause.
+            remedy: what to do, as a clause; empty where the constraint says it all.
+        """
+        self.parameter = parameter
+        super().__init__(f"{parameter}: {problem}" + (f"; {remedy}" if remedy else ""))
+
+
+class DataError(MercatoError):
+    """A catalogue or events file cannot be used as it is."""
+
+
+class SnapshotError(MercatoError):
+    """A catalogue snapshot is missing, truncated, altered or of another version."""
+
+
+class EncoderMismatchError(SnapshotError):
+    """A snapshot was built with another encoder than the one that is served."""
+
+
+class StateError(MercatoError):
+    """The state store cannot be read or written."""
+
+
+class ModelError(MercatoError):
+    """A model file is missing, altered, or fails when run."""
+
+
+class ServerError(MercatoError):
+    """The Triton server cannot be found, started or reached."""

@@ -1,0 +1,83 @@
+"""The command line: ``python -m export MODEL --target TARGET --out DIR``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+from mercato.errors import MercatoError
+
+app = typer.Typer(
+    help="Export models for serving, each behind a parity gate.", no_args_is_help=True, add_completion=False
+)
+
+TargetOption = Annotated[str, typer.Option(help="onnx: fp32 ONNX alone. int8: int8 ONNX for CPU beside it.")]
+OutOption = Annotated[Path, typer.Option(help="Folder to write; replaced as a whole, or left as it is on failure.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, the manifest, and nothing else.")]
+
+
+@app.callback()
+def main() -> None:
+    """Export models for serving, each behind a parity gate."""
+
+
+@app.command(epilog="Example: python -m export encoder --target int8 --out var/models/encoder")
+def encoder(
+    target: TargetOption = "int8",
+    out: OutOption = Path("var/models/encoder"),
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder with model.safetensors, config.json, tokenizer.json.")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Product texts for the gate: parquet, csv, jsonl or txt.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of --texts.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export the text encoder (all-MiniLM-L6-v2) with pooling and normalisation inside the graph."""
+
+    def work(report: Callable[[str], None]) -> dict[str, Any]:
+        report("loading PyTorch and weights")
+        from export.encoder import describe_encoder
+        from export.pipeline import export_model
+        from export.texts import read_texts
+        from export.weights import MINILM, locate_weights
+
+        samples, origin = read_texts(texts, column=text_column)
+        exportable = describe_encoder(locate_weights(MINILM, folder=weights, sha256=sha256), samples)
+        return export_model(exportable, target=target, out=out, parity_source={"texts": origin}, report=report)
+
+    _run(work, out=out, as_json=as_json)
+
+
+def _run(work: Callable[[Callable[[str], None]], dict[str, Any]], *, out: Path, as_json: bool) -> None:
+    """Run an export with its progress on standard error, and end with one sentence, whatever happened."""
+    # transformers draws its own bars on the standard error stream
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    console = Console(stderr=True)
+    try:
+        with console.status("starting") as status:
+
+            def report(line: str) -> None:
+                console.print(line, highlight=False, markup=False)
+                status.update(line.strip())
+
+            manifest = work(report)
+    except MercatoError as exc:
+        console.print(f"export failed: {exc}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from exc
+    if as_json:
+        typer.echo(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    else:
+        sizes = ", ".join(f"{name} {record['bytes'] / 1e6:.1f} MB" for name, record in manifest["files"].items())
+        console.print(f"wrote {out}: {sizes}", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,89 @@
+"""The text encoder: a BERT-like model with mean pooling and L2 normalisation inside the graph."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from export.exportable import Exportable
+from export.parity import CosineGate
+from export.weights import LocatedWeights
+from mercato.encoder.manifest import hash_file
+from mercato.encoder.tokenizer import DEFAULT_MAX_TOKENS, TextTokenizer
+
+POOLING = "mean"
+
+
+class SentenceEncoder(torch.nn.Module):
+    """Token ids to unit vectors: the trunk, the mean of its token states over real tokens, L2 normalisation."""
+
+    def __init__(self, trunk: torch.nn.Module) -> None:
+        """Wrap a trunk that returns ``last_hidden_state``."""
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Encode: int64 [batch, sequence] twice -> float32 [batch, dimension], unit length."""
+        states = self.trunk(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask.unsqueeze(-1).to(states.dtype)
+        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def describe_encoder(
+    weights: LocatedWeights, texts: Sequence[str], *, max_tokens: int = DEFAULT_MAX_TOKENS
+) -> Exportable:
+    """Load an encoder's weights and describe how to export them.
+
+    Args:
+        weights: where they are.
+        texts: real product texts for the parity gate.
+        max_tokens: where serving cuts a text.
+    """
+    from transformers import AutoModel
+
+    trunk = AutoModel.from_pretrained(weights.folder, attn_implementation="eager", dtype=torch.float32)
+    tokenizer_file = weights.folder / "tokenizer.json"
+    tokenizer = TextTokenizer(tokenizer_file, max_tokens=max_tokens)
+    dimension = int(trunk.config.hidden_size)
+    tokenizer_sha256 = hash_file(tokenizer_file)
+    identity = identify(weights.sha256, tokenizer_sha256, POOLING, str(max_tokens))
+    return Exportable(
+        name="encoder",
+        module=SentenceEncoder(trunk).eval(),
+        inputs=("input_ids", "attention_mask"),
+        outputs=("embedding",),
+        axes={
+            "input_ids": ("batch", "sequence"),
+            "attention_mask": ("batch", "sequence"),
+            "embedding": ("batch", "dimension"),
+        },
+        sizes={"dimension": dimension},
+        items=[
+            {"input_ids": ids, "attention_mask": np.ones_like(ids)} for ids in (tokenizer([text])[0] for text in texts)
+        ],
+        gates={"fp32": CosineGate(mean=0.9999, minimum=0.9999), "int8": CosineGate(mean=0.99, minimum=0.97)},
+        source={
+            "repository": weights.model.repository,
+            "revision": weights.model.revision,
+            "licence": weights.model.licence,
+            "origin": weights.origin,
+            "sha256": {"model.safetensors": weights.sha256, "tokenizer.json": tokenizer_sha256},
+        },
+        serving={
+            "identity": identity,
+            "dimension": dimension,
+            "max_tokens": max_tokens,
+            "pooling": POOLING,
+            "normalized": True,
+        },
+        companions={"tokenizer.json": tokenizer_file},
+    )
+
+
+def identify(*parts: str) -> str:
+    """Return the encoder's identity: the first 32 digits of sha256 over its parts, a line each."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

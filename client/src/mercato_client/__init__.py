@@ -1,1 +1,43 @@
+"""A thin gRPC client for Mercato search and recommendation, on NVIDIA Triton Inference Server.
 
+``Client`` for blocking programs, ``AsyncClient`` for asyncio; the answers are frozen values, the errors one tree.
+"""
+
+from mercato_client._async_client import AsyncClient
+from mercato_client._calls import assign_event_ids
+from mercato_client._client import Client
+from mercato_client.errors import (
+    ClientClosedError,
+    DeadlineExceededError,
+    InvalidArgumentError,
+    MercatoClientError,
+    ProtocolError,
+    ServerError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from mercato_client.settings import Retries, Timeouts, Tls
+from mercato_client.types import Health, JsonObject, Product, Rejection, ResultPage, WriteResult
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClientClosedError",
+    "DeadlineExceededError",
+    "Health",
+    "InvalidArgumentError",
+    "JsonObject",
+    "MercatoClientError",
+    "Product",
+    "ProtocolError",
+    "Rejection",
+    "ResultPage",
+    "Retries",
+    "ServerError",
+    "Timeouts",
+    "Tls",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "WriteResult",
+    "assign_event_ids",
+]

@@ -1,0 +1,171 @@
+"""What each method asks of a server: built here once, carried out by the two clients."""
+
+import math
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from tritonclient.grpc import InferInput, InferResult
+
+from mercato_client._codec import decode_page, decode_write, encode_inputs, encode_list
+from mercato_client.contract import CATALOG, EVENTS, RECOMMEND, SEARCH, ModelSpec
+from mercato_client.errors import InvalidArgumentError
+from mercato_client.settings import check_timeout
+from mercato_client.types import JsonObject, ResultPage, WriteResult
+
+Answer = TypeVar("Answer")
+
+PRODUCT_PLACEMENT = "product-page"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[Answer]):
+    """One inference request and how to read its answer.
+
+    Attributes:
+        model: name of the model.
+        inputs: its tensors.
+        decode: reads the answer, or raises ``ProtocolError``.
+        repeatable: whether it may be made twice without harm.
+        timeout_s: seconds allowed, possibly infinite.
+    """
+
+    model: str
+    inputs: list[InferInput]
+    decode: Callable[[InferResult], Answer]
+    repeatable: bool
+    timeout_s: float
+
+    def to_infer_arguments(self) -> dict[str, Any]:
+        """The arguments of tritonclient's ``infer``; the deadline goes to the server too, as microseconds."""
+        arguments: dict[str, Any] = {"model_name": self.model, "inputs": self.inputs}
+        if self.timeout_s != math.inf:
+            arguments["client_timeout"] = self.timeout_s
+            # Triton drops a request that has waited in its queue for longer; 0 would mean no limit.
+            arguments["timeout"] = max(1, round(self.timeout_s * 1e6))
+        return arguments
+
+
+def call_search(
+    query: str,
+    *,
+    user_id: str | None,
+    visitor_id: str | None,
+    filter: str | None,
+    page_size: int | None,
+    offset: int | None,
+    context: JsonObject | None,
+    options: JsonObject | None,
+    timeout_s: float,
+) -> Call[ResultPage]:
+    """Build a search; the parameters are those of ``Client.search``."""
+    values: dict[str, object] = {"QUERY": query, "USER_ID": user_id, "VISITOR_ID": visitor_id}
+    page = {"FILTER": filter, "PAGE_SIZE": page_size, "OFFSET": offset, "CONTEXT": context, "OPTIONS": options}
+    return _call_page(SEARCH, values | page, timeout_s)
+
+
+def call_recommend(
+    placement: str,
+    *,
+    user_id: str | None,
+    visitor_id: str | None,
+    seed_product_ids: Sequence[str] | None,
+    filter: str | None,
+    page_size: int | None,
+    offset: int | None,
+    context: JsonObject | None,
+    options: JsonObject | None,
+    timeout_s: float,
+) -> Call[ResultPage]:
+    """Build a recommendation; the parameters are those of ``Client.recommend``."""
+    seeds = None if seed_product_ids is None else encode_list("seed_product_ids", seed_product_ids)
+    values: dict[str, object] = {"PLACEMENT": placement, "USER_ID": user_id, "VISITOR_ID": visitor_id}
+    values["SEED_PRODUCT_IDS"] = seeds
+    page = {"FILTER": filter, "PAGE_SIZE": page_size, "OFFSET": offset, "CONTEXT": context, "OPTIONS": options}
+    return _call_page(RECOMMEND, values | page, timeout_s)
+
+
+def _call_page(model: ModelSpec, values: Mapping[str, object], timeout_s: float) -> Call[ResultPage]:
+    inputs = encode_inputs(model, values)
+    offset = values["OFFSET"]
+    first_rank = 1 + (int(offset) if isinstance(offset, int) else 0)
+    return Call(
+        model=model.name,
+        inputs=inputs,
+        decode=partial(decode_page, model, first_rank=first_rank),
+        repeatable=True,
+        timeout_s=check_timeout("timeout_s", timeout_s),
+    )
+
+
+def call_write_events(events: Iterable[JsonObject], *, timeout_s: float) -> Call[WriteResult]:
+    """Build a write of events, each with an id, so that repeating it counts them once."""
+    return _call_write(EVENTS, encode_list("events", assign_event_ids(events)), timeout_s, repeatable=True)
+
+
+def call_write_catalog(operations: Iterable[JsonObject], *, timeout_s: float) -> Call[WriteResult]:
+    """Build a write of catalogue operations."""
+    return _call_write(CATALOG, encode_list("operations", operations), timeout_s, repeatable=False)
+
+
+def _call_write(model: ModelSpec, text: str, timeout_s: float, *, repeatable: bool) -> Call[WriteResult]:
+    return Call(
+        model=model.name,
+        inputs=encode_inputs(model, {model.inputs[0].name: text}),
+        decode=partial(decode_write, model),
+        repeatable=repeatable,
+        timeout_s=check_timeout("timeout_s", timeout_s),
+    )
+
+
+def assign_event_ids(events: Iterable[JsonObject]) -> list[JsonObject]:
+    """Return the events, those without an ``event_id`` as copies that have a new, random one.
+
+    ``write_events`` does this by itself. Do it before, and keep the result, to be able to write the same events again
+    after a ``DeadlineExceededError`` or ``UnavailableError`` without counting any of them twice.
+
+    Args:
+        events: JSON objects; they are not changed.
+
+    Raises:
+        InvalidArgumentError: an event is no mapping, or ``events`` is a single one.
+    """
+    assigned: list[JsonObject] = []
+    if isinstance(events, Mapping):
+        raise InvalidArgumentError("events: must be a list, is one event; put it into a list", parameter="events")
+    for index, event in enumerate(events):
+        if not isinstance(event, Mapping):
+            raise InvalidArgumentError(
+                f"events[{index}]: must be a mapping such as {{'event_type': 'add-to-cart', ...}}, is {event!r}",
+                parameter="events",
+            )
+        assigned.append(event if event.get("event_id") else {**event, "event_id": uuid.uuid4().hex})
+    return assigned
+
+
+def upsert_operations(products: Iterable[JsonObject]) -> list[JsonObject]:
+    """The operations that put whole products in place of what the catalogue holds."""
+    return [{"operation": "upsert", "product": product} for product in _several("products", products)]
+
+
+def patch_operations(products: Iterable[JsonObject]) -> list[JsonObject]:
+    """The operations that merge fields into products."""
+    return [{"operation": "patch", "product": product} for product in _several("products", products)]
+
+
+def delete_operations(product_ids: Iterable[str]) -> list[JsonObject]:
+    """The operations that remove products."""
+    return [{"operation": "delete", "id": id_} for id_ in _several("product_ids", product_ids)]
+
+
+Item = TypeVar("Item")
+
+
+def _several(parameter: str, items: Iterable[Item]) -> Iterable[Item]:
+    if isinstance(items, str | Mapping):
+        raise InvalidArgumentError(
+            f"{parameter}: must be a list, is one {type(items).__name__}; put it into a list", parameter=parameter
+        )
+    return items

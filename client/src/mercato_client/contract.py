@@ -1,0 +1,102 @@
+"""Names, types and shapes of the tensors of every model that clients may call.
+
+Pure data. The same facts stand in each model's ``config.pbtxt`` and in the ONNX files; a test compares them.
+Shapes leave out the batch dimension, which comes first on the wire; -1 is any length.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DataType = Literal["BYTES", "FP32", "INT32", "INT64"]
+"""Type names as they travel; ``config.pbtxt`` writes ``TYPE_STRING`` for BYTES and ``TYPE_`` before the others."""
+
+EMBEDDING_WIDTH = 384  # all-MiniLM-L6-v2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """One input or output.
+
+    Attributes:
+        name: as in ``config.pbtxt``.
+        dtype: Triton's type name; BYTES holds UTF-8 text.
+        dims: shape without the batch dimension; -1 is any length.
+        optional: whether a request may leave it out. Always False for outputs.
+    """
+
+    name: str
+    dtype: DataType
+    dims: tuple[int, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What one model takes and answers.
+
+    Attributes:
+        name: the model's name on the server.
+        inputs: in the order of ``config.pbtxt``.
+        outputs: in the order of ``config.pbtxt``.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def _text(name: str, *, optional: bool = False) -> TensorSpec:
+    return TensorSpec(name=name, dtype="BYTES", dims=(1,), optional=optional)
+
+
+def _count(name: str) -> TensorSpec:
+    return TensorSpec(name=name, dtype="INT32", dims=(1,), optional=True)
+
+
+_PAGE_INPUTS = (
+    _text("FILTER", optional=True),
+    _count("PAGE_SIZE"),
+    _count("OFFSET"),
+    _text("CONTEXT", optional=True),
+    _text("OPTIONS", optional=True),
+)
+
+_PAGE_OUTPUTS = (
+    TensorSpec(name="PRODUCT_ID", dtype="BYTES", dims=(-1,)),
+    TensorSpec(name="SCORE", dtype="FP32", dims=(-1,)),
+    TensorSpec(name="DETAILS", dtype="BYTES", dims=(1,)),
+)
+
+SEARCH = ModelSpec(
+    name="search",
+    inputs=(_text("QUERY"), _text("VISITOR_ID", optional=True), _text("USER_ID", optional=True), *_PAGE_INPUTS),
+    outputs=_PAGE_OUTPUTS,
+)
+
+RECOMMEND = ModelSpec(
+    name="recommend",
+    inputs=(
+        _text("PLACEMENT"),
+        _text("USER_ID", optional=True),
+        _text("VISITOR_ID", optional=True),
+        _text("SEED_PRODUCT_IDS", optional=True),
+        *_PAGE_INPUTS,
+    ),
+    outputs=_PAGE_OUTPUTS,
+)
+
+EVENTS = ModelSpec(name="events", inputs=(_text("EVENTS"),), outputs=(_text("RESULT"),))
+
+CATALOG = ModelSpec(name="catalog", inputs=(_text("OPERATIONS"),), outputs=(_text("RESULT"),))
+
+ENCODER = ModelSpec(
+    name="encoder",
+    inputs=(
+        TensorSpec(name="input_ids", dtype="INT64", dims=(-1,)),
+        TensorSpec(name="attention_mask", dtype="INT64", dims=(-1,)),
+    ),
+    outputs=(TensorSpec(name="embedding", dtype="FP32", dims=(EMBEDDING_WIDTH,)),),
+)
+
+MODELS = {model.name: model for model in (SEARCH, RECOMMEND, EVENTS, CATALOG, ENCODER)}
+"""Every model of the contract by name."""

@@ -1,0 +1,14 @@
+"""Text as it comes in: queries made regular, words for the word index, times."""
+
+from mercato.text.normalize import QUERY_LIMIT_CHARS, decode_utf8, normalize_query
+from mercato.text.timestamps import format_timestamp, parse_timestamp
+from mercato.text.words import WordAnalyzer
+
+__all__ = [
+    "QUERY_LIMIT_CHARS",
+    "WordAnalyzer",
+    "decode_utf8",
+    "format_timestamp",
+    "normalize_query",
+    "parse_timestamp",
+]

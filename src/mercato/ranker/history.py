@@ -1,0 +1,68 @@
+"""How much each event of a history counts, and the history as one vector."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES
+from mercato.signals.events import SECONDS_PER_DAY
+
+PURCHASE = EVENT_TYPE_CODES["purchase-complete"]
+
+_WEIGHT_BY_TYPE = {"detail-page-view": 0.3, "add-to-cart": 0.7, "purchase-complete": 1.0}
+TYPE_WEIGHTS = np.array([_WEIGHT_BY_TYPE.get(name, 0.0) for name in EVENT_TYPES], dtype=np.float32)
+"""float32 [types]: how much an event says about what its user wants; a purchase counts 1."""
+
+HALF_LIFE_DAYS = 30.0
+"""Age at which an event of a history counts half."""
+
+SESSION_HALF_LIFE_DAYS = 1.0 / 24.0
+SESSION_BOOST = 3.0
+"""What the user does now says more than last week's shopping: a fresh event counts 1 + SESSION_BOOST times."""
+
+
+def compute_event_weights(
+    time: NDArray[np.float64], event_type: NDArray[np.uint8], *, now: float | NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Weigh events by type and age.
+
+    With age ``a`` in days (future events have age 0):
+    ``type_weight * (0.5 ** (a / HALF_LIFE_DAYS) + SESSION_BOOST * 0.5 ** (a / SESSION_HALF_LIFE_DAYS))``.
+
+    Args:
+        time: float64 [h], seconds since 1970 UTC.
+        event_type: uint8 [h], code in :data:`mercato.events.event_type.EVENT_TYPE_CODES`; unknown codes weigh 0.
+        now: seconds since 1970 UTC, one moment or float64 [h].
+
+    Returns:
+        float32 [h], >= 0.
+    """
+    age = (np.maximum(now - time, 0.0) / SECONDS_PER_DAY).astype(np.float32)
+    # exp of float32 is vectorised in numpy, exp2 is not.
+    decay = np.exp(age * np.float32(-np.log(2.0) / HALF_LIFE_DAYS))
+    decay += np.float32(SESSION_BOOST) * np.exp(age * np.float32(-np.log(2.0) / SESSION_HALF_LIFE_DAYS))
+    known = np.minimum(event_type, len(TYPE_WEIGHTS) - 1)
+    weight: NDArray[np.float32] = decay * TYPE_WEIGHTS[known] * (event_type < len(TYPE_WEIGHTS))
+    return weight
+
+
+def history_vector(
+    vectors: NDArray[np.float32], time: NDArray[np.float64], event_type: NDArray[np.uint8], *, now: float
+) -> NDArray[np.float32]:
+    """Summarise a history as the direction of its weighted mean.
+
+    Args:
+        vectors: float32 [h, D], the products' vectors.
+        time: float64 [h], seconds since 1970 UTC.
+        event_type: uint8 [h], code in :data:`mercato.events.event_type.EVENT_TYPE_CODES`.
+        now: seconds since 1970 UTC.
+
+    Returns:
+        float32 [D] of unit length; zeros where nothing counts (no events, or only types of weight 0).
+    """
+    weight = compute_event_weights(time, event_type, now=now)
+    total = weight @ vectors
+    norm = float(np.sqrt(total @ total))
+    if not norm > 0.0:
+        return np.zeros(vectors.shape[1], dtype=np.float32)
+    unit: NDArray[np.float32] = (total / norm).astype(np.float32)
+    return unit

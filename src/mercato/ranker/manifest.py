@@ -1,0 +1,71 @@
+"""The manifest beside a ranker: what it was trained on and takes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mercato.errors import ModelError
+
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.onnx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerManifest:
+    """What serving reads of a ranker's manifest, from its ``serving`` object.
+
+    Attributes:
+        feature_names: columns of the feature tensor, in order.
+        dimension: length of the vectors.
+    """
+
+    feature_names: tuple[str, ...]
+    dimension: int
+
+
+def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerManifest:
+    """Read a ranker's manifest and compare its features with those that are computed.
+
+    Args:
+        folder: holds ``manifest.json``.
+        feature_names: the features that this version computes.
+
+    Raises:
+        ModelError: the manifest is missing or malformed, or names other features; the message says which.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        serving: Any = json.loads(path.read_text(encoding="utf-8"))["serving"]
+        manifest = RankerManifest(
+            feature_names=tuple(map(str, serving["feature_names"])), dimension=int(serving["dimension"])
+        )
+    except OSError as exc:
+        raise ModelError(
+            f"ranker: {path} cannot be read ({exc.strerror}); export with python -m export ranker --out {folder}"
+        ) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ModelError(
+            f"ranker: {path} must hold serving.feature_names and serving.dimension ({exc!r}); export the ranker again"
+        ) from exc
+    difference = describe_difference(manifest.feature_names, tuple(feature_names))
+    if difference:
+        raise ModelError(f"ranker: {path} was trained on other features: {difference}; train and export it again")
+    return manifest
+
+
+def describe_difference(trained: tuple[str, ...], computed: tuple[str, ...]) -> str:
+    """Say how two lists of features differ; empty where they are equal."""
+    if trained == computed:
+        return ""
+    unknown = [name for name in trained if name not in computed]
+    missing = [name for name in computed if name not in trained]
+    parts = []
+    if unknown:
+        parts.append(f"not computed here: {', '.join(unknown)}")
+    if missing:
+        parts.append(f"not known to the model: {', '.join(missing)}")
+    if not parts:
+        parts.append("the same names in another order")
+    return "; ".join(parts)

@@ -1,0 +1,194 @@
+"""Which products are bought together: learned from orders, looked up for seeds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from mercato.signals.events import NO_ORDER, SECONDS_PER_DAY, EventColumns
+
+DEFAULT_NEIGHBOURS = 50
+MIN_BUYERS = 3
+MAX_ORDER_PRODUCTS = 60
+MIN_SUPPORT = 2
+"""Orders two products must share: one shared order is chance."""
+SHRINKAGE = 10.0
+BLOCK_PAIRS = 4_000_000
+"""Pairs of products multiplied at a time; bounds the memory of a block to about 100 MB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cooccurrence:
+    """The nearest products of each product, as rows of a sparse matrix.
+
+    Attributes:
+        indptr: int64 [products + 1]; the neighbours of row ``i`` lie at ``indptr[i]:indptr[i + 1]``.
+        neighbours: int32 [pairs], product rows, best first, equal scores by row.
+        scores: float32 [pairs], > 0, higher is closer.
+    """
+
+    indptr: NDArray[np.int64]
+    neighbours: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    def score(
+        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Score candidates by how often they are bought with the seeds.
+
+        Args:
+            seeds: int32 [seeds], product rows; rows that the matrix does not have contribute nothing.
+            weights: float32 [seeds], how much each seed counts.
+            candidates: int32 [n], distinct product rows, in any order.
+
+        Returns:
+            float32 [n]: ``sum over seeds of weight * score(seed, candidate)``, 0 where they never met.
+        """
+        result = np.zeros(len(candidates), dtype=np.float32)
+        rows, scores = self._expand(seeds, weights)
+        if not len(rows) or not len(candidates):
+            return result
+        order = np.argsort(candidates, kind="stable")
+        ordered = candidates[order]
+        at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
+        hit = ordered[at] == rows
+        result[order] = np.bincount(at[hit], weights=scores[hit], minlength=len(ordered))
+        return result
+
+    def find_neighbours(
+        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], limit: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Find the products most often bought with the seeds.
+
+        Args:
+            seeds: int32 [seeds], product rows; they are never among the results.
+            weights: float32 [seeds], how much each seed counts.
+            limit: most products to return.
+
+        Returns:
+            rows int32 [k] and scores float32 [k], best first, equal scores by row; k <= limit.
+        """
+        rows, scores = self._expand(seeds, weights)
+        found, inverse = np.unique(rows, return_inverse=True)
+        totals = np.bincount(inverse, weights=scores, minlength=len(found)).astype(np.float32)
+        totals[np.isin(found, seeds)] = 0.0
+        order = np.lexsort((found, -totals))[: max(limit, 0)]
+        order = order[totals[order] > 0]
+        return found[order].astype(np.int32), totals[order]
+
+    def _expand(
+        self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the neighbours of all seeds one after the other, with weighted scores."""
+        known = (seeds >= 0) & (seeds < len(self.indptr) - 1)
+        seeds, weights = seeds[known], weights[known]
+        start = self.indptr[seeds]
+        length = self.indptr[seeds + 1] - start
+        offset = np.repeat(start - np.concatenate(([0], np.cumsum(length)[:-1])), length) if len(seeds) else start
+        at = np.arange(len(offset)) + offset
+        return self.neighbours[at], self.scores[at] * np.repeat(weights.astype(np.float32), length)
+
+
+def compute_cooccurrence(
+    events: EventColumns,
+    product_count: int,
+    *,
+    until: float,
+    neighbours: int = DEFAULT_NEIGHBOURS,
+    min_buyers: int = MIN_BUYERS,
+    max_order_products: int = MAX_ORDER_PRODUCTS,
+    shrinkage: float = SHRINKAGE,
+) -> Cooccurrence:
+    """Learn which products are bought together before a moment.
+
+    Products count as together when they share an order, or a UTC day of one actor where an event has no order. With
+    ``n`` orders of each product and ``c`` orders of both, the score is the cosine of their order sets, shrunk where
+    the evidence is thin (Bell and Koren 2007, "Improved Neighborhood-based Collaborative Filtering"):
+    ``c / sqrt(n_i * n_j) * c / (c + shrinkage)``.
+
+    Args:
+        events: the events with weight > 0 count; rows outside 0..product_count-1 are ignored.
+        product_count: number of products.
+        until: seconds since 1970 UTC; only strictly earlier events count.
+        neighbours: most neighbours kept for a product.
+        min_buyers: products with fewer distinct actors have no neighbours and are none.
+        max_order_products: of a larger order, this many products count, evenly spaced over its rows; the work of an
+            order grows with the square of its size.
+        shrinkage: orders at which a cosine is halved.
+    """
+    order, product = _pair_orders(events, product_count, until, min_buyers, max_order_products)
+    order_count = int(order[-1]) + 1 if len(order) else 0
+    ones = np.ones(len(order), dtype=np.float32)
+    by_order = sparse.csr_matrix((ones, (order, product)), shape=(order_count, product_count))
+    by_product = by_order.T.tocsr()
+    popularity = np.diff(by_product.indptr).astype(np.float64)
+    inverse_norm = 1.0 / np.sqrt(np.maximum(popularity, 1.0))
+    order_size = np.diff(by_order.indptr)
+    work = np.concatenate(([0], np.cumsum(by_product @ order_size.astype(np.float64))))
+
+    counts = np.zeros(product_count, dtype=np.int64)
+    rows_found: list[NDArray[np.int32]] = []
+    scores_found: list[NDArray[np.float32]] = []
+    start = 0
+    while start < product_count:
+        stop = max(int(np.searchsorted(work, work[start] + BLOCK_PAIRS, side="right")) - 1, start + 1)
+        block = by_product[start:stop] @ by_order
+        row = np.repeat(np.arange(start, stop), np.diff(block.indptr))
+        keep = (block.data >= MIN_SUPPORT) & (block.indices != row)
+        row, column, together = row[keep], block.indices[keep], block.data[keep].astype(np.float64)
+        score = together * inverse_norm[row] * inverse_norm[column] * together / (together + shrinkage)
+        best = _select_best(row, column, score, neighbours)
+        counts += np.bincount(row[best], minlength=product_count)
+        rows_found.append(column[best].astype(np.int32))
+        scores_found.append(score[best].astype(np.float32))
+        start = stop
+    return Cooccurrence(
+        indptr=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        neighbours=np.concatenate(rows_found) if rows_found else np.zeros(0, dtype=np.int32),
+        scores=np.concatenate(scores_found) if scores_found else np.zeros(0, dtype=np.float32),
+    )
+
+
+def _pair_orders(
+    events: EventColumns, product_count: int, until: float, min_buyers: int, max_order_products: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct pairs (order, product) that count, sorted by order, with orders numbered from 0."""
+    known = (events.product >= 0) & (events.product < product_count)
+    past = events.select(known & (events.time < until) & (events.weight > 0))
+    product = past.product.astype(np.int64)
+    size = max(product_count, 1)
+
+    buyers = np.bincount(np.unique(past.actor.astype(np.int64) * size + product) % size, minlength=product_count)
+    enough = buyers[product] >= min_buyers
+    past, product = past.select(enough), product[enough]
+
+    day = np.floor(past.time / SECONDS_PER_DAY).astype(np.int64)
+    without = past.order == NO_ORDER
+    group = past.order.astype(np.int64)
+    if without.any():
+        first_day = day[without].min()
+        days = day[without].max() - first_day + 1
+        group = group.copy()
+        group[without] = group.max() + 1 + past.actor[without].astype(np.int64) * days + (day[without] - first_day)
+    _, group = np.unique(group, return_inverse=True)
+
+    pairs = np.unique(group.astype(np.int64) * size + product)
+    order, product = pairs // size, pairs % size
+    order_size = np.bincount(order)[order]
+    position = np.arange(len(order)) - np.searchsorted(order, order)
+    step = position * max_order_products // np.maximum(order_size, 1)
+    previous = (position - 1) * max_order_products // np.maximum(order_size, 1)
+    keep = (order_size <= max_order_products) | (step != previous)
+    return order[keep], product[keep]
+
+
+def _select_best(
+    row: NDArray[np.int64], column: NDArray[np.int32], score: NDArray[np.float64], limit: int
+) -> NDArray[np.int64]:
+    """Return the positions of the best entries of each row, best first, equal scores by column."""
+    order = np.lexsort((column, -score, row))
+    ordered = row[order]
+    position = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    best: NDArray[np.int64] = order[position < limit]
+    return best

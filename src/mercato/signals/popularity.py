@@ -1,0 +1,74 @@
+"""How often products are bought, lately and in the long run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.signals.events import SECONDS_PER_DAY, EventColumns
+
+DEFAULT_HALF_LIFE_DAYS = 60.0
+RECENT_WINDOW_DAYS = 28.0
+LONG_WINDOW_DAYS = 182.0
+TREND_PRIOR = 5.0
+"""Events that every product is taken to have had at an unchanged rate: rare products have a trend near 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Popularity:
+    """Popularity of each product at one moment.
+
+    Attributes:
+        count: float32 [products], weighted events with exponential decay, >= 0.
+        buyers: int32 [products], distinct actors over all time before that moment.
+        trend: float32 [products], log of the recent rate over the long-run rate; 0 for unchanged, rising above 0.
+    """
+
+    count: NDArray[np.float32]
+    buyers: NDArray[np.int32]
+    trend: NDArray[np.float32]
+
+
+def compute_popularity(
+    events: EventColumns,
+    product_count: int,
+    *,
+    until: float,
+    half_life_days: float = DEFAULT_HALF_LIFE_DAYS,
+) -> Popularity:
+    """Count events per product as they stand at a moment; later events are ignored.
+
+    With age ``a`` in days, ``count = sum(weight * 0.5 ** (a / half_life_days))``, and with weighted counts ``r`` in the
+    last 28 days and ``l`` in the last 182,
+    ``trend = log((r + p * 28/182) / (l * 28/182 + p * 28/182))`` where ``p`` is :data:`TREND_PRIOR`.
+
+    Args:
+        events: the events; rows outside 0..product_count-1 are ignored.
+        product_count: number of products, the length of each result.
+        until: seconds since 1970 UTC; only strictly earlier events count.
+        half_life_days: age at which an event counts half, > 0. Shorter follows seasons, longer is steadier.
+
+    Raises:
+        ValueError: ``half_life_days`` is not positive.
+    """
+    if not half_life_days > 0:
+        raise ValueError(f"half_life_days must be positive, given {half_life_days}")
+    known = (events.product >= 0) & (events.product < product_count)
+    past = events.select(known & (events.time < until))
+    age_days = (until - past.time) / SECONDS_PER_DAY
+    weight = past.weight.astype(np.float64)
+
+    def total(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = np.bincount(past.product, weights=weights, minlength=product_count)
+        return sums
+
+    share = RECENT_WINDOW_DAYS / LONG_WINDOW_DAYS
+    recent = total(weight * (age_days <= RECENT_WINDOW_DAYS))
+    long_run = total(weight * (age_days <= LONG_WINDOW_DAYS))
+    trend = np.log((recent + TREND_PRIOR * share) / ((long_run + TREND_PRIOR) * share))
+    pairs = np.unique(past.actor.astype(np.int64) * product_count + past.product)
+    return Popularity(
+        count=total(weight * 0.5 ** (age_days / half_life_days)).astype(np.float32),
+        buyers=np.bincount(pairs % max(product_count, 1), minlength=product_count).astype(np.int32),
+        trend=trend.astype(np.float32),
+    )

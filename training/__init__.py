@@ -1,0 +1,1 @@
+"""Training of the models that are served. Needs the ``export`` extra (torch)."""

@@ -1,0 +1,137 @@
+"""The ranker's network, and how it is kept on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mercato.errors import ModelError
+
+WEIGHTS_FILE = "ranker.safetensors"
+CONFIG_FILE = "config.json"
+
+FEATURE_LIMIT = 5.0
+"""Bound on a standardised feature: serving may meet values that training never saw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerConfig:
+    """Shape of the network.
+
+    Attributes:
+        feature_names: columns of the feature tensor, in order; must hold ``fused``.
+        dimension: length of the vectors.
+        projection: width of the learned projection of vectors. Wider tells products apart better, and its product with
+            the candidates is most of the cost.
+        hidden: widths of the hidden layers.
+    """
+
+    feature_names: tuple[str, ...]
+    dimension: int = 384
+    projection: int = 32
+    hidden: tuple[int, ...] = (64, 32)
+
+
+class RankerNetwork(nn.Module):
+    """Scores candidates from vectors and features.
+
+    Inputs of the perceptron are the standardised features, the cosines of query and history with the candidate, and the
+    same two after one learned projection of all three. Its output is added to ``skip * fused``; its last layer starts
+    at zero, so an untrained network answers in the order of retrieval.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: RankerConfig) -> None:
+        """Make an untrained network that answers in the order of retrieval."""
+        super().__init__()
+        self.config = config
+        count = len(config.feature_names)
+        self.fused_column = config.feature_names.index("fused")
+        self.register_buffer("mean", torch.zeros(count))
+        self.register_buffer("scale", torch.ones(count))
+        self.projection = nn.Linear(config.dimension, config.projection, bias=False)
+        self.skip = nn.Parameter(torch.ones(1))
+        layers: list[nn.Module] = []
+        width = count + 4
+        for hidden in config.hidden:
+            layers += [nn.Linear(width, hidden), nn.ReLU()]
+            width = hidden
+        last = nn.Linear(width, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.perceptron = nn.Sequential(*layers, last)
+
+    def standardize_by(self, features: Tensor) -> None:
+        """Set mean and scale from training features, float32 [rows, F].
+
+        A feature that never varied gets scale 0: what it would do when it does is not known.
+        """
+        deviation = features.std(dim=0, correction=0)
+        self.mean.copy_(features.mean(dim=0))
+        self.scale.copy_(torch.where(deviation > 1e-6, 1.0 / deviation.clamp(min=1e-6), torch.zeros_like(deviation)))
+
+    def forward(self, query: Tensor, history: Tensor, candidates: Tensor, features: Tensor) -> Tensor:
+        """Score candidates.
+
+        Args:
+            query: float32 [batch, D], unit length or zeros.
+            history: float32 [batch, D], unit length or zeros.
+            candidates: float32 [batch, n, D].
+            features: float32 [batch, n, F].
+
+        Returns:
+            float32 [batch, n], higher is better.
+        """
+        pair = torch.stack((query, history), dim=2)
+        cosines = candidates @ pair
+        learned = self.projection(candidates) @ self.projection(pair.transpose(1, 2)).transpose(1, 2)
+        fused = features[..., self.fused_column]
+        standard = ((features - self.mean) * self.scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
+        output: Tensor = self.perceptron(torch.cat((standard, cosines, learned), dim=2)).squeeze(2)
+        return output + self.skip * fused
+
+
+def save_ranker(folder: Path, network: RankerNetwork) -> None:
+    """Write a network's weights and config into a folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS_FILE)
+    (folder / CONFIG_FILE).write_text(json.dumps(asdict(network.config), indent=2) + "\n", encoding="utf-8")
+
+
+def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
+    """Read what :func:`save_ranker` wrote.
+
+    Args:
+        folder: what ``python -m training ranker --out`` wrote.
+
+    Returns:
+        The network, in evaluation mode, and its config.
+
+    Raises:
+        ModelError: a file is missing, or the two do not fit together.
+    """
+    folder = Path(folder)
+    try:
+        config = read_config(folder)
+        network = RankerNetwork(config)
+        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as exc:
+        raise ModelError(
+            f"ranker: {folder} does not hold a trained ranker ({exc}); train one with python -m training ranker --out {folder}"
+        ) from exc
+    return network.eval(), config
+
+
+def read_config(folder: Path) -> RankerConfig:
+    """Read a network's config from its folder."""
+    values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    lists: dict[str, Sequence[object]] = {name: tuple(values[name]) for name in ("feature_names", "hidden")}
+    return RankerConfig(**{**values, **lists})

@@ -1,0 +1,100 @@
+"""What a server is started with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mercato.errors import InvalidInputError
+from mercato.serving.canary import CANARIES, Inputs
+from mercato.serving.ports import Ports
+
+MEBIBYTE = 1 << 20
+STATE_SCHEMES = ("sqlite:", "redis://")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Options of a server, checked when made.
+
+    Attributes:
+        catalog: the catalogue snapshot to serve; None serves models that need none.
+        profile: which configuration of each model: ``cpu`` fuses the stages into one process, ``cpu-bls`` calls a model
+            per stage, ``default`` runs TensorRT engines.
+        state: where events and product changes are kept (``sqlite:PATH``); None keeps none, and refuses writes.
+        encoder: folder of the exported encoder.
+        ranker: folder of the exported ranker; None serves the order of retrieval.
+        repository: the model repository; None for the project's.
+        models: the models to load; None for all that the profile can run.
+        engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
+        host: address to listen on. The default is reachable from this machine only.
+        ports: ports to listen on; 0 picks a free one.
+        log: the server's log file, appended to; None for one that is removed with the run.
+        run_root: folder for runs; None for one of this user's below the system's temporary folder.
+        start_timeout_s: how long the models may take until each answers its canary.
+        stop_timeout_s: how long in-flight requests and models may take to end before they are killed.
+        threads_per_process: numeric threads of each stub. One is best on CPU: instances are the parallelism.
+        stub_memory_bytes: shared memory of each stub at start. More avoids growing under load, and is occupied at once.
+        stub_memory_growth_bytes: by how much it grows when a batch does not fit.
+        supervised: whether dead models are noticed and reloaded. Off where nothing but requests may use the CPU.
+        check_interval_s: how often stub processes are looked at; cheap.
+        canary_interval_s: how often each model gets a canary; finds a model that hangs.
+        canary_timeout_s: how long a canary may take.
+        canaries: inputs of each model's canary; a model without one is only watched by its processes.
+    """
+
+    catalog: Path | None = None
+    profile: str = "cpu"
+    state: str | None = None
+    encoder: Path | None = None
+    ranker: Path | None = None
+    repository: Path | None = None
+    models: tuple[str, ...] | None = None
+    engines: Mapping[str, Path] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    ports: Ports = Ports()
+    log: Path | None = None
+    run_root: Path | None = None
+    start_timeout_s: float = 120.0
+    stop_timeout_s: float = 10.0
+    threads_per_process: int = 1
+    stub_memory_bytes: int = 4 * MEBIBYTE
+    stub_memory_growth_bytes: int = 4 * MEBIBYTE
+    supervised: bool = True
+    check_interval_s: float = 1.0
+    canary_interval_s: float = 5.0
+    canary_timeout_s: float = 5.0
+    canaries: Mapping[str, Inputs | None] = field(default_factory=lambda: CANARIES)
+
+    def __post_init__(self) -> None:
+        """Check all fields and report every problem at once."""
+        problems = []
+        for name in (
+            "start_timeout_s",
+            "stop_timeout_s",
+            "check_interval_s",
+            "canary_interval_s",
+            "canary_timeout_s",
+            "threads_per_process",
+            "stub_memory_growth_bytes",
+        ):
+            if not getattr(self, name) > 0:
+                problems.append(f"{name} must be above 0, given {getattr(self, name)}")
+        if self.stub_memory_bytes < MEBIBYTE:
+            problems.append(f"stub_memory_bytes must be at least {MEBIBYTE} (1 MiB), given {self.stub_memory_bytes}")
+        for name in ("grpc", "http", "metrics"):
+            port = getattr(self.ports, name)
+            if not 0 <= port <= 65535:
+                problems.append(f"ports.{name} must be from 0 to 65535, given {port}")
+        if self.state is not None and not self.state.startswith(STATE_SCHEMES):
+            problems.append(f"state must begin with one of {', '.join(STATE_SCHEMES)}, given {self.state!r}")
+        if problems:
+            raise InvalidInputError("server options", "; ".join(problems))
+
+    @property
+    def all_engines(self) -> dict[str, Path]:
+        """The engine of each model that has one: those given, else ``model.plan`` in the model's own folder."""
+        found = {}
+        for name, folder in (("encoder", self.encoder), ("ranker", self.ranker)):
+            if folder is not None:
+                found[name] = folder / "model.plan"
+        return {**found, **self.engines}

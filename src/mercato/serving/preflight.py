@@ -1,0 +1,108 @@
+"""Checks made before anything is started, each with one message that says what to do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mercato.errors import ModelError, ServerError
+from mercato.serving.options import ServerOptions
+from mercato.serving.repository import PYTHON_BACKEND, StagedModel
+from mercato.serving.shared_memory import free_bytes
+
+ENCODER_FILES = ("tokenizer.json", "manifest.json")
+# Any of these can encode; which one is used is the profile's matter.
+ENCODER_NETWORKS = ("model.int8.onnx", "model.onnx", "model.plan")
+RANKER_FILES = ("manifest.json",)
+RANKER_NETWORKS = ("model.onnx", "model.plan")
+
+
+def check_inputs(options: ServerOptions) -> None:
+    """Check the model folders and the catalogue.
+
+    Args:
+        options: what the server is to be started with.
+
+    Raises:
+        ModelError: a model folder lacks a file; the message has the command that makes it.
+        SnapshotError: the catalogue is missing or damaged.
+        EncoderMismatchError: the catalogue was built with another encoder.
+    """
+    if options.encoder is not None:
+        check_encoder(options.encoder)
+    if options.ranker is not None:
+        check_ranker(options.ranker)
+    if options.catalog is not None:
+        check_catalog(options.catalog, options.encoder)
+
+
+def check_encoder(folder: Path) -> None:
+    """Check that an encoder folder is complete.
+
+    Args:
+        folder: what ``python -m export encoder`` wrote.
+
+    Raises:
+        ModelError: files are missing.
+    """
+    _check_folder("encoder", folder, ENCODER_FILES, ENCODER_NETWORKS, f"python -m export encoder --out {folder}")
+
+
+def check_ranker(folder: Path) -> None:
+    """Check that a ranker folder is complete.
+
+    Args:
+        folder: what ``python -m training ranker`` wrote.
+
+    Raises:
+        ModelError: files are missing.
+    """
+    remedy = f"python -m training ranker --out {folder}, or serve without a ranker"
+    _check_folder("ranker", folder, RANKER_FILES, RANKER_NETWORKS, remedy)
+
+
+def check_catalog(catalog: Path, encoder: Path | None) -> None:
+    """Check a catalogue snapshot, checksums included.
+
+    Args:
+        catalog: the snapshot.
+        encoder: the folder of the encoder that will be served; None checks the snapshot alone.
+
+    Raises:
+        SnapshotError: it is missing, truncated or altered.
+        EncoderMismatchError: it was built with another encoder.
+    """
+    # Imported here: only a server that serves a catalogue needs what reads one.
+    from mercato.catalog.snapshot import verify_snapshot
+    from mercato.encoder.manifest import read_manifest
+
+    verify_snapshot(catalog, encoder=None if encoder is None else read_manifest(encoder).serving.identity)
+
+
+def check_shared_memory(models: Sequence[StagedModel], options: ServerOptions) -> None:
+    """Check that the stubs' shared memory fits.
+
+    Args:
+        models: the models that will be loaded.
+        options: what the server is to be started with.
+
+    Raises:
+        ServerError: ``/dev/shm`` is missing or has too little room.
+    """
+    stubs = sum(model.instances for model in models if model.backend == PYTHON_BACKEND)
+    needed = stubs * options.stub_memory_bytes
+    free = free_bytes()
+    if free is None:
+        raise ServerError("shared memory: /dev/shm does not exist; Triton's python backend needs it")
+    if free < needed:
+        raise ServerError(
+            f"shared memory: {stubs} stubs need {needed >> 20} MiB in /dev/shm, {free >> 20} MiB are free; "
+            "make it larger (docker run --shm-size=1g; in Kubernetes an emptyDir of medium Memory)"
+        )
+
+
+def _check_folder(name: str, folder: Path, files: Sequence[str], networks: Sequence[str], remedy: str) -> None:
+    missing = [file for file in files if not (folder / file).is_file()]
+    if not any((folder / network).is_file() for network in networks):
+        missing.append(" or ".join(networks))
+    if missing:
+        what = f"{folder} does not exist" if not folder.is_dir() else f"{folder} lacks {', '.join(missing)}"
+        raise ModelError(f"{name}: {what}; make it: {remedy}")

@@ -1,0 +1,165 @@
+"""A model repository staged for one run: configurations and adapters copied, engine files linked.
+
+A copy of its own lets a run reload a model by touching it (Triton ignores a load of an unchanged model), keeps
+``__pycache__`` out of the source, and lets engines lie wherever they were built.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from mercato.errors import ModelError, ServerError
+
+DEFAULT_PROFILE = "default"
+CONFIG = "config.pbtxt"
+ENGINE = "model.plan"
+PYTHON_BACKEND = "python"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedModel:
+    """A model of a staged repository.
+
+    Attributes:
+        name: the model's name.
+        backend: the backend that runs it in the chosen profile.
+        instances: how many instances of it run; for the python backend that many stub processes.
+        folder: its folder in the staged repository.
+    """
+
+    name: str
+    backend: str
+    instances: int
+    folder: Path
+
+
+def project_repository() -> Path:
+    """Return the project's model repository: beside ``src`` in a checkout, inside the package when installed.
+
+    Raises:
+        ServerError: it is in neither place.
+    """
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package.parents[1] / "model_repository", package / "model_repository")
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise ServerError(f"model_repository: not found in {' or '.join(map(str, candidates))}; install mercato again")
+
+
+def list_profiles(repository: Path) -> list[str]:
+    """List the profiles that at least one model of a repository is configured for."""
+    return sorted({DEFAULT_PROFILE} | {path.stem for path in repository.glob("*/configs/*.pbtxt")})
+
+
+def list_models(repository: Path, profile: str) -> list[str]:
+    """List the models of a repository that a profile can run.
+
+    A model whose only configuration names another backend than python is left out of profiles it has no
+    configuration for: what the default profile runs as an engine needs a configuration of its own elsewhere.
+
+    Args:
+        repository: the folder of models.
+        profile: the profile.
+
+    Returns:
+        Sorted names.
+    """
+    names = []
+    for path in sorted(repository.iterdir()):
+        if not (path / CONFIG).is_file() and not (path / "configs" / f"{profile}.pbtxt").is_file():
+            continue
+        own = profile == DEFAULT_PROFILE or (path / "configs" / f"{profile}.pbtxt").is_file()
+        if own or read_config(path, profile).backend == PYTHON_BACKEND:
+            names.append(path.name)
+    return names
+
+
+def read_config(model: Path, profile: str) -> Any:
+    """Read a model's configuration for a profile, as Triton does with ``--model-config-name``.
+
+    Args:
+        model: the model's folder.
+        profile: the profile; without ``configs/<profile>.pbtxt`` it is ``config.pbtxt`` that counts.
+
+    Returns:
+        The parsed ``ModelConfig``.
+
+    Raises:
+        ModelError: there is none, or it does not parse.
+    """
+    path = model / "configs" / f"{profile}.pbtxt"
+    if profile == DEFAULT_PROFILE or not path.is_file():
+        path = model / CONFIG
+    try:
+        return text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
+    except OSError as exc:
+        raise ModelError(f"model {model.name}: {path} cannot be read ({exc.strerror})") from exc
+    except text_format.ParseError as exc:
+        raise ModelError(f"model {model.name}: {path} is no model configuration ({exc})") from exc
+
+
+def stage_repository(
+    source: Path,
+    target: Path,
+    *,
+    profile: str,
+    models: Sequence[str] | None = None,
+    engines: Mapping[str, Path] | None = None,
+) -> list[StagedModel]:
+    """Copy a model repository into a run's folder and link engine files into it.
+
+    Args:
+        source: the repository.
+        target: where to stage it; made here.
+        profile: the profile that will be served.
+        models: the models to stage; None for all that the profile can run.
+        engines: a TensorRT engine for each model that has one, linked as ``1/model.plan``.
+
+    Returns:
+        The staged models, sorted by name.
+
+    Raises:
+        ServerError: the profile or a model is unknown, or there is no model at all.
+        ModelError: a configuration does not parse, or an engine is missing.
+    """
+    profiles = list_profiles(source)
+    if profile not in profiles:
+        raise ServerError(f"profile: must be one of {', '.join(profiles)}, given {profile!r}")
+    available = list_models(source, profile)
+    unknown = sorted(set(models or ()) - set(available))
+    if unknown:
+        raise ServerError(
+            f"models: {', '.join(unknown)} not in {source} for profile {profile}; there are {', '.join(available)}"
+        )
+    chosen = available if models is None else sorted(set(models))
+    if not chosen:
+        raise ServerError(f"models: none to serve; {source} has none for profile {profile}")
+    return [_stage_model(source / name, target / name, profile, (engines or {}).get(name)) for name in chosen]
+
+
+def _stage_model(source: Path, target: Path, profile: str, engine: Path | None) -> StagedModel:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ENGINE))
+    config = read_config(target, profile)
+    backend = config.backend or config.platform
+    version = target / "1"
+    version.mkdir(exist_ok=True)
+    if backend == PYTHON_BACKEND:
+        watched = version / "model.py"
+        if not watched.is_file():
+            raise ModelError(f"model {source.name}: {source / '1' / 'model.py'} is missing; install mercato again")
+    else:
+        watched = version / ENGINE
+        if engine is None or not engine.is_file():
+            raise ModelError(
+                f"model {source.name}: profile {profile} needs an engine, {engine or 'none was given'} does not exist; "
+                f"build it: python -m export {source.name} --target tensorrt --out DIR"
+            )
+        watched.symlink_to(engine.resolve())
+    instances = sum(max(1, group.count) for group in config.instance_group) or 1
+    return StagedModel(name=source.name, backend=backend, instances=instances, folder=target)

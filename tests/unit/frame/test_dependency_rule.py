@@ -1,0 +1,167 @@
+"""Who may import whom, read from the source: the arrows of the architecture, and what stays out of the server."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+# The packages of this repository, by the name they are imported by.
+OURS = frozenset({"mercato", "mercato_client", "export", "training", "demo", "benchmarks", "tools", "tests"})
+TRITON_STUB = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
+TRITON_CLIENT = frozenset({"tritonclient", "grpc"})
+HEAVY = frozenset({"torch", "transformers", "onnx", "onnxscript", "pytriton"})
+
+
+class Room(NamedTuple):
+    """What one folder may import: of ours only what is named, of the rest all but what is forbidden."""
+
+    folder: str
+    ours: frozenset[str]
+    forbidden: frozenset[str]
+
+
+# The first room that holds a file decides, so that a folder's exceptions stand before it.
+ROOMS = (
+    Room("src/mercato/cli", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    Room("src/mercato/serving", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
+    Room("client/src/mercato_client", frozenset({"mercato_client"}), HEAVY | TRITON_STUB),
+    Room("model_repository", frozenset({"mercato"}), HEAVY | TRITON_CLIENT),
+    Room("export", frozenset({"export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room("training", frozenset({"training", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room("demo", frozenset({"demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    Room("benchmarks", frozenset({"benchmarks", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
+)
+
+# The client is installed into other people's services: numpy and tritonclient[grpc] (which brings grpc) and no more.
+CLIENT_MAY_USE = frozenset({"numpy", "tritonclient", "grpc", "mercato_client"})
+
+# What a Triton python stub must not load: each of its processes would hold the memory and wait for the import.
+NOT_IN_A_STUB = ("torch", "transformers", "pandas", "scipy", "onnx", "tritonclient", "grpc", "rich", "typer")
+
+
+def list_imports(source: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, absolute module name) for each import in `source`, those inside functions included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+            if node.args and isinstance(node.args[0], ast.Constant):
+                yield node.lineno, str(node.args[0].value)
+
+
+def find_violations(room: Room, source: str) -> list[str]:
+    """Return one sentence per import in `source` that `room` may not make."""
+    found = []
+    for line, module in list_imports(source):
+        top = module.partition(".")[0]
+        if top in OURS and top not in room.ours:
+            found.append(f"line {line}: {room.folder} imports {module}, it may import {sorted(room.ours)} of ours")
+        elif top in room.forbidden:
+            found.append(f"line {line}: {room.folder} imports {module}, which it must not")
+    return found
+
+
+def files_of(room: Room) -> list[Path]:
+    """Return the Python files that `room` decides about."""
+    earlier = [REPOSITORY / other.folder for other in ROOMS[: ROOMS.index(room)]]
+    files = sorted((REPOSITORY / room.folder).rglob("*.py"))
+    return [path for path in files if not any(folder in path.parents for folder in earlier)]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.folder)
+def test_rooms_import_only_what_the_architecture_allows(room: Room) -> None:
+    violations = [
+        f"{path.relative_to(REPOSITORY)}: {violation}"
+        for path in files_of(room)
+        for violation in find_violations(room, path.read_text())
+    ]
+    assert violations == []
+
+
+def test_the_client_needs_numpy_and_tritonclient_and_no_more() -> None:
+    allowed = CLIENT_MAY_USE | sys.stdlib_module_names
+    foreign = [
+        f"{path.relative_to(REPOSITORY)}:{line}: {module}"
+        for path in sorted((REPOSITORY / "client" / "src").rglob("*.py"))
+        for line, module in list_imports(path.read_text())
+        if module.partition(".")[0] not in allowed
+    ]
+    assert foreign == []
+
+
+def test_model_py_is_an_adapter_around_mercato() -> None:
+    allowed = frozenset({"mercato", "numpy"}) | TRITON_STUB | sys.stdlib_module_names
+    foreign = [
+        f"{path.relative_to(REPOSITORY)}:{line}: {module}"
+        for path in sorted((REPOSITORY / "model_repository").glob("*/*/model.py"))
+        for line, module in list_imports(path.read_text())
+        if module.partition(".")[0] not in allowed
+    ]
+    assert foreign == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("src/mercato", "import torch"),
+        ("src/mercato", "def f():\n    from transformers import AutoModel"),
+        ("src/mercato", "from tritonclient.grpc import InferInput"),
+        ("src/mercato", "import importlib\nimportlib.import_module('training.ranker')"),
+        ("client/src/mercato_client", "from mercato.errors import DataError"),
+        ("model_repository", "import mercato_client"),
+        ("export", "import training"),
+        ("demo", "from export import encoder"),
+    ],
+)
+def test_the_rule_notices(folder: str, source: str) -> None:
+    room = next(room for room in ROOMS if room.folder == folder)
+    assert len(find_violations(room, source)) == 1
+
+
+def test_the_rule_allows_relative_imports_and_the_arrows() -> None:
+    training = next(room for room in ROOMS if room.folder == "training")
+    assert find_violations(training, "from . import data\nfrom export.gate import Parity\nimport mercato, torch") == []
+
+
+def test_every_folder_with_python_has_a_room() -> None:
+    listed = {room.folder.partition("/")[0] for room in ROOMS} | {"tests"}
+    present = {path.relative_to(REPOSITORY).parts[0] for path in REPOSITORY.glob("[!.]*/**/*.py")} - {"var", "docs"}
+    assert present <= listed
+
+
+def list_stub_modules() -> list[str]:
+    """Return the modules of `mercato` that any `model.py` imports."""
+    sources = [path.read_text() for path in (REPOSITORY / "model_repository").glob("*/*/model.py")]
+    modules = {module for source in sources for _, module in list_imports(source)}
+    return sorted(module for module in modules if module.partition(".")[0] == "mercato")
+
+
+def load_in_subprocess(modules: list[str]) -> set[str]:
+    """Return the top-level names of everything that a fresh interpreter has loaded after importing `modules`."""
+    code = "import importlib, json, sys\nfor name in json.loads(sys.argv[1]): importlib.import_module(name)\n"
+    code += "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    command = [sys.executable, "-c", code, json.dumps(modules)]
+    return set(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def test_what_a_stub_imports_stays_light() -> None:
+    modules = list_stub_modules()
+    if not modules:
+        pytest.skip("model_repository holds no model.py yet")
+    assert load_in_subprocess(modules) & set(NOT_IN_A_STUB) == set()
+
+
+def test_loaded_modules_are_noticed() -> None:
+    assert "scipy" in load_in_subprocess(["scipy.sparse"])
+    assert "scipy" not in load_in_subprocess(["json"])

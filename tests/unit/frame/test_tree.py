@@ -1,0 +1,115 @@
+"""What holds for every file of the repository: sizes, package files, and nothing of one machine or registry."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+MAX_LINES = 400
+MAX_ADAPTER_LINES = 100
+# path -> why the file is longer than MAX_LINES
+LONGER: dict[str, str] = {}
+
+# Written in parts, so that this file does not hold what it looks for.
+REGISTRY_HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("registry", "npmjs"),
+        ("deb", "debian", "org"),
+        ("download", "pytorch", "org"),
+        ("proxy", "golang"),
+    )
+]
+MACHINE_PATH = re.compile(r"(?<![\w.*{}$<>~-])/(?:work|root|home|tmp)/[\w.]")
+MEANT = {
+    # path -> the machine path it means, and no other
+    "tests/unit/frame/test_tree.py": "examples below",
+}
+
+
+def list_tracked_files() -> list[Path]:
+    """Return the files that git tracks or would track; skip where this is no checkout."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listing = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [path for path in (REPOSITORY / line for line in listing.splitlines()) if path.is_file()]
+
+
+def read_texts() -> dict[str, str]:
+    """Return path -> content of every text file of the repository."""
+    texts = {}
+    for path in list_tracked_files():
+        content = path.read_bytes()
+        if b"\0" not in content:
+            texts[str(path.relative_to(REPOSITORY))] = content.decode("utf-8", errors="replace")
+    return texts
+
+
+def find_registry_hosts(text: str) -> list[str]:
+    """Return the package registries that `text` names."""
+    return [host for host in REGISTRY_HOSTS if host in text]
+
+
+def is_reexport(node: ast.stmt) -> bool:
+    """Tell whether a statement belongs into a package file: docstring, import, `__all__` or `__version__`."""
+    if isinstance(node, ast.Assign):
+        return all(isinstance(target, ast.Name) and target.id in ("__all__", "__version__") for target in node.targets)
+    is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_docstring or isinstance(node, (ast.Import, ast.ImportFrom))
+
+
+def test_no_file_names_a_registry() -> None:
+    assert {name: hosts for name, text in read_texts().items() if (hosts := find_registry_hosts(text))} == {}
+
+
+def test_no_file_holds_a_path_of_one_machine() -> None:
+    texts = {name: text for name, text in read_texts().items() if name not in MEANT}
+    assert {name: found for name, text in texts.items() if (found := MACHINE_PATH.findall(text))} == {}
+
+
+@pytest.mark.parametrize("text", ["cd /work/main", '"/root/.cache"', "open('/tmp/x')", "=/home/me/models"])
+def test_machine_paths_are_noticed(text: str) -> None:
+    assert MACHINE_PATH.search(text)
+
+
+@pytest.mark.parametrize("text", ["client/work/x", "/v2/models/search", "home-page", "~/home/x", "a/tmp/b"])
+def test_other_paths_are_left_alone(text: str) -> None:
+    assert not MACHINE_PATH.search(text)
+
+
+def test_registries_are_noticed() -> None:
+    assert find_registry_hosts(f"see https://{REGISTRY_HOSTS[0]}/simple") == [REGISTRY_HOSTS[0]]
+
+
+def test_package_files_only_reexport() -> None:
+    offending = []
+    for path in list_tracked_files():
+        if path.name == "__init__.py":
+            body = ast.parse(path.read_text()).body
+            offending += [f"{path.relative_to(REPOSITORY)}:{node.lineno}" for node in body if not is_reexport(node)]
+    assert offending == []
+
+
+@pytest.mark.parametrize("source", ["def f(): ...", "x = 1", "for i in (): pass", "if True:\n    import os"])
+def test_code_in_a_package_file_is_noticed(source: str) -> None:
+    assert not is_reexport(ast.parse(source).body[0])
+
+
+def test_files_stay_readable_in_one_sitting() -> None:
+    lines = {name: text.count("\n") for name, text in read_texts().items() if name.endswith(".py")}
+    assert {name: count for name, count in lines.items() if count > MAX_LINES and name not in LONGER} == {}
+    assert [name for name in LONGER if lines.get(name, 0) <= MAX_LINES] == [], "no longer needs its exception"
+
+
+def test_adapters_stay_thin() -> None:
+    adapters = sorted((REPOSITORY / "model_repository").glob("*/*/model.py"))
+    lines = {str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines()) for path in adapters}
+    assert {name: count for name, count in lines.items() if count > MAX_ADAPTER_LINES} == {}

@@ -113,7 +113,7 @@ class Product:
 
         Args:
             name: one of `TEXT_FIELDS`, or ``id``. Of attributes the values are given, and the
-                keys of those that are true.
+                keys of those that are true; addresses of pictures and pages are left out.
 
         Returns:
             The text; empty where the field has none.
@@ -189,6 +189,8 @@ class Product:
                     parts.append(name)
                 continue
             words = ", ".join(map(format_value, value)) if isinstance(value, tuple) else format_value(value)
+            if words.startswith(("http://", "https://")):
+                continue
             parts.append(f"{name}: {words}" if keys else words)
         return "; ".join(parts)
 

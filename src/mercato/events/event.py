@@ -1,0 +1,199 @@
+"""One user event: its value, and the rules a caller's JSON object must keep."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from mercato.errors import InvalidInputError
+from mercato.events.event_time import check_event_time, parse_rfc3339
+from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
+
+MAX_ID_BYTES = 256
+MAX_CONTEXT_BYTES = 8_192
+MAX_QUANTITY = 2**31 - 1  # stored as int32
+MAX_PRICE = 1e12  # far above any price, far below what float32 can hold
+
+EVENT_FIELDS = (
+    "event_type",
+    "user_id",
+    "visitor_id",
+    "product_id",
+    "time",
+    "quantity",
+    "price",
+    "order_id",
+    "event_id",
+    "context",
+)
+
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """What one user did, about one product at most. ``parse_event`` checks; this only holds.
+
+    Attributes:
+        event_type: one of ``EVENT_TYPES``.
+        user_id: who was signed in; "" where nobody was.
+        visitor_id: the device or session; "" where not known. One of the two is always given.
+        product_id: "" for events that are about no product.
+        time: seconds since 1970-01-01T00:00:00Z.
+        quantity: pieces, at least 1.
+        price: of one piece, in the shop's currency; None where not given.
+        order_id: joins the lines of one order; "" where there is none.
+        event_id: an event with an id is accepted once, however often it is sent; "" where none was given.
+        context: free facts about the moment (the query of a search, the device); a JSON object.
+    """
+
+    event_type: str
+    user_id: str = ""
+    visitor_id: str = ""
+    product_id: str = ""
+    time: float
+    quantity: int = 1
+    price: float | None = None
+    order_id: str = ""
+    event_id: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_event(value: object, *, now: float) -> Event:
+    """Turn a JSON object into an event.
+
+    Args:
+        value: the object as the JSON parser gave it. A field that is absent, null or "" is not given.
+        now: the present, seconds since 1970: the time of an event that has none.
+
+    Raises:
+        InvalidInputError: naming the field, the rule, what was given and what to do.
+    """
+    if not isinstance(value, dict):
+        raise InvalidInputError("event", f"must be a JSON object, got {type(value).__name__}")
+    unknown = sorted(str(key) for key in value if key not in EVENT_FIELDS)
+    if unknown:
+        raise InvalidInputError(
+            "event", f"has no field {unknown[0][:64]!r}", f"fields are {', '.join(EVENT_FIELDS)}; others go in context"
+        )
+    event_type = _parse_event_type(value.get("event_type"))
+    user_id = parse_id("user_id", value.get("user_id"))
+    visitor_id = parse_id("visitor_id", value.get("visitor_id"))
+    if not user_id and not visitor_id:
+        raise InvalidInputError("user_id", "or visitor_id must be given, got neither", "say who did it")
+    product_id = parse_id("product_id", value.get("product_id"))
+    if not product_id and event_type in PRODUCT_EVENT_TYPES:
+        raise InvalidInputError("product_id", f"must be given for {event_type}, got none", "name the product")
+    return Event(
+        event_type=event_type,
+        user_id=user_id,
+        visitor_id=visitor_id,
+        product_id=product_id,
+        time=_parse_time(value.get("time"), now),
+        quantity=_parse_quantity(value.get("quantity")),
+        price=_parse_price(value.get("price")),
+        order_id=parse_id("order_id", value.get("order_id")),
+        event_id=parse_id("event_id", value.get("event_id")),
+        context=_parse_context(value.get("context")),
+    )
+
+
+def parse_id(parameter: str, value: object) -> str:
+    """Check an identifier: text of at most 256 bytes without control characters.
+
+    Returns:
+        The id; "" where it is None or "".
+
+    Raises:
+        InvalidInputError: it breaks the rule.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidInputError(parameter, f"must be a string, got {type(value).__name__}", "put it in quotes")
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError as exc:
+        raise InvalidInputError(parameter, f"must be valid Unicode, got half of a pair at {exc.start}") from exc
+    if size > MAX_ID_BYTES:
+        raise InvalidInputError(parameter, f"must have at most {MAX_ID_BYTES} bytes of UTF-8, got {size}")
+    found = CONTROL_CHARACTERS.search(value)
+    if found is not None:
+        raise InvalidInputError(
+            parameter, f"must have no control characters, got U+{ord(found[0]):04X} at {found.start()}"
+        )
+    return value
+
+
+def _parse_event_type(value: object) -> str:
+    if isinstance(value, str) and value in EVENT_TYPE_CODES:
+        return value
+    given = "none" if value in (None, "") else repr(value)[:64]
+    raise InvalidInputError("event_type", f"must be one of {', '.join(EVENT_TYPES)}, got {given}")
+
+
+def _parse_time(value: object, now: float) -> float:
+    if value is None or value == "":
+        return now
+    if isinstance(value, str):
+        try:
+            seconds = parse_rfc3339(value)
+        except ValueError as exc:
+            raise InvalidInputError("time", str(exc)) from exc
+    else:
+        seconds = _parse_number("time", value)
+    problem = check_event_time(seconds, now=now)
+    if problem is not None:
+        raise InvalidInputError("time", problem, "give RFC 3339 text or seconds (not milliseconds) since 1970")
+    return seconds
+
+
+def _parse_quantity(value: object) -> int:
+    if value is None:
+        return 1
+    number = _parse_number("quantity", value)
+    if number != int(number) or not 1 <= number <= MAX_QUANTITY:
+        raise InvalidInputError(
+            "quantity",
+            f"must be a whole number in 1..{MAX_QUANTITY}, got {value}",
+            "send remove-from-cart to take back, or leave it out for 1",
+        )
+    return int(number)
+
+
+def _parse_price(value: object) -> float | None:
+    if value is None:
+        return None
+    number = _parse_number("price", value)
+    if not 0 <= number <= MAX_PRICE:
+        raise InvalidInputError("price", f"must be in 0..{MAX_PRICE:g}, got {number:g}", "leave it out where unknown")
+    return number
+
+
+def _parse_number(parameter: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidInputError(parameter, f"must be a number, got {type(value).__name__}")
+    try:
+        number = float(value)
+    except OverflowError as exc:
+        raise InvalidInputError(parameter, "must be finite, got an integer too large for a float") from exc
+    if not math.isfinite(number):
+        raise InvalidInputError(parameter, f"must be finite, got {number}", "leave it out where unknown")
+    return number
+
+
+def _parse_context(value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidInputError("context", f"must be a JSON object, got {type(value).__name__}")
+    try:
+        size = len(orjson.dumps(value))
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidInputError("context", f"must be plain JSON, got what cannot be written: {exc}") from exc
+    if size > MAX_CONTEXT_BYTES:
+        raise InvalidInputError("context", f"must have at most {MAX_CONTEXT_BYTES} bytes of JSON, got {size}")
+    return value

@@ -1,0 +1,110 @@
+"""Reading the whole log of events: as codes for learning, as batches for export."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mercato.events.event_batch import EventBatch
+from mercato.state.id_codes import IdNames
+from mercato.state.record import RECORD, Records, join_records
+from mercato.state.schema import ID_TABLES
+from mercato.state.values import EventTable
+
+READ_ROWS = 65_536
+
+
+def read_event_table(
+    connection: sqlite3.Connection, since: float | None, until: float | None, after_sequence: int
+) -> EventTable:
+    """Read the log as one table; see ``StateStore.event_columns``."""
+    connection.execute("BEGIN")  # one state of the log for records and ids
+    try:
+        cursor = connection.execute("SELECT body FROM events WHERE sequence > ? ORDER BY sequence", (after_sequence,))
+        parts = [np.empty(0, dtype=RECORD)]
+        while rows := cursor.fetchmany(READ_ROWS):
+            parts.append(_select_times(join_records(rows), since, until))
+        records = np.concatenate(parts)
+        users, visitors, products, orders = (_read_names(connection, table) for table in ID_TABLES)
+    finally:
+        connection.execute("ROLLBACK")
+    return EventTable(
+        sequence=np.ascontiguousarray(records["sequence"]),
+        time=np.ascontiguousarray(records["time"]),
+        event_type=np.ascontiguousarray(records["event_type"]),
+        user=_positions(records["user"]),
+        visitor=_positions(records["visitor"]),
+        product=_positions(records["product"]),
+        order=_positions(records["order"]),
+        quantity=np.ascontiguousarray(records["quantity"]),
+        price=np.ascontiguousarray(records["price"]),
+        users=users[1:],
+        visitors=visitors[1:],
+        products=products[1:],
+        orders=orders[1:],
+    )
+
+
+def read_event_batches(connection: sqlite3.Connection) -> Iterator[EventBatch]:
+    """Read the log as batches of ``READ_ROWS`` events; see ``StateStore.export_events``."""
+    keys = _read_keys(connection)
+    names = [_read_names(connection, table) for table in ID_TABLES]
+    last = 0
+    while rows := connection.execute(
+        "SELECT body, event_id, context, sequence FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        (last, READ_ROWS),
+    ).fetchall():
+        last = rows[-1][3]
+        records = join_records(rows)
+        # What was written since the keys were read is left to the next export.
+        records = records[records["sequence"] <= (keys["sequence"][-1] if len(keys) else 0)]
+        if not len(records):
+            return
+        positions = np.searchsorted(keys["sequence"], records["sequence"])
+        user, visitor, product, order = (
+            pa.array([column[code] or None for code in records[field].tolist()], type=pa.string())
+            for column, field in zip(names, ("user", "visitor", "product", "order"), strict=True)
+        )
+        yield EventBatch(
+            event_type=np.ascontiguousarray(records["event_type"]),
+            user_id=user,
+            visitor_id=visitor,
+            product_id=product,
+            time=np.ascontiguousarray(records["time"]),
+            quantity=np.ascontiguousarray(records["quantity"]),
+            price=np.ascontiguousarray(records["price"]),
+            order_id=order,
+            event_id=pa.array([row[1] for row in rows[: len(records)]], type=pa.string()),
+            key=keys["key"][positions].view(np.uint8).reshape(len(records), -1),
+            context=pa.array([row[2] for row in rows[: len(records)]], type=pa.string()),
+        )
+
+
+def _read_keys(connection: sqlite3.Connection) -> npt.NDArray[np.void]:
+    """Read all keys, in the order of their events."""
+    layout = np.dtype([("sequence", "<i8"), ("key", "V16")])
+    rows = connection.execute("SELECT key, sequence FROM event_keys").fetchall()
+    keys = np.empty(len(rows), dtype=layout)
+    keys["key"] = np.frombuffer(b"".join([row[0] for row in rows]), dtype="V16")
+    keys["sequence"] = [row[1] for row in rows]
+    return keys[np.argsort(keys["sequence"])]
+
+
+def _read_names(connection: sqlite3.Connection, table: str) -> list[str]:
+    last = connection.execute(f"SELECT coalesce(max(code), 0) FROM {table}").fetchone()[0]
+    return IdNames(table).names_up_to(connection, last)
+
+
+def _select_times(records: Records, since: float | None, until: float | None) -> Records:
+    if since is not None:
+        records = records[records["time"] >= since]
+    if until is not None:
+        records = records[records["time"] < until]
+    return records
+
+
+def _positions(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+    """Turn codes, 0 for none, into positions, -1 for none."""
+    return codes.astype(np.int32) - np.int32(1)

@@ -1,0 +1,140 @@
+"""Writing the log of events: codes for ids, one record for each event, known ones left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.events.event import Event
+from mercato.events.event_batch import EventBatch
+from mercato.events.event_key import KEY_BYTES, key_of_event_id, random_key
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.state.id_codes import IdCoder
+from mercato.state.record import RECORD, Records, split_records
+from mercato.state.schema import ID_TABLES
+from mercato.state.session import Session
+from mercato.state.values import AppendResult
+
+_ID_FIELDS = ("user", "visitor", "product", "order")  # of a record, in the order of ID_TABLES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventRows:
+    """Events ready to be written.
+
+    Attributes:
+        records: RECORD [n]; their sequence numbers are set when they are written.
+        keys: n keys of 16 bytes.
+        texts: for each event its ``event_id`` and ``context`` (JSON), None where not given.
+    """
+
+    records: Records
+    keys: list[bytes]
+    texts: Sequence[tuple[str | None, str | None]]
+
+
+class EventCoder:
+    """Turns events into rows, inside a write transaction; remembers the codes it has seen."""
+
+    def __init__(self, session: Session) -> None:
+        """Start with nothing remembered."""
+        self._coders = [IdCoder(session.connection, table) for table in ID_TABLES]
+
+    def code_events(self, events: Sequence[Event], contexts: Sequence[str | None]) -> EventRows:
+        """Turn single events into rows.
+
+        Args:
+            events: checked events.
+            contexts: the context of each as JSON, None where it is empty.
+        """
+        records = np.zeros(len(events), dtype=RECORD)
+        ids = [
+            [event.user_id for event in events],
+            [event.visitor_id for event in events],
+            [event.product_id for event in events],
+            [event.order_id for event in events],
+        ]
+        for field, coder, column in zip(_ID_FIELDS, self._coders, ids, strict=True):
+            records[field] = coder.code_ids(column)
+        records["time"] = [event.time for event in events]
+        records["quantity"] = [event.quantity for event in events]
+        records["price"] = [np.nan if event.price is None else event.price for event in events]
+        records["event_type"] = [EVENT_TYPE_CODES[event.event_type] for event in events]
+        keys = [key_of_event_id(event.event_id) if event.event_id else random_key(event.time) for event in events]
+        texts = [(event.event_id or None, context) for event, context in zip(events, contexts, strict=True)]
+        return EventRows(records, keys, texts)
+
+    def code_batch(self, batch: EventBatch) -> EventRows:
+        """Turn a batch of columns into rows."""
+        records = np.zeros(len(batch), dtype=RECORD)
+        ids = (batch.user_id, batch.visitor_id, batch.product_id, batch.order_id)
+        for field, coder, column in zip(_ID_FIELDS, self._coders, ids, strict=True):
+            records[field] = coder.code_column(column)
+        records["time"] = batch.time
+        records["quantity"] = batch.quantity
+        records["price"] = batch.price
+        records["event_type"] = batch.event_type
+        texts = list(zip(batch.event_id.to_pylist(), batch.context.to_pylist(), strict=True))
+        return EventRows(records, _split_keys(batch.key), texts)
+
+
+def write_rows(session: Session, rows: EventRows) -> AppendResult:
+    """Write rows, inside a write transaction; those whose key is known are left out.
+
+    Returns:
+        What becomes of them once the transaction is committed.
+    """
+    total = len(rows.keys)
+    last = session.last_sequence("events")
+    fresh = _claim_keys(session, rows.keys, last + 1)
+    records, texts = rows.records, rows.texts
+    if len(fresh) < total:
+        records, texts = records[fresh], [texts[position] for position in fresh.tolist()]
+    if len(fresh):
+        # Keys were claimed with the sequence number of their position: gaps where a known event was left out.
+        records["sequence"] = last + 1 + fresh
+        session.connection.executemany(
+            "INSERT INTO events (sequence, time, user, visitor, body, event_id, context) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (sequence, time, user or None, visitor or None, body, *text)
+                for sequence, time, user, visitor, body, text in zip(
+                    records["sequence"].tolist(),
+                    records["time"].tolist(),
+                    records["user"].tolist(),
+                    records["visitor"].tolist(),
+                    split_records(records),
+                    texts,
+                    strict=True,
+                )
+            ),
+        )
+        last = int(records["sequence"][-1])
+    return AppendResult(accepted=len(fresh), duplicates=total - len(fresh), sequence=last)
+
+
+def _claim_keys(session: Session, keys: list[bytes], first: int) -> npt.NDArray[np.int64]:
+    """Enter keys with the sequence numbers from ``first``; return the positions of those that were not known."""
+    # In the order of the index, which is then walked once; equal keys keep their order, so that the first one wins.
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    before = session.connection.total_changes
+    session.connection.executemany(
+        "INSERT OR IGNORE INTO event_keys (key, sequence) VALUES (?, ?)",
+        ((keys[position], first + position) for position in order),
+    )
+    claimed = session.connection.total_changes - before
+    if claimed == len(keys):
+        return np.arange(len(keys))
+    if claimed == 0:
+        return np.empty(0, dtype=np.int64)
+    find = "SELECT sequence FROM event_keys WHERE key = ?"
+    execute = session.connection.execute
+    return np.array(
+        [position for position, key in enumerate(keys) if execute(find, (key,)).fetchone()[0] == first + position],
+        dtype=np.int64,
+    )
+
+
+def _split_keys(keys: npt.NDArray[np.uint8]) -> list[bytes]:
+    raw = keys.tobytes()
+    return [raw[start : start + KEY_BYTES] for start in range(0, len(raw), KEY_BYTES)]

@@ -1,0 +1,166 @@
+"""The state store in one SQLite file: for one machine, any number of processes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import orjson
+
+from mercato.errors import InvalidInputError
+from mercato.events.event import Event
+from mercato.events.event_batch import EventBatch
+from mercato.state.event_history import read_event_batches, read_event_table
+from mercato.state.event_log import EventCoder, write_rows
+from mercato.state.id_codes import IdNames
+from mercato.state.recent import read_recent_events
+from mercato.state.session import SessionPool
+from mercato.state.sqlite_errors import translated_errors
+from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange
+
+
+class SqliteStateStore:
+    """A ``StateStore`` in an SQLite file with a write-ahead log: readers and a writer never wait for each other.
+
+    Writers take turns. Several processes may hold one each; a forked child opens its own connections.
+    """
+
+    def __init__(self, path: str, *, busy_timeout_s: float = 10.0) -> None:
+        """Open the file, making it and its folder where there is none.
+
+        Args:
+            path: of the file; SQLite keeps ``PATH-wal`` and ``PATH-shm`` beside it while it is open.
+            busy_timeout_s: how long a write waits for another's; longer survives large imports, shorter fails sooner.
+
+        Raises:
+            StateError: it cannot be opened, is no state file, is damaged, or was written by a newer version.
+        """
+        self._path = path
+        self._pool = SessionPool(path, busy_timeout_s)
+        self._product_names = IdNames("products")
+        self._pool.get()
+
+    def append_events(self, events: Sequence[Event]) -> AppendResult:
+        """Write events; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            if not events:
+                return AppendResult(0, 0, self.event_sequence())
+            contexts = [orjson.dumps(dict(event.context)).decode() if event.context else None for event in events]
+            with session.writing():
+                result = write_rows(session, EventCoder(session).code_events(events, contexts))
+            session.event_sequence = result.sequence
+            return result
+
+    def import_events(
+        self, batches: Iterable[EventBatch], *, on_batch: Callable[[AppendResult], None] | None = None
+    ) -> AppendResult:
+        """Write a history; see ``StateStore``."""
+        accepted = duplicates = 0
+        session = self._pool.get()
+        coder = EventCoder(session)
+        for batch in batches:
+            with translated_errors(self._path):
+                with session.writing():
+                    result = write_rows(session, coder.code_batch(batch))
+                session.event_sequence = result.sequence
+            accepted += result.accepted
+            duplicates += result.duplicates
+            if on_batch is not None:
+                on_batch(result)
+        return AppendResult(accepted, duplicates, self.event_sequence())
+
+    def recent_events(self, actors: Sequence[Actor], limit: int, *, products_only: bool = True) -> list[EventColumns]:
+        """Read actors' last events; see ``StateStore``."""
+        if limit < 0:
+            raise InvalidInputError("limit", f"must not be negative, got {limit}")
+        with translated_errors(self._path):
+            session = self._pool.get()
+            session.refresh()
+            session.recent.catch_up(session.connection, session.event_sequence)
+            answers = []
+            for actor in actors:
+                key = (actor, limit, products_only)
+                columns = session.recent.get(key)
+                if columns is None:
+                    columns = read_recent_events(session.connection, self._product_names, actor, limit, products_only)
+                    session.recent.put(key, columns)
+                answers.append(columns)
+            return answers
+
+    def event_columns(
+        self, *, since: float | None = None, until: float | None = None, after_sequence: int = 0
+    ) -> EventTable:
+        """Read the history of all users; see ``StateStore``."""
+        with translated_errors(self._path):
+            return read_event_table(self._pool.get().connection, since, until, after_sequence)
+
+    def export_events(self) -> Iterator[EventBatch]:
+        """Read all events in a form that can be imported; see ``StateStore``."""
+        with translated_errors(self._path):
+            yield from read_event_batches(self._pool.get().connection)
+
+    def append_product_changes(self, changes: Sequence[ProductChange]) -> int:
+        """Write changes of the catalogue; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            if not changes:
+                return self.product_sequence()
+            with session.writing() as connection:
+                last = session.last_sequence("product_changes")
+                connection.executemany(
+                    "INSERT INTO product_changes (sequence, operation, product_id, document, vector)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (
+                        (
+                            sequence,
+                            change.operation,
+                            change.product_id,
+                            change.document,
+                            None if change.vector is None else change.vector.astype("<f4").tobytes(),
+                        )
+                        for sequence, change in enumerate(changes, start=last + 1)
+                    ),
+                )
+            session.product_sequence = last + len(changes)
+            return session.product_sequence
+
+    def product_changes_since(self, sequence: int, *, limit: int | None = None) -> list[ProductChange]:
+        """Read changes of the catalogue; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            session.refresh()
+            if sequence >= session.product_sequence:
+                return []
+            rows = session.connection.execute(
+                "SELECT operation, product_id, document, vector, sequence FROM product_changes"
+                " WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (sequence, -1 if limit is None else limit),
+            ).fetchall()
+            return [
+                ProductChange(
+                    operation,
+                    product_id,
+                    document,
+                    None if vector is None else np.frombuffer(vector, dtype="<f4").astype(np.float32),
+                    found,
+                )
+                for operation, product_id, document, vector, found in rows
+            ]
+
+    def product_sequence(self) -> int:
+        """Return the last product change's sequence number; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            session.refresh()
+            return session.product_sequence
+
+    def event_sequence(self) -> int:
+        """Return the last event's sequence number; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            session.refresh()
+            return session.event_sequence
+
+    def close(self) -> None:
+        """Close every connection of this process; the next call opens a new one."""
+        with translated_errors(self._path):
+            self._pool.close()

@@ -1,0 +1,113 @@
+"""The interface of the state store, and the way to one: ``open_state``."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from mercato.errors import StateError
+from mercato.events.event import Event
+from mercato.events.event_batch import EventBatch
+from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange
+
+
+class StateStore(Protocol):
+    """An append-only log of user events and product changes, and the views read from it.
+
+    What is written is durable when the call returns. Any number of processes and threads may use one store at once.
+    Every method raises ``StateError`` where the store cannot be read or written.
+    """
+
+    def append_events(self, events: Sequence[Event]) -> AppendResult:
+        """Write events, all or none; those whose ``event_id`` is known already count as duplicates."""
+        ...
+
+    def import_events(
+        self, batches: Iterable[EventBatch], *, on_batch: Callable[[AppendResult], None] | None = None
+    ) -> AppendResult:
+        """Write a history in bulk.
+
+        Args:
+            batches: each is written at once or not at all; a stopped import is continued by running it again.
+            on_batch: is told what became of each batch, once it is durable.
+
+        Returns:
+            The sums over all batches.
+        """
+        ...
+
+    def recent_events(self, actors: Sequence[Actor], limit: int, *, products_only: bool = True) -> list[EventColumns]:
+        """Read each actor's last events, newest first; equal times: last written first.
+
+        An actor with both ids gets the user's events merged with those of the visitor while nobody was signed in
+        (not those of other users of one device). An unknown actor gets none.
+
+        Args:
+            actors: whose.
+            limit: how many at most for each actor, not negative.
+            products_only: leave out events about no product, before counting.
+
+        Returns:
+            As many as ``actors``, in their order.
+        """
+        ...
+
+    def event_columns(
+        self, *, since: float | None = None, until: float | None = None, after_sequence: int = 0
+    ) -> EventTable:
+        """Read the history of all users, in the order it was written.
+
+        Args:
+            since: only events at or after this time, seconds since 1970.
+            until: only events before this time, seconds since 1970.
+            after_sequence: only events with a larger sequence number.
+        """
+        ...
+
+    def export_events(self) -> Iterator[EventBatch]:
+        """Read all events in the order they were written, in a form that ``import_events`` takes."""
+        ...
+
+    def append_product_changes(self, changes: Sequence[ProductChange]) -> int:
+        """Write changes of the catalogue, all or none, with consecutive sequence numbers.
+
+        Returns:
+            The sequence number of the last one (unchanged where ``changes`` is empty).
+        """
+        ...
+
+    def product_changes_since(self, sequence: int, *, limit: int | None = None) -> list[ProductChange]:
+        """Read the changes with a larger sequence number, in the order they were written; at most ``limit``."""
+        ...
+
+    def product_sequence(self) -> int:
+        """Return the sequence number of the last product change; 0 before the first."""
+        ...
+
+    def event_sequence(self) -> int:
+        """Return the sequence number of the last event; 0 before the first."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection of this process."""
+        ...
+
+
+STATE_SCHEMES: tuple[str, ...] = ("sqlite",)
+
+
+def open_state(url: str, *, busy_timeout_s: float = 10.0) -> StateStore:
+    """Open the store that a URL names, making it where there is none.
+
+    Args:
+        url: ``sqlite:PATH``.
+        busy_timeout_s: how long a write waits for another process's write before it is refused.
+
+    Raises:
+        StateError: unknown scheme, or the store cannot be opened.
+    """
+    scheme, separator, rest = url.partition(":")
+    if not separator or scheme not in STATE_SCHEMES or not rest:
+        given = repr(url) if scheme in STATE_SCHEMES or not separator else f"scheme {scheme!r} in {url!r}"
+        raise StateError(f"state: must be sqlite:PATH, got {given}; write for example sqlite:var/state.db")
+    from mercato.state.sqlite import SqliteStateStore
+
+    return SqliteStateStore(rest, busy_timeout_s=busy_timeout_s)

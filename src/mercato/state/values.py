@@ -1,0 +1,141 @@
+"""What goes into the state store and what comes out of it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import InvalidInputError
+
+PRODUCT_OPERATIONS: tuple[str, ...] = ("upsert", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whose events are asked for.
+
+    Attributes:
+        user_id: who is signed in; "" where nobody is.
+        visitor_id: the device or session; "" where not known.
+    """
+
+    user_id: str = ""
+    visitor_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppendResult:
+    """What became of events that were written.
+
+    Attributes:
+        accepted: events that are now durable and were not there before.
+        duplicates: events that were there already, or twice in this call.
+        sequence: the store's last event sequence number afterwards.
+    """
+
+    accepted: int
+    duplicates: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventColumns:
+    """One actor's events, newest first; equal times: last written first. Shared with a cache: read only.
+
+    Attributes:
+        product_id: list of length n; "" for an event about no product.
+        event_type: uint8 [n], position in ``mercato.events.EVENT_TYPES``.
+        time: float64 [n], seconds since 1970, not increasing.
+        quantity: int32 [n].
+        price: float32 [n], NaN where not given.
+        sequence: int64 [n], the event's place in the log.
+    """
+
+    product_id: list[str]
+    event_type: npt.NDArray[np.uint8]
+    time: npt.NDArray[np.float64]
+    quantity: npt.NDArray[np.int32]
+    price: npt.NDArray[np.float32]
+    sequence: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the events."""
+        return len(self.product_id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EventTable:
+    """The history of all users in the order it was written, ids as codes into dictionaries.
+
+    A dictionary may hold ids that no event of the table has. -1 is "not given" in every code.
+
+    Attributes:
+        sequence: int64 [n], rising.
+        time: float64 [n], seconds since 1970.
+        event_type: uint8 [n], position in ``mercato.events.EVENT_TYPES``.
+        user: int32 [n], position in ``users``.
+        visitor: int32 [n], position in ``visitors``.
+        product: int32 [n], position in ``products``.
+        order: int32 [n], position in ``orders``.
+        quantity: int32 [n].
+        price: float32 [n], NaN where not given.
+        users: user ids.
+        visitors: visitor ids.
+        products: product ids.
+        orders: order ids.
+    """
+
+    sequence: npt.NDArray[np.int64]
+    time: npt.NDArray[np.float64]
+    event_type: npt.NDArray[np.uint8]
+    user: npt.NDArray[np.int32]
+    visitor: npt.NDArray[np.int32]
+    product: npt.NDArray[np.int32]
+    order: npt.NDArray[np.int32]
+    quantity: npt.NDArray[np.int32]
+    price: npt.NDArray[np.float32]
+    users: list[str]
+    visitors: list[str]
+    products: list[str]
+    orders: list[str]
+
+    def __len__(self) -> int:
+        """Count the events."""
+        return len(self.sequence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProductChange:
+    """One change of the catalogue.
+
+    Attributes:
+        operation: one of ``PRODUCT_OPERATIONS``.
+        product_id: which product.
+        document: the product as JSON in UTF-8; None for a deletion.
+        vector: float32 [D], the embedding of the product's text; None where there is none.
+        sequence: place in the log, from 1 without gaps; 0 before it is written.
+    """
+
+    operation: str
+    product_id: str
+    document: bytes | None = None
+    vector: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+            InvalidInputError: the operation is unknown, or the id, a document or a vector breaks its rule.
+        """
+        if self.operation not in PRODUCT_OPERATIONS:
+            raise InvalidInputError(
+                "operation", f"must be one of {', '.join(PRODUCT_OPERATIONS)}, got {self.operation[:64]!r}"
+            )
+        if not self.product_id:
+            raise InvalidInputError("product_id", "must not be empty", "name the product")
+        if (self.document is None) != (self.operation == "delete"):
+            given = "none" if self.document is None else "one"
+            raise InvalidInputError("document", f"must be given, except to delete; {self.operation} got {given}")
+        if self.vector is not None and (self.vector.dtype != np.float32 or self.vector.ndim != 1):
+            raise InvalidInputError("vector", f"must be float32 [D], got {self.vector.dtype} {list(self.vector.shape)}")

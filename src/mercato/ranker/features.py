@@ -96,7 +96,8 @@ class _Lists:
 
     def column(self, name: str) -> NDArray[np.float32]:
         """Return one column of the candidate lists as float32."""
-        return np.concatenate([getattr(request.candidates, name) for request in self.requests]).astype(np.float32)
+        columns: list[NDArray[np.float32]] = [getattr(request.candidates, name) for request in self.requests]
+        return np.concatenate(columns).astype(np.float32)
 
     def maximum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each list's maximum, NaN left out, spread over its candidates."""
@@ -116,7 +117,8 @@ class _Lists:
 def _fill_retrieval(result: NDArray[np.float32], lists: _Lists) -> None:
     def discount(rank: NDArray[np.float32]) -> NDArray[np.float32]:
         """``1 / log2(1 + rank)`` as in DCG (Jarvelin and Kekalainen 2002); 0 where absent."""
-        return (rank > 0) / np.log2(1.0 + np.maximum(rank, 1.0))
+        gain: NDArray[np.float32] = (rank > 0) / np.log2(1.0 + np.maximum(rank, 1.0))
+        return gain
 
     cooccurrence = lists.column("cooccurrence")
     result[_COLUMN["dense_score"]] = lists.column("dense_score")

@@ -170,7 +170,9 @@ def _pair_orders(
         first_day = day[without].min()
         days = day[without].max() - first_day + 1
         group = group.copy()
-        group[without] = group.max() + 1 + past.actor[without].astype(np.int64) * days + (day[without] - first_day)
+        actor = past.actor[without].astype(np.int64)
+        actor -= actor.min()
+        group[without] = group.max() + 1 + actor * days + (day[without] - first_day)
     _, group = np.unique(group, return_inverse=True)
 
     pairs = np.unique(group.astype(np.int64) * size + product)

@@ -59,8 +59,7 @@ def compute_popularity(
     weight = past.weight.astype(np.float64)
 
     def total(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.bincount(past.product, weights=weights, minlength=product_count)
-        return sums
+        return np.bincount(past.product, weights=weights, minlength=product_count).astype(np.float64)
 
     share = RECENT_WINDOW_DAYS / LONG_WINDOW_DAYS
     recent = total(weight * (age_days <= RECENT_WINDOW_DAYS))

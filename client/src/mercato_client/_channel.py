@@ -112,7 +112,7 @@ def build_connection_options(tls: Tls | None) -> dict[str, Any]:
         tls: None for connections in clear text.
 
     Raises:
-        InvalidArgumentError: a file cannot be read.
+        InvalidArgumentError: a file cannot be read, or is not PEM.
     """
     if tls is None:
         return {"ssl": False}
@@ -122,11 +122,13 @@ def build_connection_options(tls: Tls | None) -> dict[str, Any]:
             continue
         try:
             with open(path, "rb") as file:
-                file.read(1)
+                problem = None if b"-----BEGIN " in file.read() else "nothing in it is PEM"
         except OSError as error:
+            problem = error.strerror
+        if problem is not None:
             raise InvalidArgumentError(
-                f"tls.{name}: must be a readable PEM file, is {fspath(path)!r} ({error.strerror})", parameter=name
-            ) from error
+                f"tls.{name}: must be a readable PEM file, is {fspath(path)!r} ({problem})", parameter=name
+            )
     return {
         "ssl": True,
         "root_certificates": tls.ca_path,

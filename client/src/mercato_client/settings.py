@@ -7,6 +7,7 @@ from os import PathLike
 from mercato_client.errors import InvalidArgumentError
 
 MAX_GRPC_ATTEMPTS = 5  # gRPC cuts maxAttempts off at 5 (gRFC A6)
+MIN_BACKOFF_S = 0.01  # with 1 ms, every second call that should be repeated hangs until its deadline (grpc/grpc#41036)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,8 @@ class Retries:
 
     Attributes:
         attempts: how often a call is made at most, 1 to 5; 1 turns repeats off.
-        initial_backoff_s: mean wait before the second attempt is half of this; it doubles with each further one.
-        max_backoff_s: the longest wait.
+        initial_backoff_s: wait before the second attempt, give or take a fifth, at least 0.01; then doubled.
+        max_backoff_s: the longest wait, at least 0.01.
     """
 
     attempts: int = 3
@@ -55,9 +56,9 @@ class Retries:
             )
         for name in ("initial_backoff_s", "max_backoff_s"):
             value = getattr(self, name)
-            if not 0 < value < math.inf:
+            if not MIN_BACKOFF_S <= value < math.inf:
                 raise InvalidArgumentError(
-                    f"{name}: must be a positive number of seconds, is {value!r}", parameter=name
+                    f"{name}: must be {MIN_BACKOFF_S} seconds or more, and finite, is {value!r}", parameter=name
                 )
 
 

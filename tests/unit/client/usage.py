@@ -1,0 +1,81 @@
+"""How programs use the client, as a type checker sees it. Never run; test_client_package.py has mypy read it.
+
+Each ``type: ignore`` marks a mistake that the types must catch; mypy complains about those that catch none.
+"""
+
+import asyncio
+
+from mercato_client import (
+    AsyncClient,
+    Client,
+    Health,
+    InvalidArgumentError,
+    MercatoClientError,
+    Product,
+    Rejection,
+    ResultPage,
+    Retries,
+    Timeouts,
+    Tls,
+    WriteResult,
+    assign_event_ids,
+)
+
+
+def use_client() -> None:
+    """Everything a blocking program does."""
+    with Client(
+        ["127.0.0.1:8001", "127.0.0.1:8002"],
+        timeouts=Timeouts(read_s=0.5),
+        retries=Retries(attempts=2),
+        tls=Tls(ca_path="ca.pem"),
+        headers={"authorization": "Bearer token"},
+    ) as client:
+        page: ResultPage = client.search("tea", user_id="u", filter='brand: ANY("Acme")', page_size=10, timeout_s=1)
+        first: Product = page.results[0]
+        price: float | None = first.price
+        names: list[str] = [product.title for product in page.results]
+        similar: ResultPage = client.similar(first.id, visitor_id="v", options={"strict_filtering": False})
+        picks: ResultPage = client.recommend("cart", seed_product_ids=names, context={"device": "phone"})
+        written: WriteResult = client.write_events(
+            assign_event_ids([{"event_type": "add-to-cart", "user_id": "u", "product_id": first.id}])
+        )
+        rejected: tuple[Rejection, ...] = written.rejected
+        client.upsert_products([{"id": "p1", "title": "Tea"}])
+        client.patch_products([{"id": "p1", "price": 2.5}])
+        client.delete_products(["p1"])
+        health: Health = client.health()
+        well: bool = health.ok
+        del price, similar, picks, rejected, well
+
+
+async def use_async_client() -> None:
+    """Two answers at once."""
+    async with AsyncClient("dns:///mercato:8001") as client:
+        found, picks = await asyncio.gather(client.search("tea"), client.recommend("home-page", user_id="u"))
+        total: int = found.total + picks.total
+        written: WriteResult = await client.write_events([{"event_type": "search", "visitor_id": "v"}])
+        del total, written
+
+
+def name_fault(client: Client) -> str | None:
+    """Errors carry what a program needs."""
+    try:
+        client.search("tea", filter="brand:")
+    except InvalidArgumentError as error:
+        return error.parameter
+    except MercatoClientError as error:
+        return error.status
+    return None
+
+
+def make_mistakes(client: Client, aclient: AsyncClient, product: Product) -> None:
+    """What the types must catch."""
+    client.search("tea", "u")  # type: ignore[call-arg]
+    client.search(b"tea")  # type: ignore[arg-type]
+    client.search("tea", page=2)  # type: ignore[call-arg]
+    client.recommend("cart", user_id=42)  # type: ignore[arg-type]
+    client.search("tea").items  # type: ignore[attr-defined]  # noqa: B018
+    product.price = 1.0  # type: ignore[misc]
+    total: int = aclient.search("tea").total  # type: ignore[attr-defined]
+    del total

@@ -1,0 +1,19 @@
+"""Filters in Google Retail's grammar: read (`parse_filter`), and asked of all products or of one."""
+
+from mercato.filters.evaluate import evaluate, matches
+from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
+from mercato.filters.parse import parse_filter
+
+__all__ = [
+    "And",
+    "AnyOf",
+    "Comparison",
+    "Expression",
+    "Filter",
+    "InRange",
+    "Not",
+    "Or",
+    "evaluate",
+    "matches",
+    "parse_filter",
+]

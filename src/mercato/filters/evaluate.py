@@ -1,0 +1,132 @@
+"""Which products pass a filter: all of a catalogue at once, or a single one. Both give the same answer."""
+
+import operator
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.column_builder import field_values, is_number
+from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn, full_name
+from mercato.catalog.product import Product, format_value
+from mercato.errors import InvalidInputError
+from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
+from mercato.filters.pointing import point_at
+
+BoolArray = npt.NDArray[np.bool_]
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+}
+_TIME_FIELDS = ("available_time",)
+
+
+def evaluate(filter: Filter, columns: ColumnSet, known: Collection[str] = ()) -> BoolArray:
+    """Ask a filter of every product of a catalogue.
+
+    A product passes ``ANY`` if one of its texts is one of the values (exactly, case included), a range or comparison if
+    one of its numbers is in it. A product without the field passes neither; ``NOT`` is plain negation, so that passes.
+
+    Args:
+        filter: from `parse_filter`.
+        columns: the catalogue's columns, n products.
+        known: full names of fields that no product of `columns` has, and that are no mistake all the same.
+
+    Returns:
+        bool [n], a new array.
+
+    Raises:
+        InvalidInputError: an unknown field (with names near to it), ``ANY`` on numbers, a range or comparison on
+            texts, or a time asked of a field that holds none; each points at the field in the filter.
+    """
+    return _evaluate(filter.expression, columns, filter.text, known)
+
+
+def matches(filter: Filter, product: Product) -> bool:
+    """Ask a filter of one product.
+
+    Args:
+        filter: from `parse_filter`; ask `evaluate` first, which knows the catalogue's fields and refuses mistakes.
+        product: the product.
+
+    Returns:
+        Whether it passes, as `evaluate` would say. A field that it does not have passes nothing.
+    """
+    return _matches(filter.expression, product)
+
+
+def _evaluate(expression: Expression, columns: ColumnSet, text: str, known: Collection[str]) -> BoolArray:
+    if isinstance(expression, And | Or):
+        combine = np.logical_and if isinstance(expression, And) else np.logical_or
+        result = _evaluate(expression.operands[0], columns, text, known)
+        for operand in expression.operands[1:]:
+            combine(result, _evaluate(operand, columns, text, known), out=result)
+        return result
+    if isinstance(expression, Not):
+        result = _evaluate(expression.operand, columns, text, known)
+        return np.logical_not(result, out=result)
+    try:
+        field = columns.resolve(expression.field, known)
+    except InvalidInputError as exc:
+        raise point_at(exc.parameter, text, expression.position, str(exc).removeprefix(f"{exc.parameter}: ")) from exc
+    texts, numbers = columns.text(field), columns.number(field)
+    if isinstance(expression, AnyOf):
+        if texts is None and numbers is not None:
+            problem = f"{expression.field} holds numbers, ANY asks for texts"
+            raise point_at("FILTER", text, expression.position, problem, f"write {expression.field}: IN(10, 50)")
+        return _rows_with_text(expression, texts, columns.count)
+    if numbers is None and texts is not None:
+        problem = f"{expression.field} holds texts, a range or comparison asks for numbers"
+        raise point_at("FILTER", text, expression.position, problem, f'write {expression.field}: ANY("...")')
+    if expression.is_time and field not in _TIME_FIELDS:
+        problem = f"{expression.field} holds no times"
+        raise point_at("FILTER", text, expression.position, problem, f"times are in {', '.join(_TIME_FIELDS)}")
+    return _rows_with_number(expression, numbers, columns.count)
+
+
+def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) -> BoolArray:
+    result = np.zeros(count, np.bool_)
+    if column is None:
+        return result
+    for value in expression.values:
+        column.mark(value, result)
+    return result
+
+
+def _rows_with_number(expression: InRange | Comparison, column: NumberColumn | None, count: int) -> BoolArray:
+    if column is None:
+        return np.zeros(count, np.bool_)
+    passed: BoolArray = _compare(expression, column.values)
+    if column.rows is None:
+        return passed
+    result = np.zeros(count, np.bool_)
+    result[column.rows[passed]] = True
+    return result
+
+
+def _compare(expression: InRange | Comparison, values: Any) -> Any:
+    """Compare a number or an array of numbers; a NaN (no number) passes nothing."""
+    if isinstance(expression, Comparison):
+        return _COMPARE[expression.operator](values, expression.value)
+    above = values >= expression.lower if expression.lower_inclusive else values > expression.lower
+    below = values <= expression.upper if expression.upper_inclusive else values < expression.upper
+    above &= below
+    return above
+
+
+def _matches(expression: Expression, product: Product) -> bool:
+    if isinstance(expression, And):
+        return all(_matches(operand, product) for operand in expression.operands)
+    if isinstance(expression, Or):
+        return any(_matches(operand, product) for operand in expression.operands)
+    if isinstance(expression, Not):
+        return not _matches(expression.operand, product)
+    values = field_values(product, full_name(expression.field))
+    if isinstance(expression, AnyOf):
+        return any(format_value(value) in expression.values for value in values)
+    return any(bool(_compare(expression, float(value))) for value in values if is_number(value))

@@ -1,0 +1,1 @@
+"""What Mercato reaches on this machine: load, topologies, retrieval; results as JSON with the machine described."""

@@ -38,6 +38,21 @@ class EmbeddedServer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundServer:
+    """A server that was found; nothing is staged yet.
+
+    Attributes:
+        executable: the ``tritonserver`` file.
+        embedded: where its parts lie, when it is the wheel's.
+        library: the Python library that the wheel's stub will embed.
+    """
+
+    executable: Path
+    embedded: EmbeddedServer | None = None
+    library: PythonLibrary | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerBinary:
     """A server that is ready to be started.
 
@@ -45,13 +60,11 @@ class ServerBinary:
         executable: the ``tritonserver`` file.
         arguments: command-line options that this server needs whatever it serves.
         library_folders: what must come first on ``LD_LIBRARY_PATH``, in order.
-        embedded: whether it is the one from the wheel.
     """
 
     executable: Path
-    arguments: tuple[str, ...]
-    library_folders: tuple[Path, ...]
-    embedded: bool
+    arguments: tuple[str, ...] = ()
+    library_folders: tuple[Path, ...] = ()
 
 
 def find_on_path() -> Path | None:
@@ -128,33 +141,32 @@ def stage_embedded(server: EmbeddedServer, library: PythonLibrary, folder: Path)
         executable=server.executable,
         arguments=(f"--backend-directory={backends}", f"--cache-directory={server.caches}"),
         library_folders=(libraries, server.libraries),
-        embedded=True,
     )
 
 
-def find_server() -> ServerBinary | tuple[EmbeddedServer, PythonLibrary]:
+def find_server() -> FoundServer:
     """Find a server without staging anything.
 
     Returns:
-        The server on PATH, or the wheel's together with the Python library it will embed.
+        The server on PATH, else the wheel's together with the Python library it will embed.
 
     Raises:
         ServerError: there is neither; or the wheel's server has no fitting Python library.
     """
     on_path = find_on_path()
     if on_path is not None:
-        return ServerBinary(executable=on_path, arguments=(), library_folders=(), embedded=False)
+        return FoundServer(executable=on_path)
     embedded = find_embedded()
     if embedded is None:
         raise ServerError(
             "tritonserver: not on PATH, and the embedded one is not installed; run inside "
             "nvcr.io/nvidia/tritonserver:<yy.mm>-py3, or install it: pip install 'mercato[embedded]'"
         )
-    return embedded, find_python_library()
+    return FoundServer(executable=embedded.executable, embedded=embedded, library=find_python_library())
 
 
-def stage_server(found: ServerBinary | tuple[EmbeddedServer, PythonLibrary], folder: Path) -> ServerBinary:
-    """Make what :func:`find_server` found ready to start.
+def stage_server(found: FoundServer, folder: Path) -> ServerBinary:
+    """Make a found server ready to start.
 
     Args:
         found: the server.
@@ -162,7 +174,10 @@ def stage_server(found: ServerBinary | tuple[EmbeddedServer, PythonLibrary], fol
 
     Returns:
         The server.
+
+    Raises:
+        ServerError: programs in ``folder`` cannot be executed.
     """
-    if isinstance(found, ServerBinary):
-        return found
-    return stage_embedded(*found, folder)
+    if found.embedded is None or found.library is None:
+        return ServerBinary(executable=found.executable)
+    return stage_embedded(found.embedded, found.library, folder)

@@ -6,8 +6,8 @@ from pathlib import Path
 TAIL_BYTES = 64 * 1024
 TAIL_LINES = 20
 _ERROR_LINE = re.compile(r"^E\d{4} |failed to load|Traceback|Error:|UNAVAILABLE|Segmentation fault")
-# Said by every start on a machine without a GPU.
-_HARMLESS = re.compile(r"CudaDriverHelper|Failed to initialize NVML|pinned_memory_manager|DCGM")
+# The tables that every start prints, and what it says on a machine without a GPU.
+_HARMLESS = re.compile(r"^[+|]|CudaDriverHelper|Failed to initialize NVML|pinned_memory_manager|DCGM")
 
 
 def read_tail(log: Path | None, lines: int = TAIL_LINES) -> list[str]:
@@ -18,7 +18,7 @@ def read_tail(log: Path | None, lines: int = TAIL_LINES) -> list[str]:
         lines: how many to return at most.
 
     Returns:
-        The lines, oldest first, without those that every start without a GPU prints.
+        The lines, oldest first, without those that every start prints.
     """
     if log is None:
         return []

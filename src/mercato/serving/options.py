@@ -10,6 +10,16 @@ from mercato.serving.ports import Ports
 
 MEBIBYTE = 1 << 20
 STATE_SCHEMES = ("sqlite:", "redis://")
+# The option without which a model of the project cannot be served.
+MODEL_NEEDS = {
+    "encoder": "encoder",
+    "ranker": "ranker",
+    "retriever": "catalog",
+    "search": "catalog",
+    "recommend": "catalog",
+    "events": "catalog",
+    "catalog": "catalog",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +34,7 @@ class ServerOptions:
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
         repository: the model repository; None for the project's.
-        models: the models to load; None for all that the profile can run.
+        models: the models to load; None for all that the profile can run and whose files are given.
         engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
         host: address to listen on. The default is reachable from this machine only.
         ports: ports to listen on; 0 picks a free one.
@@ -89,6 +99,11 @@ class ServerOptions:
             problems.append(f"state must begin with one of {', '.join(STATE_SCHEMES)}, given {self.state!r}")
         if problems:
             raise InvalidInputError("server options", "; ".join(problems))
+
+    @property
+    def unserved_models(self) -> frozenset[str]:
+        """The project's models that lack what they need: no ranker folder, no ``ranker`` model."""
+        return frozenset(name for name, needed in MODEL_NEEDS.items() if getattr(self, needed) is None)
 
     @property
     def all_engines(self) -> dict[str, Path]:

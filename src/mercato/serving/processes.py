@@ -1,5 +1,6 @@
 """The processes of a server: which stub belongs to which model, and who holds how much memory."""
 
+import logging
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ import psutil
 
 from mercato.serving.binary import STUB_NAME
 
+logger = logging.getLogger(__name__)
+
+# triton_python_backend_stub MODEL_FILE REGION SIZE GROWTH PARENT FOLDER IPC INSTANCE ... (measured on 2.51)
+_INSTANCE_ARGUMENT = 8
 _ROLLUP_LINE = re.compile(r"^(Rss|Pss):\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -83,8 +88,6 @@ def list_orphans(prefix: str) -> list[Stub]:
 def read_stub(process: psutil.Process, prefix: str) -> Stub | None:
     """Read what a process serves from its command line.
 
-    The backend starts ``triton_python_backend_stub MODEL_FILE REGION SIZE GROWTH PARENT FOLDER IPC INSTANCE ...``.
-
     Args:
         process: any process.
         prefix: the server's shared-memory prefix.
@@ -101,7 +104,7 @@ def read_stub(process: psutil.Process, prefix: str) -> Stub | None:
     if len(arguments) < 3 or Path(arguments[0]).name != STUB_NAME or not arguments[2].startswith(prefix):
         return None
     model = Path(arguments[1]).parents[1].name
-    instance = next((word for word in reversed(arguments) if re.fullmatch(rf"{re.escape(model)}_\d+_\d+", word)), model)
+    instance = arguments[_INSTANCE_ARGUMENT] if len(arguments) > _INSTANCE_ARGUMENT else model
     return Stub(pid=process.pid, started=started, model=model, instance=instance, region=arguments[2])
 
 
@@ -123,17 +126,40 @@ def kill_stub(stub: Stub) -> None:
             pass
 
 
-def process_memory(server_pid: int) -> list[ProcessMemory]:
-    """Measure the memory of a server and of everything it started.
+def end_orphans(prefix: str, timeout_s: float = 5.0) -> int:
+    """End the stubs that outlived their server, and wait until they have ended.
 
     Args:
-        server_pid: the ``tritonserver`` process.
+        prefix: the ended server's shared-memory prefix.
+        timeout_s: how long their end may take, in seconds.
 
     Returns:
-        The server first, then its children by process id; empty when the server is gone.
+        How many there were.
+    """
+    orphans = list_orphans(prefix)
+    processes = []
+    for orphan in orphans:
+        logger.info("stub of %s outlived its server; ended", orphan.instance)
+        try:
+            processes.append(psutil.Process(orphan.pid))
+        except psutil.NoSuchProcess:
+            continue
+        kill_stub(orphan)
+    psutil.wait_procs(processes, timeout=timeout_s)
+    return len(orphans)
+
+
+def process_memory(pid: int) -> list[ProcessMemory]:
+    """Measure the memory of a process and of everything it started.
+
+    Args:
+        pid: the ``tritonserver`` process; or ``mercato serve``, which holds one.
+
+    Returns:
+        The process first, then its children by process id; empty when it is gone.
     """
     try:
-        server = psutil.Process(server_pid)
+        server = psutil.Process(pid)
         processes = [server, *sorted(server.children(recursive=True), key=lambda child: child.pid)]
     except psutil.NoSuchProcess:
         return []

@@ -5,7 +5,7 @@ A copy of its own lets a run reload a model by touching it (Triton ignores a loa
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ def stage_repository(
     profile: str,
     models: Sequence[str] | None = None,
     engines: Mapping[str, Path] | None = None,
+    without: Collection[str] = (),
 ) -> list[StagedModel]:
     """Copy a model repository into a run's folder and link engine files into it.
 
@@ -120,6 +121,7 @@ def stage_repository(
         profile: the profile that will be served.
         models: the models to stage; None for all that the profile can run.
         engines: a TensorRT engine for each model that has one, linked as ``1/model.plan``.
+        without: models to leave out when ``models`` is None.
 
     Returns:
         The staged models, sorted by name.
@@ -137,9 +139,10 @@ def stage_repository(
         raise ServerError(
             f"models: {', '.join(unknown)} not in {source} for profile {profile}; there are {', '.join(available)}"
         )
-    chosen = available if models is None else sorted(set(models))
+    chosen = [name for name in available if name not in without] if models is None else sorted(set(models))
     if not chosen:
-        raise ServerError(f"models: none to serve; {source} has none for profile {profile}")
+        there = f"{source} has {', '.join(available) or 'none'} for profile {profile}"
+        raise ServerError(f"models: none to serve; {there}; give the catalogue, encoder or ranker they need")
     return [_stage_model(source / name, target / name, profile, (engines or {}).get(name)) for name in chosen]
 
 

@@ -1,7 +1,9 @@
 """A Triton server as a value: started, ready, supervised, stopped.
 
-with TritonServer(ServerOptions(catalog=Path("var/demo/catalog"), encoder=Path("var/models/encoder"))) as server:
-    print(server.grpc_address)
+Example::
+
+    with TritonServer(ServerOptions(catalog=Path("var/demo/catalog"), encoder=Path("var/models/encoder"))) as server:
+        print(server.grpc_address)
 """
 
 import logging
@@ -19,14 +21,14 @@ from tritonclient import grpc as triton
 
 from mercato.errors import ServerError
 from mercato.serving import tether
-from mercato.serving.binary import find_server, stage_server
+from mercato.serving.binary import FoundServer, find_server, stage_server
 from mercato.serving.canary import Health, run_canary
 from mercato.serving.command import build_command, build_environment, build_settings, write_settings
 from mercato.serving.log_tail import describe_failure
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports, reserve_ports
 from mercato.serving.preflight import check_inputs, check_shared_memory
-from mercato.serving.processes import ProcessMemory, kill_stub, list_orphans, process_memory
+from mercato.serving.processes import ProcessMemory, end_orphans, process_memory
 from mercato.serving.repository import StagedModel, project_repository, stage_repository
 from mercato.serving.run_folder import RunFolder, create_run_folder, remove_run_folder
 from mercato.serving.supervisor import Supervisor
@@ -181,20 +183,19 @@ class TritonServer:
         if self._process is not None and self._process.poll() is None:
             self._end_process(self._process)
         if self._folder is not None:
-            for stub in list_orphans(self._folder.prefix):
-                logger.warning("stub of %s outlived its server; killed", stub.instance)
-                kill_stub(stub)
+            end_orphans(self._folder.prefix)
             remove_run_folder(self._folder)
 
-    def _launch(self, found: object, folder: RunFolder) -> None:
+    def _launch(self, found: FoundServer, folder: RunFolder) -> None:
         options = self.options
-        binary = stage_server(found, folder.path)  # type: ignore[arg-type]
+        binary = stage_server(found, folder.path)
         self._staged = stage_repository(
             options.repository or project_repository(),
             folder.repository,
             profile=options.profile,
             models=options.models,
             engines=options.all_engines,
+            without=options.unserved_models,
         )
         self.models = tuple(model.name for model in self._staged)
         check_shared_memory(self._staged, options)
@@ -245,10 +246,12 @@ class TritonServer:
             raise ServerError(f"server: tritonserver ended with {how}; {describe_failure(self.log)}")
 
     def _supervise(self, folder: RunFolder) -> None:
-        if self.options.supervised:
+        if self.options.supervised and self._process is not None:
+            process = self._process
             self._supervisor = Supervisor(
                 client=self._client,
-                server_pid=self.pid,
+                server_pid=process.pid,
+                is_server_alive=lambda: process.poll() is None,
                 prefix=folder.prefix,
                 models=self._staged,
                 options=self.options,

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tritonclient.utils import InferenceServerException
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 # A canary may be late under load; this many in a row are no accident.
 CANARY_FAILURES_BEFORE_RELOAD = 3
 RELOAD_TIMEOUT_S = 120.0
+MOVING_STATES = ("LOADING", "UNLOADING")
 MAX_BACKOFF_S = 60.0
 # How long Triton may take to end a replaced generation itself before what is left of it is killed.
 LEFTOVER_GRACE_S = 10.0
@@ -43,13 +44,21 @@ class Supervisor:
     """
 
     def __init__(
-        self, *, client: Any, server_pid: int, prefix: str, models: Sequence[StagedModel], options: ServerOptions
+        self,
+        *,
+        client: Any,
+        server_pid: int,
+        is_server_alive: Callable[[], bool],
+        prefix: str,
+        models: Sequence[StagedModel],
+        options: ServerOptions,
     ) -> None:
         """Make a supervisor of a server that is ready; :meth:`start` begins watching.
 
         Args:
             client: a ``tritonclient.grpc.InferenceServerClient`` of that server.
             server_pid: its process id.
+            is_server_alive: whether that process still runs; watching ends when it does not.
             prefix: its shared-memory prefix.
             models: its models.
             options: intervals, timeouts and canaries.
@@ -57,6 +66,7 @@ class Supervisor:
         self.reloads: Counter[str] = Counter()
         self._client = client
         self._server_pid = server_pid
+        self._is_server_alive = is_server_alive
         self._prefix = prefix
         self._models = {model.name: model for model in models}
         self._options = options
@@ -91,8 +101,8 @@ class Supervisor:
         alive = _by_model(list_stubs(self._server_pid, self._prefix))
         dead = []
         for name in suspects:
-            wanted = {stub.instance for stub in self._stubs[name]}
-            if wanted <= {stub.instance for stub in alive[name]}:
+            wanted = Counter(stub.instance for stub in self._stubs[name])
+            if wanted <= Counter(stub.instance for stub in alive[name]):
                 self._stubs[name] = alive[name]
             else:
                 dead.append(name)
@@ -161,31 +171,44 @@ class Supervisor:
 
     def _run(self) -> None:
         next_canary = time.monotonic() + self._options.canary_interval_s
-        while not self._stopping.wait(self._options.check_interval_s):
+        while not self._stopping.wait(self._options.check_interval_s) and self._is_server_alive():
             try:
                 ailing = self.check_processes()
-                for name in ailing:
-                    logger.error("model %s: a stub process is gone", name)
                 if time.monotonic() >= next_canary:
                     ailing += [name for name in self.check_canaries() if name not in ailing]
                     next_canary = time.monotonic() + self._options.canary_interval_s
-                for name in ailing:
-                    if not self._stopping.is_set() and time.monotonic() >= self._retry_at[name]:
-                        self.reload(name)
+                self._heal(ailing)
                 self.remove_leftovers(now=time.monotonic())
             except Exception:
-                # Supervision must outlive whatever one pass meets.
-                logger.exception("supervision: one pass failed, going on")
+                # Supervision must outlive whatever one pass meets; a server that is ending is no failure.
+                if not self._stopping.is_set() and self._is_server_alive():
+                    logger.exception("supervision: one pass failed, going on")
+
+    def _heal(self, ailing: Sequence[str]) -> None:
+        due = [name for name in ailing if time.monotonic() >= self._retry_at[name]]
+        if not due or not self._is_server_alive():
+            return
+        index = self._client.get_model_repository_index(client_timeout=self._options.canary_timeout_s)
+        # A model that an operator unloads, or loads again, is not ours to touch.
+        handled = {model.name for model in index.models if model.state in MOVING_STATES or model.reason == "unloaded"}
+        for name in due:
+            if name not in handled and not self._stopping.is_set():
+                logger.error("model %s: a stub is dead or does not answer; reloading", name)
+                self.reload(name)
 
     def _judge(self, name: str, result: CanaryResult) -> bool:
         if result.health in (Health.ANSWERED, Health.OVERLOADED):
             self._failures.pop(name, None)
+            return False
+        if not self._is_server_alive():
             return False
         self._failures[name] += 1
         logger.error("model %s: canary failed (%d in a row): %s", name, self._failures[name], result.message)
         return result.health is Health.STUB_DEAD or self._failures[name] >= CANARY_FAILURES_BEFORE_RELOAD
 
     def _postpone(self, name: str, reason: str) -> None:
+        if self._stopping.is_set() or not self._is_server_alive():
+            return
         self._attempts[name] += 1
         wait_s = min(MAX_BACKOFF_S, 2.0 ** self._attempts[name])
         self._retry_at[name] = time.monotonic() + wait_s

@@ -1,0 +1,244 @@
+"""What every Triton python model does: read requests, call the logic once for the batch, write responses.
+
+``pb_utils`` (Triton's module, which exists only inside a stub) is given by each ``model.py``, so that this file is
+tested with a stand-in and imports nothing of Triton.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import InvalidInputError, MercatoError, ModelError
+from mercato.pipeline.answer import Answer
+from mercato.pipeline.remote import Arrays, Call
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+def read_parameter(args: Mapping[str, str], name: str, default: str) -> str:
+    """Read a parameter of the model's configuration.
+
+    Args:
+        args: what Triton gives to ``initialize``.
+        name: the parameter.
+        default: its value where the configuration does not have it.
+    """
+    parameters = json.loads(args["model_config"]).get("parameters", {})
+    value: str = parameters.get(name, {}).get("string_value", default)
+    return value
+
+
+def configure_logging(pb_utils: Any) -> None:
+    """Send Python's log records to the server's log."""
+    root = logging.getLogger("mercato")
+    if not any(isinstance(handler, _TritonHandler) for handler in root.handlers):
+        root.addHandler(_TritonHandler(pb_utils.Logger))
+        root.setLevel(logging.INFO)
+
+
+class _TritonHandler(logging.Handler):
+    def __init__(self, target: Any) -> None:
+        super().__init__()
+        self._target = target
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record at the server's level for it."""
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._target.log_error(text)
+        elif record.levelno >= logging.WARNING:
+            self._target.log_warn(text)
+        else:
+            self._target.log_info(text)
+
+
+def make_call(pb_utils: Any) -> Call:
+    """Return what runs an inference on another model of this server (BLS)."""
+
+    def call(model: str, inputs: Arrays, outputs: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        request = pb_utils.InferenceRequest(
+            model_name=model,
+            requested_output_names=list(outputs),
+            inputs=[pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in inputs.items()],
+            preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+        )
+        response = request.exec()
+        if response.has_error():
+            raise ModelError(f"model {model}: {response.error().message()}")
+        return {name: pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in outputs}
+
+    return call
+
+
+def read_fields(pb_utils: Any, request: Any, names: Sequence[str]) -> dict[str, bytes | int | None]:
+    """Read the single-element inputs of a request.
+
+    Args:
+        pb_utils: Triton's module.
+        request: the request.
+        names: the inputs to read.
+
+    Returns:
+        bytes for strings, int for numbers, None for what was not given.
+
+    Raises:
+        InvalidInputError: an input has more than one element.
+    """
+    fields: dict[str, bytes | int | None] = {}
+    for name in names:
+        tensor = pb_utils.get_input_tensor_by_name(request, name)
+        if tensor is None:
+            fields[name] = None
+            continue
+        array = tensor.as_numpy()
+        if array.size != 1:
+            raise InvalidInputError(
+                name, f"must have shape [1, 1], got {list(array.shape)}", "send one query a request; the server batches"
+            )
+        value = array.reshape(-1)[0]
+        fields[name] = value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else int(value)
+    return fields
+
+
+def serve(
+    pb_utils: Any,
+    requests: Sequence[Any],
+    read: Callable[[Any], Item],
+    work: Callable[[list[Item | MercatoError]], Sequence[Outcome | MercatoError]],
+    write: Callable[[Outcome], list[Any]],
+) -> list[Any]:
+    """Answer a Triton batch: read each request, work once for all, write each response.
+
+    A request that cannot be read becomes an error of its own. If the work itself fails, each request is tried alone,
+    so that the one that makes it fail does not take the others with it.
+
+    Args:
+        pb_utils: Triton's module.
+        requests: the batch.
+        read: turns a request into an item; raises MercatoError for a bad one.
+        work: items (or the errors of bad ones) to outcomes, in order.
+        write: turns an outcome into output tensors.
+
+    Returns:
+        One response for each request.
+    """
+    items = [_read(read, request) for request in requests]
+    return [_respond(pb_utils, write, outcome) for outcome in _work(work, items)]
+
+
+def _read(read: Callable[[Any], Item], request: Any) -> Item | MercatoError:
+    try:
+        return read(request)
+    except MercatoError as exc:
+        return exc
+
+
+def _work(
+    work: Callable[[list[Item | MercatoError]], Sequence[Outcome | MercatoError]], items: list[Item | MercatoError]
+) -> Sequence[Outcome | MercatoError]:
+    try:
+        return work(items)
+    except MercatoError as exc:
+        logger.exception("a batch of %d failed", len(items))
+        return [item if isinstance(item, MercatoError) else exc for item in items]
+    except Exception:
+        logger.exception("a batch of %d failed", len(items))
+        if len(items) == 1:
+            return [ModelError("the request could not be answered; the server's log says why")]
+        return [_work(work, [item])[0] for item in items]
+
+
+def _respond(pb_utils: Any, write: Callable[[Outcome], list[Any]], outcome: Outcome | MercatoError) -> Any:
+    if isinstance(outcome, InvalidInputError):
+        error = pb_utils.TritonError(str(outcome), pb_utils.TritonError.INVALID_ARG)
+        return pb_utils.InferenceResponse(output_tensors=[], error=error)
+    if isinstance(outcome, MercatoError):
+        error = pb_utils.TritonError(str(outcome), pb_utils.TritonError.UNAVAILABLE)
+        return pb_utils.InferenceResponse(output_tensors=[], error=error)
+    return pb_utils.InferenceResponse(output_tensors=write(outcome))
+
+
+def write_strings(pb_utils: Any, name: str, values: Sequence[str | bytes]) -> Any:
+    """Return a string tensor of shape [1, n]."""
+    array = np.empty((1, len(values)), dtype=object)
+    array[0, :] = [value if isinstance(value, bytes) else value.encode() for value in values]
+    return pb_utils.Tensor(name, array)
+
+
+def write_page(pb_utils: Any, answer: Answer) -> list[Any]:
+    """Return the output tensors of one page: PRODUCT_ID [1, n], SCORE [1, n], DETAILS [1, 1]."""
+    return [
+        write_strings(pb_utils, "PRODUCT_ID", answer.product_ids),
+        pb_utils.Tensor("SCORE", np.ascontiguousarray(answer.scores[None], np.float32)),
+        write_strings(pb_utils, "DETAILS", [answer.details]),
+    ]
+
+
+def read_document(pb_utils: Any, request: Any, name: str) -> bytes:
+    """Read an input that holds one document.
+
+    Raises:
+        InvalidInputError: it is missing or not one.
+    """
+    value = read_fields(pb_utils, request, (name,))[name]
+    if not isinstance(value, bytes):
+        raise InvalidInputError(name, "must be given", "send one JSON document")
+    return value
+
+
+def serve_arrays(
+    pb_utils: Any,
+    requests: Sequence[Any],
+    names: Sequence[str],
+    work: Callable[..., Arrays],
+    optional: Sequence[str] = (),
+) -> list[Any]:
+    """Answer a Triton batch whose inputs are stacked, worked on once, and cut again.
+
+    Args:
+        pb_utils: Triton's module.
+        requests: the batch; each request may hold several rows, all of one shape.
+        names: the inputs, in the order that ``work`` takes them.
+        work: stacked inputs to stacked outputs by name; an optional input that is missing is None.
+        optional: inputs that may be missing; then requests are worked on one by one unless all agree.
+
+    Returns:
+        One response for each request.
+    """
+    read = [[pb_utils.get_input_tensor_by_name(request, name) for name in names] for request in requests]
+    given = {tuple(tensor is not None for tensor in tensors) for tensors in read}
+    if len(given) > 1:
+        return [serve_arrays(pb_utils, [request], names, work, optional)[0] for request in requests]
+    columns: list[npt.NDArray[Any] | None] = []
+    for name, tensors in zip(names, zip(*read, strict=True), strict=True):
+        if any(tensor is None for tensor in tensors):
+            if name not in optional:
+                return [_respond(pb_utils, list, InvalidInputError(name, "must be given")) for _ in requests]
+            columns.append(None)
+        else:
+            columns.append(np.concatenate([tensor.as_numpy() for tensor in tensors]))
+    bounds = np.cumsum([tensors[0].as_numpy().shape[0] for tensors in read])[:-1]
+
+    def work_once(items: list[Any]) -> list[dict[str, npt.NDArray[Any]] | MercatoError]:
+        outputs = work(*columns)
+        parts = {name: np.split(array, bounds) for name, array in outputs.items()}
+        return [{name: arrays[place] for name, arrays in parts.items()} for place in range(len(items))]
+
+    def write(outputs: dict[str, npt.NDArray[Any]]) -> list[Any]:
+        return [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in outputs.items()]
+
+    try:
+        outcomes: list[Any] = work_once(list(requests))
+    except MercatoError as exc:
+        outcomes = [exc] * len(requests)
+    return [_respond(pb_utils, write, outcome) for outcome in outcomes]

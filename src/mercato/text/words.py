@@ -111,7 +111,7 @@ class WordAnalyzer:
             if found is None:
                 if len(known) >= _CACHE_LIMIT:
                     known.clear()
-                found = known[chunk] = tuple(self._split_chunk(chunk))
+                found = known[chunk] = tuple(filter(None, self._split_chunk(chunk)))  # an accent alone is no term
             terms += found
         return terms
 

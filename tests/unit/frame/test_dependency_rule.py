@@ -37,7 +37,7 @@ ROOMS = (
     Room("export", frozenset({"export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("training", frozenset({"training", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("demo", frozenset({"demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
-    Room("benchmarks", frozenset({"benchmarks", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
 )
 

@@ -1,0 +1,40 @@
+"""All benchmarks over the demo store, one after the other: what `make bench` runs.
+
+.venv/bin/python -m benchmarks
+.venv/bin/python -m benchmarks retrieval topologies
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.record import REPOSITORY
+
+NAMES = ("retrieval", "serving_load", "one_process", "topologies")
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"some of {', '.join(NAMES)}; all without")] = None,
+) -> None:
+    """Run benchmarks, each in a process of its own; results go to benchmarks/results/."""
+    unknown = sorted(set(names or []) - set(NAMES))
+    if unknown:
+        raise typer.BadParameter(f"must be some of {', '.join(NAMES)}, given {', '.join(unknown)}")
+    console = Console()
+    failed = []
+    for name in names or NAMES:
+        console.rule(name)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=REPOSITORY).returncode != 0:
+            failed.append(name)
+    if failed:
+        console.print(f"failed: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -57,7 +57,8 @@ class ColumnMapping:
     A field takes the column that is mapped to it, or the one of its own name. A source is a column, several separated
     by commas (texts are joined by a space, categories follow each other), or ``COLUMN/100``, ``COLUMN*1.2`` for the
     price. Values are read kindly: numbers as ids, ``A > B`` or a JSON list as categories, ``in stock`` and truths as
-    availability, dates as times. Every other column becomes an attribute of its name. A column mapped to ``attributes`` holds JSON objects.
+    availability, dates as times. Every other column becomes an attribute of its name. A column mapped to
+    ``attributes`` holds JSON objects.
     """
 
     def __init__(self, mapping: Mapping[str, str], columns: Sequence[str], file_name: str) -> None:

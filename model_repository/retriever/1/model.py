@@ -1,0 +1,28 @@
+"""`retriever` as a Triton model: requests and query vectors in, candidates with features out."""
+
+import triton_python_backend_utils as pb_utils
+
+from mercato.pipeline.assemble import open_retriever
+from mercato.pipeline.remote import retrieve_batch
+from mercato.serving import adapter
+from mercato.settings import read_settings
+
+
+class TritonPythonModel:
+    """Triton's interface."""
+
+    def initialize(self, args):
+        """Open catalogue and state."""
+        adapter.configure_logging(pb_utils)
+        self._retriever = open_retriever(read_settings())
+
+    def execute(self, requests):
+        """Find the candidates of a batch in one call."""
+        names = ("REQUEST", "QUERY_VECTOR")
+        return adapter.serve_arrays(
+            pb_utils,
+            requests,
+            names,
+            lambda *arrays: retrieve_batch(self._retriever, *arrays),
+            optional=("QUERY_VECTOR",),
+        )

@@ -1,0 +1,169 @@
+"""Building a catalogue snapshot: from products and events to a finished folder, then the switch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog import layout
+from mercato.catalog.arrays import map_arrays, write_arrays
+from mercato.catalog.columns import build_columns
+from mercato.catalog.documents import write_documents
+from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
+from mercato.catalog.features import build_features
+from mercato.catalog.learn import learn_signals, order_rows, select_events
+from mercato.catalog.manifest import MANIFEST_NAME, Manifest, hash_folder, read_manifest
+from mercato.catalog.product import TEXT_FIELDS, Product
+from mercato.catalog.publish import check_target, publish
+from mercato.catalog.terms import WORD_FIELDS, list_terms
+from mercato.errors import DataError, SnapshotError
+from mercato.retrieval.dense import DenseIndex, build_dense_index
+from mercato.retrieval.words import build_word_index
+from mercato.signals.popularity import compute_popularity
+from mercato.state.values import EventTable
+from mercato.text.words import WordAnalyzer
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and of how much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How a snapshot is built.
+
+    Attributes:
+        language: of the products' texts, as the Snowball stemmer calls it.
+        text_fields: fields of a product that are encoded, in this order; the encoder cuts a long text at its end.
+        word_fields: fields of a product whose words are indexed.
+        workers: threads to encode and index with.
+        until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all events.
+        product_sequence: last product change in state that the products contain.
+        event_sequence: last event in state.
+        reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
+    """
+
+    language: str = "english"
+    text_fields: tuple[str, ...] = TEXT_FIELDS
+    word_fields: tuple[str, ...] = WORD_FIELDS
+    workers: int = 2
+    until: float | None = None
+    product_sequence: int = 0
+    event_sequence: int = 0
+    reuse: Path | None = None
+
+
+def build_snapshot(
+    products: Sequence[Product],
+    events: EventTable,
+    encoder: TextEncoder,
+    out: Path,
+    options: BuildOptions,
+    report: Report = lambda what, done, total: None,
+) -> Manifest:
+    """Build a snapshot and switch it into place.
+
+    Args:
+        products: the catalogue, ids distinct.
+        events: what shoppers did; may be empty.
+        encoder: the encoder that will be served.
+        out: the name of the snapshot.
+        options: how.
+        report: told of progress.
+
+    Returns:
+        The new manifest.
+
+    Raises:
+        DataError: no product, or ``out`` is something else.
+    """
+    if not products:
+        raise DataError("the catalogue is empty: a snapshot needs at least one product")
+    check_target(out)
+    work = out.parent / f".{out.name}.building"
+    folder = work / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+    for unfinished in work.glob("2*T*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+    until = options.until if options.until is not None else time.time()
+    ids = [product.id for product in products]
+    report("ordering products by popularity", 0, 1)
+    telling, _ = select_events(events, ids)
+    order = order_rows(compute_popularity(telling, len(ids), until=until), ids)
+    rows = [products[place] for place in order]
+    ids = [product.id for product in rows]
+
+    texts, text_layout = layout.group_texts([product.text(options.text_fields) for product in rows])
+    known_hashes, known_vectors = _known_vectors(options.reuse, encoder)
+    vectors = encode_texts(
+        texts,
+        encoder,
+        work / "chunks",
+        known_hashes=known_hashes,
+        known_vectors=known_vectors,
+        workers=options.workers,
+        progress=lambda done, total: report("encoding texts", done, total),
+    )
+    report("building the dense index", 0, 1)
+    build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
+    report("building the word index", 0, 1)
+    analyzer = WordAnalyzer(options.language)
+    build_word_index(
+        [list_terms(product, options.word_fields, analyzer) for product in rows], folder / layout.WORD_INDEX
+    )
+    report("learning from events", 0, 1)
+    telling, purchases = select_events(events, ids)
+    signals = learn_signals(telling, purchases, len(ids), until=until)
+    features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
+    report("writing", 0, 1)
+    columns = build_columns(rows)
+    write_arrays(folder / layout.COLUMNS, columns.arrays())
+    (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False))
+    write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
+    write_arrays(folder / layout.SIGNALS, asdict(signals.cooccurrence))
+    write_arrays(folder / layout.FEATURES, asdict(features))
+    write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
+    settings = {
+        "language": options.language,
+        "text_fields": options.text_fields,
+        "word_fields": options.word_fields,
+        **dictionaries,
+    }
+    (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False))
+    manifest = Manifest(
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        products=len(rows),
+        texts=len(texts),
+        dimension=encoder.dimension,
+        encoder=encoder.identity,
+        product_sequence=options.product_sequence,
+        event_sequence=options.event_sequence,
+        files=hash_folder(folder),
+    )
+    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1))
+    publish(folder, out)
+    shutil.rmtree(work, ignore_errors=True)
+    return manifest
+
+
+def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:
+    """Read hashes and vectors of an earlier snapshot; nothing where there is none of this encoder."""
+    nothing = np.zeros(0, np.uint64), np.zeros((0, encoder.dimension), np.float32)
+    if reuse is None or not reuse.exists():
+        return nothing
+    try:
+        manifest = read_manifest(reuse)
+        if manifest.encoder != encoder.identity:
+            return nothing
+        index = DenseIndex(reuse / layout.DENSE_INDEX)
+        return map_arrays(reuse / layout.TEXTS)["hashes"], index.vectors
+    except SnapshotError:
+        return nothing

@@ -1,0 +1,105 @@
+"""Vectors of a catalogue's texts: reused where an earlier snapshot has them, resumed where a build was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import MercatoError
+
+Float32 = npt.NDArray[np.float32]
+UInt64 = npt.NDArray[np.uint64]
+
+CHUNK_TEXTS = 2048
+
+
+class TextEncoder(Protocol):
+    """What builds vectors from texts."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def identity(self) -> str:
+        """Which encoder it is: vectors of one identity can be compared."""
+
+    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Callable[[int], None] | None) -> Float32:
+        """Encode texts: float32 [texts, dimension], unit length."""
+
+
+def hash_texts(texts: Sequence[str]) -> UInt64:
+    """Return a 64-bit hash of each text, uint64 [texts]."""
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def encode_texts(
+    texts: Sequence[str],
+    encoder: TextEncoder,
+    work: Path,
+    *,
+    known_hashes: UInt64,
+    known_vectors: Float32,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Float32:
+    """Encode distinct texts.
+
+    Texts are encoded in chunks of similar length; each finished chunk is kept in ``work``, so that a build that was
+    interrupted goes on where it stopped.
+
+    Args:
+        texts: distinct texts.
+        encoder: the encoder.
+        work: folder for finished chunks.
+        known_hashes: uint64 [known], hashes of texts whose vectors are known from a snapshot of the same encoder.
+        known_vectors: float32 [known, dimension].
+        workers: threads to encode with.
+        progress: called with the number of texts done and of all.
+
+    Returns:
+        float32 [texts, dimension], unit length.
+
+    Raises:
+        MercatoError: the encoder returned a vector that is not finite.
+    """
+    vectors = np.zeros((len(texts), encoder.dimension), np.float32)
+    hashes = hash_texts(texts)
+    missing = np.arange(len(texts))
+    if len(known_hashes):
+        order = np.argsort(known_hashes)
+        places = np.minimum(np.searchsorted(known_hashes[order], hashes), len(order) - 1)
+        found = known_hashes[order][places] == hashes
+        vectors[found] = known_vectors[order[places[found]]]
+        missing = np.flatnonzero(~found)
+    missing = missing[np.argsort([len(texts[place]) for place in missing], kind="stable")]
+    work.mkdir(parents=True, exist_ok=True)
+    done = len(texts) - len(missing)
+    for start in range(0, len(missing), CHUNK_TEXTS):
+        places = missing[start : start + CHUNK_TEXTS]
+        vectors[places] = _encode_chunk([texts[place] for place in places], hashes[places], encoder, work, workers)
+        done += len(places)
+        if progress is not None:
+            progress(done, len(texts))
+    if not np.isfinite(vectors).all():
+        raise MercatoError("encoder: a vector is not finite; export the encoder again with `python -m export encoder`")
+    return vectors
+
+
+def _encode_chunk(texts: list[str], hashes: UInt64, encoder: TextEncoder, work: Path, workers: int) -> Float32:
+    name = hashlib.blake2b(encoder.identity.encode() + hashes.tobytes(), digest_size=16).hexdigest()
+    path = work / f"{name}.npy"
+    if path.exists():
+        kept: Float32 = np.load(path)
+        return kept
+    vectors = encoder.encode_many(texts, workers=workers, progress=None)
+    beside = path.with_suffix(".partial.npy")
+    np.save(beside, vectors)
+    beside.rename(path)
+    return vectors

@@ -1,0 +1,71 @@
+"""What a snapshot learns from events without a gradient: popularity, repeats, what is bought together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
+from mercato.signals.cooccurrence import Cooccurrence, compute_cooccurrence
+from mercato.signals.events import EventColumns
+from mercato.signals.popularity import Popularity, compute_popularity
+from mercato.signals.repeat import Repeat, compute_repeat
+from mercato.state.values import EventTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What was learned of a catalogue's rows."""
+
+    popularity: Popularity
+    repeat: Repeat
+    cooccurrence: Cooccurrence
+
+
+def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventColumns, EventColumns]:
+    """Turn a store's events into columns over rows.
+
+    Args:
+        table: the events.
+        product_ids: the catalogue's ids in row order; events of other products are left out.
+
+    Returns:
+        All events that say something about a product, weighted by type, and the purchases among them.
+    """
+    row_by_id = {product_id: row for row, product_id in enumerate(product_ids)}
+    row_of_code = np.array([row_by_id.get(product_id, -1) for product_id in table.products], np.int32)
+    rows = row_of_code[table.product] if len(row_of_code) else np.zeros(len(table.product), np.int32)
+    rows = np.where(table.product >= 0, rows, -1).astype(np.int32)
+    weights = TYPE_WEIGHTS[table.event_type]
+    actor = np.where(table.user >= 0, table.user, len(table.users) + table.visitor).astype(np.int32)
+    columns = EventColumns(actor=actor, product=rows, order=table.order, time=table.time, weight=weights)
+    known = rows >= 0
+    return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))
+
+
+def order_rows(popularity: Popularity, product_ids: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the order of a snapshot's rows: most popular first, equal ones by product id.
+
+    Every tie of scores then breaks towards the more popular product, wherever positions break ties.
+    """
+    by_id = np.argsort(np.array(product_ids, dtype=object), kind="stable")
+    return by_id[np.argsort(-popularity.count[by_id], kind="stable")]
+
+
+def learn_signals(events: EventColumns, purchases: EventColumns, product_count: int, *, until: float) -> Signals:
+    """Learn all signals from the events before a moment.
+
+    Args:
+        events: all telling events; product is a row.
+        purchases: the purchases among them; repeats and togetherness come from these where there are any.
+        product_count: number of rows.
+        until: seconds since 1970 UTC.
+    """
+    bought = purchases if len(purchases) else events
+    return Signals(
+        popularity=compute_popularity(events, product_count, until=until),
+        repeat=compute_repeat(bought, product_count, until=until),
+        cooccurrence=compute_cooccurrence(bought, product_count, until=until),
+    )

@@ -1,0 +1,186 @@
+"""The catalogue as it is now: a snapshot and the changes since, behind one set of row numbers.
+
+Rows 0..n-1 are the snapshot's. Product change number s of state is row n + (s - snapshot's product sequence - 1), so
+every process that has read the same changes uses the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from mercato.catalog.delta import Delta
+from mercato.catalog.features import append_features
+from mercato.catalog.product import Product, parse_product
+from mercato.catalog.snapshot import Snapshot
+from mercato.catalog.terms import list_terms
+from mercato.filters import Filter, evaluate
+from mercato.ranker.inputs import ProductFeatures
+from mercato.retrieval.stopwords import list_stopwords
+from mercato.state.store import StateStore
+from mercato.text.words import WordAnalyzer
+
+Bool = npt.NDArray[np.bool_]
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+_MASKS_KEPT = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowed:
+    """The products that a request may return.
+
+    Attributes:
+        rows: bool [snapshot rows]: alive and passing the filter.
+        texts: bool [texts]: texts of which some row passes the filter; None without a filter.
+        entries: bool [delta entries]: alive and passing the filter.
+    """
+
+    rows: Bool
+    texts: Bool | None
+    entries: Bool
+
+    def count(self) -> int:
+        """Return the number of products."""
+        return int(self.rows.sum()) + int(self.entries.sum())
+
+
+class LiveCatalog:
+    """Snapshot and delta through one interface."""
+
+    def __init__(self, snapshot: Snapshot, state: StateStore | None) -> None:
+        """Join a snapshot with a state store.
+
+        Args:
+            snapshot: the snapshot.
+            state: where changes are read from; None for a catalogue that does not change.
+        """
+        self.snapshot = snapshot
+        self._state = state
+        self.analyzer = WordAnalyzer(snapshot.settings["language"])
+        self.stopwords = list_stopwords(self.analyzer, snapshot.settings["language"])
+        fields = snapshot.settings["word_fields"]
+        self.delta = Delta(snapshot.manifest.dimension, lambda product: list_terms(product, fields, self.analyzer))
+        self._sequence = snapshot.manifest.product_sequence
+        self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
+        """int32 [snapshot rows]: the row where each snapshot product is now; -1 if deleted."""
+        self.alive: Bool = np.ones(snapshot.count, np.bool_)
+        self._changed_rows: dict[str, int] = {}
+        self._features = snapshot.features
+        self._features_entries = 0
+        self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+
+    @property
+    def base(self) -> int:
+        """Number of snapshot rows; delta entry e is row base + e."""
+        return self.snapshot.count
+
+    def refresh(self) -> None:
+        """Read what changed since the last call.
+
+        Raises:
+            StateError: state cannot be read; the catalogue stays as it was.
+        """
+        if self._state is None:
+            return
+        for change in self._state.product_changes_since(self._sequence):
+            product = parse_product(orjson.loads(change.document)) if change.document is not None else None
+            self._apply(change.sequence, change.product_id, product, change.document or b"", change.vector)
+
+    def _apply(
+        self, sequence: int, product_id: str, product: Product | None, document: bytes, vector: Float32 | None
+    ) -> None:
+        entry_row = self.base + len(self.delta)
+        original = self.snapshot.row_by_id.get(product_id, -1)
+        previous = self._changed_rows.get(product_id, original)
+        if previous >= self.base:
+            self.delta.retire(previous - self.base)
+        if original >= 0:
+            self.alive[original] = False
+            self.current_row[original] = entry_row if product is not None else -1
+        self.delta.append(product, document, vector, original)
+        self._changed_rows[product_id] = entry_row if product is not None else -1
+        self._sequence = sequence
+
+    def row_of(self, product_id: str) -> int:
+        """Return the row of a product, or -1 if there is none."""
+        row = self._changed_rows.get(product_id)
+        return row if row is not None else self.snapshot.row_by_id.get(product_id, -1)
+
+    def rows_of(self, product_ids: Sequence[str]) -> Int32:
+        """Return the rows of products, int32 [n]; -1 for those there are not."""
+        known = self.snapshot.row_by_id
+        rows = np.array([known.get(product_id, -1) for product_id in product_ids], np.int32)
+        if self._changed_rows:
+            changed = self._changed_rows
+            for place, product_id in enumerate(product_ids):
+                if product_id in changed:
+                    rows[place] = changed[product_id]
+        return rows
+
+    def id_of(self, row: int) -> str:
+        """Return a row's product id."""
+        if row < self.base:
+            return self.snapshot.documents.id(row)
+        product = self.delta.products[row - self.base]
+        return product.id if product is not None else ""
+
+    def document(self, row: int) -> bytes:
+        """Return a row's JSON document."""
+        return self.snapshot.documents.document(row) if row < self.base else self.delta.documents[row - self.base]
+
+    def product(self, product_id: str) -> Product | None:
+        """Return a product as it is now; None if there is none."""
+        row = self.row_of(product_id)
+        return parse_product(orjson.loads(self.document(row))) if row >= 0 else None
+
+    def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> Float32:
+        """Return the vectors of rows, float32 [n, dimension]."""
+        if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
+            return self.snapshot.vectors(rows)
+        vectors = np.empty((len(rows), self.snapshot.manifest.dimension), np.float32)
+        changed = rows >= self.base
+        vectors[~changed] = self.snapshot.vectors(rows[~changed])
+        vectors[changed] = self.delta.vectors[rows[changed] - self.base]
+        return vectors
+
+    def original_rows(self, rows: Int32) -> Int32:
+        """Return the snapshot rows whose learned signals hold for rows, int32 [n]; -1 for new products."""
+        if not len(self.delta):
+            return rows
+        replaced = np.array(self.delta.replaced_rows, np.int32)
+        return np.where(rows < self.base, rows, replaced[np.maximum(rows - self.base, 0)]).astype(np.int32)
+
+    def features(self) -> ProductFeatures:
+        """Return what the ranker reads of each product, over all rows."""
+        if self._features_entries < len(self.delta):
+            fresh = range(self._features_entries, len(self.delta))
+            entries: Iterable[tuple[Product | None, int]] = (
+                (self.delta.products[e], self.delta.replaced_rows[e]) for e in fresh
+            )
+            self._features = append_features(self._features, list(entries), self.snapshot.settings)
+            self._features_entries = len(self.delta)
+        return self._features
+
+    def allow(self, condition: Filter | None) -> Allowed:
+        """Return the products that pass a filter and are not deleted or superseded.
+
+        Raises:
+            InvalidInputError: the filter names a field that the catalogue lacks, or uses it wrongly.
+        """
+        if condition is None:
+            return Allowed(rows=self.alive, texts=None, entries=self.delta.passing(None))
+        rows, texts = self._masks(condition)
+        return Allowed(rows=rows & self.alive, texts=texts, entries=self.delta.passing(condition))
+
+    def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool]:
+        rows = evaluate(condition, self.snapshot.columns)
+        texts = np.logical_or.reduceat(rows[self.snapshot.texts.rows], self.snapshot.texts.bounds[:-1])
+        return rows, texts

@@ -1,0 +1,122 @@
+"""A catalogue snapshot, opened: everything retrieval and answers read, memory-mapped."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog import layout
+from mercato.catalog.arrays import map_arrays
+from mercato.catalog.columns import ColumnSet
+from mercato.catalog.documents import Documents
+from mercato.catalog.layout import TextLayout
+from mercato.catalog.manifest import Manifest, check_files, read_manifest
+from mercato.errors import EncoderMismatchError, SnapshotError
+from mercato.ranker.inputs import ProductFeatures
+from mercato.retrieval.dense import DenseIndex
+from mercato.retrieval.words import WordIndex
+from mercato.signals.cooccurrence import Cooccurrence
+
+
+class Snapshot:
+    """An open snapshot.
+
+    Attributes:
+        manifest: what it holds.
+        documents: ids and documents by row.
+        texts: which rows share which text.
+        dense: the dense index over distinct texts.
+        words: the word index over rows.
+        columns: columns for filters and facets.
+        features: what the ranker reads of each product.
+        cooccurrence: products bought together.
+        dictionaries: category and brand names by code, as the features hold them.
+    """
+
+    def __init__(self, folder: Path, *, encoder: str | None = None) -> None:
+        """Open a snapshot.
+
+        Args:
+            folder: the snapshot, or a link to it.
+            encoder: identity of the encoder that will be served; None to skip the comparison.
+
+        Raises:
+            SnapshotError: missing, truncated, of another schema version.
+            EncoderMismatchError: built with another encoder.
+        """
+        folder = folder.resolve()
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        check_encoder(folder, self.manifest, encoder)
+        check_files(folder, self.manifest, checksums=False)
+        self.documents = Documents(folder / layout.PRODUCTS)
+        texts = map_arrays(folder / layout.TEXTS)
+        self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
+        self.dense = DenseIndex(folder / layout.DENSE_INDEX)
+        self.words = WordIndex(folder / layout.WORD_INDEX)
+        columns_meta = _read_json(folder / layout.COLUMNS_META)
+        self.columns = ColumnSet.from_arrays(map_arrays(folder / layout.COLUMNS), columns_meta)
+        self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
+        self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
+        self.settings = _read_json(folder / layout.SETTINGS)
+
+    @property
+    def count(self) -> int:
+        """Number of products."""
+        return self.manifest.products
+
+    @cached_property
+    def row_by_id(self) -> dict[str, int]:
+        """Row of each product id."""
+        return {product_id: row for row, product_id in enumerate(self.documents.ids())}
+
+    def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
+        """Return the vectors of rows, float32 [n, dimension]."""
+        return self.dense.vectors[self.texts.text_of_row[rows]]
+
+
+def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None:
+    """Refuse a snapshot of another encoder.
+
+    Raises:
+        EncoderMismatchError: the identities differ.
+    """
+    if encoder is not None and manifest.encoder != encoder:
+        raise EncoderMismatchError(
+            f"catalogue {folder}: built with encoder {manifest.encoder}, but the encoder served is {encoder}; "
+            "build it again with `mercato index` or serve the encoder it was built with (--encoder)"
+        )
+
+
+def verify_snapshot(folder: Path, *, encoder: str | None = None) -> Manifest:
+    """Check a snapshot thoroughly, every checksum included, without opening it for search.
+
+    Args:
+        folder: the snapshot, or a link to it.
+        encoder: identity of the encoder that will be served; None to skip the comparison.
+
+    Returns:
+        Its manifest.
+
+    Raises:
+        SnapshotError: missing, truncated, altered, of another schema version.
+        EncoderMismatchError: built with another encoder.
+    """
+    folder = folder.resolve()
+    manifest = read_manifest(folder)
+    check_encoder(folder, manifest, encoder)
+    check_files(folder, manifest, checksums=True)
+    return manifest
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as exc:
+        raise SnapshotError(f"{path.name}: cannot be read ({exc}); build the snapshot again") from exc
+    return value

@@ -1,0 +1,157 @@
+"""`mercato index`: from a file of products (and the events in state) to a catalogue snapshot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+import typer
+
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.cli.output import Output
+from mercato.errors import DataError, InvalidInputError
+from mercato.state.store import StateStore, open_state
+from mercato.state.values import EventTable
+
+_SHOWN_ERRORS = 20
+EPILOG = "Example: mercato index products.parquet --out catalog --map title=name --state sqlite:state.db"
+
+
+def index(
+    products: Annotated[Path, typer.Argument(help="Products: .parquet, .csv or .jsonl (text also .gz).")],
+    out: Annotated[Path, typer.Option(help="Name of the snapshot; servers are given this name.")],
+    state: Annotated[str | None, typer.Option(help="sqlite:PATH; events to learn from, changes to apply.")] = None,
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if any row is bad.")] = False,
+    encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
+    language: Annotated[str, typer.Option(help="Language of the texts, for stemming.")] = "english",
+    encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Build a catalogue snapshot and switch it into place.
+
+    Product changes in state are applied on top of the file, so nothing that was acknowledged is lost.
+    """
+    output = Output(as_json=as_json)
+    with output.handle_errors():
+        output.finish(build_index(products, out, state, mapping or [], strict, encoder, language, encode, output))
+
+
+def build_index(
+    source: Path,
+    out: Path,
+    state_url: str | None,
+    mapping: list[str],
+    strict: bool,
+    encoder_folder: Path,
+    language: str,
+    encode: str,
+    output: Output,
+) -> dict[str, Any]:
+    """Do the work of the command; returns what `--json` prints.
+
+    Raises:
+        MercatoError: the products, the state or the encoder cannot be used.
+    """
+    from mercato.catalog.build import BuildOptions, build_snapshot
+    from mercato.encoder.onnx_encoder import OnnxEncoder
+
+    started = time.monotonic()
+    model = OnnxEncoder(encoder_folder)
+    rows, rejected = read_rows(source, mapping, output)
+    if rejected and strict:
+        raise DataError(f"{source.name}: {rejected} rows are bad and --strict was given; correct them or leave it out")
+    store = open_state(state_url) if state_url else None
+    sequence = store.product_sequence() if store else 0
+    catalogue = apply_changes(rows, store)
+    output.say(f"{len(catalogue):,} products read, {rejected:,} bad rows left out")
+    events = store.event_columns() if store else empty_events()
+    options = BuildOptions(
+        language=language,
+        text_fields=_parse_fields(encode),
+        product_sequence=sequence,
+        event_sequence=store.event_sequence() if store else 0,
+        reuse=out,
+    )
+    with output.progress() as report:
+        manifest = build_snapshot(catalogue, events, model, out, options, report)
+    return {
+        "snapshot": str(out),
+        "products": manifest.products,
+        "rejected": rejected,
+        "texts": manifest.texts,
+        "events": len(events),
+        "encoder": manifest.encoder,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _parse_fields(names: str) -> tuple[str, ...]:
+    fields = tuple(name.strip() for name in names.split(",") if name.strip())
+    unknown = sorted(set(fields) - set(TEXT_FIELDS))
+    if unknown or "title" not in fields:
+        raise InvalidInputError(
+            "--encode", f"must name title and any of {', '.join(TEXT_FIELDS[1:])}, got {names[:200]!r}"
+        )
+    return fields
+
+
+def read_rows(source: Path, mapping: list[str], output: Output) -> tuple[list[Product], int]:
+    """Read a file of products; the first bad rows are shown, all are counted."""
+    from mercato.catalog.column_mapping import parse_mapping
+    from mercato.catalog.read import RowError, read_products
+
+    rows: list[Product] = []
+    rejected = 0
+    for batch in read_products(source, parse_mapping(mapping)):
+        for item in batch:
+            if not isinstance(item, RowError):
+                rows.append(item)
+                continue
+            rejected += 1
+            if rejected <= _SHOWN_ERRORS:
+                output.warn(f"{source.name} line {item.line}: {item.reason}")
+    if rejected > _SHOWN_ERRORS:
+        output.warn(f"... and {rejected - _SHOWN_ERRORS:,} more bad rows")
+    return rows, rejected
+
+
+def apply_changes(rows: Iterable[Product], store: StateStore | None) -> list[Product]:
+    """Apply the product changes in state on top of the file's products.
+
+    Raises:
+        MercatoError: state cannot be read.
+    """
+    catalogue = {product.id: product for product in rows}
+    for change in store.product_changes_since(0) if store else ():
+        if change.document is None:
+            catalogue.pop(change.product_id, None)
+        else:
+            catalogue[change.product_id] = parse_product(orjson.loads(change.document))
+    if not catalogue:
+        raise DataError("the catalogue is empty: no row is a product")
+    return list(catalogue.values())
+
+
+def empty_events() -> EventTable:
+    """Return the history of a shop without events."""
+    integers, nothing = np.zeros(0, np.int32), []  # type: ignore[var-annotated]
+    return EventTable(
+        sequence=np.zeros(0, np.int64),
+        time=np.zeros(0, np.float64),
+        event_type=np.zeros(0, np.uint8),
+        user=integers,
+        visitor=integers,
+        product=integers,
+        order=integers,
+        quantity=integers,
+        price=np.zeros(0, np.float32),
+        users=nothing,
+        visitors=nothing,
+        products=nothing,
+        orders=nothing,
+    )

@@ -1,0 +1,178 @@
+"""Product changes in: checked, encoded in one call, written in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.product import Product, parse_product
+from mercato.errors import InvalidInputError, MercatoError
+from mercato.ingest.result import Rejected, WriteResult
+from mercato.pipeline.stages import EncoderStage
+from mercato.state.store import StateStore
+from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
+
+MAX_OPERATIONS = 1_000
+_FIELDS = {"operation", "product", "id"}
+
+
+class CatalogWriter:
+    """Writes product changes to state, with the vectors of new texts."""
+
+    def __init__(self, catalog: LiveCatalog, state: StateStore, encoder: EncoderStage) -> None:
+        """Make a writer.
+
+        Args:
+            catalog: the products as they are now; patches build on them.
+            state: where changes go.
+            encoder: encodes new texts.
+        """
+        self._catalog = catalog
+        self._state = state
+        self._encoder = encoder
+
+    def write(self, documents: Sequence[bytes | MercatoError]) -> list[WriteResult | MercatoError]:
+        """Write the operations of a batch of callers, in their order.
+
+        Args:
+            documents: for each caller a JSON array of operations, or the error of a request that could not be read.
+
+        Returns:
+            For each caller what became of its operations, once they are durable, or its error.
+
+        Raises:
+            StateError: nothing was written.
+            ModelError: new texts could not be encoded; nothing was written.
+        """
+        self._catalog.refresh()
+        outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
+        pending = _Pending(self._catalog)
+        parsed: dict[int, tuple[int, list[Rejected]]] = {}
+        for place, document in enumerate(documents):
+            try:
+                if isinstance(document, MercatoError):
+                    raise document
+                parsed[place] = _apply_all(pending, parse_operations(document))
+            except MercatoError as exc:
+                outcomes[place] = exc
+        sequence = self._state.append_product_changes(self._changes(pending))
+        for place, (accepted, rejected) in parsed.items():
+            outcomes[place] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _changes(self, pending: _Pending) -> list[ProductChange]:
+        """Return the changes to write, new texts encoded in one call."""
+        fields = tuple(self._catalog.snapshot.settings["text_fields"])
+        vectors: list[npt.NDArray[np.float32] | None] = []
+        new_texts: list[str] = []
+        for _, product, before in pending.changes:
+            if product is None:
+                vectors.append(None)
+            elif before is not None and before.text(fields) == product.text(fields) and product.id in pending.kept:
+                vectors.append(pending.kept[product.id])
+            else:
+                new_texts.append(product.text(fields))
+                vectors.append(np.zeros(0, np.float32))
+        encoded = iter(self._encoder.encode(new_texts)) if new_texts else iter(())
+        return [
+            ProductChange(
+                operation="upsert" if product is not None else "delete",
+                product_id=product_id,
+                document=product.document() if product is not None else None,
+                vector=next(encoded) if vector is not None and not len(vector) else vector,
+            )
+            for (product_id, product, _), vector in zip(pending.changes, vectors, strict=True)
+        ]
+
+
+class _Pending:
+    """The changes of a batch so far, and the products as they are with them."""
+
+    def __init__(self, catalog: LiveCatalog) -> None:
+        self._catalog = catalog
+        self._now: dict[str, Product | None] = {}
+        self.changes: list[tuple[str, Product | None, Product | None]] = []
+        self.kept: dict[str, npt.NDArray[np.float32]] = {}
+
+    def product(self, product_id: str) -> Product | None:
+        """Return a product with the changes so far; None if there is none."""
+        if product_id not in self._now:
+            self._now[product_id] = self._catalog.product(product_id)
+            row = self._catalog.row_of(product_id)
+            if row >= 0:
+                self.kept[product_id] = self._catalog.vectors(np.array([row]))[0]
+        return self._now[product_id]
+
+    def put(self, product_id: str, product: Product | None) -> None:
+        """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
+        before = self.product(product_id)
+        self.changes.append((product_id, product, before))
+        self._now[product_id] = product
+        if product is None or (before is not None and before.text() != product.text()):
+            self.kept.pop(product_id, None)
+
+
+def parse_operations(document: bytes) -> list[Any]:
+    """Read a JSON array of operations.
+
+    Raises:
+        InvalidInputError: it is none, or too long.
+    """
+    try:
+        values = orjson.loads(document)
+    except orjson.JSONDecodeError as exc:
+        raise InvalidInputError("OPERATIONS", f"must be valid JSON in UTF-8: {exc}") from exc
+    if not isinstance(values, list):
+        raise InvalidInputError(
+            "OPERATIONS", f"must be a JSON array of operations, got {type(values).__name__}", "put a single one in [ ]"
+        )
+    if len(values) > MAX_OPERATIONS:
+        raise InvalidInputError(
+            "OPERATIONS", f"at most {MAX_OPERATIONS} operations in a call, got {len(values)}", "send them in parts"
+        )
+    return values
+
+
+def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:
+    rejected = []
+    for index, operation in enumerate(operations):
+        try:
+            _apply(pending, operation)
+        except InvalidInputError as exc:
+            rejected.append(Rejected(index=index, reason=str(exc)))
+    return len(operations) - len(rejected), rejected
+
+
+def _apply(pending: _Pending, operation: Any) -> None:
+    if not isinstance(operation, Mapping):
+        raise InvalidInputError("operation", f"must be a JSON object, got {type(operation).__name__}")
+    unknown = sorted(str(key) for key in set(operation) - _FIELDS)
+    if unknown:
+        raise InvalidInputError(unknown[0][:80], f"is no field of an operation; fields: {', '.join(sorted(_FIELDS))}")
+    kind = operation.get("operation")
+    if kind not in PRODUCT_OPERATIONS:
+        raise InvalidInputError("operation", f"must be one of {', '.join(PRODUCT_OPERATIONS)}, got {str(kind)[:64]!r}")
+    if kind == "upsert":
+        product = parse_product(operation.get("product"))
+        pending.put(product.id, product)
+        return
+    fields = operation.get("product")
+    product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
+    if not isinstance(product_id, str):
+        raise InvalidInputError("id", f"of the product to {kind} must be given, got {str(product_id)[:64]!r}")
+    before = pending.product(product_id)
+    if before is None:
+        raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
+    if kind == "delete":
+        pending.put(product_id, None)
+    else:
+        if not isinstance(fields, Mapping):
+            raise InvalidInputError(
+                "product", f"must be an object with the fields to patch, got {type(fields).__name__}"
+            )
+        pending.put(product_id, before.merged(fields))

@@ -1,0 +1,41 @@
+"""What became of a write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """An item that was not taken.
+
+    Attributes:
+        index: its position in the caller's array, from 0.
+        reason: field, rule, what was given and what to do.
+    """
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteResult:
+    """What became of one caller's items; those accepted are durable.
+
+    Attributes:
+        accepted: how many were taken, repeated ones included.
+        rejected: those that were not.
+        sequence: the store's last sequence number afterwards.
+    """
+
+    accepted: int
+    rejected: Sequence[Rejected] = field(default_factory=list)
+    sequence: int
+
+    def document(self) -> bytes:
+        """Give the result as JSON."""
+        rejected = [{"index": item.index, "reason": item.reason} for item in self.rejected]
+        return orjson.dumps({"accepted": self.accepted, "rejected": rejected, "sequence": self.sequence})

@@ -1,0 +1,1 @@
+"""The way of a request through the stages, written once for every home of a stage."""

@@ -1,0 +1,116 @@
+"""An answer: one page of products in order, and its details as JSON."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from mercato.catalog.live import LiveCatalog
+from mercato.pipeline.request import PageRequest
+from mercato.retrieval.request import Retrieved, Source
+
+Float32 = npt.NDArray[np.float32]
+
+_TAIL_STEP = np.float32(1e-3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One page.
+
+    Attributes:
+        product_ids: in order.
+        scores: float32 [products], descending; they order this answer and mean nothing beyond it.
+        details: JSON document.
+    """
+
+    product_ids: list[str]
+    scores: Float32
+    details: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """All that can be shown of a request, in order.
+
+    Attributes:
+        rows: int32 [n].
+        scores: float32 [n], descending.
+        sources: uint8 [n]; 0 for what follows the ranked window.
+        degraded: stages that were left out.
+    """
+
+    rows: npt.NDArray[np.int32]
+    scores: Float32
+    sources: npt.NDArray[np.uint8]
+    degraded: list[str] = field(default_factory=list)
+
+
+def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Sequence[str] = ()) -> Ranked:
+    """Order a request's candidates by the ranker's scores; without them the order of retrieval stays.
+
+    What follows the window keeps its order and scores just below it. Equal scores keep the order of retrieval.
+
+    Args:
+        retrieved: the candidates.
+        scores: float32 [w]; None if they were not ranked.
+        degraded: stages that were left out, besides those that retrieval names.
+    """
+    window = retrieved.fused if scores is None else scores
+    order = np.argsort(-window, kind="stable")
+    ordered = window[order]
+    floor = ordered[-1] if len(ordered) else np.float32(0.0)
+    after = floor - _TAIL_STEP * np.arange(1, len(retrieved.tail) + 1, dtype=np.float32)
+    return Ranked(
+        rows=np.concatenate([retrieved.rows[order], retrieved.tail]),
+        scores=np.concatenate([ordered, after]).astype(np.float32),
+        sources=np.concatenate([retrieved.sources[order], np.zeros(len(retrieved.tail), np.uint8)]),
+        degraded=[*retrieved.degraded, *degraded],
+    )
+
+
+def write_answer(
+    catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked, timings: Mapping[str, int]
+) -> Answer:
+    """Cut a page and write its details.
+
+    Args:
+        catalog: the products.
+        request: which page.
+        retrieved: its candidates.
+        ranked: the same in order.
+        timings: microseconds by stage, of the batch that the request was in.
+    """
+    page = slice(request.offset, request.offset + request.page_size)
+    rows = ranked.rows[page].tolist()
+    after_window = Source.WORDS if request.retrieval.is_search else Source.POPULAR
+    products = [
+        _write_product(catalog.document(row), Source(flags) if flags else after_window)
+        for row, flags in zip(rows, ranked.sources[page].tolist(), strict=True)
+    ]
+    head = {
+        "total": retrieved.total,
+        "token": secrets.token_urlsafe(12),
+        "missing_ids": retrieved.missing_ids,
+        "degraded": ranked.degraded,
+        "timings": dict(timings),
+    }
+    if retrieved.relaxed:
+        head["filter_relaxed"] = True
+    details = orjson.dumps(head)[:-1] + b',"results":[' + b",".join(products) + b"]}"
+    return Answer(product_ids=[catalog.id_of(row) for row in rows], scores=ranked.scores[page], details=details)
+
+
+_SOURCES: dict[int, bytes] = {}
+
+
+def _write_product(document: bytes, source: Source) -> bytes:
+    labels = _SOURCES.get(int(source))
+    if labels is None:
+        labels = _SOURCES[int(source)] = b',"sources":' + orjson.dumps(source.labels) + b"}"
+    return document[:-1] + labels

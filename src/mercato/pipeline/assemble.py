@@ -1,0 +1,108 @@
+"""Putting stages together from settings: in this process, or behind calls."""
+
+from __future__ import annotations
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.encoder.manifest import read_manifest
+from mercato.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
+from mercato.encoder.tokenizer import TextTokenizer
+from mercato.errors import ModelError, StateError
+from mercato.ingest.catalog import CatalogWriter
+from mercato.ingest.events import EventWriter
+from mercato.pipeline.pipeline import Pipeline
+from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteRetriever
+from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
+from mercato.ranker.onnx_ranker import OnnxRanker
+from mercato.retrieval.retriever import Retriever
+from mercato.settings import Settings
+from mercato.state.store import StateStore, open_state
+
+
+def open_state_of(settings: Settings) -> StateStore | None:
+    """Open the state store; None where the settings name none."""
+    return open_state(settings.state) if settings.state else None
+
+
+def open_catalog(settings: Settings, state: StateStore | None) -> LiveCatalog:
+    """Open the catalogue, for the encoder that is served.
+
+    Raises:
+        SnapshotError: it cannot be used, or was built with another encoder.
+        ModelError: the encoder's folder cannot be used.
+    """
+    identity = read_manifest(settings.encoder).serving.identity
+    return LiveCatalog(Snapshot(settings.catalog, encoder=identity), state)
+
+
+def open_encoder(settings: Settings) -> OnnxEncoder:
+    """Open the encoder for this process; its checksums were compared before the server started."""
+    return OnnxEncoder(settings.encoder, verify_hashes=False)
+
+
+def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:
+    """Open the encoder stage: behind a call where one is given."""
+    if call is None:
+        return open_encoder(settings)
+    max_tokens = read_manifest(settings.encoder).serving.max_tokens
+    return RemoteEncoder(call, TextTokenizer(settings.encoder / TOKENIZER_FILE, max_tokens=max_tokens))
+
+
+def open_ranker(settings: Settings) -> OnnxRanker:
+    """Open the ranker for this process.
+
+    Raises:
+        ModelError: the settings name none, or it cannot be used.
+    """
+    if settings.ranker is None:
+        raise ModelError("ranker: none is served; train and export one, then start with --ranker DIR")
+    return OnnxRanker(settings.ranker)
+
+
+def open_retriever(settings: Settings) -> Retriever:
+    """Open the retriever for this process."""
+    state = open_state_of(settings)
+    return Retriever(open_catalog(settings, state), state)
+
+
+def open_event_writer(settings: Settings) -> EventWriter:
+    """Open what writes user events.
+
+    Raises:
+        StateError: the settings name no state store, or it cannot be opened.
+    """
+    return EventWriter(_require_state(settings))
+
+
+def open_catalog_writer(settings: Settings, call: Call | None = None) -> CatalogWriter:
+    """Open what writes product changes; the encoder behind a call where one is given.
+
+    Raises:
+        StateError: the settings name no state store, or it cannot be opened.
+    """
+    state = _require_state(settings)
+    return CatalogWriter(open_catalog(settings, state), state, open_encoder_stage(settings, call))
+
+
+def _require_state(settings: Settings) -> StateStore:
+    state = open_state_of(settings)
+    if state is None:
+        raise StateError("state: none is served, so nothing can be written; start with --state sqlite:PATH")
+    return state
+
+
+def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
+    """Build the pipeline of `search` and `recommend`.
+
+    Args:
+        settings: what is served.
+        call: how to reach the stages as Triton models; None runs them in this process.
+    """
+    state = open_state_of(settings)
+    catalog = open_catalog(settings, state)
+    encoder = open_encoder_stage(settings, call)
+    retriever: RetrieverStage = Retriever(catalog, state) if call is None else RemoteRetriever(call)
+    ranker: RankerStage | None = None
+    if settings.ranker is not None:
+        ranker = open_ranker(settings) if call is None else RemoteRanker(call)
+    return Pipeline(catalog, encoder, retriever, ranker)

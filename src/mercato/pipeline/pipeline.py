@@ -1,0 +1,156 @@
+"""From a batch of requests to a batch of answers: encode, retrieve, rank, write; one call of each stage."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.errors import MercatoError, StateError
+from mercato.pipeline.answer import Answer, order_candidates, write_answer
+from mercato.pipeline.request import PageRequest
+from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
+from mercato.retrieval.request import RetrievalRequest, Retrieved
+
+logger = logging.getLogger(__name__)
+
+Float32 = npt.NDArray[np.float32]
+
+
+class Pipeline:
+    """The stages in their order. A stage that fails is left out, and the answers say so."""
+
+    def __init__(
+        self, catalog: LiveCatalog, encoder: EncoderStage, retriever: RetrieverStage, ranker: RankerStage | None
+    ) -> None:
+        """Join the stages.
+
+        Args:
+            catalog: the products that answers are written from.
+            encoder: texts to vectors.
+            retriever: requests to candidates.
+            ranker: candidates to scores; None keeps the order of retrieval.
+        """
+        self.catalog = catalog
+        self._encoder = encoder
+        self._retriever = retriever
+        self._ranker = ranker
+
+    def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
+        """Answer a batch.
+
+        Args:
+            requests: checked requests, or the errors of those that failed the check, which are passed on.
+
+        Returns:
+            For each request its answer, or the error that concerns it alone.
+        """
+        answers: list[Answer | MercatoError | None] = [
+            request if isinstance(request, MercatoError) else None for request in requests
+        ]
+        places = [place for place, request in enumerate(requests) if isinstance(request, PageRequest)]
+        pages = [request for request in requests if isinstance(request, PageRequest)]
+        if pages:
+            for place, answer in zip(places, self._answer_pages(pages), strict=True):
+                answers[place] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def _answer_pages(self, pages: Sequence[PageRequest]) -> list[Answer | MercatoError]:
+        clock = _Clock()
+        queries = [page.retrieval for page in pages]
+        vectors = self._encode(queries)
+        clock.lap("encode_us")
+        outcomes = self._retriever.retrieve(queries, vectors)
+        self._refresh()
+        clock.lap("retrieve_us")
+        scores, failed = self._rank(queries, vectors, outcomes)
+        clock.lap("rank_us")
+        timings = clock.total()
+        answers: list[Answer | MercatoError] = []
+        for place, outcome in enumerate(outcomes):
+            if isinstance(outcome, Retrieved):
+                ranked = order_candidates(outcome, scores.get(place), ["ranker"] if failed else [])
+                answers.append(write_answer(self.catalog, pages[place], outcome, ranked, timings))
+            else:
+                answers.append(outcome)
+        return answers
+
+    def _encode(self, requests: Sequence[RetrievalRequest]) -> Float32 | None:
+        """Return query vectors float32 [batch, D], zeros for requests without a query; None if the encoder failed."""
+        vectors = np.zeros((len(requests), self.catalog.snapshot.manifest.dimension), np.float32)
+        places = [place for place, request in enumerate(requests) if request.is_search]
+        if not places:
+            return vectors
+        try:
+            vectors[places] = self._encoder.encode([requests[place].text for place in places])
+        except MercatoError:
+            logger.exception("the encoder failed; answering by words alone")
+            return None
+        return vectors
+
+    def _refresh(self) -> None:
+        """Read the product changes that a retriever in another process may have seen already."""
+        try:
+            self.catalog.refresh()
+        except StateError:
+            logger.warning("state cannot be read; answering from what is known")
+
+    def _rank(
+        self,
+        requests: Sequence[RetrievalRequest],
+        vectors: Float32 | None,
+        outcomes: Sequence[Retrieved | MercatoError],
+    ) -> tuple[dict[int, Float32], bool]:
+        """Score the candidates of all requests that the network orders, in one call.
+
+        Returns:
+            Scores float32 [w] by place in the batch, and whether the ranker failed.
+        """
+        cases = {
+            place: outcome
+            for place, outcome in enumerate(outcomes)
+            if isinstance(outcome, Retrieved) and len(outcome.rows) and requests[place].ranked_by_network
+        }
+        if self._ranker is None or not cases:
+            return {}, False
+        dimension = self.catalog.snapshot.manifest.dimension
+        widest = max(len(case.rows) for case in cases.values())
+        feature_count = next(iter(cases.values())).features.shape[1]
+        query = np.zeros((len(cases), dimension), np.float32)
+        history = np.zeros((len(cases), dimension), np.float32)
+        candidates = np.zeros((len(cases), widest, dimension), np.float32)
+        features = np.zeros((len(cases), widest, feature_count), np.float32)
+        for position, (place, case) in enumerate(cases.items()):
+            if vectors is not None:
+                query[position] = vectors[place]
+            history[position] = case.history_vector
+            candidates[position, : len(case.rows)] = self.catalog.vectors(case.rows)
+            features[position, : len(case.rows)] = case.features
+        try:
+            scores = self._ranker.score(query, history, candidates, features)
+        except MercatoError:
+            logger.exception("the ranker failed; answering in the order of retrieval")
+            return {}, True
+        return {place: scores[p, : len(case.rows)] for p, (place, case) in enumerate(cases.items())}, False
+
+
+class _Clock:
+    """Microseconds by stage."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter_ns()
+        self._laps: dict[str, int] = {}
+
+    def lap(self, name: str) -> None:
+        """Take the time since the last lap."""
+        now = time.perf_counter_ns()
+        self._laps[name] = (now - self._last) // 1000
+        self._last = now
+
+    def total(self) -> dict[str, int]:
+        """Return all laps and their sum."""
+        return {**self._laps, "total_us": (self._last - self._start) // 1000}

@@ -1,0 +1,236 @@
+"""Stages that live in other Triton models: what goes over the wire and comes back.
+
+The call itself is given from outside (`Call`), so that nothing here knows Triton.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from mercato.encoder.tokenizer import TextTokenizer
+from mercato.errors import InvalidInputError, MercatoError, ModelError
+from mercato.filters import parse_filter
+from mercato.ranker.features import FEATURE_NAMES
+from mercato.ranker.inputs import Context
+from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.retriever import Retriever
+
+Float32 = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[Any]]
+Call = Callable[[str, Arrays, Sequence[str]], dict[str, npt.NDArray[Any]]]
+"""Runs one inference: model name, inputs by name, names of the outputs wanted; raises ModelError."""
+
+RETRIEVER_OUTPUTS = ("ROWS", "FUSED", "SOURCES", "FEATURES", "HISTORY_VECTOR", "TAIL", "NOTES")
+
+
+class RemoteEncoder:
+    """The encoder behind a call: tokens go out, vectors come back."""
+
+    def __init__(self, call: Call, tokenizer: TextTokenizer) -> None:
+        """Make the stage.
+
+        Args:
+            call: runs one inference.
+            tokenizer: that of the encoder's weights.
+        """
+        self._call = call
+        self._tokenizer = tokenizer
+
+    def encode(self, texts: Sequence[str]) -> Float32:
+        """Encode texts in one call: float32 [texts, D]."""
+        input_ids, attention_mask = self._tokenizer(texts)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        vectors: Float32 = self._call("encoder", inputs, ["embedding"])["embedding"]
+        return vectors
+
+
+class RemoteRanker:
+    """The ranker behind a call."""
+
+    def __init__(self, call: Call) -> None:
+        """Make the stage.
+
+        Args:
+            call: runs one inference.
+        """
+        self._call = call
+
+    def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
+        """Score candidates in one call; see `mercato.pipeline.stages.RankerStage.score`."""
+        inputs = {"query": query, "history": history, "candidates": candidates, "features": features}
+        scores: Float32 = self._call("ranker", inputs, ["score"])["score"]
+        return scores
+
+
+class RemoteRetriever:
+    """The retriever behind a call."""
+
+    def __init__(self, call: Call) -> None:
+        """Make the stage.
+
+        Args:
+            call: runs one inference.
+        """
+        self._call = call
+
+    def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Retrieved | MercatoError]:
+        """Find candidates in one call; see `mercato.pipeline.stages.RetrieverStage.retrieve`."""
+        written = np.array([[write_request(request)] for request in requests], dtype=object)
+        inputs: dict[str, npt.NDArray[Any]] = {"REQUEST": written}
+        if vectors is not None:
+            inputs["QUERY_VECTOR"] = vectors
+        outputs = self._call("retriever", inputs, RETRIEVER_OUTPUTS)
+        return [_read_outcome(outputs, place) for place in range(len(requests))]
+
+
+def write_request(request: RetrievalRequest) -> bytes:
+    """Write a request as JSON."""
+    return orjson.dumps(
+        {
+            "placement": request.placement.label,
+            "text": request.text,
+            "user_id": request.user_id,
+            "visitor_id": request.visitor_id,
+            "seed_ids": request.seed_ids,
+            "filter": request.condition.text if request.condition is not None else "",
+            "strict_filtering": request.strict_filtering,
+            "context": asdict(request.context),
+            "depth": request.depth,
+        }
+    )
+
+
+def read_request(document: bytes) -> RetrievalRequest:
+    """Read what `write_request` wrote.
+
+    Raises:
+        InvalidInputError: it is something else.
+    """
+    try:
+        fields = orjson.loads(document)
+        return RetrievalRequest(
+            placement=Placement[fields["placement"].upper().replace("-", "_")],
+            text=fields["text"],
+            user_id=fields["user_id"],
+            visitor_id=fields["visitor_id"],
+            seed_ids=tuple(fields["seed_ids"]),
+            condition=parse_filter(fields["filter"]) if fields["filter"] else None,
+            strict_filtering=fields["strict_filtering"],
+            context=Context(**fields["context"]),
+            depth=fields["depth"],
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+        raise InvalidInputError(
+            "REQUEST", f"is not a retrieval request ({exc!r})", "ask `search` or `recommend`"
+        ) from exc
+
+
+def retrieve_batch(retriever: Retriever, documents: npt.NDArray[np.object_], vectors: Float32 | None) -> Arrays:
+    """Answer the retriever's input tensors with its output tensors.
+
+    Args:
+        retriever: the retriever of this process.
+        documents: object [B, 1], requests as `write_request` wrote them.
+        vectors: float32 [B, D] query vectors, or None.
+
+    Returns:
+        The tensors of `write_outcomes`.
+    """
+    outcomes: list[Retrieved | MercatoError] = []
+    requests: dict[int, RetrievalRequest] = {}
+    for place, document in enumerate(documents[:, 0]):
+        try:
+            requests[place] = read_request(document)
+            outcomes.append(ModelError("retriever: no answer"))
+        except InvalidInputError as exc:
+            outcomes.append(exc)
+    if requests:
+        places = list(requests)
+        found = retriever.retrieve(list(requests.values()), None if vectors is None else vectors[places])
+        for place, outcome in zip(places, found, strict=True):
+            outcomes[place] = outcome
+    return write_outcomes(outcomes, len(FEATURE_NAMES), retriever.dimension)
+
+
+def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: int, dimension: int) -> Arrays:
+    """Write the outcomes of a batch as the retriever's output tensors.
+
+    Lists are padded to the longest of the batch; NOTES says how long each is, or what went wrong.
+
+    Args:
+        outcomes: candidates, or the error of a request.
+        feature_count: F.
+        dimension: D.
+
+    Returns:
+        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint8 [B, W], FEATURES float32 [B, W, F], HISTORY_VECTOR
+        float32 [B, D], TAIL int32 [B, T] and NOTES (JSON) [B, 1].
+    """
+    batch = len(outcomes)
+    found = [outcome for outcome in outcomes if isinstance(outcome, Retrieved)]
+    widest = max([len(outcome.rows) for outcome in found], default=0) or 1
+    longest = max([len(outcome.tail) for outcome in found], default=0) or 1
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "ROWS": np.full((batch, widest), -1, np.int32),
+        "FUSED": np.zeros((batch, widest), np.float32),
+        "SOURCES": np.zeros((batch, widest), np.uint8),
+        "FEATURES": np.zeros((batch, widest, feature_count), np.float32),
+        "HISTORY_VECTOR": np.zeros((batch, dimension), np.float32),
+        "TAIL": np.full((batch, longest), -1, np.int32),
+        "NOTES": np.empty((batch, 1), dtype=object),
+    }
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, MercatoError):
+            arrays["NOTES"][place, 0] = orjson.dumps(_write_error(outcome))
+            continue
+        width = len(outcome.rows)
+        arrays["ROWS"][place, :width] = outcome.rows
+        arrays["FUSED"][place, :width] = outcome.fused
+        arrays["SOURCES"][place, :width] = outcome.sources
+        arrays["FEATURES"][place, :width] = outcome.features
+        arrays["HISTORY_VECTOR"][place] = outcome.history_vector
+        arrays["TAIL"][place, : len(outcome.tail)] = outcome.tail
+        arrays["NOTES"][place, 0] = orjson.dumps(
+            {
+                "width": width,
+                "tail": len(outcome.tail),
+                "total": outcome.total,
+                "missing_ids": outcome.missing_ids,
+                "degraded": outcome.degraded,
+                "relaxed": outcome.relaxed,
+            }
+        )
+    return arrays
+
+
+def _write_error(error: MercatoError) -> dict[str, str]:
+    if isinstance(error, InvalidInputError):
+        return {"error": str(error), "parameter": error.parameter}
+    return {"error": str(error)}
+
+
+def _read_outcome(outputs: Arrays, place: int) -> Retrieved | MercatoError:
+    notes = orjson.loads(outputs["NOTES"][place, 0])
+    if "parameter" in notes:
+        return InvalidInputError(notes["parameter"], notes["error"].removeprefix(f"{notes['parameter']}: "))
+    if "error" in notes:
+        return ModelError(notes["error"])
+    width = notes["width"]
+    return Retrieved(
+        rows=outputs["ROWS"][place, :width],
+        fused=outputs["FUSED"][place, :width],
+        sources=outputs["SOURCES"][place, :width],
+        features=outputs["FEATURES"][place, :width],
+        history_vector=outputs["HISTORY_VECTOR"][place],
+        tail=outputs["TAIL"][place, : notes["tail"]],
+        total=notes["total"],
+        missing_ids=notes["missing_ids"],
+        degraded=notes["degraded"],
+        relaxed=notes["relaxed"],
+    )

@@ -1,0 +1,185 @@
+"""A request as it comes in, checked: parameter by parameter, each with a message that says what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from mercato.errors import InvalidInputError
+from mercato.filters import parse_filter
+from mercato.ranker.inputs import Context
+from mercato.retrieval.request import Placement, RetrievalRequest
+from mercato.text.normalize import normalize_query
+from mercato.text.timestamps import parse_timestamp
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 500
+MAX_OFFSET = 100_000
+MAX_ID_BYTES = 256
+MAX_SEEDS = 100
+RECOMMEND_PLACEMENTS = tuple(placement for placement in Placement if placement is not Placement.SEARCH)
+SEARCH_FIELDS = ("QUERY", "VISITOR_ID", "USER_ID", "FILTER", "PAGE_SIZE", "OFFSET", "CONTEXT", "OPTIONS")
+RECOMMEND_FIELDS = ("PLACEMENT", "SEED_PRODUCT_IDS", *SEARCH_FIELDS[1:])
+_OPTIONS = ("strict_filtering",)
+_CONTEXT = ("time", "utc_offset_s", "device", "region")
+
+Fields = Mapping[str, bytes | int | None]
+"""Input tensors by name: bytes for strings, int for numbers, None where not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageRequest:
+    """A request for one page of an answer.
+
+    Attributes:
+        retrieval: what is asked for.
+        offset: position of the page's first product, from 0.
+        page_size: most products of the page, from 1.
+    """
+
+    retrieval: RetrievalRequest
+    offset: int
+    page_size: int
+
+
+def parse_search(fields: Fields) -> PageRequest:
+    """Check the inputs of `search`.
+
+    Raises:
+        InvalidInputError: names the parameter, the constraint, what was given and what to do.
+    """
+    query = fields.get("QUERY")
+    if not isinstance(query, bytes):
+        raise InvalidInputError("QUERY", "must be given", "send the shopper's words")
+    return _parse_page(fields, Placement.SEARCH, normalize_query(query), ())
+
+
+def parse_recommend(fields: Fields) -> PageRequest:
+    """Check the inputs of `recommend`.
+
+    Raises:
+        InvalidInputError: names the parameter, the constraint, what was given and what to do.
+    """
+    label = _text(fields, "PLACEMENT")
+    placements = {placement.label: placement for placement in RECOMMEND_PLACEMENTS}
+    if label not in placements:
+        raise InvalidInputError("PLACEMENT", f"must be one of {', '.join(placements)}, got {label[:64]!r}")
+    seeds = _list(fields, "SEED_PRODUCT_IDS")
+    if len(seeds) > MAX_SEEDS:
+        raise InvalidInputError("SEED_PRODUCT_IDS", f"at most {MAX_SEEDS} products, got {len(seeds)}")
+    return _parse_page(fields, placements[label], "", tuple(seeds))
+
+
+def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[str, ...]) -> PageRequest:
+    page_size = _number(fields, "PAGE_SIZE", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
+    offset = _number(fields, "OFFSET", 0, 0, MAX_OFFSET)
+    options = _object(fields, "OPTIONS", _OPTIONS)
+    strict = options.get("strict_filtering", True)
+    if not isinstance(strict, bool):
+        raise InvalidInputError("OPTIONS.strict_filtering", f"must be true or false, got {strict!r}")
+    filter_text = _text(fields, "FILTER")
+    retrieval = RetrievalRequest(
+        placement=placement,
+        text=text,
+        user_id=_id(fields, "USER_ID"),
+        visitor_id=_id(fields, "VISITOR_ID"),
+        seed_ids=seeds,
+        condition=parse_filter(filter_text) if filter_text.strip() else None,
+        strict_filtering=strict,
+        context=_context(fields),
+        depth=offset + page_size,
+    )
+    return PageRequest(retrieval=retrieval, offset=offset, page_size=page_size)
+
+
+def _context(fields: Fields) -> Context:
+    given = _object(fields, "CONTEXT", _CONTEXT)
+    moment = given.get("time")
+    try:
+        seconds = (
+            time.time() if moment is None else parse_timestamp(moment) if isinstance(moment, str) else float(moment)
+        )
+    except (TypeError, ValueError) as exc:
+        raise InvalidInputError(
+            "CONTEXT.time", f"must be seconds since 1970 or RFC 3339, got {moment!r}"[:200]
+        ) from exc
+    offset = given.get("utc_offset_s", 0.0)
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not -86_400 < offset < 86_400:
+        raise InvalidInputError(
+            "CONTEXT.utc_offset_s", f"must be seconds between -86400 and 86400, got {offset!r}"[:200]
+        )
+    places = {name: given.get(name, "") for name in ("device", "region")}
+    for name, value in places.items():
+        if not isinstance(value, str) or len(value) > MAX_ID_BYTES:
+            raise InvalidInputError(f"CONTEXT.{name}", f"must be a text of at most {MAX_ID_BYTES} characters")
+    if not 0 <= seconds < 1e11:
+        raise InvalidInputError("CONTEXT.time", f"must be seconds since 1970 or RFC 3339, got {moment!r}"[:200])
+    return Context(time=seconds, utc_offset_s=float(offset), device=places["device"], region=places["region"])
+
+
+def _number(fields: Fields, name: str, default: int, least: int, most: int) -> int:
+    value = fields.get(name)
+    if value is None:
+        return default
+    number = int(value)
+    if not least <= number <= most:
+        raise InvalidInputError(name, f"must be between {least} and {most}, got {number}", _PAGE_REMEDIES.get(name, ""))
+    return number
+
+
+_PAGE_REMEDIES = {
+    "PAGE_SIZE": "ask for more products page by page with OFFSET",
+    "OFFSET": "narrow the answer with FILTER instead of paging that deep",
+}
+
+
+def _text(fields: Fields, name: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        return ""
+    try:
+        return value.decode() if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError as exc:
+        raise InvalidInputError(name, f"must be UTF-8, byte {exc.start} is not", "encode it as UTF-8") from exc
+
+
+def _id(fields: Fields, name: str) -> str:
+    value = _text(fields, name)
+    if len(value.encode()) > MAX_ID_BYTES:
+        raise InvalidInputError(name, f"must have at most {MAX_ID_BYTES} bytes, got {len(value.encode())}")
+    return value
+
+
+def _json(fields: Fields, name: str) -> Any:
+    value = fields.get(name)
+    if value is None or value == b"":
+        return None
+    try:
+        return orjson.loads(value if isinstance(value, bytes) else str(value))
+    except orjson.JSONDecodeError as exc:
+        raise InvalidInputError(name, f"must be JSON, {exc}") from exc
+
+
+def _object(fields: Fields, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    value = _json(fields, name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidInputError(name, f"must be a JSON object, got {type(value).__name__}")
+    unknown = sorted(set(value) - set(keys))
+    if unknown:
+        raise InvalidInputError(name, f"knows {', '.join(keys)}, got {', '.join(unknown)[:200]!r}")
+    return value
+
+
+def _list(fields: Fields, name: str) -> list[str]:
+    value = _json(fields, name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidInputError(name, "must be a JSON list of product ids (texts)", 'for example ["123", "456"]')
+    return list(dict.fromkeys(value))

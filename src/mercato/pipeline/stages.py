@@ -1,0 +1,52 @@
+"""The interfaces of the stages. A stage lives in this process or behind a call to a Triton model; users cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import MercatoError
+from mercato.retrieval.request import RetrievalRequest, Retrieved
+
+Float32 = npt.NDArray[np.float32]
+
+
+class EncoderStage(Protocol):
+    """Texts to vectors."""
+
+    def encode(self, texts: Sequence[str]) -> Float32:
+        """Encode texts: float32 [texts, D], unit length.
+
+        Raises:
+            ModelError: the encoder cannot be reached or fails.
+        """
+
+
+class RetrieverStage(Protocol):
+    """Requests to candidates."""
+
+    def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Retrieved | MercatoError]:
+        """Find candidates; see `mercato.retrieval.retriever.Retriever.retrieve`."""
+
+
+class RankerStage(Protocol):
+    """Candidates to scores."""
+
+    def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
+        """Score candidates, higher is better.
+
+        Args:
+            query: float32 [B, D], zeros without a query.
+            history: float32 [B, D], zeros without history.
+            candidates: float32 [B, N, D].
+            features: float32 [B, N, F].
+
+        Returns:
+            float32 [B, N].
+
+        Raises:
+            ModelError: the ranker cannot be reached or fails.
+        """

@@ -1,0 +1,111 @@
+"""A request with what was read for it, and what a source search found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import Allowed, LiveCatalog
+from mercato.ranker.history import history_vector
+from mercato.ranker.inputs import History
+from mercato.retrieval.fusion import FusedList
+from mercato.retrieval.request import RetrievalRequest, Source
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A request, the products it may have, and its shopper's history.
+
+    Attributes:
+        request: the request.
+        allowed: the products that pass its filter.
+        relaxed: the filter was dropped because it left nothing.
+        history: the shopper's events, newest first, of known products only.
+        seeds: int32 [s], rows of the known seed products.
+        missing: seed ids that are not in the catalogue.
+        probe: float32 [D], what dense retrieval looks for; None for nothing.
+        history_vector: float32 [D], unit length; zeros without history.
+    """
+
+    request: RetrievalRequest
+    allowed: Allowed
+    relaxed: bool
+    history: History
+    seeds: Int32
+    missing: list[str]
+    probe: Float32 | None
+    history_vector: Float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The candidates of a case.
+
+    Attributes:
+        fused: all candidates in fused order.
+        sources: the source of each list in ``fused``.
+        tail: int32 [t], rows that follow the fused ones, as far as the request's depth asks.
+        total: how many products paging can reach.
+    """
+
+    fused: FusedList
+    sources: list[Source]
+    tail: Int32
+    total: int
+
+
+def prepare_case(
+    catalog: LiveCatalog, request: RetrievalRequest, history: History, query_vector: Float32 | None
+) -> Case:
+    """Read what a request needs from the catalogue.
+
+    Args:
+        catalog: the products.
+        request: the request.
+        history: the shopper's events; rows of -1 are dropped here.
+        query_vector: float32 [D], for a search; None if there is no encoder.
+
+    Raises:
+        InvalidInputError: the filter does not fit the catalogue.
+    """
+    allowed = catalog.allow(request.condition)
+    relaxed = False
+    if request.condition is not None and not request.strict_filtering and not allowed.count():
+        allowed, relaxed = catalog.allow(None), True
+    seed_rows = catalog.rows_of(request.seed_ids)
+    seeds = seed_rows[seed_rows >= 0]
+    known = _drop_unknown(history)
+    summary = history_vector(catalog.vectors(known.rows), known.time, known.type, now=request.context.time)
+    probe = query_vector
+    if not request.is_search:
+        probe = _unit_mean(catalog.vectors(seeds)) if len(seeds) else summary
+        probe = probe if probe.any() else None
+    return Case(
+        request=request,
+        allowed=allowed,
+        relaxed=relaxed,
+        history=known,
+        seeds=seeds,
+        missing=[seed for seed, row in zip(request.seed_ids, seed_rows, strict=True) if row < 0],
+        probe=probe,
+        history_vector=summary,
+    )
+
+
+def _drop_unknown(history: History) -> History:
+    keep = history.rows >= 0
+    if keep.all():
+        return history
+    return History(rows=history.rows[keep], time=history.time[keep], type=history.type[keep], price=history.price[keep])
+
+
+def _unit_mean(vectors: Float32) -> Float32:
+    """Return the direction of the mean of vectors, zeros where they cancel out."""
+    mean = vectors.mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    return (mean / norm).astype(np.float32) if norm > 0 else np.zeros_like(mean)

@@ -1,0 +1,132 @@
+"""The dense index: nearest vectors by inner product, over the distinct texts of a catalogue.
+
+Products that share a text share a vector; each distinct vector is indexed once, since copies make an HNSW graph
+worse (its neighbour lists fill with them) and larger. The index is Faiss's HNSW with the plain vectors as storage,
+so the same mapped file answers approximate and exact searches and hands out vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import SnapshotError
+
+Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Int64 = npt.NDArray[np.int64]
+
+HNSW_M = 32  # links per node; Malkov & Yashunin 2018 recommend 5-48, higher for high dimensions
+EF_CONSTRUCTION = 120
+EF_SEARCH = 200  # measured: benchmarks/results/retrieval.json
+MAX_EF_SEARCH = 4096
+EXACT_LIMIT = 30_000
+"""A filter that leaves at most this many texts is answered by scanning them: exact, and quicker than a graph walk
+that mostly meets texts it must not return."""
+
+
+class DenseIndex:
+    """A mapped dense index."""
+
+    def __init__(self, path: Path) -> None:
+        """Map an index file.
+
+        Raises:
+            SnapshotError: the file cannot be read.
+        """
+        faiss.omp_set_num_threads(1)
+        try:
+            self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as exc:
+            raise SnapshotError(f"{path.name}: truncated or altered; build the snapshot again") from exc
+        self._storage = faiss.downcast_index(self._index.storage)
+        self.count: int = self._index.ntotal
+        self.dimension: int = self._index.d
+        flat = faiss.rev_swig_ptr(self._storage.get_xb(), self.count * self.dimension)
+        self.vectors: Float32 = flat.reshape(self.count, self.dimension)
+        """float32 [texts, dimension], unit length; a view of the mapped file."""
+
+    def search(self, queries: Float32, k: int, *, ef_search: int = EF_SEARCH) -> tuple[Float32, Int64]:
+        """Find the texts nearest to each query.
+
+        Args:
+            queries: float32 [batch, dimension].
+            k: how many; fewer come back where the index holds fewer (index -1).
+            ef_search: breadth of the graph walk, at least k.
+
+        Returns:
+            Scores float32 [batch, k], higher is nearer, and text numbers int64 [batch, k].
+        """
+        k = min(k, self.count)
+        parameters = faiss.SearchParametersHNSW(efSearch=min(max(ef_search, k), MAX_EF_SEARCH))
+        scores, texts = self._index.search(queries, k, params=parameters)
+        return scores, texts
+
+    def search_allowed(self, query: Float32, k: int, allowed: Bool) -> tuple[Float32, Int64]:
+        """Find the allowed texts nearest to one query.
+
+        Args:
+            query: float32 [dimension].
+            k: how many.
+            allowed: bool [texts].
+
+        Returns:
+            Scores float32 [m] descending and text numbers int64 [m], m <= k.
+        """
+        allowed_count = int(allowed.sum())
+        k = min(k, allowed_count)
+        if k == 0:
+            return np.zeros(0, np.float32), np.zeros(0, np.int64)
+        bits = np.packbits(allowed, bitorder="little")
+        selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        if allowed_count <= EXACT_LIMIT:
+            scores, texts = self._storage.search(query[None], k, params=faiss.SearchParameters(sel=selector))
+        else:
+            breadth = min(int(max(EF_SEARCH, k) * self.count / allowed_count), MAX_EF_SEARCH)
+            parameters = faiss.SearchParametersHNSW(efSearch=breadth, sel=selector)
+            scores, texts = self._index.search(query[None], k, params=parameters)
+        found = texts[0] >= 0
+        return scores[0][found], texts[0][found]
+
+    def search_exact(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        """Find the nearest texts by comparing with every one: the reference for recall."""
+        scores, texts = self._storage.search(queries, min(k, self.count))
+        return scores, texts
+
+
+def build_dense_index(vectors: Float32, path: Path, *, threads: int = 2) -> None:
+    """Build an index and write it.
+
+    Args:
+        vectors: float32 [texts, dimension], unit length, distinct.
+        path: the file to write.
+        threads: threads to build with.
+    """
+    faiss.omp_set_num_threads(threads)
+    index = faiss.IndexHNSWFlat(vectors.shape[1], HNSW_M, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = EF_CONSTRUCTION
+    index.add(np.ascontiguousarray(vectors, np.float32))
+    faiss.write_index(index, str(path))
+
+
+def expand_groups(groups: Sequence[int] | Int64, bounds: npt.NDArray[np.integer]) -> tuple[Int64, Int64]:
+    """List the members of groups in a compressed layout, group after group.
+
+    Args:
+        groups: group numbers [g].
+        bounds: group j's members are positions bounds[j] to bounds[j + 1]; int [groups + 1].
+
+    Returns:
+        Positions int64 [m] and, for each, the index into ``groups`` it came from, int64 [m].
+    """
+    chosen = np.asarray(groups, np.int64)
+    starts = bounds[chosen].astype(np.int64)
+    lengths = bounds[chosen + 1].astype(np.int64) - starts
+    origin = np.repeat(np.arange(len(chosen), dtype=np.int64), lengths)
+    first = np.cumsum(lengths) - lengths
+    positions = np.arange(int(lengths.sum()), dtype=np.int64) - first[origin] + starts[origin]
+    return positions, origin

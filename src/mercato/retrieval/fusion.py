@@ -1,0 +1,84 @@
+"""Joining ranked lists of several sources into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+RRF_K = 60  # Cormack, Clarke & Buettcher 2009
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedList:
+    """One source's candidates, best first.
+
+    Attributes:
+        rows: int32 [n], distinct.
+        scores: float32 [n], descending.
+        weight: the source's share in the fusion, above 0.
+    """
+
+    rows: Int32
+    scores: Float32
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedList:
+    """The union of several lists, best first.
+
+    Attributes:
+        rows: int32 [n], distinct.
+        fused: float32 [n], descending; equal scores in row order.
+        scores: float32 [sources, n]; 0 where a source does not hold the row.
+        ranks: int32 [sources, n], from 1; 0 where a source does not hold the row.
+    """
+
+    rows: Int32
+    fused: Float32
+    scores: Float32
+    ranks: Int32
+
+
+def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
+    """Fuse lists by weighted reciprocal ranks: sum over lists of weight / (RRF_K + rank).
+
+    Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
+    """
+    rows, inverse = np.unique(np.concatenate([item.rows for item in lists]), return_inverse=True)
+    scores = np.zeros((len(lists), len(rows)), np.float32)
+    ranks = np.zeros((len(lists), len(rows)), np.int32)
+    fused = np.zeros(len(rows), np.float64)
+    start = 0
+    for source, item in enumerate(lists):
+        places = inverse[start : start + len(item.rows)]
+        start += len(item.rows)
+        scores[source, places] = item.scores
+        ranks[source, places] = np.arange(1, len(item.rows) + 1)
+        fused[places] += item.weight / (RRF_K + ranks[source, places])
+    order = np.argsort(-fused, kind="stable")
+    return FusedList(
+        rows=rows[order].astype(np.int32),
+        fused=fused[order].astype(np.float32),
+        scores=scores[:, order],
+        ranks=ranks[:, order],
+    )
+
+
+def select_top(scores: Float32, k: int) -> Int32:
+    """Return the positions of the k highest positive scores, highest first, equal scores by position: int32 [m]."""
+    positive = np.flatnonzero(scores > 0)
+    if len(positive) > k:
+        found = scores[positive]
+        limit = np.partition(found, len(found) - k)[len(found) - k]
+        above = positive[found > limit]
+        positive = np.concatenate([above, positive[found == limit][: k - len(above)]])
+        positive.sort()
+    order = np.argsort(-scores[positive], kind="stable")
+    return positive[order].astype(np.int32)

@@ -1,0 +1,119 @@
+"""What retrieval is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.filters import Filter
+from mercato.ranker.inputs import Context
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+WINDOW = 128
+"""Candidates of a request that are ranked; a page beyond them goes on in retrieval order."""
+
+
+class Placement(IntEnum):
+    """Where an answer is shown, which decides the sources of candidates."""
+
+    SEARCH = 0
+    HOME_PAGE = 1
+    PRODUCT_PAGE = 2
+    CART = 3
+    CATEGORY = 4
+
+    @property
+    def label(self) -> str:
+        """The name used on the wire, as ``home-page``."""
+        return self.name.lower().replace("_", "-")
+
+
+class Source(IntFlag):
+    """The sources of candidates; a candidate may have several."""
+
+    DENSE = 1
+    WORDS = 2
+    REPEAT = 4
+    COOCCURRENCE = 8
+    SIMILAR = 16
+    POPULAR = 32
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the sources in a combination, lower case."""
+        return [source.name.lower() for source in Source if source in self and source.name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalRequest:
+    """One request to retrieval, checked before.
+
+    Attributes:
+        placement: where the answer is shown.
+        text: the query; empty for recommendation.
+        user_id: empty if unknown.
+        visitor_id: empty if unknown.
+        seed_ids: products to start from.
+        condition: the filter; None for all products.
+        strict_filtering: False fills an answer that the filter empties with popular products.
+        context: time and place of the request.
+        depth: last position that will be shown (offset + page size).
+    """
+
+    placement: Placement
+    text: str = ""
+    user_id: str = ""
+    visitor_id: str = ""
+    seed_ids: tuple[str, ...] = ()
+    condition: Filter | None = None
+    strict_filtering: bool = True
+    context: Context
+    depth: int = 20
+
+    @property
+    def is_search(self) -> bool:
+        """Whether there is a query."""
+        return self.placement is Placement.SEARCH
+
+    @property
+    def ranked_by_network(self) -> bool:
+        """Whether the ranker orders the answer.
+
+        Around a product or a cart the candidates' own order holds: the ranker learns what a shopper buys next, which
+        at a product page is not what is like the product.
+        """
+        return self.placement not in (Placement.PRODUCT_PAGE, Placement.CART)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieved:
+    """The candidates of one request.
+
+    Attributes:
+        rows: int32 [w], w <= WINDOW, in fused order.
+        fused: float32 [w], descending.
+        sources: uint8 [w], combinations of `Source`.
+        features: float32 [w, F], as `mercato.ranker.features` names them.
+        history_vector: float32 [D], unit length, or zeros without history.
+        tail: int32 [t], rows after the window, as far as ``depth`` asks.
+        total: how many products paging can reach.
+        missing_ids: seeds that are not in the catalogue.
+        degraded: what could not be used.
+        relaxed: the filter was dropped because it left nothing.
+    """
+
+    rows: Int32
+    fused: Float32
+    sources: npt.NDArray[np.uint8]
+    features: Float32
+    history_vector: Float32
+    tail: Int32
+    total: int
+    missing_ids: list[str] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
+    relaxed: bool = False

@@ -1,0 +1,215 @@
+"""The retriever: from checked requests and query vectors to candidates with features, one call for a whole batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.errors import InvalidInputError, MercatoError, StateError
+from mercato.ranker.features import FEATURE_NAMES, compute_features
+from mercato.ranker.inputs import CandidateList, History, RankRequest
+from mercato.retrieval.case import Case, Found, prepare_case
+from mercato.retrieval.dense import expand_groups
+from mercato.retrieval.fusion import RankedList
+from mercato.retrieval.recommend import find_recommendations, starting_products
+from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
+from mercato.retrieval.search import find_search_candidates
+from mercato.retrieval.sources import CANDIDATES
+from mercato.state.store import Actor, StateStore
+
+logger = logging.getLogger(__name__)
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+
+HISTORY_LIMIT = 1000
+"""Events of a history that are read."""
+_DEEPER = 8
+"""Factor of a second dense search, where deleted products left too few."""
+
+
+class Retriever:
+    """Finds candidates for searches and recommendations."""
+
+    def __init__(self, catalog: LiveCatalog, state: StateStore | None) -> None:
+        """Make a retriever.
+
+        Args:
+            catalog: the products.
+            state: where histories are read from; None if there are none.
+        """
+        self.catalog = catalog
+        self._state = state
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self.catalog.snapshot.manifest.dimension
+
+    def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Retrieved | MercatoError]:
+        """Find the candidates of a batch of requests.
+
+        Args:
+            requests: the requests.
+            vectors: float32 [batch, D], query vectors; rows of requests without a query are not read. None if there is
+                no encoder: searches then go by words alone.
+
+        Returns:
+            For each request its candidates, or the error that concerns it alone.
+        """
+        degraded: list[str] = []
+        histories = self._read_state(requests, degraded)
+        errors: dict[int, MercatoError] = {}
+        cases: dict[int, Case] = {}
+        for place, request in enumerate(requests):
+            vector = vectors[place] if vectors is not None and request.is_search else None
+            try:
+                cases[place] = prepare_case(self.catalog, request, histories[place], vector)
+            except InvalidInputError as exc:
+                errors[place] = exc
+        found = self.find(list(cases.values()))
+        features = self.compute_features(list(cases.values()), found)
+        answers: dict[int, Retrieved] = {
+            place: _join(case, one, columns, degraded)
+            for (place, case), one, columns in zip(cases.items(), found, features, strict=True)
+        }
+        return [answers[place] if place in answers else errors[place] for place in range(len(requests))]
+
+    def find(self, cases: Sequence[Case]) -> list[Found]:
+        """Find the candidates of prepared cases: one search of the dense index for all."""
+        dense = self._search_dense(cases)
+        return [
+            find_search_candidates(self.catalog, case, dense[place])
+            if case.request.is_search
+            else find_recommendations(self.catalog, case, dense[place])
+            for place, case in enumerate(cases)
+        ]
+
+    def compute_features(self, cases: Sequence[Case], found: Sequence[Found]) -> list[Float32]:
+        """Compute the ranker's features of each case's window: float32 [w, F] each."""
+        requests = [
+            RankRequest(
+                candidates=self._candidate_list(case, one),
+                history=case.history,
+                context=case.request.context,
+                has_query=case.request.is_search,
+            )
+            for case, one in zip(cases, found, strict=True)
+        ]
+        features = compute_features(requests, self.catalog.features())
+        stops = np.cumsum([len(request.candidates) for request in requests])
+        return np.split(features, stops[:-1]) if len(requests) else []
+
+    def _candidate_list(self, case: Case, found: Found) -> CandidateList:
+        fused = found.fused
+        rows = fused.rows[:WINDOW]
+        columns = {source: place for place, source in enumerate(found.sources)}
+        nothing = np.zeros(len(rows), np.float32)
+
+        def column(array: npt.NDArray[np.generic], *choices: Source) -> npt.NDArray[np.generic]:
+            places = [columns[source] for source in choices if source in columns]
+            return array[places[0], :WINDOW] if places else nothing
+
+        starts, weights = starting_products(case)
+        together = nothing
+        if len(starts):
+            together = self.catalog.snapshot.cooccurrence.score(
+                self.catalog.original_rows(starts), weights, self.catalog.original_rows(rows)
+            )
+        return CandidateList(
+            rows=rows,
+            dense_score=column(fused.scores, Source.DENSE, Source.SIMILAR).astype(np.float32),
+            word_score=column(fused.scores, Source.WORDS).astype(np.float32),
+            cooccurrence=together,
+            dense_rank=column(fused.ranks, Source.DENSE, Source.SIMILAR).astype(np.int32),
+            word_rank=column(fused.ranks, Source.WORDS).astype(np.int32),
+            fused=fused.fused[:WINDOW],
+        )
+
+    def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:
+        """Bring the catalogue up to date and read the histories; a broken state leaves both as they were."""
+        histories = [History.empty()] * len(requests)
+        if self._state is None:
+            return histories
+        actors = {
+            place: Actor(user_id=request.user_id, visitor_id=request.visitor_id)
+            for place, request in enumerate(requests)
+            if request.user_id or request.visitor_id
+        }
+        try:
+            self.catalog.refresh()
+            events = self._state.recent_events(list(actors.values()), HISTORY_LIMIT) if actors else []
+        except StateError:
+            logger.exception("state cannot be read; answering without it")
+            degraded.append("state")
+            return histories
+        for place, recent in zip(actors, events, strict=True):
+            histories[place] = History(
+                rows=self.catalog.rows_of(recent.product_id),
+                time=recent.time,
+                type=recent.event_type,
+                price=recent.price,
+            )
+        return histories
+
+    def _search_dense(self, cases: Sequence[Case]) -> list[RankedList | None]:
+        """Search the dense index: one call for all probes without a filter, one for each with."""
+        lists: list[RankedList | None] = [None] * len(cases)
+        index = self.catalog.snapshot.dense
+        open_cases = [(p, case, case.probe) for p, case in enumerate(cases) if case.allowed.texts is None]
+        probes = [(place, case, probe) for place, case, probe in open_cases if probe is not None]
+        if probes:
+            scores, texts = index.search(np.stack([probe for _, _, probe in probes]), CANDIDATES)
+            for (place, case, probe), row_scores, row_texts in zip(probes, scores, texts, strict=True):
+                item = self._expand_texts(case, probe, row_scores, row_texts)
+                if len(item.rows) < min(CANDIDATES, int(case.allowed.rows.sum())):
+                    deep_scores, deep_texts = index.search(probe[None], CANDIDATES * _DEEPER)
+                    item = self._expand_texts(case, probe, deep_scores[0], deep_texts[0])
+                lists[place] = item
+        for place, case in enumerate(cases):
+            if case.probe is not None and case.allowed.texts is not None:
+                row_scores, row_texts = index.search_allowed(case.probe, CANDIDATES, case.allowed.texts)
+                lists[place] = self._expand_texts(case, case.probe, row_scores, row_texts)
+        return lists
+
+    def _expand_texts(self, case: Case, probe: Float32, scores: Float32, texts: npt.NDArray[np.int64]) -> RankedList:
+        """Turn texts into the rows that have them, join the delta's rows, keep the best."""
+        layout = self.catalog.snapshot.texts
+        hit = texts >= 0
+        positions, origin = expand_groups(texts[hit], layout.bounds)
+        rows = layout.rows[positions]
+        keep = np.flatnonzero(case.allowed.rows[rows])[:CANDIDATES]
+        rows, row_scores = rows[keep], scores[hit][origin[keep]]
+        entries = np.flatnonzero(case.allowed.entries)
+        if len(entries):
+            rows = np.concatenate([rows, (entries + self.catalog.base).astype(np.int32)])
+            row_scores = np.concatenate([row_scores, self.catalog.delta.vectors[entries] @ probe])
+            best = np.argsort(-row_scores, kind="stable")[:CANDIDATES]
+            rows, row_scores = rows[best], row_scores[best]
+        return RankedList(rows=rows, scores=row_scores.astype(np.float32))
+
+
+def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> Retrieved:
+    fused = found.fused
+    rows = fused.rows[:WINDOW]
+    flags = np.zeros(len(rows), np.uint8)
+    for place, source in enumerate(found.sources):
+        flags[fused.ranks[place, :WINDOW] > 0] |= int(source)
+    tail = np.concatenate([fused.rows[WINDOW:], found.tail])
+    notes = [*degraded, "encoder"] if case.request.is_search and case.probe is None else list(degraded)
+    return Retrieved(
+        rows=rows,
+        fused=fused.fused[:WINDOW],
+        sources=flags,
+        features=features.reshape(len(rows), len(FEATURE_NAMES)),
+        history_vector=case.history_vector,
+        tail=tail[: max(0, case.request.depth - len(rows))],
+        total=found.total,
+        missing_ids=case.missing,
+        degraded=notes,
+        relaxed=case.relaxed,
+    )

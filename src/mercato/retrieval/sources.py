@@ -1,0 +1,83 @@
+"""The sources of recommendation candidates, each a ranked list of rows.
+
+All work on snapshot rows; `mercato.retrieval.retriever` turns them into rows of today's catalogue.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.ranker.inputs import History
+from mercato.retrieval.fusion import RankedList
+from mercato.retrieval.request import Placement, Source
+from mercato.signals.cooccurrence import Cooccurrence
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+
+CANDIDATES = 100
+"""Candidates of one source."""
+RECENT_PRODUCTS = 50
+"""Distinct products of a history that co-occurrence starts from."""
+REPEAT_HALF_LIFE_DAYS = 60.0
+_SECONDS_PER_DAY = 86_400.0
+
+# How much each source weighs in the fusion, per placement. Before a ranker, what a shopper buys again and again is the
+# strongest single signal of what comes next (docs/decisions); around one product it is what resembles or joins it.
+WEIGHTS: dict[Placement, dict[Source, float]] = {
+    Placement.SEARCH: {Source.DENSE: 1.0, Source.WORDS: 1.0},
+    Placement.HOME_PAGE: {Source.REPEAT: 3.0, Source.COOCCURRENCE: 1.0, Source.SIMILAR: 0.5, Source.POPULAR: 0.5},
+    Placement.CATEGORY: {Source.REPEAT: 3.0, Source.COOCCURRENCE: 1.0, Source.SIMILAR: 0.5, Source.POPULAR: 0.5},
+    Placement.PRODUCT_PAGE: {Source.SIMILAR: 2.0, Source.COOCCURRENCE: 1.0},
+    Placement.CART: {Source.COOCCURRENCE: 2.0, Source.SIMILAR: 0.5},
+}
+
+
+def rank_repeats(history: History, now: float, weight: float) -> RankedList:
+    """Rank the history's own products by frequency and recency.
+
+    Score of a product: sum over its events of 0.5 ** (age / 60 days).
+    """
+    keep = history.rows >= 0
+    rows, inverse = np.unique(history.rows[keep], return_inverse=True)
+    age_days = np.maximum(now - history.time[keep], 0.0) / _SECONDS_PER_DAY
+    scores = np.bincount(inverse, 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS), len(rows)).astype(np.float32)
+    order = np.argsort(-scores, kind="stable")[:CANDIDATES]
+    return RankedList(rows=rows[order].astype(np.int32), scores=scores[order], weight=weight)
+
+
+def recent_products(rows: Int32, limit: int = RECENT_PRODUCTS) -> tuple[Int32, Float32]:
+    """Return the last distinct products of a history and their weights.
+
+    Args:
+        rows: int32 [h], newest first; negative ones are left out.
+        limit: how many products.
+
+    Returns:
+        Rows int32 [m], newest first, and weights float32 [m]: 1 / sqrt(place), so that the last counts most.
+    """
+    known = rows[rows >= 0]
+    _, first = np.unique(known, return_index=True)
+    distinct = known[np.sort(first)][:limit].astype(np.int32)
+    return distinct, (1.0 / np.sqrt(np.arange(1, len(distinct) + 1))).astype(np.float32)
+
+
+def rank_cooccurring(cooccurrence: Cooccurrence, rows: Int32, weights: Float32, weight: float) -> RankedList:
+    """Rank what is bought together with given products, which are left out themselves."""
+    found, scores = cooccurrence.find_neighbours(rows, weights, CANDIDATES)
+    return RankedList(rows=found, scores=scores, weight=weight)
+
+
+def rank_places(rows: Int32, weight: float) -> RankedList:
+    """Rank rows that are in order already; scores fall with the place: 1 / place."""
+    return RankedList(rows=rows, scores=(1.0 / np.arange(1, len(rows) + 1)).astype(np.float32), weight=weight)
+
+
+def first_allowed(allowed: Bool, count: int) -> Int32:
+    """Return the first ``count`` positions that are True, int32, without scanning the whole mask when they are dense."""
+    head = np.flatnonzero(allowed[: 4 * count])
+    if len(head) < count:
+        head = np.flatnonzero(allowed)
+    return head[:count].astype(np.int32)

@@ -1,0 +1,47 @@
+"""What the models of one server are told: a JSON file, named by the environment variable MERCATO_SETTINGS."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mercato.errors import ServerError
+
+SETTINGS_VARIABLE = "MERCATO_SETTINGS"
+
+
+class Settings(BaseModel):
+    """Where the models of a server find what they serve.
+
+    Attributes:
+        catalog: the catalogue snapshot.
+        encoder: folder of the exported encoder.
+        ranker: folder of the exported ranker; None serves the order of retrieval.
+        state: URL of the state store; None for a catalogue and shoppers that never change.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    catalog: Path
+    encoder: Path
+    ranker: Path | None = None
+    state: str | None = None
+
+
+def read_settings() -> Settings:
+    """Read the settings that the environment names.
+
+    Raises:
+        ServerError: the variable is not set, or the file is missing or wrong.
+    """
+    name = os.environ.get(SETTINGS_VARIABLE)
+    if not name:
+        raise ServerError(f"{SETTINGS_VARIABLE} is not set; start the server with `mercato serve`")
+    try:
+        return Settings.model_validate_json(Path(name).read_bytes())
+    except (OSError, ValidationError) as exc:
+        raise ServerError(
+            f"{SETTINGS_VARIABLE}={name}: cannot be used ({exc}); start the server with `mercato serve`"
+        ) from exc

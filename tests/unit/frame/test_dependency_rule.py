@@ -45,7 +45,8 @@ ROOMS = (
 CLIENT_MAY_USE = frozenset({"numpy", "tritonclient", "grpc", "mercato_client"})
 
 # What a Triton python stub must not load: each of its processes would hold the memory and wait for the import.
-NOT_IN_A_STUB = ("torch", "transformers", "pandas", "scipy", "onnx", "tritonclient", "grpc", "rich", "typer")
+# (scipy.sparse is not among them: the word index's library is built on it.)
+NOT_IN_A_STUB = ("torch", "transformers", "pandas", "onnx", "tritonclient", "grpc", "rich", "typer")
 
 
 def list_imports(source: str) -> Iterator[tuple[int, str]]:

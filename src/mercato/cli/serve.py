@@ -37,11 +37,8 @@ def serve(
         str | None, typer.Option(help="Where events and product changes are kept: sqlite:PATH. None: not kept.")
     ] = None,
     encoder: Annotated[Path, typer.Option(help="Exported encoder.")] = DEFAULT_ENCODER,
-    ranker: Annotated[
-        Path | None,
-        typer.Option(help=f"Exported ranker. [default: {DEFAULT_RANKER} where it exists]", show_default=False),
-    ] = None,
-    log: Annotated[Path | None, typer.Option(help="Triton's log. [default: var/log/server-PORT.log]")] = None,
+    ranker: Annotated[Path | None, typer.Option(help=f"Exported ranker; {DEFAULT_RANKER} where it exists.")] = None,
+    log: Annotated[Path | None, typer.Option(help="Triton's log; var/log/server-PORT.log when not given.")] = None,
     report_memory: Annotated[
         bool, typer.Option("--report-memory", help="Report memory by process when ready.")
     ] = False,

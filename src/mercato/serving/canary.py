@@ -3,6 +3,7 @@
 Triton's ready endpoints answer 200 while a model's stub process is dead, so health here means an answered inference.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,19 @@ def _number(value: int) -> npt.NDArray[np.int32]:
     return np.array([[value]], dtype=np.int32)
 
 
+# What `search` and `recommend` ask the retriever, for one popular product.
+_RETRIEVAL_REQUEST = {
+    "placement": "home-page",
+    "text": "",
+    "user_id": "",
+    "visitor_id": "",
+    "seed_ids": [],
+    "filter": "",
+    "strict_filtering": True,
+    "context": {"time": 0.0},
+    "depth": 1,
+}
+
 # Inputs of each model's canary, batch dimension first. None: zeros of the shapes the model declares.
 CANARIES: Mapping[str, Inputs | None] = {
     "search": {"QUERY": _text("canary"), "PAGE_SIZE": _number(1)},
@@ -36,6 +50,7 @@ CANARIES: Mapping[str, Inputs | None] = {
         "input_ids": np.array([[101, 102]], dtype=np.int64),
         "attention_mask": np.array([[1, 1]], dtype=np.int64),
     },
+    "retriever": {"REQUEST": _text(json.dumps(_RETRIEVAL_REQUEST))},
     "ranker": None,
 }
 

@@ -12,8 +12,8 @@ from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.repository import DEFAULT_PROFILE, StagedModel
 from mercato.serving.run_folder import RunFolder
+from mercato.settings import SETTINGS_VARIABLE
 
-SETTINGS_VARIABLE = "MERCATO_SETTINGS"
 # Read by OpenMP, OpenBLAS, MKL and numexpr when they are loaded; nothing else limits all of them.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 # The stub would take another Python's library from these.

@@ -9,7 +9,7 @@ import psutil
 
 from mercato.errors import ServerError
 
-_OPTION_OF = {"grpc": "--port", "http": "--http-port", "metrics": "--metrics-port"}
+OPTION_OF = {"grpc": "--port", "http": "--http-port", "metrics": "--metrics-port"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def _bind(held: ExitStack, host: str, port: int, name: str) -> int:
 
 
 def _explain(exc: OSError, host: str, port: int, name: str) -> str:
-    option = _OPTION_OF[name]
+    option = OPTION_OF[name]
     if exc.errno == errno.EADDRINUSE:
         return (
             f"port {port}: already in use on {host}{_owner_of(port)}; choose another for {name} with "

@@ -97,9 +97,7 @@ def pack_values(count: int, texts: Texts, numbers: Numbers) -> tuple[dict[str, n
 
 
 def _add_row(rows_of_value: dict[str, list[int]], value: str, row: int) -> None:
-    rows = rows_of_value.setdefault(value, [])
-    if not rows or rows[-1] != row:
-        rows.append(row)
+    rows_of_value.setdefault(value, []).append(row)
 
 
 def _pack_texts(texts: Texts) -> tuple[dict[str, npt.NDArray[Any]], dict[str, list[int]]]:

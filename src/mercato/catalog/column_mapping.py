@@ -54,11 +54,11 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
 class ColumnMapping:
     """Turns rows of a file into product documents.
 
-    A field takes the column that is mapped to it, or the one of its own name. A source is a column, several separated
-    by commas (texts are joined by a space, categories follow each other), or ``COLUMN/100``, ``COLUMN*1.2`` for the
-    price. Values are read kindly: numbers as ids, ``A > B`` or a JSON list as categories, ``in stock`` and truths as
-    availability, dates as times. Every other column becomes an attribute of its name. A column mapped to
-    ``attributes`` holds JSON objects.
+    A field takes the column that is mapped to it, or the one of its own name (which others may use too). A source is a
+    column, several separated by commas (texts are joined by a space, categories follow each other), or ``COLUMN/100``,
+    ``COLUMN*1.2`` for the price. Values are read kindly: numbers as ids, ``A > B`` or a JSON list as categories, ``in
+    stock`` and truths as availability, dates as times. Every other column becomes an attribute of its name. A column
+    mapped to ``attributes`` holds JSON objects.
     """
 
     def __init__(self, mapping: Mapping[str, str], columns: Sequence[str], file_name: str) -> None:
@@ -81,13 +81,11 @@ class ColumnMapping:
         for target, source in mapping.items():
             _check_target(target)
             self._sources[target] = self._resolve(target, source)
-        taken = {column for sources in self._sources.values() for column in sources}
         for name in PRODUCT_FIELDS:
-            if name not in self._sources and name in self._columns and name not in taken:
+            if name not in self._sources and name in self._columns:
                 self._sources[name] = [name]
-                taken.add(name)
         self._check_required()
-        self._taken = taken
+        self._taken = {column for sources in self._sources.values() for column in sources}
         self._steps: list[tuple[str, list[str], Callable[[Any], Any]]] = [
             (target, sources, _CONVERTERS.get(target, _to_text))
             for target, sources in self._sources.items()

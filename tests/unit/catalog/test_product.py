@@ -40,6 +40,10 @@ def test_equal_products_give_equal_bytes() -> None:
     assert parse_product(reordered).document() == parse_product(FULL).document()
 
 
+def test_zero_has_one_spelling() -> None:
+    assert parse_product(with_field("price", -0.0)).document() == parse_product(with_field("price", 0)).document()
+
+
 def test_least_document() -> None:
     assert parse_product({"id": "p", "title": "t"}).document() == b'{"id":"p","title":"t","availability":"IN_STOCK"}'
 

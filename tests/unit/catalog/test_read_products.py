@@ -78,6 +78,11 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     )
 
 
+def test_a_column_serves_its_own_field_beside_another(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,brand,kind\n1,Acme,Pen\n")
+    assert products(path, "title=brand,kind") == [Product(id="1", title="Acme Pen", brand="Acme", attributes={})]
+
+
 def test_price_is_scaled_up_too(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,title,thousands\n1,House,2.5\n")
     assert products(path, "price=thousands*1000")[0].price == 2.5 * 1000

@@ -97,7 +97,7 @@ def parse_event(value: object, *, now: float) -> Event:
         price=_parse_price(value.get("price")),
         order_id=parse_id("order_id", value.get("order_id")),
         event_id=parse_id("event_id", value.get("event_id")),
-        context=_parse_context(value.get("context")),
+        context=parse_context(value.get("context")),
     )
 
 
@@ -185,7 +185,12 @@ def _parse_number(parameter: str, value: object) -> float:
     return number
 
 
-def _parse_context(value: object) -> dict[str, Any]:
+def parse_context(value: object) -> dict[str, Any]:
+    """Check a context: a JSON object of at most ``MAX_CONTEXT_BYTES``; {} where it is None.
+
+    Raises:
+        InvalidInputError: it breaks the rule.
+    """
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -1,6 +1,6 @@
 """Writing the log of events: codes for ids, one record for each event, known ones left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,20 +26,26 @@ class EventRows:
     Attributes:
         records: RECORD [n]; their sequence numbers are set when they are written.
         keys: n keys of 16 bytes.
-        texts: for each event its ``event_id`` and ``context`` (JSON), None where not given.
+        texts: for each event its ``event_id`` and ``context`` (JSON), None where not given; None where no event has
+            either.
     """
 
     records: Records
     keys: list[bytes]
-    texts: Sequence[tuple[str | None, str | None]]
+    texts: list[tuple[str | None, str | None]] | None
 
 
 class EventCoder:
     """Turns events into rows, inside a write transaction; remembers the codes it has seen."""
 
-    def __init__(self, session: Session) -> None:
-        """Start with nothing remembered."""
-        self._coders = [IdCoder(session.connection, table) for table in ID_TABLES]
+    def __init__(self, session: Session, *, bulk: bool = False) -> None:
+        """Start with nothing remembered.
+
+        Args:
+            session: whose transaction it is.
+            bulk: many events are to come (``IdCoder``).
+        """
+        self._coders = [IdCoder(session.connection, table, bulk=bulk) for table in ID_TABLES]
 
     def code_events(self, events: Sequence[Event], contexts: Sequence[str | None]) -> EventRows:
         """Turn single events into rows.
@@ -62,7 +68,9 @@ class EventCoder:
         records["price"] = [np.nan if event.price is None else event.price for event in events]
         records["event_type"] = [EVENT_TYPE_CODES[event.event_type] for event in events]
         keys = [key_of_event_id(event.event_id) if event.event_id else random_key(event.time) for event in events]
-        texts = [(event.event_id or None, context) for event, context in zip(events, contexts, strict=True)]
+        texts: list[tuple[str | None, str | None]] = [
+            (event.event_id or None, context) for event, context in zip(events, contexts, strict=True)
+        ]
         return EventRows(records, keys, texts)
 
     def code_batch(self, batch: EventBatch) -> EventRows:
@@ -75,8 +83,15 @@ class EventCoder:
         records["quantity"] = batch.quantity
         records["price"] = batch.price
         records["event_type"] = batch.event_type
-        texts = list(zip(batch.event_id.to_pylist(), batch.context.to_pylist(), strict=True))
-        return EventRows(records, _split_keys(batch.key), texts)
+        texts = None
+        if batch.event_id.null_count < len(batch) or batch.context.null_count < len(batch):
+            texts = list(zip(batch.event_id.to_pylist(), batch.context.to_pylist(), strict=True))
+        # By actor and time, equal ones as they came: the index then takes neighbours one after the other. Measured
+        # on the demo store: two thirds of the time of writing in the order of the file.
+        order = np.lexsort((records["time"], records["visitor"], records["user"]))
+        if texts is not None:
+            texts = [texts[row] for row in order.tolist()]
+        return EventRows(records[order], _split_keys(batch.key[order]), texts)
 
 
 def write_rows(session: Session, rows: EventRows) -> AppendResult:
@@ -90,27 +105,32 @@ def write_rows(session: Session, rows: EventRows) -> AppendResult:
     fresh = _claim_keys(session, rows.keys, last + 1)
     records, texts = rows.records, rows.texts
     if len(fresh) < total:
-        records, texts = records[fresh], [texts[position] for position in fresh.tolist()]
+        records = records[fresh]
+        texts = None if texts is None else [texts[position] for position in fresh.tolist()]
     if len(fresh):
         # Keys were claimed with the sequence number of their position: gaps where a known event was left out.
         records["sequence"] = last + 1 + fresh
-        session.connection.executemany(
-            "INSERT INTO events (sequence, time, user, visitor, body, event_id, context) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (sequence, time, user or None, visitor or None, body, *text)
-                for sequence, time, user, visitor, body, text in zip(
-                    records["sequence"].tolist(),
-                    records["time"].tolist(),
-                    records["user"].tolist(),
-                    records["visitor"].tolist(),
-                    split_records(records),
-                    texts,
-                    strict=True,
-                )
-            ),
-        )
+        _insert(session, records, texts)
         last = int(records["sequence"][-1])
     return AppendResult(accepted=len(fresh), duplicates=total - len(fresh), sequence=last)
+
+
+def _insert(session: Session, records: Records, texts: list[tuple[str | None, str | None]] | None) -> None:
+    columns: list[Iterable[object]] = [records["sequence"].tolist(), records["time"].tolist()]
+    names = ["sequence", "time"]
+    for field in ("user", "visitor"):
+        if records[field].any():
+            names.append(field)
+            columns.append([code or None for code in records[field].tolist()])
+    names.append("body")
+    columns.append(split_records(records))
+    if texts is not None:
+        names += ["event_id", "context"]
+        columns += list(zip(*texts, strict=True))
+    # Columns that are all null are left out of the statement: binding values is a good part of an import's time.
+    session.connection.executemany(
+        f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", zip(*columns, strict=True)
+    )
 
 
 def _claim_keys(session: Session, keys: list[bytes], first: int) -> npt.NDArray[np.int64]:

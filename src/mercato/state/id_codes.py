@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,40 +15,44 @@ Codes = npt.NDArray[np.uint32]
 class IdCoder:
     """Hands out the codes of one id table, inside a write transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, table: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, table: str, *, bulk: bool = False) -> None:
         """Start with nothing remembered.
 
         Args:
             connection: holds the write lock while codes are asked for.
             table: one of ``schema.ID_TABLES``.
+            bulk: read the whole table instead of asking for single ids; pays from some thousand ids on.
         """
         self._connection = connection
         self._table = table
+        self._bulk = bulk
         self._known: dict[str, int] = {"": 0}
+        self._last = 0  # with bulk: every code up to this is known
 
-    def code_ids(self, ids: Iterable[str]) -> list[int]:
+    def code_ids(self, ids: Sequence[str]) -> list[int]:
         """Return the code of each id, making those that are new; "" is 0."""
-        ids = list(ids)
         known = self._known
         missing = [name for name in dict.fromkeys(ids) if name not in known]
         if missing:
-            execute = self._connection.execute
-            find = f"SELECT code FROM {self._table} WHERE name = ?"
-            made: list[str] = []
-            for name in missing:
-                row = execute(find, (name,)).fetchone()
-                if row is None:
-                    made.append(name)
-                else:
-                    known[name] = row[0]
-            if made:
-                last = execute(f"SELECT coalesce(max(code), 0) FROM {self._table}").fetchone()[0]
-                codes = range(last + 1, last + 1 + len(made))
-                self._connection.executemany(
-                    f"INSERT INTO {self._table} (code, name) VALUES (?, ?)", zip(codes, made, strict=True)
-                )
-                known.update(zip(made, codes, strict=True))
+            self._look_up(missing)
+            made = [name for name in missing if name not in known]
+            codes = range(self._last + 1, self._last + 1 + len(made))
+            self._connection.executemany(
+                f"INSERT INTO {self._table} (code, name) VALUES (?, ?)", zip(codes, made, strict=True)
+            )
+            known.update(zip(made, codes, strict=True))
+            self._last += len(made)
         return [known[name] for name in ids]
+
+    def _look_up(self, names: list[str]) -> None:
+        """Learn the codes that exist, and the last one: other processes may have made some."""
+        execute = self._connection.execute
+        if self._bulk:
+            self._known.update(execute(f"SELECT name, code FROM {self._table} WHERE code > ?", (self._last,)))
+        else:
+            find = f"SELECT name, code FROM {self._table} WHERE name = ?"
+            self._known.update(row for name in names for row in execute(find, (name,)))
+        self._last = execute(f"SELECT coalesce(max(code), 0) FROM {self._table}").fetchone()[0]
 
     def code_column(self, ids: pa.Array) -> Codes:
         """Return the codes of an Arrow string column [n] as uint32 [n]; null is 0."""

@@ -56,7 +56,7 @@ class SqliteStateStore:
         """Write a history; see ``StateStore``."""
         accepted = duplicates = 0
         session = self._pool.get()
-        coder = EventCoder(session)
+        coder = EventCoder(session, bulk=True)
         for batch in batches:
             with translated_errors(self._path):
                 with session.writing():

@@ -23,10 +23,11 @@ class StateStore(Protocol):
     def import_events(
         self, batches: Iterable[EventBatch], *, on_batch: Callable[[AppendResult], None] | None = None
     ) -> AppendResult:
-        """Write a history in bulk.
+        """Write a history in bulk, other writers taking their turns between its batches.
 
         Args:
-            batches: each is written at once or not at all; a stopped import is continued by running it again.
+            batches: each is written at once or not at all, in the order of actor and time; a stopped import is
+                continued by running it again.
             on_batch: is told what became of each batch, once it is durable.
 
         Returns:

@@ -65,7 +65,7 @@ class EventColumns:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EventTable:
-    """The history of all users in the order it was written, ids as codes into dictionaries.
+    """The history of all users by sequence number (not by time), ids as codes into dictionaries.
 
     A dictionary may hold ids that no event of the table has. -1 is "not given" in every code.
 

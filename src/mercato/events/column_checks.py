@@ -1,0 +1,123 @@
+"""The rules of ``parse_event`` for whole columns: values, and which rows keep the rule.
+
+``parse_event`` stays the authority: a test holds that both take the same rows, and the reasons are its own.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mercato.errors import InvalidInputError
+from mercato.events.event import CONTROL_CHARACTERS, MAX_ID_BYTES, MAX_PRICE, MAX_QUANTITY, parse_context, parse_id
+from mercato.events.event_time import MAX_FUTURE_S
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.events.raw_columns import Mask, RawColumn, to_list, to_numbers, to_seconds, to_text
+from mercato.events.raw_values import read_context, read_id
+
+NO_TYPE = 255  # code of what is no event type
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedColumn:
+    """A column after its check.
+
+    Attributes:
+        values: [n], an Arrow string array (null: not given) or a numpy array; without meaning where not valid.
+        valid: bool [n], the rows that keep the rule.
+    """
+
+    values: Any
+    valid: Mask
+
+
+def check_ids(column: RawColumn | None, length: int) -> CheckedColumn:
+    """Check ids: Arrow string [n], null where not given."""
+    if column is None:
+        return CheckedColumn(pa.nulls(length, pa.string()), np.ones(length, dtype=bool))
+    text = to_text(column)
+    if text is None:
+        return _check_each_id(to_list(column))
+    encoded = text.dictionary_encode()  # the rule is asked once for each distinct id
+    ids = encoded.dictionary
+    good = pc.and_(
+        pc.less_equal(pc.binary_length(ids), MAX_ID_BYTES),
+        pc.invert(pc.match_substring_regex(ids, CONTROL_CHARACTERS.pattern)),
+    )
+    table = np.append(good.to_numpy(zero_copy_only=False), True)
+    indices = pc.fill_null(encoded.indices, len(ids)).to_numpy(zero_copy_only=False)
+    return CheckedColumn(pc.if_else(pc.equal(text, ""), None, text), table[indices])
+
+
+def _check_each_id(values: list[object]) -> CheckedColumn:
+    texts: list[str | None] = []
+    valid = np.ones(len(values), dtype=bool)
+    for row, value in enumerate(values):
+        try:
+            texts.append(parse_id("id", read_id(value)) or None)
+        except InvalidInputError:
+            texts.append(None)
+            valid[row] = False
+    return CheckedColumn(pa.array(texts, type=pa.string()), valid)
+
+
+def check_types(column: RawColumn | None, length: int, default: str | None) -> CheckedColumn:
+    """Check event types: uint8 [n], ``default`` where not given."""
+    default_code = NO_TYPE if default is None else EVENT_TYPE_CODES[default]
+    text = pa.nulls(length, pa.string()) if column is None else to_text(column)
+    if text is None:
+        names = [value if isinstance(value, str) else None if value is None else "?" for value in to_list(column or [])]
+        codes = np.array(
+            [EVENT_TYPE_CODES.get(name, NO_TYPE) if name else default_code for name in names], dtype=np.uint8
+        )
+    else:
+        encoded = text.dictionary_encode()
+        table = [
+            EVENT_TYPE_CODES.get(name, NO_TYPE) if name else default_code for name in encoded.dictionary.to_pylist()
+        ]
+        indices = pc.fill_null(encoded.indices, len(table)).to_numpy(zero_copy_only=False)
+        codes = np.array([*table, default_code], dtype=np.uint8)[indices]
+    return CheckedColumn(codes, codes != NO_TYPE)
+
+
+def check_times(column: RawColumn, now: float) -> CheckedColumn:
+    """Check times: float64 [n], seconds since 1970. Every row of a file must have one."""
+    seconds, _ = to_seconds(column)
+    return CheckedColumn(seconds, (seconds >= 0) & (seconds <= now + MAX_FUTURE_S))
+
+
+def check_quantities(column: RawColumn | None, length: int) -> CheckedColumn:
+    """Check quantities: int32 [n], 1 where not given."""
+    if column is None:
+        return CheckedColumn(np.ones(length, dtype=np.int32), np.ones(length, dtype=bool))
+    numbers, given = to_numbers(column)
+    valid = ~given | ((numbers >= 1) & (numbers <= MAX_QUANTITY) & (numbers == np.floor(numbers)))
+    return CheckedColumn(np.where(valid & given, numbers, 1).astype(np.int32), valid)
+
+
+def check_prices(column: RawColumn | None, length: int) -> CheckedColumn:
+    """Check prices: float32 [n], NaN where not given."""
+    if column is None:
+        return CheckedColumn(np.full(length, np.nan, dtype=np.float32), np.ones(length, dtype=bool))
+    numbers, given = to_numbers(column)
+    valid = ~given | ((numbers >= 0) & (numbers <= MAX_PRICE))
+    return CheckedColumn(np.where(valid & given, numbers, np.nan).astype(np.float32), valid)
+
+
+def check_contexts(column: RawColumn | None, length: int) -> CheckedColumn:
+    """Check contexts: Arrow string [n] of JSON objects, null where not given or empty."""
+    valid = np.ones(length, dtype=bool)
+    if column is None:
+        return CheckedColumn(pa.nulls(length, pa.string()), valid)
+    texts: list[str | None] = []
+    for row, value in enumerate(to_list(column)):
+        try:
+            context = parse_context(read_context(value))
+            texts.append(orjson.dumps(context).decode() if context else None)
+        except InvalidInputError:
+            texts.append(None)
+            valid[row] = False
+    return CheckedColumn(pa.array(texts, type=pa.string()), valid)

@@ -1,0 +1,214 @@
+"""Files of events as they lie: Parquet, CSV and JSON lines in batches of raw columns, nothing checked yet."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mercato.errors import DataError
+from mercato.events.raw_columns import RawColumn
+
+BATCH_ROWS = 65_536
+#: Lines of a JSON lines file that are looked at to know its columns.
+PEEKED_LINES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that is no event.
+
+    Attributes:
+        line: of the file, from 1 (CSV: where the row starts, the header is line 1); in Parquet the number of the row.
+        reason: what is wrong with which field.
+    """
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawBatch:
+    """Rows of a file.
+
+    Attributes:
+        columns: column -> its values [n], an Arrow array or a list.
+        lines: int64 [n], where each row is.
+        rejected: what could not even be read as a row.
+    """
+
+    columns: dict[str, RawColumn]
+    lines: npt.NDArray[np.int64]
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventFile:
+    """An opened file.
+
+    Attributes:
+        columns: the columns there are.
+        read: reads the given columns, batch by batch.
+        rows: how many rows there are; None where only reading would tell.
+    """
+
+    columns: list[str]
+    read: Callable[[Sequence[str]], Iterator[RawBatch]]
+    rows: int | None = None
+
+
+def open_event_file(path: Path) -> EventFile:
+    """Open a file; its suffix says the format: ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``.
+
+    Text formats may end in ``.gz``.
+
+    Raises:
+        DataError: there is no such file, it is empty, or it is not of its format.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compressed = suffixes[-1:] == [".gz"]
+    suffix = (suffixes[:-1] if compressed else suffixes)[-1:]
+    opener = _FORMATS.get(suffix[0] if suffix else "")
+    if opener is None or (compressed and opener is _open_parquet):
+        raise DataError(f"{path.name}: the format must be one of {', '.join(_FORMATS)} (.gz for text), by the suffix")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name} is empty (0 bytes)")
+    try:
+        return opener(path)
+    except (pa.ArrowException, OSError, EOFError, csv.Error) as exc:
+        raise DataError(
+            f"{path.name} cannot be read as {suffix[0]} ({exc}); it is truncated, damaged or misnamed"
+        ) from exc
+
+
+def _open_parquet(path: Path) -> EventFile:
+    file = pq.ParquetFile(path)
+
+    def read(columns: Sequence[str]) -> Iterator[RawBatch]:
+        line = 1
+        for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
+            lines = np.arange(line, line + batch.num_rows)
+            line += batch.num_rows
+            yield RawBatch(dict(zip(batch.schema.names, batch.columns, strict=True)), lines)
+
+    return EventFile(list(file.schema_arrow.names), read, file.metadata.num_rows)
+
+
+def _open_csv(path: Path) -> EventFile:
+    with _open_text(path) as text:
+        header = text.readline()
+    delimiter = max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"{path.name}: the header names {', '.join(repeated)} more than once")
+
+    def read(columns: Sequence[str]) -> Iterator[RawBatch]:
+        positions = [names.index(column) for column in columns]
+        with _open_text(path) as text:
+            rows = csv.reader(text, delimiter=delimiter)
+            next(rows)
+            while True:
+                lines, values, rejected = _read_csv_rows(rows, len(names))
+                if not values and not rejected:
+                    return
+                by_position = list(zip(*values, strict=True)) if values else [()] * len(names)
+                taken = {
+                    column: list(by_position[position]) for column, position in zip(columns, positions, strict=True)
+                }
+                yield RawBatch(taken, np.array(lines, dtype=np.int64), rejected)
+
+    return EventFile(names, read)
+
+
+def _read_csv_rows(rows: Any, width: int) -> tuple[list[int], list[list[str]], list[RejectedRow]]:
+    """Read up to ``BATCH_ROWS`` rows of a csv reader; blank lines are left out."""
+    lines: list[int] = []
+    values: list[list[str]] = []
+    rejected: list[RejectedRow] = []
+    while len(values) < BATCH_ROWS and len(rejected) < BATCH_ROWS:
+        line = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as exc:
+            rejected.append(RejectedRow(line, f"is not CSV: {exc}"))
+            continue
+        if len(row) == width:
+            lines.append(line)
+            values.append(row)
+        elif row:
+            rejected.append(RejectedRow(line, f"has {len(row)} values, the header has {width} columns"))
+    return lines, values, rejected
+
+
+def _open_jsonl(path: Path) -> EventFile:
+    with _open_binary(path) as file:
+        peeked = [_read_json_line(raw, line) for line, raw in enumerate(islice(file, PEEKED_LINES), 1)]
+    names = list(dict.fromkeys(name for row in peeked if isinstance(row, dict) for name in row))
+    if not names:
+        reasons = [row for row in peeked if isinstance(row, str)]
+        raise DataError(
+            f"{path.name} holds no JSON objects, one a line" + (f": line 1 {reasons[0]}" if reasons else "")
+        )
+
+    def read(columns: Sequence[str]) -> Iterator[RawBatch]:
+        with _open_binary(path) as file:
+            numbered = enumerate(file, 1)
+            while chunk := list(islice(numbered, BATCH_ROWS)):
+                lines: list[int] = []
+                rows: list[dict[str, object]] = []
+                rejected: list[RejectedRow] = []
+                for line, raw in chunk:
+                    row = _read_json_line(raw, line)
+                    if isinstance(row, str):
+                        rejected.append(RejectedRow(line, row))
+                    elif row is not None:
+                        lines.append(line)
+                        rows.append(row)
+                taken: dict[str, RawColumn] = {column: [row.get(column) for row in rows] for column in columns}
+                yield RawBatch(taken, np.array(lines, dtype=np.int64), rejected)
+
+    return EventFile(names, read)
+
+
+def _read_json_line(raw: bytes, line: int) -> dict[str, object] | str | None:
+    """Read one line: an object, the reason why it is none, or None where it is blank."""
+    text = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
+    if not text.strip():
+        return None
+    try:
+        row = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        return f"is not JSON: {exc}"
+    return row if isinstance(row, dict) else f"must be a JSON object, got {text[:40].decode('utf-8', 'replace')!r}"
+
+
+def _open_binary(path: Path) -> BinaryIO:
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _open_text(path: Path) -> io.TextIOWrapper:
+    # Bytes that are not UTF-8 survive as surrogates, which are refused row by row.
+    return io.TextIOWrapper(_open_binary(path), "utf-8-sig", errors="surrogateescape", newline="")
+
+
+_FORMATS: dict[str, Callable[[Path], EventFile]] = {
+    ".parquet": _open_parquet,
+    ".csv": _open_csv,
+    ".tsv": _open_csv,
+    ".jsonl": _open_jsonl,
+    ".ndjson": _open_jsonl,
+}

@@ -1,0 +1,162 @@
+"""Raw columns of files as arrays, all at once where their type allows, value by value where one is odd."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mercato.events.raw_values import read_number, read_seconds
+
+RawColumn: TypeAlias = pa.Array | list[object]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+_ODD = (pa.ArrowException, TypeError, ValueError, OverflowError)
+
+
+def to_text(column: RawColumn) -> pa.Array | None:
+    """Give a column of ids as Arrow strings [n]: integers and whole floats as digits, NaN as null.
+
+    Returns:
+        None where a value of another type, or text that is not UTF-8, makes it a matter of single values.
+    """
+    try:
+        if isinstance(column, list):
+            column = _array_of(column, pa.string(), pa.int64())
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), None, column).cast(pa.int64())
+        kind = column.type
+        if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+            return None
+        text = column.cast(pa.string())
+        text.validate(full=True)
+        return text
+    except _ODD:
+        return None
+
+
+def to_numbers(column: RawColumn) -> tuple[Floats, Mask]:
+    """Give a column of numbers.
+
+    Returns:
+        float64 [n], NaN where not given or not a number; bool [n], True where something is given.
+    """
+    try:
+        if isinstance(column, list):
+            column = _array_of(column, pa.float64(), pa.string())
+        if _is_text(column.type):
+            column = pc.if_else(pc.equal(column, ""), None, column)
+        elif not _is_number(column.type):
+            raise TypeError(column.type)
+        return _floats(column.cast(pa.float64(), safe=False)), _given(column)
+    except _ODD:
+        return _each_float(column, read_number)
+
+
+def to_seconds(column: RawColumn) -> tuple[Floats, Mask]:
+    """Give a column of times as seconds since 1970; what has no offset is UTC.
+
+    Returns:
+        float64 [n], NaN where not given or not a time; bool [n], True where something is given.
+    """
+    try:
+        if isinstance(column, list):
+            column = _array_of(column, pa.string(), pa.float64())
+        if _is_text(column.type):
+            column = _times_of_text(pc.if_else(pc.equal(column, ""), None, column))
+        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            micros = column.cast(_MICROSECONDS, safe=False).cast(pa.int64())
+            return _floats(micros.cast(pa.float64(), safe=False)) / 1e6, _given(column)
+        if not _is_number(column.type):
+            raise TypeError(column.type)
+        return _floats(column.cast(pa.float64(), safe=False)), _given(column)
+    except _ODD:
+        return _each_float(column, read_seconds)
+
+
+def to_list(column: RawColumn) -> list[Any]:
+    """Give a column as Python values; text that is not UTF-8 as bytes, times to the microsecond."""
+    return column if isinstance(column, list) else [value_at(column, row) for row in range(len(column))]
+
+
+def value_at(column: RawColumn, row: int) -> Any:
+    """Give one value of a column as a Python value, as ``to_list`` does."""
+    if isinstance(column, list):
+        return column[row]
+    if pa.types.is_timestamp(column.type):
+        column = column.slice(row, 1).cast(pa.timestamp("us", tz=column.type.tz), safe=False)
+        row = 0
+    try:
+        return column[row].as_py()
+    except UnicodeDecodeError:
+        return column[row].as_buffer().to_pybytes()
+    except (ValueError, OverflowError):  # a date beyond Python's calendar
+        return str(column[row])
+
+
+_MICROSECONDS = pa.timestamp("us")
+
+
+def _array_of(values: list[object], *kinds: pa.DataType) -> pa.Array:
+    for kind in kinds[:-1]:
+        try:
+            return pa.array(values, type=kind)
+        except _ODD:
+            continue
+    return pa.array(values, type=kinds[-1])
+
+
+def _times_of_text(text: pa.Array) -> pa.Array:
+    for kind in (pa.timestamp("us", tz="UTC"), _MICROSECONDS):
+        try:
+            return text.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return text.cast(pa.float64())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )
+
+
+def _floats(column: pa.Array) -> Floats:
+    values: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    return values
+
+
+def _given(column: pa.Array) -> Mask:
+    given: Mask = column.is_valid().to_numpy(zero_copy_only=False)
+    return given
+
+
+def _each_float(column: RawColumn, read: Callable[[object], object]) -> tuple[Floats, Mask]:
+    values = [read(value) for value in to_list(column)]
+    floats = [
+        value if isinstance(value, float) else _float_of_int(value) if type(value) is int else np.nan
+        for value in values
+    ]
+    given = [value is not None and value != "" for value in values]
+    return np.array(floats, dtype=np.float64), np.array(given, dtype=bool)
+
+
+def _float_of_int(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf

@@ -77,7 +77,8 @@ class Snapshot:
 
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """Return the vectors of rows, float32 [n, dimension]."""
-        return self.dense.vectors[self.texts.text_of_row[rows]]
+        found: npt.NDArray[np.float32] = self.dense.vectors[self.texts.text_of_row[rows]]
+        return found
 
 
 def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None:

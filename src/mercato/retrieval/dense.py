@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -40,15 +41,16 @@ class DenseIndex:
         """
         faiss.omp_set_num_threads(1)
         try:
-            self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            self._index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as exc:
             raise SnapshotError(f"{path.name}: truncated or altered; build the snapshot again") from exc
-        self._storage = faiss.downcast_index(self._index.storage)
+        self._storage: Any = faiss.downcast_index(self._index.storage)
         self.count: int = self._index.ntotal
         self.dimension: int = self._index.d
         flat = faiss.rev_swig_ptr(self._storage.get_xb(), self.count * self.dimension)
-        self.vectors: Float32 = flat.reshape(self.count, self.dimension)
-        """float32 [texts, dimension], unit length; a view of the mapped file."""
+        self.vectors: Float32 = np.asarray(_Mapped(self._index, flat)).reshape(self.count, self.dimension)
+        """float32 [texts, dimension], unit length; a view of the mapped file, which it keeps mapped."""
+        self.vectors.flags.writeable = False
 
     def search(self, queries: Float32, k: int, *, ef_search: int = EF_SEARCH) -> tuple[Float32, Int64]:
         """Find the texts nearest to each query.
@@ -77,7 +79,7 @@ class DenseIndex:
         Returns:
             Scores float32 [m] descending and text numbers int64 [m], m <= k.
         """
-        allowed_count = int(allowed.sum())
+        allowed_count = int(np.count_nonzero(allowed))
         k = min(k, allowed_count)
         if k == 0:
             return np.zeros(0, np.float32), np.zeros(0, np.int64)
@@ -98,6 +100,14 @@ class DenseIndex:
         return scores, texts
 
 
+class _Mapped:
+    """An array together with what its memory belongs to; Faiss's own views outlive their memory."""
+
+    def __init__(self, owner: Any, view: Float32) -> None:
+        self.owner = owner
+        self.__array_interface__ = view.__array_interface__
+
+
 def build_dense_index(vectors: Float32, path: Path, *, threads: int = 2) -> None:
     """Build an index and write it.
 
@@ -113,7 +123,7 @@ def build_dense_index(vectors: Float32, path: Path, *, threads: int = 2) -> None
     faiss.write_index(index, str(path))
 
 
-def expand_groups(groups: Sequence[int] | Int64, bounds: npt.NDArray[np.integer]) -> tuple[Int64, Int64]:
+def expand_groups(groups: Sequence[int] | Int64, bounds: npt.NDArray[np.integer[Any]]) -> tuple[Int64, Int64]:
     """List the members of groups in a compressed layout, group after group.
 
     Args:

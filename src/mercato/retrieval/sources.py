@@ -76,7 +76,7 @@ def rank_places(rows: Int32, weight: float) -> RankedList:
 
 
 def first_allowed(allowed: Bool, count: int) -> Int32:
-    """Return the first ``count`` positions that are True, int32, without scanning the whole mask when they are dense."""
+    """Return the first ``count`` positions that are True, int32; reads only the head of a mask that is mostly True."""
     head = np.flatnonzero(allowed[: 4 * count])
     if len(head) < count:
         head = np.flatnonzero(allowed)

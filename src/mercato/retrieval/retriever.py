@@ -19,7 +19,8 @@ from mercato.retrieval.recommend import find_recommendations, starting_products
 from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.sources import CANDIDATES
-from mercato.state.store import Actor, StateStore
+from mercato.state.store import StateStore
+from mercato.state.values import Actor
 
 logger = logging.getLogger(__name__)
 

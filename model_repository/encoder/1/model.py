@@ -1,5 +1,7 @@
 """`encoder` as a Triton model on CPU: tokens in, unit vectors out."""
 
+from typing import Any
+
 import triton_python_backend_utils as pb_utils
 
 from mercato.pipeline.assemble import open_encoder
@@ -10,12 +12,12 @@ from mercato.settings import read_settings
 class TritonPythonModel:
     """Triton's interface."""
 
-    def initialize(self, args):
+    def initialize(self, args: dict[str, str]) -> None:
         """Open the encoder."""
         adapter.configure_logging(pb_utils)
         self._encoder = open_encoder(read_settings())
 
-    def execute(self, requests):
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Encode the texts of a batch in one call of the network."""
         names = ("input_ids", "attention_mask")
         return adapter.serve_arrays(

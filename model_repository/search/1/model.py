@@ -1,5 +1,7 @@
 """`search` as a Triton model: requests in, the pipeline once for the batch, pages out."""
 
+from typing import Any
+
 import triton_python_backend_utils as pb_utils
 
 from mercato.pipeline.assemble import build_pipeline
@@ -11,13 +13,13 @@ from mercato.settings import read_settings
 class TritonPythonModel:
     """Triton's interface."""
 
-    def initialize(self, args):
+    def initialize(self, args: dict[str, str]) -> None:
         """Open what is served; the configuration says where the stages live."""
         adapter.configure_logging(pb_utils)
         remote = adapter.read_parameter(args, "stages", "remote") == "remote"
         self._pipeline = build_pipeline(read_settings(), adapter.make_call(pb_utils) if remote else None)
 
-    def execute(self, requests):
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Answer a batch."""
         return adapter.serve(
             pb_utils,

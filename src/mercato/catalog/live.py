@@ -41,11 +41,13 @@ class Allowed:
         rows: bool [snapshot rows]: alive and passing the filter.
         texts: bool [texts]: texts of which some row passes the filter; None without a filter.
         entries: bool [delta entries]: alive and passing the filter.
+        rows_missing: whether some snapshot row is not allowed.
     """
 
     rows: Bool
     texts: Bool | None
     entries: Bool
+    rows_missing: bool
 
     def count(self) -> int:
         """Return the number of products."""
@@ -63,6 +65,8 @@ class LiveCatalog:
             state: where changes are read from; None for a catalogue that does not change.
         """
         self.snapshot = snapshot
+        self.base = snapshot.count
+        """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state
         self.analyzer = WordAnalyzer(snapshot.settings["language"])
         self.stopwords = list_stopwords(self.analyzer, snapshot.settings["language"])
@@ -76,11 +80,6 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
-
-    @property
-    def base(self) -> int:
-        """Number of snapshot rows; delta entry e is row base + e."""
-        return self.snapshot.count
 
     def refresh(self) -> None:
         """Read what changed since the last call.
@@ -176,9 +175,11 @@ class LiveCatalog:
             InvalidInputError: the filter names a field that the catalogue lacks, or uses it wrongly.
         """
         if condition is None:
-            return Allowed(rows=self.alive, texts=None, entries=self.delta.passing(None))
+            entries = self.delta.passing(None)
+            return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(self.delta) > 0)
         rows, texts = self._masks(condition)
-        return Allowed(rows=rows & self.alive, texts=texts, entries=self.delta.passing(condition))
+        entries = self.delta.passing(condition)
+        return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)
 
     def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool]:
         rows = evaluate(condition, self.snapshot.columns)

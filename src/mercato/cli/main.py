@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import typer
 
+from mercato.cli import ask
 from mercato.cli import index as index_command
+from mercato.cli.catalog import catalog_app
+from mercato.cli.doctor import doctor
+from mercato.cli.events import events_app
 from mercato.cli.serve import serve
 
 app = typer.Typer(
     help="E-commerce search and recommendation on NVIDIA Triton Inference Server.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
+app.command()(doctor)
 app.command(epilog=index_command.EPILOG)(index_command.index)
 app.command()(serve)
+app.command(epilog=ask.SEARCH_EPILOG)(ask.search)
+app.command(epilog=ask.RECOMMEND_EPILOG)(ask.recommend)
+app.command(epilog=ask.SIMILAR_EPILOG)(ask.similar)
+app.add_typer(events_app, name="events")
+app.add_typer(catalog_app, name="catalog")
 
 
 def main() -> None:

@@ -37,6 +37,13 @@ class Output:
         """Tell a person of something wrong that does not stop the command."""
         self.errors.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
+    def fail(self, message: str) -> None:
+        """Print why the command failed: as JSON on standard output, or for a person."""
+        if self.as_json:
+            typer.echo(orjson.dumps({"error": message}).decode())
+        else:
+            self.errors.print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Print the result: as JSON, or a line for each entry."""
         if self.as_json:
@@ -76,8 +83,5 @@ class Output:
         try:
             yield
         except MercatoError as exc:
-            if self.as_json:
-                typer.echo(orjson.dumps({"error": str(exc)}).decode())
-            else:
-                self.errors.print(f"error: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
+            self.fail(str(exc))
             raise typer.Exit(1) from exc

@@ -12,6 +12,7 @@ from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteRetriever
+from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.retrieval.retriever import Retriever
@@ -105,4 +106,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     ranker: RankerStage | None = None
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call)
-    return Pipeline(catalog, encoder, retriever, ranker)
+    pipeline = Pipeline(catalog, encoder, retriever, ranker)
+    if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
+        pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])
+    return pipeline

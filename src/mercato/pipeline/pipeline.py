@@ -59,6 +59,15 @@ class Pipeline:
                 answers[place] = answer
         return [answer for answer in answers if answer is not None]
 
+    def warm(self, requests: Sequence[PageRequest]) -> None:
+        """Answer requests whose answers nobody wants: first calls read indexes from disk and allocate.
+
+        Args:
+            requests: one of each kind that will be asked.
+        """
+        for batch in ([request] for request in requests):
+            self.answer(batch)
+
     def _answer_pages(self, pages: Sequence[PageRequest]) -> list[Answer | MercatoError]:
         clock = _Clock()
         queries = [page.retrieval for page in pages]

@@ -33,7 +33,7 @@ def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList |
         lists[Source.DENSE] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights[Source.DENSE])
     fused = fuse_reciprocal_ranks(list(lists.values()))
     unmatched = int(np.count_nonzero(scores[fused.rows] == 0))
-    total = int(np.count_nonzero(scores)) + unmatched
+    total = int(np.count_nonzero(scores > 0)) + unmatched
     tail = np.zeros(0, np.int32)
     wanted = case.request.depth - len(fused.rows)
     if wanted > 0 and total > len(fused.rows):
@@ -51,7 +51,8 @@ def score_words(catalog: LiveCatalog, case: Case) -> Float32:
     terms = drop_stopwords(catalog.analyzer.analyze(case.request.text), catalog.stopwords)
     words = catalog.snapshot.words
     scores = words.scores(terms)
-    scores[~case.allowed.rows] = 0.0
+    if case.allowed.rows_missing:
+        scores[~case.allowed.rows] = 0.0
     if len(case.allowed.entries):
         changed = words.score_other(terms, catalog.delta.term_counts)
         changed[~case.allowed.entries] = 0.0

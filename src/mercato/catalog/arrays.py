@@ -75,6 +75,6 @@ def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             if start + end > raw.size:
                 raise ValueError(f"array {name} ends at byte {start + end} of {raw.size}")
             arrays[name] = raw[start + first : start + end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    except (ValueError, KeyError, IndexError) as exc:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as exc:
         raise SnapshotError(f"{path.name}: truncated or altered ({exc}); build the snapshot again") from exc
     return arrays

@@ -22,7 +22,7 @@ from mercato.catalog.features import build_features
 from mercato.catalog.learn import learn_signals, order_rows, select_events
 from mercato.catalog.manifest import MANIFEST_NAME, Manifest, hash_folder, read_manifest
 from mercato.catalog.product import TEXT_FIELDS, Product
-from mercato.catalog.publish import check_target, publish
+from mercato.catalog.publish import hold_target, publish
 from mercato.catalog.terms import WORD_FIELDS, list_terms
 from mercato.errors import DataError, SnapshotError
 from mercato.retrieval.dense import DenseIndex, build_dense_index
@@ -82,17 +82,30 @@ def build_snapshot(
         The new manifest.
 
     Raises:
-        DataError: no product, or ``out`` is something else.
+        DataError: no product, ``out`` is something else, or another build of it is running.
     """
     if not products:
         raise DataError("the catalogue is empty: a snapshot needs at least one product")
-    check_target(out)
-    work = out.parent / f".{out.name}.building"
-    folder = work / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
-    for unfinished in work.glob("2*T*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with hold_target(out) as work:
+        folder = work / datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+        for unfinished in work.glob("2*T*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        folder.mkdir()
+        manifest = _fill_folder(folder, products, events, encoder, work / "chunks", options, report)
+        publish(folder, out)
+    return manifest
 
+
+def _fill_folder(
+    folder: Path,
+    products: Sequence[Product],
+    events: EventTable,
+    encoder: TextEncoder,
+    chunks: Path,
+    options: BuildOptions,
+    report: Report,
+) -> Manifest:
+    """Write every file of a snapshot, the manifest last."""
     until = options.until if options.until is not None else time.time()
     ids = [product.id for product in products]
     report("ordering products by popularity", 0, 1)
@@ -106,7 +119,7 @@ def build_snapshot(
     vectors = encode_texts(
         texts,
         encoder,
-        work / "chunks",
+        chunks,
         known_hashes=known_hashes,
         known_vectors=known_vectors,
         workers=options.workers,
@@ -149,8 +162,6 @@ def build_snapshot(
         files=hash_folder(folder),
     )
     (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1))
-    publish(folder, out)
-    shutil.rmtree(work, ignore_errors=True)
     return manifest
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mercato.errors import MercatoError
+from mercato.errors import ModelError
 
 Float32 = npt.NDArray[np.float32]
 UInt64 = npt.NDArray[np.uint64]
@@ -47,6 +47,7 @@ def encode_texts(
     known_hashes: UInt64,
     known_vectors: Float32,
     workers: int = 2,
+    chunk_texts: int = CHUNK_TEXTS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Float32:
     """Encode distinct texts.
@@ -61,13 +62,14 @@ def encode_texts(
         known_hashes: uint64 [known], hashes of texts whose vectors are known from a snapshot of the same encoder.
         known_vectors: float32 [known, dimension].
         workers: threads to encode with.
+        chunk_texts: texts of a chunk: what an interruption loses at most.
         progress: called with the number of texts done and of all.
 
     Returns:
         float32 [texts, dimension], unit length.
 
     Raises:
-        MercatoError: the encoder returned a vector that is not finite.
+        ModelError: the encoder returned a vector that is not finite; it is not kept.
     """
     vectors = np.zeros((len(texts), encoder.dimension), np.float32)
     hashes = hash_texts(texts)
@@ -81,14 +83,12 @@ def encode_texts(
     missing = missing[np.argsort([len(texts[place]) for place in missing], kind="stable")]
     work.mkdir(parents=True, exist_ok=True)
     done = len(texts) - len(missing)
-    for start in range(0, len(missing), CHUNK_TEXTS):
-        places = missing[start : start + CHUNK_TEXTS]
+    for start in range(0, len(missing), chunk_texts):
+        places = missing[start : start + chunk_texts]
         vectors[places] = _encode_chunk([texts[place] for place in places], hashes[places], encoder, work, workers)
         done += len(places)
         if progress is not None:
             progress(done, len(texts))
-    if not np.isfinite(vectors).all():
-        raise MercatoError("encoder: a vector is not finite; export the encoder again with `python -m export encoder`")
     return vectors
 
 
@@ -96,10 +96,22 @@ def _encode_chunk(texts: list[str], hashes: UInt64, encoder: TextEncoder, work: 
     name = hashlib.blake2b(encoder.identity.encode() + hashes.tobytes(), digest_size=16).hexdigest()
     path = work / f"{name}.npy"
     if path.exists():
-        kept: Float32 = np.load(path)
-        return kept
+        kept = _read_chunk(path)
+        if kept is not None and kept.shape == (len(texts), encoder.dimension):
+            return kept
     vectors = encoder.encode_many(texts, workers=workers, progress=None)
+    if not np.isfinite(vectors).all():
+        raise ModelError("encoder: a vector is not finite; export the encoder again with `python -m export encoder`")
     beside = path.with_suffix(".partial.npy")
     np.save(beside, vectors)
     beside.rename(path)
     return vectors
+
+
+def _read_chunk(path: Path) -> Float32 | None:
+    """Read a kept chunk; None where a power cut left half a file."""
+    try:
+        kept: Float32 = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept

@@ -52,6 +52,12 @@ class Manifest(BaseModel):
     files: dict[str, FileEntry]
 
 
+class _SchemaVersion(BaseModel):
+    """The one field that manifests of all versions have."""
+
+    schema_version: int
+
+
 def hash_file(path: Path) -> FileEntry:
     """Return size and sha256 of a file."""
     digest = hashlib.sha256()
@@ -79,16 +85,18 @@ def read_manifest(folder: Path) -> Manifest:
             f"catalogue {folder}: no such folder; make one with `mercato index PRODUCTS --out {folder}`"
         )
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        document = path.read_bytes()
+        version = _SchemaVersion.model_validate_json(document).schema_version
+        manifest = Manifest.model_validate_json(document) if version == SCHEMA_VERSION else None
     except FileNotFoundError as exc:
         raise SnapshotError(
             f"catalogue {folder}: no {MANIFEST_NAME}, so it is no finished snapshot; {_REBUILD}"
         ) from exc
     except (ValidationError, OSError) as exc:
         raise SnapshotError(f"catalogue {folder}: {MANIFEST_NAME} cannot be read ({exc}); {_REBUILD}") from exc
-    if manifest.schema_version != SCHEMA_VERSION:
+    if manifest is None:
         raise SnapshotError(
-            f"catalogue {folder}: schema version {manifest.schema_version}, this Mercato reads {SCHEMA_VERSION}; {_REBUILD}"
+            f"catalogue {folder}: schema version {version}, this Mercato reads {SCHEMA_VERSION}; {_REBUILD}"
         )
     return manifest
 

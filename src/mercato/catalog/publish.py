@@ -6,10 +6,14 @@ rename. A running server keeps the files that it mapped; the version before stay
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mercato.catalog.manifest import MANIFEST_NAME
 from mercato.errors import DataError
 
 _KEPT_VERSIONS = 2
@@ -26,8 +30,35 @@ def check_target(out: Path) -> None:
     Raises:
         DataError: something that is no snapshot has the name.
     """
-    if out.exists() and not out.is_symlink():
+    if out.exists() and not (out.is_symlink() and (out / MANIFEST_NAME).is_file()):
         raise DataError(f"--out {out}: exists and was not made by `mercato index`; choose another name or move it away")
+
+
+@contextmanager
+def hold_target(out: Path) -> Iterator[Path]:
+    """Keep other builds of the same name away while one is at work.
+
+    What an interrupted build left in the folder stays for the next one; a finished build leaves nothing.
+
+    Yields:
+        A folder beside ``out`` to build in.
+
+    Raises:
+        DataError: another build of this name is running, or something that is no snapshot has the name.
+    """
+    check_target(out)
+    work = out.parent / f".{out.name}.building"
+    work.mkdir(parents=True, exist_ok=True)
+    held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise DataError(f"--out {out}: another `mercato index` is building it; wait until it is done") from exc
+        yield work
+        shutil.rmtree(work, ignore_errors=True)
+    finally:
+        os.close(held)
 
 
 def publish(built: Path, out: Path) -> Path:

@@ -125,7 +125,8 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
         network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as exc:
         raise ModelError(
-            f"ranker: {folder} does not hold a trained ranker ({exc}); train one with python -m training ranker --out {folder}"
+            f"ranker: {folder} does not hold a trained ranker ({exc}); "
+            f"train one with python -m training ranker --out {folder}"
         ) from exc
     return network.eval(), config
 

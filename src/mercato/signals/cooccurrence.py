@@ -72,7 +72,9 @@ class Cooccurrence:
         rows, scores = self._expand(seeds, weights)
         found, inverse = np.unique(rows, return_inverse=True)
         totals = np.bincount(inverse, weights=scores, minlength=len(found)).astype(np.float32)
-        totals[np.isin(found, seeds)] = 0.0
+        if len(found):
+            at = np.minimum(np.searchsorted(found, seeds), len(found) - 1)
+            totals[at[found[at] == seeds]] = 0.0
         order = np.lexsort((found, -totals))[: max(limit, 0)]
         order = order[totals[order] > 0]
         return found[order].astype(np.int32), totals[order]
@@ -188,9 +190,19 @@ def _pair_orders(
 def _select_best(
     row: NDArray[np.int64], column: NDArray[np.int32], score: NDArray[np.float64], limit: int
 ) -> NDArray[np.int64]:
-    """Return the positions of the best entries of each row, best first, equal scores by column."""
-    order = np.lexsort((column, -score, row))
-    ordered = row[order]
+    """Return the positions of the best entries of each row, best first, equal scores by column; rows ascend."""
+    bounds = (
+        np.flatnonzero(np.concatenate(([True], row[1:] != row[:-1], [True]))) if len(row) else np.zeros(1, np.int64)
+    )
+    keep = np.ones(len(row), dtype=np.bool_)
+    # A threshold for each long row leaves little to sort.
+    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        if stop - start > limit:
+            threshold = np.partition(score[start:stop], stop - start - limit)[stop - start - limit]
+            keep[start:stop] = score[start:stop] >= threshold
+    kept = np.flatnonzero(keep)
+    best = kept[np.lexsort((column[kept], -score[kept], row[kept]))]
+    ordered = row[best]
     position = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
-    best: NDArray[np.int64] = order[position < limit]
-    return best
+    chosen: NDArray[np.int64] = best[position < limit]
+    return chosen

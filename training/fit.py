@@ -1,0 +1,202 @@
+"""Fitting the ranker's network to example lists."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.examples import ExampleSet
+from training.model import RankerConfig, RankerNetwork
+
+VALIDATION_BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How the network is fitted.
+
+    Attributes:
+        epochs: most passes over the training lists.
+        patience: passes without a better validation loss after which fitting stops.
+        batch_size: lists in a step.
+        learning_rate: of Adam (Kingma and Ba 2015) at the start; it falls to zero along a cosine.
+        weight_decay: of AdamW (Loshchilov and Hutter 2019).
+        seed: of the network's start and of the order of lists; the same seed gives the same network.
+    """
+
+    epochs: int = 8
+    patience: int = 2
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    seed: int = 17
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A fitted network and how it got there.
+
+    Attributes:
+        network: with the weights of the best epoch, in evaluation mode.
+        start_loss: validation loss of the order of retrieval.
+        train_loss: mean loss of each epoch.
+        validation_loss: loss after each epoch.
+        best_epoch: from 1.
+    """
+
+    network: RankerNetwork
+    start_loss: float
+    train_loss: list[float]
+    validation_loss: list[float]
+    best_epoch: int
+
+
+class Vectors:
+    """Looks up the vectors of example lists."""
+
+    def __init__(
+        self, text_vectors: NDArray[np.float32], text_of_row: NDArray[np.int32], queries: NDArray[np.float32]
+    ) -> None:
+        """Take the vectors.
+
+        Args:
+            text_vectors: float32 [texts, D].
+            text_of_row: int32 [products], the text of each product.
+            queries: float32 [queries, D].
+        """
+        self._texts = torch.from_numpy(np.array(text_vectors))
+        self._text_of_row = torch.from_numpy(text_of_row.astype(np.int64))
+        # One vector more, of zeros: what position -1 means.
+        self._queries = torch.from_numpy(np.concatenate((queries, np.zeros_like(queries[:1]))))
+
+    def __len__(self) -> int:
+        """Return the number of products."""
+        return len(self._text_of_row)
+
+    def inputs(self, examples: ExampleSet, places: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return query, history, candidates and features of some examples, as the network takes them."""
+        rows = torch.from_numpy(examples.rows[places]).clamp(min=0).long()
+        candidates = self._texts[self._text_of_row[rows]]
+        query = self._queries[torch.from_numpy(examples.query[places]).long()]
+        return (
+            query,
+            torch.from_numpy(examples.history[places]),
+            candidates,
+            torch.from_numpy(examples.features[places]),
+        )
+
+
+def compute_loss(scores: Tensor, bought: Tensor, listed: Tensor) -> Tensor:
+    """Return the listwise softmax loss of each list (ListNet, Cao et al. 2007, with equal shares of what was bought).
+
+    ``-mean over bought of log softmax(scores)``, padding left out of the softmax.
+
+    Args:
+        scores: float32 [lists, width].
+        bought: bool [lists, width], at least one in each list.
+        listed: bool [lists, width], False for padding.
+
+    Returns:
+        float32 [lists].
+    """
+    log_share = torch.log_softmax(scores.masked_fill(~listed, -torch.inf), dim=1)
+    loss: Tensor = -log_share.masked_fill(~bought, 0.0).sum(dim=1) / bought.sum(dim=1)
+    return loss
+
+
+def fit_ranker(
+    train: ExampleSet,
+    validation: ExampleSet,
+    vectors: Vectors,
+    config: RankerConfig,
+    options: FitOptions,
+    report: Callable[[str], None] = lambda line: None,
+) -> Fit:
+    """Fit a network; lists without anything bought teach nothing and are left out.
+
+    Args:
+        train: lists to fit to.
+        validation: later lists, that decide when to stop.
+        vectors: of the products and queries of both.
+        config: shape of the network.
+        options: how to fit.
+        report: told of each epoch.
+    """
+    train = train.select(train.bought.any(axis=1))
+    validation = validation.select(validation.bought.any(axis=1))
+    torch.manual_seed(options.seed)
+    rng = np.random.default_rng(options.seed)
+    network = RankerNetwork(config)
+    network.standardize_by(torch.from_numpy(train.features[train.rows >= 0]))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    steps = options.epochs * -(-len(train) // options.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    best = copy.deepcopy(network.state_dict())
+    start_loss = best_loss = compute_mean_loss(network, validation, vectors)
+    report(f"epoch 0: validation loss {start_loss:.4f} (order of retrieval)")
+    train_loss: list[float] = []
+    validation_loss: list[float] = []
+    best_epoch = 0
+    for epoch in range(1, options.epochs + 1):
+        network.train()
+        total = 0.0
+        for places in _batches(rng.permutation(len(train)), options.batch_size):
+            optimizer.zero_grad()
+            loss = _batch_loss(network, train, vectors, places).mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) * len(places)
+        train_loss.append(total / max(len(train), 1))
+        validation_loss.append(compute_mean_loss(network, validation, vectors))
+        report(f"epoch {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
+        if validation_loss[-1] < best_loss:
+            best_loss, best_epoch, best = validation_loss[-1], epoch, copy.deepcopy(network.state_dict())
+        elif epoch - best_epoch >= options.patience:
+            break
+    network.load_state_dict(best)
+    return Fit(
+        network=network.eval(),
+        start_loss=start_loss,
+        train_loss=train_loss,
+        validation_loss=validation_loss,
+        best_epoch=best_epoch,
+    )
+
+
+def compute_mean_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vectors) -> float:
+    """Return the mean loss over lists in which something was bought; NaN where there is none."""
+    network.eval()
+    with torch.inference_mode():
+        losses = [
+            _batch_loss(network, examples, vectors, places)
+            for places in _batches(np.arange(len(examples)), VALIDATION_BATCH)
+        ]
+    return float(torch.cat(losses).mean()) if losses else float("nan")
+
+
+def compute_scores(network: RankerNetwork, examples: ExampleSet, vectors: Vectors) -> NDArray[np.float32]:
+    """Score every candidate: float32 [examples, width], -inf for padding."""
+    network.eval()
+    scores = np.full(examples.rows.shape, -np.inf, dtype=np.float32)
+    with torch.inference_mode():
+        for places in _batches(np.arange(len(examples)), VALIDATION_BATCH):
+            scores[places] = network(*vectors.inputs(examples, places)).numpy()
+    scores[examples.rows < 0] = -np.inf
+    return scores
+
+
+def _batch_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vectors, places: NDArray[np.int64]) -> Tensor:
+    scores = network(*vectors.inputs(examples, places))
+    bought, listed = torch.from_numpy(examples.bought[places]), torch.from_numpy(examples.rows[places] >= 0)
+    return compute_loss(scores, bought, listed)
+
+
+def _batches(places: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    return (places[start : start + size] for start in range(0, len(places), size))

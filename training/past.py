@@ -1,0 +1,91 @@
+"""A snapshot as it would have been at an earlier moment, so that training and evaluation see the past alone.
+
+Texts, vectors and the two indexes do not depend on events and are shared. The order of rows (popularity, which breaks
+every tie of scores), the product features and co-occurrence do, and are learned again from what came before.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.catalog.layout import TextLayout
+from mercato.catalog.learn import learn_signals, order_rows, select_events
+from mercato.catalog.snapshot import Snapshot
+from mercato.ranker.inputs import ProductFeatures
+from mercato.retrieval.words import WordIndex
+from mercato.signals.events import EventColumns
+from mercato.signals.popularity import compute_popularity
+from mercato.state.values import EventTable
+
+
+class PastSnapshot(Snapshot):
+    """A view of a snapshot that knows nothing of what happened from a moment on.
+
+    Attributes:
+        original: int64 [products]; this view's row ``i`` is row ``original[i]`` of the snapshot.
+        until: the moment, seconds since 1970 UTC.
+    """
+
+    def __init__(self, snapshot: Snapshot, events: EventTable, *, until: float) -> None:
+        """Learn the signals of the past and reorder the rows by past popularity.
+
+        Args:
+            snapshot: the snapshot as it is now.
+            events: all events; those at or after ``until`` are not read.
+            until: seconds since 1970 UTC.
+        """
+        self.__dict__.update(copy.copy(snapshot).__dict__)
+        self.__dict__.pop("row_by_id", None)
+        self.until = until
+        ids = snapshot.documents.ids()
+        telling, purchases = select_events(events, ids)
+        self.original = order_rows(compute_popularity(telling, len(ids), until=until), ids)
+        row_here = np.empty(len(ids), dtype=np.int32)
+        row_here[self.original] = np.arange(len(ids), dtype=np.int32)
+        signals = learn_signals(_move(telling, row_here), _move(purchases, row_here), len(ids), until=until)
+        self.cooccurrence = signals.cooccurrence
+        self.features = ProductFeatures(
+            log_popularity=np.log1p(signals.popularity.count),
+            trend=signals.popularity.trend,
+            repeat_rate=signals.repeat.rate,
+            repeat_interval_days=signals.repeat.interval_days,
+            price=snapshot.features.price[self.original],
+            leaf_category=snapshot.features.leaf_category[self.original],
+            brand=snapshot.features.brand[self.original],
+            in_stock=snapshot.features.in_stock[self.original],
+        )
+        text_of_row = snapshot.texts.text_of_row[self.original]
+        self.texts = TextLayout(
+            text_of_row=text_of_row,
+            bounds=snapshot.texts.bounds,
+            rows=np.argsort(text_of_row, kind="stable").astype(np.int32),
+        )
+        self.words = _ReorderedWords(snapshot.words, self.original)
+        self.row_by_id = {ids[original]: row for row, original in enumerate(self.original)}
+
+
+class _ReorderedWords(WordIndex):
+    """A word index whose rows are in another order."""
+
+    def __init__(self, words: WordIndex, original: NDArray[np.int64]) -> None:
+        self.__dict__.update(words.__dict__)
+        self._words = words
+        self._original = original
+
+    def scores(self, terms: Sequence[str]) -> NDArray[np.float32]:
+        """Return every row's score in this order."""
+        return self._words.scores(terms)[self._original]
+
+
+def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:
+    return EventColumns(
+        actor=events.actor,
+        product=row_here[events.product],
+        order=events.order,
+        time=events.time,
+        weight=events.weight,
+    )

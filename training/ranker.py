@@ -1,0 +1,145 @@
+"""Training the ranker: data, fit, comparison with the order before it, and the files that describe it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import torch
+
+from mercato.catalog.encode import TextEncoder
+from mercato.catalog.snapshot import Snapshot
+from mercato.ranker.features import FEATURE_NAMES
+from mercato.retrieval.retriever import HISTORY_LIMIT
+from mercato.state.values import EventTable
+from training.card import describe_verdict, write_card
+from training.evaluate import Estimate, compare_systems, order_by_habit, order_by_retrieval, order_by_scores
+from training.examples import ExampleSet, Report
+from training.fit import FitOptions, compute_scores, fit_ranker
+from training.model import RankerConfig, RankerNetwork, save_ranker
+from training.prepare import DataOptions, RankerData, prepare_data
+
+METRICS_FILE = "metrics.json"
+CARD_FILE = "MODEL_CARD.md"
+HABIT_LENGTH = 20
+"""Products of the plain order of habits; the longest cut of a metric."""
+
+Results = dict[str, dict[str, dict[str, Estimate]]]
+
+
+def train_ranker(
+    snapshot: Snapshot,
+    events: EventTable,
+    encoder: TextEncoder,
+    out: Path,
+    *,
+    data_options: DataOptions,
+    fit_options: FitOptions,
+    report: Report,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Train a ranker, compare it, and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.
+
+    Args:
+        snapshot: the catalogue.
+        events: all events.
+        encoder: the encoder that the snapshot was built with.
+        out: folder to write to; made where it is missing.
+        data_options: what the examples are made of.
+        fit_options: how the network is fitted.
+        report: told of progress.
+        say: told a sentence now and then: epochs, the verdict.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        DataError: too few purchases.
+    """
+    started = time.monotonic()
+    data = prepare_data(snapshot, events, encoder, data_options, report)
+    prepared = time.monotonic()
+    report("fitting", 0, 1)
+    config = RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension)
+    fit = fit_ranker(data.train, data.validation, data.vectors, config, fit_options, say)
+    fitted = time.monotonic()
+    report("comparing with the order before the ranker", 0, 1)
+    results = compare(fit.network, data, seed=data_options.seed)
+    metrics: dict[str, Any] = {
+        "split": {name: _date(moment) for name, moment in asdict(data.split).items()},
+        "examples": {name: _count(getattr(data, name)) for name in ("train", "validation", "test")},
+        "fit": {
+            "epochs": len(fit.train_loss),
+            "best_epoch": fit.best_epoch,
+            "start_loss": fit.start_loss,
+            "validation_loss": min([fit.start_loss, *fit.validation_loss]),
+            "skip": fit.network.skip.item(),
+        },
+        "results": _as_numbers(results),
+        "options": {"data": asdict(data_options), "fit": asdict(fit_options)},
+        "seconds": {
+            "data": round(prepared - started, 1),
+            "fit": round(fitted - prepared, 1),
+            "comparison": round(time.monotonic() - fitted, 1),
+        },
+        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
+    }
+    save_ranker(out, fit.network)
+    (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+    card = write_card(metrics, results, feature_count=len(FEATURE_NAMES))
+    (out / CARD_FILE).write_text(card, encoding="utf-8")
+    for task, figures in results.items():
+        say(describe_verdict(task, figures))
+    return metrics
+
+
+def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
+    """Compare the ranker with the order before it on the test stretch; recommendations with habits too.
+
+    Args:
+        network: the trained network.
+        data: what it was trained on.
+        seed: of the bootstrap.
+    """
+    results: Results = {}
+    for task, is_search in (("search", True), ("recommend", False)):
+        examples = data.test.select((data.test.query >= 0) == is_search)
+        if not len(examples):
+            continue
+        systems = {"order of retrieval": order_by_retrieval(examples)}
+        if not is_search:
+            # Rows are in order of past popularity.
+            popular = np.arange(min(10 * HABIT_LENGTH, len(data.vectors)), dtype=np.int32)
+            histories = [data.timeline.history_before(t.actor, t.time, limit=HISTORY_LIMIT) for t in examples.tasks]
+            systems["most bought, then popular"] = [order_by_habit(h, popular, HABIT_LENGTH) for h in histories]
+        systems["ranker"] = order_by_scores(examples, compute_scores(network, examples, data.vectors))
+        results[task] = compare_systems(examples.tasks, systems, seed=seed)
+    return results
+
+
+def _count(examples: ExampleSet) -> dict[str, Any]:
+    """Count the examples of each task and the share of them whose candidates hold something bought."""
+    counts: dict[str, Any] = {}
+    for task, chosen in (("search", examples.query >= 0), ("recommend", examples.query < 0)):
+        counts[task] = int(chosen.sum())
+        counts[f"{task}_answerable"] = (
+            round(float(examples.bought[chosen].any(axis=1).mean()), 4) if chosen.any() else 0.0
+        )
+    return counts
+
+
+def _date(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
+
+
+def _as_numbers(results: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> dict[str, Any]:
+    return {
+        task: {name: {metric: asdict(one) for metric, one in values.items()} for name, values in systems.items()}
+        for task, systems in results.items()
+    }

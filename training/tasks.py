@@ -1,0 +1,78 @@
+"""Which requests to learn from and to measure on: drawn from the orders of a stretch of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.examples import Task
+from training.timeline import Orders
+
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Consecutive stretches of time; each starts where the one before ends.
+
+    Attributes:
+        train: signals are learned from what came before; training requests start here. Seconds since 1970 UTC.
+        validation: start of the stretch that stops training early.
+        test: start of the stretch that is reported.
+        end: just after the last event.
+    """
+
+    train: float
+    validation: float
+    test: float
+    end: float
+
+
+def split_by_time(last: float, *, train_days: float, validation_days: float, test_days: float) -> Split:
+    """Split backwards from the last event (seconds since 1970 UTC)."""
+    end = float(np.nextafter(last, np.inf))
+    test = end - test_days * SECONDS_PER_DAY
+    validation = test - validation_days * SECONDS_PER_DAY
+    return Split(train=validation - train_days * SECONDS_PER_DAY, validation=validation, test=test, end=end)
+
+
+def draw_searches(
+    orders: Orders, queries_of_row: Mapping[int, Sequence[int]], count: int, rng: np.random.Generator
+) -> list[Task]:
+    """Draw searches from orders: one of a product's queries, answered by all products of the order that it stands for.
+
+    Args:
+        orders: the orders.
+        queries_of_row: queries (positions of texts) of each product row; a product without any is not searched for.
+        count: how many to draw, all where there are fewer.
+        rng: for the draw.
+    """
+    bought: dict[tuple[int, int], list[int]] = {}
+    for order in range(len(orders)):
+        for row in orders.products(order).tolist():
+            for query in queries_of_row.get(row, ()):
+                bought.setdefault((order, query), []).append(row)
+    pairs = list(bought)
+    chosen = rng.permutation(len(pairs))[:count]
+    return [
+        Task(
+            actor=int(orders.actor[pairs[place][0]]),
+            time=float(orders.time[pairs[place][0]]),
+            query=pairs[place][1],
+            bought=np.array(bought[pairs[place]], dtype=np.int32),
+        )
+        for place in chosen
+    ]
+
+
+def draw_recommendations(orders: Orders, count: int, rng: np.random.Generator) -> list[Task]:
+    """Draw recommendations from orders: whatever the order holds answers them."""
+    chosen = rng.permutation(len(orders))[:count]
+    return [
+        Task(
+            actor=int(orders.actor[order]), time=float(orders.time[order]), query=-1, bought=orders.products(int(order))
+        )
+        for order in chosen
+    ]

@@ -1,0 +1,110 @@
+"""All actors' events in order of time, and what each actor knew before a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.ranker.history import PURCHASE
+from mercato.ranker.inputs import History
+from mercato.state.values import EventTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """Orders of known actors.
+
+    Attributes:
+        actor: int32 [orders], code of the actor.
+        time: float64 [orders], time of the order's first purchase, seconds since 1970 UTC.
+        bounds: int64 [orders + 1]; the products of order ``i`` are ``rows[bounds[i]:bounds[i + 1]]``.
+        rows: int32 [purchases], distinct product rows within an order.
+    """
+
+    actor: NDArray[np.int32]
+    time: NDArray[np.float64]
+    bounds: NDArray[np.int64]
+    rows: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of orders."""
+        return len(self.time)
+
+    def products(self, order: int) -> NDArray[np.int32]:
+        """Return the distinct rows of one order."""
+        return self.rows[self.bounds[order] : self.bounds[order + 1]]
+
+
+class Timeline:
+    """Events of users (visitors are left out: they have no past) about known products, by user and time."""
+
+    def __init__(self, events: EventTable, row_by_id: Mapping[str, int]) -> None:
+        """Sort the events.
+
+        Args:
+            events: the history of all users.
+            row_by_id: row of each product of the catalogue.
+        """
+        row_of_code = np.array([row_by_id.get(product, -1) for product in events.products], dtype=np.int32)
+        keep = np.flatnonzero((events.product >= 0) & (events.user >= 0))
+        keep = keep[row_of_code[events.product[keep]] >= 0] if len(row_of_code) else keep[:0]
+        keep = keep[np.lexsort((events.sequence[keep], events.time[keep], events.user[keep]))]
+        self.actor = events.user[keep]
+        self.time = events.time[keep]
+        self.rows = row_of_code[events.product[keep]] if len(keep) else np.zeros(0, dtype=np.int32)
+        self.type = events.event_type[keep]
+        self.price = events.price[keep]
+        self.order = events.order[keep]
+        actors = len(events.users)
+        self._starts = np.searchsorted(self.actor, np.arange(actors + 1))
+
+    def history_before(self, actor: int, time: float, *, limit: int) -> History:
+        """Return what an actor did strictly before a moment, newest first.
+
+        Args:
+            actor: code of the actor.
+            time: seconds since 1970 UTC; an event at exactly this time is left out.
+            limit: most events to return, the newest.
+        """
+        start = int(self._starts[actor])
+        stop = start + int(np.searchsorted(self.time[start : self._starts[actor + 1]], time, side="left"))
+        if stop == start or limit <= 0:
+            return History.empty()
+        oldest = max(start, stop - limit)
+        newest_first = slice(stop - 1, oldest - 1 if oldest else None, -1)
+        return History(
+            rows=self.rows[newest_first],
+            time=self.time[newest_first],
+            type=self.type[newest_first],
+            price=self.price[newest_first],
+        )
+
+    def orders(self, *, since: float, until: float) -> Orders:
+        """Return the orders whose first purchase lies in ``[since, until)``, by actor and time."""
+        purchases, first, number = self._purchases
+        start_time = self.time[purchases[first]]
+        # Events are sorted by actor and time, and so are the orders' first purchases.
+        chosen = np.sort(first[(start_time >= since) & (start_time < until)])
+        place = np.full(len(purchases), -1, dtype=np.int64)
+        place[chosen] = np.arange(len(chosen))
+        order = place[first[number]]
+        inside = order >= 0
+        span = int(self.rows.max(initial=0)) + 1
+        pairs = np.unique(order[inside] * span + self.rows[purchases[inside]])
+        return Orders(
+            actor=self.actor[purchases[chosen]],
+            time=self.time[purchases[chosen]],
+            bounds=np.searchsorted(pairs, np.arange(len(chosen) + 1) * span),
+            rows=(pairs % span).astype(np.int32),
+        )
+
+    @cached_property
+    def _purchases(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Places of purchases with an order, place among them of each order's first one, and each one's order."""
+        purchases = np.flatnonzero((self.type == PURCHASE) & (self.order >= 0))
+        _, first, number = np.unique(self.order[purchases], return_index=True, return_inverse=True)
+        return purchases, first, number

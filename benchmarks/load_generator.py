@@ -21,6 +21,7 @@ from benchmarks.errors import BenchmarkError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TOOLS = REPOSITORY / "var" / "tools" / "perf_analyzer"
+EXECUTABLE = "perf_analyzer"
 
 WHEEL = "tritonclient==2.45.0"
 MEMBER = "tritonclient-2.45.0.data/data/bin/perf_analyzer"
@@ -57,17 +58,30 @@ def find_load_generator(folder: Path = TOOLS) -> LoadGenerator:
     Raises:
         BenchmarkError: none runs here and none could be fetched.
     """
-    on_path = shutil.which("perf_analyzer")
+    present = find_present(folder)
+    if present is None:
+        fetch_executable(folder / EXECUTABLE)
+        present = find_present(folder)
+    if present is None:
+        raise BenchmarkError(f"perf_analyzer of {WHEEL} does not run here; put one that does on PATH")
+    return present
+
+
+def find_present(folder: Path = TOOLS) -> LoadGenerator | None:
+    """Return the perf_analyzer on PATH, else the one fetched before; None where neither is there and runs.
+
+    Args:
+        folder: where a fetched one is kept.
+    """
+    on_path = shutil.which(EXECUTABLE)
     if on_path and (version := read_version(Path(on_path), None)):
         return LoadGenerator(executable=Path(on_path), libraries=None, version=version)
-    executable, libraries = folder / "perf_analyzer", folder / "lib"
+    executable, libraries = folder / EXECUTABLE, folder / "lib"
     if not executable.is_file() or hash_file(executable) != SHA256:
-        fetch_executable(executable)
+        return None
     link_libraries(libraries)
     version = read_version(executable, libraries)
-    if not version:
-        raise BenchmarkError(f"perf_analyzer of {WHEEL} does not run here; put one that does on PATH")
-    return LoadGenerator(executable=executable, libraries=libraries, version=version)
+    return LoadGenerator(executable=executable, libraries=libraries, version=version) if version else None
 
 
 def build_environment(libraries: Path | None) -> dict[str, str]:

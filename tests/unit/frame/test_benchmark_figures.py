@@ -1,10 +1,13 @@
 """The arithmetic of the benchmarks: what is read from reports and counters, and what is made of it."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks import machine, one_process, record, retrieval, server_usage, serving_load
@@ -63,9 +66,6 @@ def test_usage_is_what_lies_between_two_readings() -> None:
 
 def test_cpu_time_counts_processes_below() -> None:
     # A child that only computes: its time is in the sum of the tree that began with this process.
-    import subprocess
-    import sys
-
     busy = [sys.executable, "-c", "x = sum(range(10**7)); print(flush=True); input()"]
     with subprocess.Popen(busy, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -73,7 +73,7 @@ def test_cpu_time_counts_processes_below() -> None:
         of_child = server_usage.read_cpu_s(child.pid)
         own = time.process_time()
         assert of_child > 0
-        assert server_usage.read_cpu_s(server_usage.psutil.Process().pid) >= of_child + 0.9 * own
+        assert server_usage.read_cpu_s(psutil.Process().pid) >= of_child + 0.9 * own
         child.communicate(b"\n")
 
 

@@ -14,6 +14,8 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 Reply = Callable[[Any, grpc.ServicerContext], Any]
 
+LONG_S = 20.0  # longer than any deadline of a test that is meant to pass
+
 PAGE = {
     "total": 2,
     "token": "t-1",
@@ -130,8 +132,8 @@ class CannedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         self._server.stop(None).wait()
 
     def hang(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """A reply that does not come before the test is over."""
-        self.released.wait()
+        """A reply that does not come before the test is over, or has failed to give up on it."""
+        self.released.wait(LONG_S)
         return page()
 
     def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802

@@ -1,8 +1,9 @@
-"""Product changes in: checked, encoded in one call, written in one transaction."""
+"""Product changes in: checked, new texts encoded in batches, written in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,11 @@ from mercato.pipeline.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
 
+Float32 = npt.NDArray[np.float32]
+
 MAX_OPERATIONS = 1_000
+ENCODE_BATCH = 32
+"""Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
 _FIELDS = {"operation", "product", "id"}
 
 
@@ -66,28 +71,33 @@ class CatalogWriter:
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
-        """Return the changes to write, new texts encoded in one call."""
+        """Return the changes to write, with vectors: kept where the text stayed, encoded where it is new."""
         fields = tuple(self._catalog.snapshot.settings["text_fields"])
-        vectors: list[npt.NDArray[np.float32] | None] = []
-        new_texts: list[str] = []
-        for _, product, before in pending.changes:
+        new_texts: dict[int, str] = {}
+        for place, (product_id, product, before) in enumerate(pending.changes):
             if product is None:
-                vectors.append(None)
-            elif before is not None and before.text(fields) == product.text(fields) and product.id in pending.kept:
-                vectors.append(pending.kept[product.id])
+                continue
+            text = product.text(fields)
+            if before is None or before.text(fields) != text or product_id not in pending.kept:
+                new_texts[place] = text
+        encoded = self._encode(new_texts.values())
+        changes = []
+        for place, (product_id, product, _) in enumerate(pending.changes):
+            if product is None:
+                changes.append(ProductChange("delete", product_id))
             else:
-                new_texts.append(product.text(fields))
-                vectors.append(np.zeros(0, np.float32))
-        encoded = iter(self._encoder.encode(new_texts)) if new_texts else iter(())
-        return [
-            ProductChange(
-                operation="upsert" if product is not None else "delete",
-                product_id=product_id,
-                document=product.document() if product is not None else None,
-                vector=next(encoded) if vector is not None and not len(vector) else vector,
-            )
-            for (product_id, product, _), vector in zip(pending.changes, vectors, strict=True)
-        ]
+                vector = encoded[new_texts[place]] if place in new_texts else pending.kept[product_id]
+                changes.append(ProductChange("upsert", product_id, product.document(), vector))
+        return changes
+
+    def _encode(self, texts: Iterable[str]) -> dict[str, Float32]:
+        """Encode the distinct texts, the shortest first: a long text pads its whole batch to its own length."""
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        vectors: dict[str, Float32] = {}
+        for start in range(0, len(distinct), ENCODE_BATCH):
+            batch = distinct[start : start + ENCODE_BATCH]
+            vectors.update(zip(batch, self._encoder.encode(batch), strict=True))
+        return vectors
 
 
 class _Pending:
@@ -97,7 +107,7 @@ class _Pending:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
         self.changes: list[tuple[str, Product | None, Product | None]] = []
-        self.kept: dict[str, npt.NDArray[np.float32]] = {}
+        self.kept: dict[str, Float32] = {}
 
     def product(self, product_id: str) -> Product | None:
         """Return a product with the changes so far; None if there is none."""
@@ -123,10 +133,7 @@ def parse_operations(document: bytes) -> list[Any]:
     Raises:
         InvalidInputError: it is none, or too long.
     """
-    try:
-        values = orjson.loads(document)
-    except orjson.JSONDecodeError as exc:
-        raise InvalidInputError("OPERATIONS", f"must be valid JSON in UTF-8: {exc}") from exc
+    values = _load(document)
     if not isinstance(values, list):
         raise InvalidInputError(
             "OPERATIONS", f"must be a JSON array of operations, got {type(values).__name__}", "put a single one in [ ]"
@@ -136,6 +143,19 @@ def parse_operations(document: bytes) -> list[Any]:
             "OPERATIONS", f"at most {MAX_OPERATIONS} operations in a call, got {len(values)}", "send them in parts"
         )
     return values
+
+
+def _load(document: bytes) -> Any:
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError as strict_error:
+        # As for events: read by Python's own parser, NaN costs one operation and not its neighbours.
+        try:
+            return json.loads(document)
+        except (ValueError, RecursionError):
+            raise InvalidInputError(
+                "OPERATIONS", f"must be valid JSON in UTF-8: {strict_error}", "check how the document was written"
+            ) from strict_error
 
 
 def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:

@@ -37,5 +37,8 @@ class WriteResult:
 
     def document(self) -> bytes:
         """Give the result as JSON."""
-        rejected = [{"index": item.index, "reason": item.reason} for item in self.rejected]
+        # A reason may quote what no UTF-8 can hold.
+        rejected = [
+            {"index": item.index, "reason": item.reason.encode("utf-8", "replace").decode()} for item in self.rejected
+        ]
         return orjson.dumps({"accepted": self.accepted, "rejected": rejected, "sequence": self.sequence})

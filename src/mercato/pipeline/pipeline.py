@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
-from mercato.errors import MercatoError, StateError
+from mercato.errors import MercatoError, ModelError, StateError
 from mercato.pipeline.answer import Answer, order_candidates, write_answer
 from mercato.pipeline.request import PageRequest
 from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
@@ -73,16 +74,15 @@ class Pipeline:
         queries = [page.retrieval for page in pages]
         vectors = self._encode(queries)
         clock.lap("encode_us")
-        outcomes = self._retriever.retrieve(queries, vectors)
-        self._refresh()
+        outcomes = [self._keep_known(outcome) for outcome in self._retrieve(queries, vectors)]
         clock.lap("retrieve_us")
-        scores, failed = self._rank(queries, vectors, outcomes)
+        scores, unranked = self._rank(queries, vectors, outcomes)
         clock.lap("rank_us")
         timings = clock.total()
         answers: list[Answer | MercatoError] = []
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Retrieved):
-                ranked = order_candidates(outcome, scores.get(place), ["ranker"] if failed else [])
+                ranked = order_candidates(outcome, scores.get(place), ["ranker"] if place in unranked else [])
                 answers.append(write_answer(self.catalog, pages[place], outcome, ranked, timings))
             else:
                 answers.append(outcome)
@@ -96,28 +96,50 @@ class Pipeline:
             return vectors
         try:
             vectors[places] = self._encoder.encode([requests[place].text for place in places])
-        except MercatoError:
+            if not np.isfinite(vectors).all():
+                raise ModelError("encoder: a vector is not finite; export the encoder again")
+        except Exception:  # whatever breaks in a stage, retrieval can still answer
             logger.exception("the encoder failed; answering by words alone")
             return None
         return vectors
 
-    def _refresh(self) -> None:
-        """Read the product changes that a retriever in another process may have seen already."""
+    def _retrieve(
+        self, requests: Sequence[RetrievalRequest], vectors: Float32 | None
+    ) -> list[Retrieved | MercatoError]:
+        """Find candidates, then read the product changes that a retriever in another process may have seen already."""
+        outcomes = self._retriever.retrieve(requests, vectors)
         try:
             self.catalog.refresh()
         except StateError:
             logger.warning("state cannot be read; answering from what is known")
+        return outcomes
+
+    def _keep_known(self, outcome: Retrieved | MercatoError) -> Retrieved | MercatoError:
+        """Leave out products that another process knows from a state that this one cannot read."""
+        known = self.catalog.base + len(self.catalog.delta)
+        if isinstance(outcome, MercatoError) or max(outcome.rows.max(initial=0), outcome.tail.max(initial=0)) < known:
+            return outcome
+        keep = outcome.rows < known
+        return replace(
+            outcome,
+            rows=outcome.rows[keep],
+            fused=outcome.fused[keep],
+            sources=outcome.sources[keep],
+            features=outcome.features[keep],
+            tail=outcome.tail[outcome.tail < known],
+            degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
+        )
 
     def _rank(
         self,
         requests: Sequence[RetrievalRequest],
         vectors: Float32 | None,
         outcomes: Sequence[Retrieved | MercatoError],
-    ) -> tuple[dict[int, Float32], bool]:
+    ) -> tuple[dict[int, Float32], set[int]]:
         """Score the candidates of all requests that the network orders, in one call.
 
         Returns:
-            Scores float32 [w] by place in the batch, and whether the ranker failed.
+            Scores float32 [w] by place in the batch, and the places that the ranker failed to score.
         """
         cases = {
             place: outcome
@@ -125,7 +147,7 @@ class Pipeline:
             if isinstance(outcome, Retrieved) and len(outcome.rows) and requests[place].ranked_by_network
         }
         if self._ranker is None or not cases:
-            return {}, False
+            return {}, set()
         dimension = self.catalog.snapshot.manifest.dimension
         widest = max(len(case.rows) for case in cases.values())
         feature_count = next(iter(cases.values())).features.shape[1]
@@ -141,10 +163,14 @@ class Pipeline:
             features[position, : len(case.rows)] = case.features
         try:
             scores = self._ranker.score(query, history, candidates, features)
-        except MercatoError:
+            ranked = {place: scores[p, : len(case.rows)] for p, (place, case) in enumerate(cases.items())}
+        except Exception:  # as for the encoder
             logger.exception("the ranker failed; answering in the order of retrieval")
-            return {}, True
-        return {place: scores[p, : len(case.rows)] for p, (place, case) in enumerate(cases.items())}, False
+            return {}, set(cases)
+        broken = {place for place, window in ranked.items() if not np.isfinite(window).all()}
+        if broken:
+            logger.error("the ranker scored %d of %d requests with NaN or infinity", len(broken), len(ranked))
+        return {place: window for place, window in ranked.items() if place not in broken}, broken
 
 
 class _Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Placement, RetrievalRequest
-from mercato.text.normalize import normalize_query
+from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import parse_timestamp
 
 DEFAULT_PAGE_SIZE = 20
@@ -21,6 +22,7 @@ MAX_PAGE_SIZE = 500
 MAX_OFFSET = 100_000
 MAX_ID_BYTES = 256
 MAX_SEEDS = 100
+MAX_SECONDS = 1e11  # the year 5138; what is later is milliseconds, sent by mistake
 RECOMMEND_PLACEMENTS = tuple(placement for placement in Placement if placement is not Placement.SEARCH)
 SEARCH_FIELDS = ("QUERY", "VISITOR_ID", "USER_ID", "FILTER", "PAGE_SIZE", "OFFSET", "CONTEXT", "OPTIONS")
 RECOMMEND_FIELDS = ("PLACEMENT", "SEED_PRODUCT_IDS", *SEARCH_FIELDS[1:])
@@ -99,14 +101,7 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
 def _context(fields: Fields) -> Context:
     given = _object(fields, "CONTEXT", _CONTEXT)
     moment = given.get("time")
-    try:
-        seconds = (
-            time.time() if moment is None else parse_timestamp(moment) if isinstance(moment, str) else float(moment)
-        )
-    except (TypeError, ValueError) as exc:
-        raise InvalidInputError(
-            "CONTEXT.time", f"must be seconds since 1970 or RFC 3339, got {moment!r}"[:200]
-        ) from exc
+    seconds = time.time() if moment is None else _seconds(moment)
     offset = given.get("utc_offset_s", 0.0)
     if isinstance(offset, bool) or not isinstance(offset, int | float) or not -86_400 < offset < 86_400:
         raise InvalidInputError(
@@ -116,9 +111,19 @@ def _context(fields: Fields) -> Context:
     for name, value in places.items():
         if not isinstance(value, str) or len(value) > MAX_ID_BYTES:
             raise InvalidInputError(f"CONTEXT.{name}", f"must be a text of at most {MAX_ID_BYTES} characters")
-    if not 0 <= seconds < 1e11:
-        raise InvalidInputError("CONTEXT.time", f"must be seconds since 1970 or RFC 3339, got {moment!r}"[:200])
     return Context(time=seconds, utc_offset_s=float(offset), device=places["device"], region=places["region"])
+
+
+def _seconds(moment: object) -> float:
+    seconds = -1.0
+    if isinstance(moment, str):
+        with suppress(ValueError):
+            seconds = parse_timestamp(moment)
+    elif isinstance(moment, int | float) and not isinstance(moment, bool):
+        seconds = float(moment)
+    if not 0 <= seconds < MAX_SECONDS:
+        raise InvalidInputError("CONTEXT.time", f"must be seconds since 1970 or RFC 3339, got {moment!r}"[:200])
+    return seconds
 
 
 def _number(fields: Fields, name: str, default: int, least: int, most: int) -> int:
@@ -141,10 +146,7 @@ def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
     if value is None:
         return ""
-    try:
-        return value.decode() if isinstance(value, bytes) else str(value)
-    except UnicodeDecodeError as exc:
-        raise InvalidInputError(name, f"must be UTF-8, byte {exc.start} is not", "encode it as UTF-8") from exc
+    return decode_utf8(value, name) if isinstance(value, bytes) else str(value)
 
 
 def _id(fields: Fields, name: str) -> str:

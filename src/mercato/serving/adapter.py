@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mercato.errors import InvalidInputError, MercatoError, ModelError
+from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.remote import Arrays, Call
 
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+_Tensors = list[npt.NDArray[Any] | None]
 
 
 def read_parameter(args: Mapping[str, str], name: str, default: str) -> str:
@@ -66,16 +67,23 @@ def make_call(pb_utils: Any) -> Call:
     """Return what runs an inference on another model of this server (BLS)."""
 
     def call(model: str, inputs: Arrays, outputs: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-        request = pb_utils.InferenceRequest(
-            model_name=model,
-            requested_output_names=list(outputs),
-            inputs=[pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in inputs.items()],
-            preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
-        )
-        response = request.exec()
+        try:
+            request = pb_utils.InferenceRequest(
+                model_name=model,
+                requested_output_names=list(outputs),
+                inputs=[pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in inputs.items()],
+                preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+            )
+            response = request.exec()
+        except Exception as exc:  # Triton's exceptions have no common base
+            raise ModelError(f"model {model}: the call failed ({exc})") from exc
         if response.has_error():
             raise ModelError(f"model {model}: {response.error().message()}")
-        return {name: pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in outputs}
+        tensors = {name: pb_utils.get_output_tensor_by_name(response, name) for name in outputs}
+        missing = [name for name, tensor in tensors.items() if tensor is None]
+        if missing:
+            raise ModelError(f"model {model}: the answer lacks {', '.join(missing)}")
+        return {name: tensor.as_numpy() for name, tensor in tensors.items()}
 
     return call
 
@@ -136,11 +144,19 @@ def serve(
     return [_respond(pb_utils, write, outcome) for outcome in _work(work, items)]
 
 
+def _hide_failure() -> MercatoError:
+    """What a client is told of an exception that nobody raised on purpose; the log has the traceback."""
+    return MercatoError("the request could not be answered; the server's log says why")
+
+
 def _read(read: Callable[[Any], Item], request: Any) -> Item | MercatoError:
     try:
         return read(request)
     except MercatoError as exc:
         return exc
+    except Exception:
+        logger.exception("a request could not be read")
+        return _hide_failure()
 
 
 def _work(
@@ -154,18 +170,28 @@ def _work(
     except Exception:
         logger.exception("a batch of %d failed", len(items))
         if len(items) == 1:
-            return [ModelError("the request could not be answered; the server's log says why")]
+            return [_hide_failure()]
         return [_work(work, [item])[0] for item in items]
 
 
 def _respond(pb_utils: Any, write: Callable[[Outcome], list[Any]], outcome: Outcome | MercatoError) -> Any:
-    if isinstance(outcome, InvalidInputError):
-        error = pb_utils.TritonError(str(outcome), pb_utils.TritonError.INVALID_ARG)
-        return pb_utils.InferenceResponse(output_tensors=[], error=error)
-    if isinstance(outcome, MercatoError):
-        error = pb_utils.TritonError(str(outcome), pb_utils.TritonError.UNAVAILABLE)
-        return pb_utils.InferenceResponse(output_tensors=[], error=error)
-    return pb_utils.InferenceResponse(output_tensors=write(outcome))
+    if not isinstance(outcome, MercatoError):
+        try:
+            return pb_utils.InferenceResponse(output_tensors=write(outcome))
+        except Exception:
+            logger.exception("an answer could not be written")
+            outcome = _hide_failure()
+    error = pb_utils.TritonError(str(outcome), _error_code(pb_utils, outcome))
+    return pb_utils.InferenceResponse(output_tensors=[], error=error)
+
+
+def _error_code(pb_utils: Any, error: MercatoError) -> Any:
+    """Return Triton's code: the caller's fault, what may pass when tried later, or a fault of ours."""
+    if isinstance(error, InvalidInputError):
+        return pb_utils.TritonError.INVALID_ARG
+    if isinstance(error, StateError | ModelError):
+        return pb_utils.TritonError.UNAVAILABLE
+    return pb_utils.TritonError.INTERNAL
 
 
 def write_strings(pb_utils: Any, name: str, values: Sequence[str | bytes]) -> Any:
@@ -205,40 +231,55 @@ def serve_arrays(
 ) -> list[Any]:
     """Answer a Triton batch whose inputs are stacked, worked on once, and cut again.
 
+    Requests that give other optional inputs or other shapes than their neighbours are stacked apart. Where a stack
+    fails, each of its requests is tried alone, so that the one that makes it fail does not take the others with it.
+
     Args:
         pb_utils: Triton's module.
-        requests: the batch; each request may hold several rows, all of one shape.
+        requests: the batch; each request may hold several rows.
         names: the inputs, in the order that ``work`` takes them.
         work: stacked inputs to stacked outputs by name; an optional input that is missing is None.
-        optional: inputs that may be missing; then requests are worked on one by one unless all agree.
+        optional: inputs that may be missing.
 
     Returns:
         One response for each request.
     """
-    read = [[pb_utils.get_input_tensor_by_name(request, name) for name in names] for request in requests]
-    given = {tuple(tensor is not None for tensor in tensors) for tensors in read}
-    if len(given) > 1:
-        return [serve_arrays(pb_utils, [request], names, work, optional)[0] for request in requests]
-    columns: list[npt.NDArray[Any] | None] = []
-    for name, tensors in zip(names, zip(*read, strict=True), strict=True):
-        if any(tensor is None for tensor in tensors):
-            if name not in optional:
-                return [_respond(pb_utils, list, InvalidInputError(name, "must be given")) for _ in requests]
-            columns.append(None)
-        else:
-            columns.append(np.concatenate([tensor.as_numpy() for tensor in tensors]))
-    bounds = np.cumsum([tensors[0].as_numpy().shape[0] for tensors in read])[:-1]
 
-    def work_once(items: list[Any]) -> list[dict[str, npt.NDArray[Any]] | MercatoError]:
-        outputs = work(*columns)
-        parts = {name: np.split(array, bounds) for name, array in outputs.items()}
-        return [{name: arrays[place] for name, arrays in parts.items()} for place in range(len(items))]
+    def read(request: Any) -> _Tensors:
+        tensors = [pb_utils.get_input_tensor_by_name(request, name) for name in names]
+        for name, tensor in zip(names, tensors, strict=True):
+            if tensor is None and name not in optional:
+                raise InvalidInputError(name, "must be given")
+        return [None if tensor is None else tensor.as_numpy() for tensor in tensors]
 
-    def write(outputs: dict[str, npt.NDArray[Any]]) -> list[Any]:
+    def work_all(items: list[_Tensors | MercatoError]) -> list[Arrays | MercatoError]:
+        outcomes: dict[int, Arrays | MercatoError] = {}
+        stacks: dict[tuple[Any, ...], dict[int, _Tensors]] = {}
+        for place, item in enumerate(items):
+            if isinstance(item, MercatoError):
+                outcomes[place] = item
+            else:
+                shapes = tuple(None if array is None else array.shape[1:] for array in item)
+                stacks.setdefault(shapes, {})[place] = item
+        for stack in stacks.values():
+            outcomes.update(zip(stack, _work_stacked(work, list(stack.values())), strict=True))
+        return [outcomes[place] for place in range(len(items))]
+
+    def write(outputs: Arrays) -> list[Any]:
         return [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in outputs.items()]
 
+    return serve(pb_utils, requests, read, work_all, write)
+
+
+def _work_stacked(work: Callable[..., Arrays], items: list[_Tensors]) -> list[Arrays | MercatoError]:
+    """Stack inputs of one shape, work once, and cut the outputs."""
+    rows = [next(array.shape[0] for array in item if array is not None) for item in items]
+    stacked = [None if column[0] is None else np.concatenate(column) for column in zip(*items, strict=True)]
     try:
-        outcomes: list[Any] = work_once(list(requests))
+        outputs = work(*stacked)
     except MercatoError as exc:
-        outcomes = [exc] * len(requests)
-    return [_respond(pb_utils, write, outcome) for outcome in outcomes]
+        if len(items) == 1:
+            return [exc]
+        return [_work_stacked(work, [item])[0] for item in items]
+    parts = {name: np.split(array, np.cumsum(rows)[:-1]) for name, array in outputs.items()}
+    return [{name: arrays[place] for name, arrays in parts.items()} for place in range(len(items))]

@@ -26,7 +26,7 @@ RoundsOption = Annotated[int, typer.Option(min=1, help="how often each measureme
 WindowOption = Annotated[float, typer.Option(min=0.5, help="seconds of one measurement window")]
 
 CATALOG = VAR / "demo" / "catalog"
-STATE = VAR / "demo" / "state.sqlite"
+STATE = VAR / "demo" / "state.db"
 ENCODER = VAR / "models" / "encoder"
 RANKER = VAR / "models" / "ranker"
 

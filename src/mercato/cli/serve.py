@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mercato.errors import MercatoError
+from mercato.cli.output import Output
 
 if TYPE_CHECKING:
     from mercato.serving.options import ServerOptions
@@ -52,8 +52,9 @@ def serve(
     from mercato.serving.options import ServerOptions
     from mercato.serving.ports import Ports
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    try:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("mercato").setLevel(logging.INFO)
+    with Output(as_json=as_json).handle_errors():
         options = ServerOptions(
             catalog=catalog,
             profile=profile,
@@ -65,9 +66,6 @@ def serve(
             log=log or Path("var/log") / (f"server-{port}.log" if port else f"server-{os.getpid()}.log"),
         )
         run_server(options, as_json=as_json, report_memory=report_memory)
-    except MercatoError as exc:
-        typer.echo(f"error: {exc}", err=True)
-        raise typer.Exit(1) from exc
 
 
 def choose_ranker(given: Path | None, default: Path = DEFAULT_RANKER) -> Path | None:

@@ -15,9 +15,10 @@ import psutil
 
 from mercato.errors import MercatoError, ServerError
 from mercato.serving.binary import find_embedded, find_on_path
+from mercato.serving.catalog_check import verify_apart
 from mercato.serving.libpython import find_python_library
 from mercato.serving.ports import OPTION_OF, Ports, reserve_ports
-from mercato.serving.preflight import check_catalog, check_encoder, check_ranker
+from mercato.serving.preflight import check_encoder, check_ranker
 from mercato.serving.shared_memory import free_bytes, total_bytes
 
 MEBIBYTE = 1 << 20
@@ -87,7 +88,7 @@ def diagnose(*, encoder: Path, ranker: Path, catalog: Path | None, host: str, po
         _check_files("ranker", ranker, check_ranker),
     ]
     if catalog is not None:
-        findings.append(_check_files("catalogue", catalog, lambda folder: check_catalog(folder, encoder)))
+        findings.append(_check_files("catalogue", catalog, lambda folder: verify_apart(folder, encoder)))
     return findings
 
 

@@ -108,19 +108,20 @@ def read_version(path: Path) -> str | None:
     return reported.decode().split()[0] if reported else None
 
 
-def find_python_library(candidates: Iterable[Path] | None = None) -> PythonLibrary:
-    """Find the shared library of exactly the running Python's version.
+def find_python_library(candidates: Iterable[Path] | None = None, wanted: str | None = None) -> PythonLibrary:
+    """Find the shared library of exactly the environment's version.
 
     Args:
         candidates: where to look; None for :func:`candidate_paths`.
+        wanted: the environment's version; None for the running Python's.
 
     Returns:
-        The first candidate whose version equals the environment's, patch level included.
+        The first candidate whose version equals the wanted one, patch level included.
 
     Raises:
         ServerError: there is none; the message lists what was found instead and how to get one.
     """
-    wanted = environment_version()
+    wanted = wanted or environment_version()
     refused = []
     for path in candidate_paths() if candidates is None else candidates:
         version = read_version(path)

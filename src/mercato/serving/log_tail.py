@@ -1,11 +1,12 @@
 """The end of a server's log, for a message about why it ended."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 TAIL_BYTES = 64 * 1024
 TAIL_LINES = 20
-_ERROR_LINE = re.compile(r"^E\d{4} |failed to load|Traceback|Error:|UNAVAILABLE|Segmentation fault")
+_LOAD_FAILURE = re.compile(r"^E\d{4} .*\"failed to load '(?P<model>[^']+)' version \d+: (?P<reason>.*?)\"?$")
 # The tables that every start prints, and what it says on a machine without a GPU.
 _HARMLESS = re.compile(r"^[+|]|CudaDriverHelper|Failed to initialize NVML|pinned_memory_manager|DCGM")
 
@@ -34,16 +35,35 @@ def read_tail(log: Path | None, lines: int = TAIL_LINES) -> list[str]:
 
 
 def describe_failure(log: Path | None) -> str:
-    """Say where the log is and what it ends with.
+    """Say from its log why a server ended.
 
     Args:
         log: the server's log.
 
     Returns:
-        A clause: the lines that tell of an error, where there are any, then the last lines.
+        A clause: the models that could not be loaded, each with its reason; else the last lines.
     """
-    tail = read_tail(log, lines=200)
+    tail = read_tail(log, lines=TAIL_BYTES)
     if not tail:
         return "its log is empty"
-    errors = [line for line in tail[:-TAIL_LINES] if _ERROR_LINE.search(line)][-5:]
-    return "the end of its log:\n  " + "\n  ".join([*errors, *tail[-TAIL_LINES:]])
+    refused = read_load_failures(tail)
+    if refused:
+        return "; ".join(f"model {name} cannot be loaded: {reason}" for name, reason in refused.items())
+    return "the end of its log:\n  " + "\n  ".join(tail[-TAIL_LINES:])
+
+
+def read_load_failures(lines: Iterable[str]) -> dict[str, str]:
+    """Find the models that could not be loaded.
+
+    Args:
+        lines: lines of one run's log.
+
+    Returns:
+        The reason by model, without the traceback that follows it.
+    """
+    failures = {}
+    for line in lines:
+        match = _LOAD_FAILURE.search(line)
+        if match:
+            failures[match["model"]] = match["reason"].split("\\n\\nAt:")[0].removeprefix("Internal: ").strip()
+    return failures

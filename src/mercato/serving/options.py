@@ -10,15 +10,15 @@ from mercato.serving.ports import Ports
 
 MEBIBYTE = 1 << 20
 STATE_SCHEMES = ("sqlite:", "redis://")
-# The option without which a model of the project cannot be served.
-MODEL_NEEDS = {
-    "encoder": "encoder",
-    "ranker": "ranker",
-    "retriever": "catalog",
-    "search": "catalog",
-    "recommend": "catalog",
-    "events": "catalog",
-    "catalog": "catalog",
+# The options without which a model of the project cannot be served.
+MODEL_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "encoder": ("encoder",),
+    "ranker": ("ranker",),
+    "retriever": ("catalog",),
+    "search": ("catalog",),
+    "recommend": ("catalog",),
+    "events": ("catalog", "state"),
+    "catalog": ("catalog", "state"),
 }
 
 
@@ -30,7 +30,8 @@ class ServerOptions:
         catalog: the catalogue snapshot to serve; None serves models that need none.
         profile: which configuration of each model: ``cpu`` fuses the stages into one process, ``cpu-bls`` calls a model
             per stage, ``default`` runs TensorRT engines.
-        state: where events and product changes are kept (``sqlite:PATH``); None keeps none, and refuses writes.
+        state: where events and product changes are kept (``sqlite:PATH``); None keeps none: the
+            models ``events`` and ``catalog`` are not served.
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
         repository: the model repository; None for the project's.
@@ -103,7 +104,8 @@ class ServerOptions:
     @property
     def unserved_models(self) -> frozenset[str]:
         """The project's models that lack what they need: no ranker folder, no ``ranker`` model."""
-        return frozenset(name for name, needed in MODEL_NEEDS.items() if getattr(self, needed) is None)
+        given = {name for name in ("catalog", "encoder", "ranker", "state") if getattr(self, name) is not None}
+        return frozenset(name for name, needed in MODEL_NEEDS.items() if not given.issuperset(needed))
 
     @property
     def all_engines(self) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mercato.errors import ModelError, ServerError
+from mercato.serving.catalog_check import verify_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel
 from mercato.serving.shared_memory import free_bytes
@@ -31,7 +32,7 @@ def check_inputs(options: ServerOptions) -> None:
     if options.ranker is not None:
         check_ranker(options.ranker)
     if options.catalog is not None:
-        check_catalog(options.catalog, options.encoder)
+        verify_apart(options.catalog, options.encoder)
 
 
 def check_encoder(folder: Path) -> None:
@@ -57,24 +58,6 @@ def check_ranker(folder: Path) -> None:
     """
     remedy = f"python -m training ranker --out {folder}, or serve without a ranker"
     _check_folder("ranker", folder, RANKER_FILES, RANKER_NETWORKS, remedy)
-
-
-def check_catalog(catalog: Path, encoder: Path | None) -> None:
-    """Check a catalogue snapshot, checksums included.
-
-    Args:
-        catalog: the snapshot.
-        encoder: the folder of the encoder that will be served; None checks the snapshot alone.
-
-    Raises:
-        SnapshotError: it is missing, truncated or altered.
-        EncoderMismatchError: it was built with another encoder.
-    """
-    # Imported here: only a server that serves a catalogue needs what reads one.
-    from mercato.catalog.snapshot import verify_snapshot
-    from mercato.encoder.manifest import read_manifest
-
-    verify_snapshot(catalog, encoder=None if encoder is None else read_manifest(encoder).serving.identity)
 
 
 def check_shared_memory(models: Sequence[StagedModel], options: ServerOptions) -> None:

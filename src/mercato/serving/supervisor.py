@@ -77,7 +77,9 @@ class Supervisor:
         self._leftovers: list[tuple[float, Stub]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mercato-supervisor", daemon=True)
-        self._record_stubs()
+        alive = _by_model(list_stubs(server_pid, prefix))
+        for model in models:
+            self.expect_stubs(model.name, alive[model.name])
 
     def start(self) -> None:
         """Begin watching."""
@@ -88,6 +90,15 @@ class Supervisor:
         self._stopping.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=self._options.canary_timeout_s + 1.0)
+
+    def expect_stubs(self, name: str, stubs: Sequence[Stub]) -> None:
+        """Take a model's stubs for those that are to live.
+
+        Args:
+            name: the model.
+            stubs: its stubs.
+        """
+        self._stubs[name] = list(stubs)
 
     def check_processes(self) -> list[str]:
         """Find models with a stub that is gone.
@@ -177,14 +188,19 @@ class Supervisor:
                 if time.monotonic() >= next_canary:
                     ailing += [name for name in self.check_canaries() if name not in ailing]
                     next_canary = time.monotonic() + self._options.canary_interval_s
-                self._heal(ailing)
+                self.heal(ailing)
                 self.remove_leftovers(now=time.monotonic())
             except Exception:
                 # Supervision must outlive whatever one pass meets; a server that is ending is no failure.
                 if not self._stopping.is_set() and self._is_server_alive():
                     logger.exception("supervision: one pass failed, going on")
 
-    def _heal(self, ailing: Sequence[str]) -> None:
+    def heal(self, ailing: Sequence[str]) -> None:
+        """Reload models, unless an operator is moving them or their last reload failed a moment ago.
+
+        Args:
+            ailing: their names.
+        """
         due = [name for name in ailing if time.monotonic() >= self._retry_at[name]]
         if not due or not self._is_server_alive():
             return
@@ -213,10 +229,6 @@ class Supervisor:
         wait_s = min(MAX_BACKOFF_S, 2.0 ** self._attempts[name])
         self._retry_at[name] = time.monotonic() + wait_s
         logger.error("model %s could not be reloaded, next try in %g s: %s", name, wait_s, reason)
-
-    def _record_stubs(self) -> None:
-        alive = _by_model(list_stubs(self._server_pid, self._prefix))
-        self._stubs = {name: alive[name] for name in self._models}
 
 
 def _by_model(stubs: Sequence[Stub]) -> dict[str, list[Stub]]:

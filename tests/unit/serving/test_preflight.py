@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from mercato.errors import ModelError, ServerError, SnapshotError
+from mercato.serving.options import ServerOptions
+from mercato.serving.preflight import check_encoder, check_inputs, check_ranker, check_shared_memory
+from mercato.serving.repository import StagedModel
+
+TEBIBYTE = 1 << 40
+
+
+def test_missing_folder_comes_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    with pytest.raises(ModelError) as caught:
+        check_encoder(folder)
+    assert str(caught.value) == f"encoder: {folder} does not exist; make it: python -m export encoder --out {folder}"
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(
+        ModelError, match="lacks tokenizer.json, model.int8.onnx or model.onnx or model.plan; make it: "
+    ):
+        check_encoder(tmp_path)
+    with pytest.raises(ModelError, match="lacks model.onnx or model.plan; make it: python -m training ranker"):
+        check_ranker(tmp_path)
+
+
+@pytest.mark.parametrize("network", ["model.int8.onnx", "model.onnx", "model.plan"])
+def test_one_network_is_enough(tmp_path: Path, network: str) -> None:
+    for name in ("manifest.json", "tokenizer.json", network):
+        (tmp_path / name).write_text("")
+    check_encoder(tmp_path)
+
+
+def test_missing_catalogue_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="nowhere"):
+        check_inputs(ServerOptions(catalog=tmp_path / "nowhere"))
+
+
+def test_server_without_catalogue_or_models_needs_no_files() -> None:
+    check_inputs(ServerOptions())
+
+
+def test_stubs_that_do_not_fit_into_shared_memory_are_refused() -> None:
+    models = [StagedModel(name="search", backend="python", instances=4, folder=Path("search"))]
+    options = ServerOptions(stub_memory_bytes=TEBIBYTE)
+    with pytest.raises(ServerError, match=rf"4 stubs need {4 * TEBIBYTE >> 20} MiB in /dev/shm, .*--shm-size"):
+        check_shared_memory(models, options)
+    engines = [StagedModel(name="encoder", backend="tensorrt_plan", instances=4, folder=Path("encoder"))]
+    check_shared_memory(engines, options)

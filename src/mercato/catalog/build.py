@@ -20,7 +20,7 @@ from mercato.catalog.documents import write_documents
 from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
 from mercato.catalog.features import build_features
 from mercato.catalog.learn import learn_signals, order_rows, select_events
-from mercato.catalog.manifest import MANIFEST_NAME, Manifest, hash_folder, read_manifest
+from mercato.catalog.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.catalog.publish import hold_target, publish
 from mercato.catalog.terms import WORD_FIELDS, list_terms
@@ -139,7 +139,7 @@ def _fill_folder(
     report("writing", 0, 1)
     columns = build_columns(rows)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
-    (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False))
+    (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
     write_arrays(folder / layout.SIGNALS, asdict(signals.cooccurrence))
     write_arrays(folder / layout.FEATURES, asdict(features))
@@ -150,7 +150,7 @@ def _fill_folder(
         "word_fields": options.word_fields,
         **dictionaries,
     }
-    (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False))
+    (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
     manifest = Manifest(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         products=len(rows),
@@ -161,7 +161,7 @@ def _fill_folder(
         event_sequence=options.event_sequence,
         files=hash_folder(folder),
     )
-    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1))
+    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     return manifest
 
 
@@ -174,6 +174,7 @@ def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArra
         manifest = read_manifest(reuse)
         if manifest.encoder != encoder.identity:
             return nothing
+        check_files(reuse, manifest, checksums=True)  # an altered vector would be handed on for ever
         index = DenseIndex(reuse / layout.DENSE_INDEX)
         return map_arrays(reuse / layout.TEXTS)["hashes"], index.vectors
     except SnapshotError:

@@ -93,7 +93,8 @@ def read_manifest(folder: Path) -> Manifest:
             f"catalogue {folder}: no {MANIFEST_NAME}, so it is no finished snapshot; {_REBUILD}"
         ) from exc
     except (ValidationError, OSError) as exc:
-        raise SnapshotError(f"catalogue {folder}: {MANIFEST_NAME} cannot be read ({exc}); {_REBUILD}") from exc
+        problem = _describe(exc) if isinstance(exc, ValidationError) else str(exc)
+        raise SnapshotError(f"catalogue {folder}: {MANIFEST_NAME} cannot be read ({problem}); {_REBUILD}") from exc
     if manifest is None:
         raise SnapshotError(
             f"catalogue {folder}: schema version {version}, this Mercato reads {SCHEMA_VERSION}; {_REBUILD}"
@@ -124,3 +125,9 @@ def check_files(folder: Path, manifest: Manifest, *, checksums: bool) -> None:
             problems.append(f"{name} has another checksum")
     if problems:
         raise SnapshotError(f"catalogue {folder}: {'; '.join(problems)}; {_REBUILD}")
+
+
+def _describe(error: ValidationError) -> str:
+    """Say in one line what is wrong with which field."""
+    problems = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
+    return "; ".join(f"{place}: {message}" if place else message for place, message in problems)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -123,7 +124,7 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
         config = read_config(folder)
         network = RankerNetwork(config)
         network.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"ranker: {folder} does not hold a trained ranker ({exc}); "
             f"train one with python -m training ranker --out {folder}"

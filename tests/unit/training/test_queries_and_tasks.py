@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from training.queries import make_queries
+from training.tasks import draw_recommendations, draw_searches, split_by_time
+from training.timeline import Orders
+
+DAY = 86_400.0
+ORDERS = Orders(
+    actor=np.array([3, 4], np.int32),
+    time=np.array([10.0, 20.0]),
+    bounds=np.array([0, 3, 4]),
+    rows=np.array([0, 1, 2, 1], np.int32),
+)
+
+
+@pytest.mark.parametrize(
+    ("categories", "queries"),
+    [
+        (("GROCERY", "FRZN ICE", "ICE - CRUSHED"), ("ice - crushed", "frzn ice - crushed")),
+        (("Bread", "Bread"), ("bread",)),
+        (("Tea",), ("tea",)),
+        (("  ",), ()),
+        ((), ()),
+    ],
+)
+def test_queries_of_categories(categories: tuple[str, ...], queries: tuple[str, ...]) -> None:
+    assert make_queries(categories) == queries
+
+
+def test_stretches_follow_each_other() -> None:
+    split = split_by_time(100 * DAY, train_days=28, validation_days=14, test_days=21)
+    assert split.end > 100 * DAY
+    assert (split.end - split.test) / DAY == pytest.approx(21)
+    assert (split.test - split.validation) / DAY == pytest.approx(14)
+    assert (split.validation - split.train) / DAY == pytest.approx(28)
+
+
+def test_a_search_is_answered_by_what_its_query_stands_for() -> None:
+    tasks = draw_searches(ORDERS, {0: (7,), 1: (7, 8), 2: ()}, 99, np.random.default_rng(0))
+    found = {(task.actor, task.time, task.query): task.bought.tolist() for task in tasks}
+    assert found == {(3, 10.0, 7): [0, 1], (3, 10.0, 8): [1], (4, 20.0, 7): [1], (4, 20.0, 8): [1]}
+
+
+def test_draws_repeat_and_are_bounded() -> None:
+    queries = {0: (7,), 1: (7, 8)}
+    first, again = (draw_searches(ORDERS, queries, 2, np.random.default_rng(1)) for _ in range(2))
+    assert len(first) == 2
+    assert [(t.actor, t.query) for t in first] == [(t.actor, t.query) for t in again]
+
+
+def test_a_recommendation_is_answered_by_the_whole_order() -> None:
+    tasks = draw_recommendations(ORDERS, 99, np.random.default_rng(0))
+    assert {task.actor: task.bought.tolist() for task in tasks} == {3: [0, 1, 2], 4: [1]}
+    assert {task.query for task in tasks} == {-1}

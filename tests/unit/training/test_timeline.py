@@ -1,0 +1,71 @@
+import numpy as np
+
+from mercato.ranker.history import PURCHASE
+from mercato.state.values import EventTable
+from training.timeline import Timeline
+
+
+def make_table(*events: tuple[int, int, float, int], event_type: int = PURCHASE) -> EventTable:
+    """Make events of (user, product, time, order)."""
+    user, product, time, order = (np.array(column) for column in zip(*events, strict=True))
+    count = len(events)
+    return EventTable(
+        sequence=np.arange(1, count + 1),
+        time=time.astype(np.float64),
+        event_type=np.full(count, event_type, np.uint8),
+        user=user.astype(np.int32),
+        visitor=np.full(count, -1, np.int32),
+        product=product.astype(np.int32),
+        order=order.astype(np.int32),
+        quantity=np.ones(count, np.int32),
+        price=np.arange(count, dtype=np.float32),
+        users=["a", "b"],
+        visitors=[],
+        products=["x", "y", "z", "gone"],
+        orders=["o0", "o1", "o2"],
+    )
+
+
+ROWS = {"x": 10, "y": 11, "z": 12}
+
+
+def test_history_is_strictly_earlier_and_newest_first() -> None:
+    timeline = Timeline(make_table((0, 0, 1.0, 0), (1, 1, 2.0, 1), (0, 2, 3.0, 2), (0, 1, 5.0, 2)), ROWS)
+    history = timeline.history_before(0, 5.0, limit=9)
+    assert history.rows.tolist() == [12, 10]
+    assert history.time.tolist() == [3.0, 1.0]
+    assert history.price.tolist() == [2.0, 0.0]
+    assert timeline.history_before(0, 5.1, limit=9).rows.tolist() == [11, 12, 10]
+    assert timeline.history_before(0, 1.0, limit=9).rows.tolist() == []
+    assert timeline.history_before(1, 9.0, limit=9).rows.tolist() == [11]
+    assert timeline.history_before(1, float("-inf"), limit=9).rows.tolist() == []
+
+
+def test_limit_keeps_the_newest() -> None:
+    timeline = Timeline(make_table((0, 0, 1.0, 0), (0, 1, 2.0, 0), (0, 2, 3.0, 0)), ROWS)
+    assert timeline.history_before(0, 9.0, limit=2).rows.tolist() == [12, 11]
+    assert timeline.history_before(0, 9.0, limit=0).rows.tolist() == []
+
+
+def test_unknown_products_and_visitors_are_left_out() -> None:
+    timeline = Timeline(make_table((0, 3, 1.0, 0), (-1, 0, 1.0, 0), (0, 0, 2.0, 0)), ROWS)
+    assert timeline.history_before(0, 9.0, limit=9).rows.tolist() == [10]
+
+
+def test_orders_hold_distinct_products_and_start_with_the_first() -> None:
+    timeline = Timeline(
+        make_table((1, 1, 4.0, 1), (1, 0, 6.0, 1), (1, 1, 6.0, 1), (0, 2, 5.0, 0), (0, 0, 9.0, 2), (0, 0, 9.0, -1)),
+        ROWS,
+    )
+    orders = timeline.orders(since=4.0, until=9.0)
+    assert orders.actor.tolist() == [0, 1]
+    assert orders.time.tolist() == [5.0, 4.0]
+    assert [orders.products(order).tolist() for order in range(len(orders))] == [[12], [10, 11]]
+    assert len(timeline.orders(since=4.5, until=5.0)) == 0
+    assert len(timeline.orders(since=0.0, until=99.0)) == 3
+
+
+def test_no_events_of_known_products() -> None:
+    timeline = Timeline(make_table((0, 3, 1.0, 0)), ROWS)
+    assert len(timeline.orders(since=0.0, until=9.0)) == 0
+    assert len(timeline.history_before(1, 9.0, limit=9)) == 0

@@ -11,12 +11,13 @@ _LOAD_FAILURE = re.compile(r"^E\d{4} .*\"failed to load '(?P<model>[^']+)' versi
 _HARMLESS = re.compile(r"^[+|]|CudaDriverHelper|Failed to initialize NVML|pinned_memory_manager|DCGM")
 
 
-def read_tail(log: Path | None, lines: int = TAIL_LINES) -> list[str]:
+def read_tail(log: Path | None, lines: int = TAIL_LINES, start: int = 0) -> list[str]:
     """Read the last lines of a log.
 
     Args:
         log: the file; None or a missing one has no lines.
         lines: how many to return at most.
+        start: where this run's part begins, in bytes; what an earlier run wrote before is not read.
 
     Returns:
         The lines, oldest first, without those that every start prints.
@@ -26,7 +27,7 @@ def read_tail(log: Path | None, lines: int = TAIL_LINES) -> list[str]:
     try:
         with log.open("rb") as stream:
             size = stream.seek(0, 2)
-            stream.seek(max(0, size - TAIL_BYTES))
+            stream.seek(max(start, size - TAIL_BYTES))
             text = stream.read().decode("utf-8", "replace")
     except OSError:
         return []
@@ -34,16 +35,17 @@ def read_tail(log: Path | None, lines: int = TAIL_LINES) -> list[str]:
     return kept[-lines:]
 
 
-def describe_failure(log: Path | None) -> str:
+def describe_failure(log: Path | None, start: int = 0) -> str:
     """Say from its log why a server ended.
 
     Args:
         log: the server's log.
+        start: where this run's part of it begins, in bytes.
 
     Returns:
         A clause: the models that could not be loaded, each with its reason; else the last lines.
     """
-    tail = read_tail(log, lines=TAIL_BYTES)
+    tail = read_tail(log, lines=TAIL_BYTES, start=start)
     if not tail:
         return "its log is empty"
     refused = read_load_failures(tail)

@@ -66,7 +66,7 @@ class ServerOptions:
     log: Path | None = None
     run_root: Path | None = None
     start_timeout_s: float = 120.0
-    stop_timeout_s: float = 10.0
+    stop_timeout_s: float = 15.0
     threads_per_process: int = 1
     stub_memory_bytes: int = 4 * MEBIBYTE
     stub_memory_growth_bytes: int = 4 * MEBIBYTE

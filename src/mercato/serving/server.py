@@ -49,7 +49,7 @@ class TritonServer:
         options: what it is started with.
         ports: the ports it listens on; those chosen, once started.
         models: the names of the models it serves, once started.
-        ready_s: seconds from start until every model answered its canary.
+        ready_s: seconds from the call of :meth:`start`, checks included, until every model answered its canary.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -67,6 +67,7 @@ class TritonServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: triton.InferenceServerClient | None = None
         self._supervisor: Supervisor | None = None
+        self._log_start = 0
         self._stopping = threading.Event()
 
     def __enter__(self) -> "TritonServer":
@@ -141,10 +142,10 @@ class TritonServer:
         """
         if self._process is not None:
             raise ServerError("server: already started; make another TritonServer for another run")
+        started = time.monotonic()
         found = find_server()
         check_inputs(self.options)
         self.ports = reserve_ports(self.options.host, self.options.ports)
-        started = time.monotonic()
         self._folder = create_run_folder(self.options.run_root)
         try:
             self._launch(found, self._folder)
@@ -205,6 +206,7 @@ class TritonServer:
         log = self.log or folder.log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
+            self._log_start = stream.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-E", tether.__file__, str(os.getpid()), *command],
                 env=environment,
@@ -237,13 +239,16 @@ class TritonServer:
             raise ServerError("server: stopped before it was ready")
         if time.monotonic() > deadline:
             raise ServerError(
-                f"server: not ready after {self.options.start_timeout_s:g} s, {state}; {describe_failure(self.log)}"
+                f"server: not ready after {self.options.start_timeout_s:g} s, {state}; {self._describe_failure()}"
             )
 
     def _check_running(self) -> None:
         if self._process is not None and (status := self._process.poll()) is not None:
             how = f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
-            raise ServerError(f"server: tritonserver ended with {how}; {describe_failure(self.log)}")
+            raise ServerError(f"server: tritonserver ended with {how}; {self._describe_failure()}")
+
+    def _describe_failure(self) -> str:
+        return describe_failure(self.log, self._log_start)
 
     def _supervise(self, folder: RunFolder) -> None:
         if self.options.supervised and self._process is not None:

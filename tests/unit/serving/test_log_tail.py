@@ -40,6 +40,12 @@ def test_model_that_cannot_be_loaded_is_named_with_its_reason(tmp_path: Path) ->
     )
 
 
+def test_what_an_earlier_run_wrote_is_not_blamed_on_this_one(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(FAILURE + "I1122 this run\n")
+    assert describe_failure(log, start=len(FAILURE)) == "the end of its log:\n  I1122 this run"
+
+
 def test_reason_without_a_traceback() -> None:
     line = "E1122 12:00:00.0 1 model_lifecycle.cc:642] \"failed to load 'encoder' version 1: Unavailable: no GPU\""
     assert read_load_failures([line]) == {"encoder": "Unavailable: no GPU"}

@@ -35,7 +35,7 @@ def test_command_line_of_a_profile() -> None:
         "--grpc-address=127.0.0.1",
         "--http-address=127.0.0.1",
         "--metrics-address=127.0.0.1",
-        "--exit-timeout-secs=10",
+        "--exit-timeout-secs=15",
     } <= set(command)
 
 

@@ -157,13 +157,13 @@ def _id(fields: Fields, name: str) -> str:
 
 
 def _json(fields: Fields, name: str) -> Any:
-    value = fields.get(name)
-    if value is None or value == b"":
+    text = _text(fields, name)
+    if not text.strip():
         return None
     try:
-        return orjson.loads(value if isinstance(value, bytes) else str(value))
+        return orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        raise InvalidInputError(name, f"must be JSON, {exc}") from exc
+        raise InvalidInputError(name, f"must be JSON, got {text[:64]!r} ({exc})") from exc
 
 
 def _object(fields: Fields, name: str, keys: tuple[str, ...]) -> dict[str, Any]:

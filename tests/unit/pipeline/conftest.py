@@ -1,0 +1,39 @@
+"""The small shop behind a pipeline, and stages that count or fail."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.retrieval.retriever import Retriever
+from mercato.state.sqlite import SqliteStateStore
+from tests import stores
+
+
+@pytest.fixture(scope="session")
+def small_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot of forty products that has learned from the purchases of six households."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    store = stores.open_store(folder / "learned.db", stores.make_purchases())
+    stores.build(folder / "catalog", events=store.event_columns())
+    store.close()
+    return folder / "catalog"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[SqliteStateStore]:
+    store = stores.open_store(tmp_path / "state.db", stores.make_purchases())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def catalog(small_snapshot: Path, state: SqliteStateStore) -> LiveCatalog:
+    return LiveCatalog(Snapshot(small_snapshot), state)
+
+
+@pytest.fixture
+def retriever(catalog: LiveCatalog, state: SqliteStateStore) -> Retriever:
+    return Retriever(catalog, state)

@@ -159,7 +159,7 @@ def _parse_quantity(value: object) -> int:
         raise InvalidInputError(
             "quantity",
             f"must be a whole number in 1..{MAX_QUANTITY}, got {value}",
-            "send remove-from-cart to take back, or leave it out for 1",
+            "leave it out for 1",
         )
     return int(number)
 

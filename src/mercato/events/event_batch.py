@@ -23,6 +23,7 @@ class EventBatch:
         event_id: Arrow string [n], null where not given.
         key: uint8 [n, 16], by which an event is known again (``mercato.events.event_key``).
         context: Arrow string [n], JSON objects, null where not given.
+        lines: int64 [n], where in a file each came from; None where from none.
     """
 
     event_type: npt.NDArray[np.uint8]
@@ -36,6 +37,7 @@ class EventBatch:
     event_id: pa.Array
     key: npt.NDArray[np.uint8]
     context: pa.Array
+    lines: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Count the events."""

@@ -58,7 +58,7 @@ class EventFile:
     Attributes:
         columns: the columns there are.
         read: reads the given columns, batch by batch.
-        rows: how many rows there are; None where only reading would tell.
+        rows: how many rows there are, for text at most; None where only reading would tell.
     """
 
     columns: list[str]
@@ -129,7 +129,7 @@ def _open_csv(path: Path) -> EventFile:
                 }
                 yield RawBatch(taken, np.array(lines, dtype=np.int64), rejected)
 
-    return EventFile(names, read)
+    return EventFile(names, read, _count_lines(path))
 
 
 def _read_csv_rows(rows: Any, width: int) -> tuple[list[int], list[list[str]], list[RejectedRow]]:
@@ -181,7 +181,7 @@ def _open_jsonl(path: Path) -> EventFile:
                 taken: dict[str, RawColumn] = {column: [row.get(column) for row in rows] for column in columns}
                 yield RawBatch(taken, np.array(lines, dtype=np.int64), rejected)
 
-    return EventFile(names, read)
+    return EventFile(names, read, _count_lines(path))
 
 
 def _read_json_line(raw: bytes, line: int) -> dict[str, object] | str | None:
@@ -194,6 +194,13 @@ def _read_json_line(raw: bytes, line: int) -> dict[str, object] | str | None:
     except orjson.JSONDecodeError as exc:
         return f"is not JSON: {exc}"
     return row if isinstance(row, dict) else f"must be a JSON object, got {text[:40].decode('utf-8', 'replace')!r}"
+
+
+def _count_lines(path: Path) -> int | None:
+    if path.suffix.lower() == ".gz":
+        return None
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) + 1
 
 
 def _open_binary(path: Path) -> BinaryIO:

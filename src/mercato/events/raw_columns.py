@@ -103,6 +103,8 @@ _MICROSECONDS = pa.timestamp("us")
 
 
 def _array_of(values: list[object], *kinds: pa.DataType) -> pa.Array:
+    if any(type(value) is bool for value in values):
+        raise TypeError("truth values, which Arrow would take for numbers")
     for kind in kinds[:-1]:
         try:
             return pa.array(values, type=kind)

@@ -184,7 +184,7 @@ class _Reader:
             valid &= ~broken
         self._reject(raw, columns, np.flatnonzero(~valid), first_broken)
         self._report.rows += length + len(raw.rejected)
-        return self._make_batch(checked, np.flatnonzero(valid))
+        return self._make_batch(checked, np.flatnonzero(valid), raw.lines)
 
     def _check_columns(self, columns: Mapping[str, RawColumn], length: int) -> dict[str, CheckedColumn]:
         return {
@@ -236,7 +236,9 @@ class _Reader:
             return str(exc)
         return "cannot be read as an event"
 
-    def _make_batch(self, checked: Mapping[str, CheckedColumn], rows: npt.NDArray[np.int64]) -> EventBatch:
+    def _make_batch(
+        self, checked: Mapping[str, CheckedColumn], rows: npt.NDArray[np.int64], lines: npt.NDArray[np.int64]
+    ) -> EventBatch:
         everything = len(rows) == len(checked["time"].values)
         indices = pa.array(rows)
 
@@ -247,7 +249,7 @@ class _Reader:
             return values.take(indices) if isinstance(values, pa.Array) else values[rows]
 
         taken = {name: take(name) for name in checked}
-        return EventBatch(key=self._make_keys(taken), **taken)
+        return EventBatch(key=self._make_keys(taken), lines=lines[rows], **taken)
 
     def _make_keys(self, taken: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
         keys = self._keys.derive_keys(

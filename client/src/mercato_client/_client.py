@@ -76,7 +76,7 @@ class Client(ClientBase):
             visitor_id: who is not, as a cookie knows them; no personal data.
             filter: what products must satisfy, for example
                 ``brand: ANY("Acme") AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")``.
-            page_size: products wanted; the server's default without it.
+            page_size: products wanted; 20 when not given.
             offset: products to skip, for the next page.
             context: facts about the moment (device, time, place) as a JSON object.
             options: settings of the answer as a JSON object.

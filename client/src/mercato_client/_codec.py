@@ -22,17 +22,13 @@ def encode_inputs(model: ModelSpec, values: Mapping[str, object]) -> list[InferI
 
     Args:
         model: the model to be asked.
-        values: tensor name -> value: str for a text, int for a count, a mapping becomes JSON. What is None is not
-            sent.
+        values: tensor name -> value: str for a text, int for a count, a mapping becomes JSON. What is None is sent as
+            unset, so that all requests have the same inputs and can share a batch.
 
     Raises:
         InvalidArgumentError: a value cannot be sent.
     """
-    return [
-        _encode(spec, values.get(spec.name))
-        for spec in model.inputs
-        if not (spec.optional and values.get(spec.name) is None)
-    ]
+    return [_encode(spec, spec.unset if values.get(spec.name) is None else values[spec.name]) for spec in model.inputs]
 
 
 def _encode(spec: TensorSpec, value: object) -> InferInput:

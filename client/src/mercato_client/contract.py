@@ -11,6 +11,7 @@ DataType = Literal["BYTES", "FP32", "INT32", "INT64"]
 """Type names as they travel; ``config.pbtxt`` writes ``TYPE_STRING`` for BYTES and ``TYPE_`` before the others."""
 
 EMBEDDING_WIDTH = 384  # all-MiniLM-L6-v2
+DEFAULT_PAGE_SIZE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +22,20 @@ class TensorSpec:
         name: as in ``config.pbtxt``.
         dtype: Triton's type name; BYTES holds UTF-8 text.
         dims: shape without the batch dimension; -1 is any length.
-        optional: whether a request may leave it out. Always False for outputs.
+        unset: what an input may be left out for, and means the same when sent; None where it must be given, and for
+            outputs. The client sends it rather than leave the input out: Triton puts requests into one batch only if
+            they have the same inputs, and a mixed load would be served one by one.
     """
 
     name: str
     dtype: DataType
     dims: tuple[int, ...]
-    optional: bool = False
+    unset: str | int | None = None
+
+    @property
+    def optional(self) -> bool:
+        """Whether a request may leave it out."""
+        return self.unset is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +54,17 @@ class ModelSpec:
 
 
 def _text(name: str, *, optional: bool = False) -> TensorSpec:
-    return TensorSpec(name=name, dtype="BYTES", dims=(1,), optional=optional)
+    return TensorSpec(name=name, dtype="BYTES", dims=(1,), unset="" if optional else None)
 
 
-def _count(name: str) -> TensorSpec:
-    return TensorSpec(name=name, dtype="INT32", dims=(1,), optional=True)
+def _count(name: str, unset: int) -> TensorSpec:
+    return TensorSpec(name=name, dtype="INT32", dims=(1,), unset=unset)
 
 
 _PAGE_INPUTS = (
     _text("FILTER", optional=True),
-    _count("PAGE_SIZE"),
-    _count("OFFSET"),
+    _count("PAGE_SIZE", DEFAULT_PAGE_SIZE),
+    _count("OFFSET", 0),
     _text("CONTEXT", optional=True),
     _text("OPTIONS", optional=True),
 )
@@ -77,9 +85,9 @@ RECOMMEND = ModelSpec(
     name="recommend",
     inputs=(
         _text("PLACEMENT"),
-        _text("USER_ID", optional=True),
-        _text("VISITOR_ID", optional=True),
         _text("SEED_PRODUCT_IDS", optional=True),
+        _text("VISITOR_ID", optional=True),
+        _text("USER_ID", optional=True),
         *_PAGE_INPUTS,
     ),
     outputs=_PAGE_OUTPUTS,

@@ -7,15 +7,30 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 from mercato_client import InvalidArgumentError, ProtocolError, Rejection
+from mercato_client.contract import RECOMMEND, SEARCH
 
 from tests.unit.client.canned_triton import PAGE, WRITTEN, answer, floats, page, texts, written
 
+UNSET = {"USER_ID": "", "VISITOR_ID": "", "FILTER": "", "PAGE_SIZE": 20, "OFFSET": 0, "CONTEXT": "", "OPTIONS": ""}
 
-def test_search_sends_only_what_was_given(triton, connect):
+
+def test_what_is_not_given_is_sent_as_unset(triton, connect):
     connect(triton.address).search("kettle")
     (request,) = triton.received
     assert request.model == "search"
-    assert request.values == {"QUERY": "kettle"}
+    assert request.values == {**UNSET, "QUERY": "kettle"}
+
+
+@pytest.mark.parametrize("model", [SEARCH, RECOMMEND])
+def test_all_requests_have_the_same_inputs_in_the_same_order(triton, connect, model):
+    client = connect(triton.address)
+    if model is SEARCH:
+        client.search("kettle")
+        client.search("kettle", options={"strict_filtering": True}, user_id="u", page_size=1)
+    else:
+        client.recommend("home-page")
+        client.recommend("cart", seed_product_ids=["p1"], filter="price: IN(*, 5)", offset=1)
+    assert [list(request.values) for request in triton.received] == [[spec.name for spec in model.inputs]] * 2
 
 
 def test_search_sends_every_parameter_as_one_element(triton, connect):
@@ -73,7 +88,8 @@ def test_recommend_sends_seeds_as_json(triton, connect):
     found = connect(triton.address).recommend("cart", user_id="u", seed_product_ids=("p1", "ü"), page_size=3)
     (request,) = triton.received
     assert request.model == "recommend"
-    assert request.values == {"PLACEMENT": "cart", "USER_ID": "u", "SEED_PRODUCT_IDS": '["p1","ü"]', "PAGE_SIZE": 3}
+    given = {"PLACEMENT": "cart", "USER_ID": "u", "SEED_PRODUCT_IDS": '["p1","ü"]', "PAGE_SIZE": 3}
+    assert request.values == UNSET | given
     assert [product.id for product in found.results] == ["p1", "p2"]
 
 
@@ -81,7 +97,7 @@ def test_similar_is_the_product_page_of_one_seed(triton, connect):
     connect(triton.address).similar("p1", visitor_id="v", filter="price: IN(*, 5)")
     (request,) = triton.received
     assert request.model == "recommend"
-    assert request.values == {
+    assert request.values == UNSET | {
         "PLACEMENT": "product-page",
         "SEED_PRODUCT_IDS": '["p1"]',
         "VISITOR_ID": "v",
@@ -156,10 +172,10 @@ def test_what_cannot_be_sent_is_refused_before_it_is(triton, connect, call, mess
     assert triton.received == []
 
 
-@pytest.mark.parametrize("price", [0, -1, 10_000])
-def test_the_rules_are_the_servers(triton, connect, price):
-    connect(triton.address).search("", page_size=price)
-    assert triton.received[0].values == {"QUERY": "", "PAGE_SIZE": price}
+@pytest.mark.parametrize("size", [0, -1, 10_000])
+def test_the_rules_are_the_servers(triton, connect, size):
+    connect(triton.address).search("", page_size=size)
+    assert triton.received[0].values == UNSET | {"QUERY": "", "PAGE_SIZE": size}
 
 
 def _details(**changes):

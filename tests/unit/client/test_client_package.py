@@ -62,3 +62,12 @@ def test_the_usage_file_is_typed(tmp_path):
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(usage.relative_to(ROOT))]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
+
+
+def test_the_example_of_the_readme_runs(triton, capsys):
+    readme = (ROOT / "client" / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert "127.0.0.1:8001" in example
+    exec(compile(example.replace("127.0.0.1:8001", triton.address), "README.md", "exec"), {})
+    assert [request.model for request in triton.received] == ["search", "events", "recommend", "recommend"]
+    assert capsys.readouterr().out == "1 Kettle 19.5\n2 Teapot None\n"

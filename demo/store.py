@@ -98,7 +98,11 @@ def make_products(products: pd.DataFrame, transactions: pd.DataFrame) -> pd.Data
 
 
 def make_events(transactions: pd.DataFrame, shift: pd.Timedelta) -> pd.DataFrame:
-    """Turn purchase lines into events: one line, one ``purchase-complete`` of its basket."""
+    """Turn purchase lines into events: one line, one ``purchase-complete`` of its basket.
+
+    The 8,869 lines of quantity 0 (coupons and corrections) are no purchases and are left out.
+    """
+    transactions = transactions[transactions["quantity"] > 0]
     moment = (transactions["transaction_timestamp"] + shift).astype("datetime64[s]")
     quantity = transactions["quantity"]
     return pd.DataFrame(
@@ -108,7 +112,7 @@ def make_events(transactions: pd.DataFrame, shift: pd.Timedelta) -> pd.DataFrame
             "event_type": "purchase-complete",
             "time": moment.astype("int64").astype("float64"),
             "quantity": quantity,
-            "price": np.where(quantity > 0, transactions["sales_value"] / quantity.clip(lower=1), 0.0).round(2),
+            "price": (transactions["sales_value"] / quantity).round(2),
             "order_id": transactions["basket_id"].astype(str),
         }
     )

@@ -34,7 +34,7 @@ def recommend(**fields: Any) -> PageRequest:
 def test_search_reads_every_field() -> None:
     page = parse_search(
         {
-            "QUERY": "  frozen\tpizza ".encode(),
+            "QUERY": b"  frozen\tpizza ",
             "USER_ID": b"u1",
             "VISITOR_ID": b"v1",
             "FILTER": b'brand: ANY("Acme")',

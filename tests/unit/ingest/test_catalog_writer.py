@@ -1,0 +1,313 @@
+"""Product changes in: partial refusals, patches on what is there, vectors kept or made, all of a write or nothing."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pytest
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.errors import InvalidInputError, ModelError, StateError
+from mercato.ingest.catalog import ENCODE_BATCH, MAX_OPERATIONS, CatalogWriter
+from mercato.ingest.result import WriteResult
+from mercato.state.sqlite import SqliteStateStore
+from mercato.state.values import ProductChange
+from tests import stores
+
+
+class NotingEncoder:
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.batches: list[list[str]] = []
+        self.failure = failure
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for batch in self.batches for text in batch]
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        self.batches.append(list(texts))
+        if self.failure is not None:
+            raise self.failure
+        return stores.HashEncoder().encode(texts)
+
+
+def upsert(product_id: str, title: str, **fields: Any) -> dict[str, Any]:
+    return {"operation": "upsert", "product": {"id": product_id, "title": title, **fields}}
+
+
+def patch(product_id: str, **fields: Any) -> dict[str, Any]:
+    return {"operation": "patch", "product": {"id": product_id, **fields}}
+
+
+def delete(product_id: str) -> dict[str, Any]:
+    return {"operation": "delete", "id": product_id}
+
+
+def document(*operations: object) -> bytes:
+    return orjson.dumps(list(operations))
+
+
+@pytest.fixture
+def encoder() -> NotingEncoder:
+    return NotingEncoder()
+
+
+@pytest.fixture
+def writer(catalog: LiveCatalog, state: SqliteStateStore, encoder: NotingEncoder) -> CatalogWriter:
+    return CatalogWriter(catalog, state, encoder)
+
+
+def write_one(writer: CatalogWriter, *operations: object) -> WriteResult:
+    [result] = writer.write([document(*operations)])
+    assert isinstance(result, WriteResult), result
+    return result
+
+
+def vector_of(catalog: LiveCatalog, product_id: str) -> npt.NDArray[np.float32]:
+    return catalog.vectors(np.array([catalog.row_of(product_id)]))[0]
+
+
+def text_vector(catalog: LiveCatalog, product_id: str) -> npt.NDArray[np.float32]:
+    product = catalog.product(product_id)
+    assert product is not None
+    return stores.HashEncoder().encode([product.text()])[0]
+
+
+def test_upsert_patch_and_delete_in_one_write(
+    writer: CatalogWriter, catalog: LiveCatalog, encoder: NotingEncoder
+) -> None:
+    result = write_one(writer, upsert("new", "Rye bread"), patch("p04", title="Thin pizza"), delete("p05"))
+    assert (result.accepted, result.rejected, result.sequence) == (3, [], 3)
+    catalog.refresh()
+    new, changed = catalog.product("new"), catalog.product("p04")
+    assert new is not None
+    assert changed is not None
+    assert (new.title, changed.title, changed.price) == ("Rye bread", "Thin pizza", 5.0)
+    assert catalog.product("p05") is None
+    assert len(encoder.texts) == 2
+    np.testing.assert_array_equal(vector_of(catalog, "new"), text_vector(catalog, "new"))
+    np.testing.assert_array_equal(vector_of(catalog, "p04"), text_vector(catalog, "p04"))
+
+
+def test_price_patch_keeps_the_vector_and_asks_no_encoder(
+    writer: CatalogWriter, catalog: LiveCatalog, encoder: NotingEncoder
+) -> None:
+    before = vector_of(catalog, "p04").copy()
+    write_one(writer, patch("p04", price=0.5, availability="OUT_OF_STOCK"))
+    catalog.refresh()
+    product = catalog.product("p04")
+    assert product is not None
+    assert (product.price, product.availability, product.title) == (0.5, "OUT_OF_STOCK", "Small frozen pizza")
+    np.testing.assert_array_equal(vector_of(catalog, "p04"), before)
+    assert encoder.batches == []
+
+
+def test_upsert_of_the_same_text_keeps_the_vector(
+    writer: CatalogWriter, catalog: LiveCatalog, encoder: NotingEncoder
+) -> None:
+    product = catalog.product("p04")
+    assert product is not None
+    write_one(writer, {"operation": "upsert", "product": {**product.as_dict(), "price": 77.0}})
+    assert encoder.batches == []
+
+
+def test_later_operations_see_earlier_ones_of_the_same_write(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    result = write_one(
+        writer,
+        upsert("new", "Rye bread", price=3.0),
+        patch("new", price=4.0),
+        delete("new"),
+        patch("new", price=5.0),
+        upsert("new", "White bread"),
+    )
+    assert result.accepted == 4
+    assert [(item.index, "there is no product 'new' to patch" in item.reason) for item in result.rejected] == [
+        (3, True)
+    ]
+    catalog.refresh()
+    product = catalog.product("new")
+    assert product is not None
+    assert (product.title, product.price) == ("White bread", None)
+    np.testing.assert_array_equal(vector_of(catalog, "new"), text_vector(catalog, "new"))
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [patch("p04", price=1.0), patch("p04", title="Thin pizza")],
+        [patch("p04", title="Thin pizza"), patch("p04", price=1.0)],
+        [patch("p04", title="Thin pizza"), patch("p04", title="Small frozen pizza"), patch("p04", price=1.0)],
+        [delete("p04"), upsert("p04", "Small frozen pizza"), patch("p04", price=1.0)],
+    ],
+    ids=["price then text", "text then price", "text and back", "deleted and again"],
+)
+def test_vector_belongs_to_the_text_in_every_order(
+    operations: list[dict[str, Any]], writer: CatalogWriter, catalog: LiveCatalog, state: SqliteStateStore
+) -> None:
+    write_one(writer, *operations)
+    for change in state.product_changes_since(0):
+        if change.document is not None:
+            text = stores.parse_product(orjson.loads(change.document)).text()
+            assert change.vector is not None
+            np.testing.assert_array_equal(change.vector, stores.HashEncoder().encode([text])[0])
+    catalog.refresh()
+    product = catalog.product("p04")
+    assert product is not None
+    assert product.price == 1.0
+
+
+def test_changes_of_an_earlier_write_are_built_upon(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    write_one(writer, patch("p04", brand="Third"))
+    write_one(writer, patch("p04", price=1.0))
+    catalog.refresh()
+    product = catalog.product("p04")
+    assert product is not None
+    assert (product.brand, product.price) == ("Third", 1.0)
+
+
+def test_patch_merges_attributes_and_null_removes_a_field(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    write_one(writer, patch("p04", attributes={"colour": "red"}, price=None))
+    catalog.refresh()
+    product = catalog.product("p04")
+    assert product is not None
+    assert product.attributes == {"colour": "red", "size": "small"}
+    assert product.price is None
+
+
+REFUSED: list[tuple[object, str]] = [
+    ("upsert", "operation: must be a JSON object, got str"),
+    ({}, "operation: must be one of upsert, patch, delete, got 'None'"),
+    ({"operation": "replace"}, "operation: must be one of upsert, patch, delete, got 'replace'"),
+    ({"operation": "delete", "id": "p04", "when": 1}, "when: is no field of an operation"),
+    ({"operation": "upsert"}, "product: must be a JSON object, got nothing"),
+    (upsert("", "Bread"), "id: must be given and not be empty"),
+    ({"operation": "upsert", "product": {"title": "Bread"}}, "id: must be given and not be empty"),
+    ({"operation": "upsert", "product": {"id": "x"}}, "title: must be given and not be blank"),
+    (upsert("x", "  "), "title: must be given and not be blank"),
+    (upsert("x", "Bread", price=-1), "price: must be a finite number"),
+    (upsert("x", "Bread", weight=1), "weight: is no field of a product"),
+    (patch("gone", price=1.0), "id: there is no product 'gone' to patch; upsert it first"),
+    (delete("gone"), "id: there is no product 'gone' to delete; upsert it first"),
+    ({"operation": "delete"}, "id: of the product to delete must be given"),
+    ({"operation": "delete", "id": 7}, "id: of the product to delete must be given, got '7'"),
+    ({"operation": "patch", "id": "p04"}, "product: must be an object with the fields to patch"),
+    ({"operation": "patch", "id": "p04", "product": {"id": "p05"}}, "id: of a patch must be the product's, 'p04'"),
+    (patch("p04", price="cheap"), "price: must be a number, got 'cheap'"),
+    (patch("p04", title=None), "title: must be given and not be blank"),
+]
+
+
+@pytest.mark.parametrize(("operation", "reason"), REFUSED, ids=[reason[:48] for _, reason in REFUSED])
+def test_bad_operation_is_named_and_its_neighbours_are_taken(
+    operation: object, reason: str, writer: CatalogWriter, catalog: LiveCatalog
+) -> None:
+    result = write_one(writer, patch("p06", price=9.0), operation, delete("p07"))
+    assert result.accepted == 2
+    assert [item.index for item in result.rejected] == [1]
+    assert result.rejected[0].reason.startswith(reason)
+    catalog.refresh()
+    untouched = catalog.product("p04")
+    assert untouched is not None
+    assert (untouched.title, untouched.price) == ("Small frozen pizza", 5.0)
+    assert catalog.product("p07") is None
+
+
+def test_nan_price_costs_its_operation_only(writer: CatalogWriter, state: SqliteStateStore) -> None:
+    written_by_python = json.dumps([upsert("x", "Bread", price=float("nan")), upsert("y", "Rye bread")]).encode()
+    [result] = writer.write([written_by_python])
+    assert isinstance(result, WriteResult)
+    assert [(item.index, item.reason) for item in result.rejected] == [
+        (0, "price: must be a finite number from 0 to 1e15, got nan; leave it out where it is not known")
+    ]
+    assert [change.product_id for change in state.product_changes_since(0)] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (b"{", "OPERATIONS: must be valid JSON in UTF-8"),
+        (b"\xff[]", "OPERATIONS: must be valid JSON in UTF-8"),
+        (b"{}", "OPERATIONS: must be a JSON array of operations, got dict; put a single one in [ ]"),
+        (document(*[delete("p04")] * (MAX_OPERATIONS + 1)), "at most 1000 operations in a call, got 1001"),
+    ],
+    ids=["cut off", "not UTF-8", "one object", "too many"],
+)
+def test_bad_document_is_its_callers_error_and_nobody_elses(bad: bytes, message: str, writer: CatalogWriter) -> None:
+    refused = ModelError("could not be read")
+    answers = writer.write([document(delete("p04")), bad, refused, document(delete("p05"))])
+    assert isinstance(answers[1], InvalidInputError)
+    assert message in str(answers[1])
+    assert answers[2] is refused
+    assert answers[0] == answers[3] == WriteResult(accepted=1, rejected=[], sequence=2)
+
+
+def test_callers_of_a_batch_are_written_in_their_order(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    writer.write([document(patch("p04", price=1.0)), document(patch("p04", price=2.0))])
+    catalog.refresh()
+    product = catalog.product("p04")
+    assert product is not None
+    assert product.price == 2.0
+
+
+@pytest.mark.parametrize("failure", [ModelError("encoder: gone"), RuntimeError("a bug")])
+def test_nothing_is_written_when_the_encoder_fails(
+    failure: Exception, catalog: LiveCatalog, state: SqliteStateStore
+) -> None:
+    writer = CatalogWriter(catalog, state, NotingEncoder(failure))
+    with pytest.raises(type(failure)):
+        writer.write([document(delete("p04"), upsert("new", "Rye bread"))])
+    assert state.product_sequence() == 0
+    catalog.refresh()
+    assert catalog.product("p04") is not None
+    [result] = CatalogWriter(catalog, state, NotingEncoder()).write([document(delete("p04"))])
+    assert result == WriteResult(accepted=1, rejected=[], sequence=1), "the next write is not harmed"
+
+
+class RefusingStore:
+    """Can be read, cannot be written."""
+
+    def product_sequence(self) -> int:
+        return 0
+
+    def product_changes_since(self, sequence: int) -> list[ProductChange]:
+        return []
+
+    def append_product_changes(self, changes: Sequence[ProductChange]) -> int:
+        raise StateError("state: the disk is full")
+
+
+def test_nothing_is_acknowledged_when_state_refuses(ingest_snapshot: Path, encoder: NotingEncoder) -> None:
+    state: Any = RefusingStore()
+    catalog = LiveCatalog(Snapshot(ingest_snapshot), state)
+    with pytest.raises(StateError, match="the disk is full"):
+        CatalogWriter(catalog, state, encoder).write([document(delete("p04"))])
+    assert catalog.product("p04") is not None
+
+
+def test_long_write_is_encoded_in_batches_of_similar_length(
+    writer: CatalogWriter, catalog: LiveCatalog, encoder: NotingEncoder
+) -> None:
+    titles = [f"Bread {'of rye ' * (number % 7)}number {number}" for number in range(2 * ENCODE_BATCH + 3)]
+    write_one(writer, *[upsert(f"new{number}", title) for number, title in enumerate(titles)])
+    assert [len(batch) for batch in encoder.batches] == [ENCODE_BATCH, ENCODE_BATCH, 3]
+    assert [len(text) for text in encoder.texts] == sorted(len(text) for text in encoder.texts)
+    catalog.refresh()
+    for number, title in enumerate(titles):
+        expected = stores.HashEncoder().encode([title])[0]
+        np.testing.assert_array_equal(vector_of(catalog, f"new{number}"), expected)
+
+
+def test_text_that_several_products_share_is_encoded_once(writer: CatalogWriter, encoder: NotingEncoder) -> None:
+    write_one(writer, upsert("a", "Rye bread"), upsert("b", "Rye bread"))
+    assert encoder.texts == ["Rye bread"]
+
+
+def test_nothing_to_write_reports_where_the_log_is(writer: CatalogWriter, encoder: NotingEncoder) -> None:
+    write_one(writer, delete("p04"))
+    assert writer.write([b"[]"]) == [WriteResult(accepted=0, rejected=[], sequence=1)]
+    assert encoder.batches == []

@@ -111,4 +111,5 @@ def open_state(url: str, *, busy_timeout_s: float = 10.0) -> StateStore:
         raise StateError(f"state: must be sqlite:PATH, got {given}; write for example sqlite:var/state.db")
     from mercato.state.sqlite import SqliteStateStore
 
-    return SqliteStateStore(rest, busy_timeout_s=busy_timeout_s)
+    # sqlite:///var/state.db, as other programs write it, means the same as sqlite:/var/state.db
+    return SqliteStateStore(rest.removeprefix("//"), busy_timeout_s=busy_timeout_s)

@@ -1,4 +1,4 @@
-"""A small shop for tests: real products, events, state and snapshots; only the encoder is a stand-in for the network."""
+"""A small shop for tests: real products, events, state and snapshots; only the encoder stands in for the network."""
 
 from __future__ import annotations
 

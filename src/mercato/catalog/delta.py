@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,24 @@ from mercato.catalog.product import Product
 from mercato.filters import Filter, matches
 
 Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 
 _FIRST_CAPACITY = 64
+_MASKS_KEPT = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postings:
+    """Where a term occurs.
+
+    Attributes:
+        entries: the entries that have it, ascending.
+        counts: how often each has it.
+    """
+
+    entries: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
 
 
 class Delta:
@@ -23,7 +39,8 @@ class Delta:
     Attributes:
         products: the product of each entry; None for a deletion.
         documents: its JSON document.
-        replaced_rows: the snapshot row that the entry's product had; -1 for a new product.
+        postings: the entries of each term, superseded ones too.
+        fields: full names of the attributes that some product has, as filters call them.
     """
 
     def __init__(self, dimension: int, list_terms: Callable[[Product], list[str]]) -> None:
@@ -36,11 +53,14 @@ class Delta:
         self._list_terms = list_terms
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._encoded = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._lengths = np.zeros(_FIRST_CAPACITY, np.float32)
         self.products: list[Product | None] = []
         self.documents: list[bytes] = []
-        self.replaced_rows: list[int] = []
-        self.term_counts: list[dict[str, int]] = []
-        self._filter_masks: dict[str, Bool] = {}
+        self.postings: dict[str, Postings] = {}
+        self.fields: set[str] = set()
+        self._filter_masks: dict[Filter, Bool] = {}
 
     def __len__(self) -> int:
         """Return the number of entries, alive or not."""
@@ -48,8 +68,23 @@ class Delta:
 
     @property
     def vectors(self) -> Float32:
-        """float32 [entries, dimension]; zeros for a deletion."""
+        """float32 [entries, dimension]; zeros where there is none."""
         return self._vectors[: len(self)]
+
+    @property
+    def encoded(self) -> Bool:
+        """Which entries have a vector: bool [entries]."""
+        return self._encoded[: len(self)]
+
+    @property
+    def replaced_rows(self) -> Int32:
+        """The snapshot row that each entry's product had, -1 for a new product: int32 [entries]."""
+        return self._replaced_rows[: len(self)]
+
+    @property
+    def lengths(self) -> Float32:
+        """How many terms each entry has, repeated ones counted: float32 [entries]."""
+        return self._lengths[: len(self)]
 
     @property
     def alive(self) -> Bool:
@@ -67,33 +102,38 @@ class Delta:
         """
         place = len(self)
         if place == len(self._alive):
-            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-            self._alive = np.concatenate([self._alive, np.zeros_like(self._alive)])
+            for name in ("_vectors", "_alive", "_encoded", "_replaced_rows", "_lengths"):
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
         if vector is not None:
             self._vectors[place] = vector
+        self._encoded[place] = vector is not None
         self._alive[place] = product is not None
+        self._replaced_rows[place] = replaced_row
         self.products.append(product)
         self.documents.append(document)
-        self.replaced_rows.append(replaced_row)
-        self.term_counts.append(dict(Counter(self._list_terms(product))) if product is not None else {})
+        if product is not None:
+            terms = self._list_terms(product)
+            self._lengths[place] = len(terms)
+            for term, count in Counter(terms).items():
+                postings = self.postings.setdefault(term, Postings())
+                postings.entries.append(place)
+                postings.counts.append(count)
+            self.fields.update(f"attributes.{key}" for key in product.attributes)
 
     def retire(self, entry: int) -> None:
         """Mark an entry as superseded."""
         self._alive[entry] = False
 
     def passing(self, condition: Filter | None) -> Bool:
-        """Return which entries are alive and pass a filter: bool [entries].
-
-        Raises:
-            InvalidInputError: the filter names a field in a way that does not fit it.
-        """
+        """Return which entries are alive and pass a filter, one that the snapshot accepts: bool [entries]."""
         if condition is None:
             return self.alive.copy()
-        known = self._filter_masks.get(condition.text, np.zeros(0, np.bool_))
+        known = self._filter_masks.get(condition, np.zeros(0, np.bool_))
         if len(known) < len(self):
             fresh = [product is not None and matches(condition, product) for product in self.products[len(known) :]]
             known = np.concatenate([known, np.array(fresh, np.bool_)])
-            if len(self._filter_masks) >= 256:
+            if len(self._filter_masks) >= _MASKS_KEPT:
                 self._filter_masks.clear()
-            self._filter_masks[condition.text] = known
+            self._filter_masks[condition] = known
         return known & self.alive

@@ -6,6 +6,7 @@ every process that has read the same changes uses the same numbers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +21,15 @@ from mercato.catalog.features import append_features
 from mercato.catalog.product import Product, parse_product
 from mercato.catalog.snapshot import Snapshot
 from mercato.catalog.terms import list_terms
+from mercato.errors import InvalidInputError, StateError
 from mercato.filters import Filter, evaluate
 from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.stopwords import list_stopwords
 from mercato.state.store import StateStore
+from mercato.state.values import ProductChange
 from mercato.text.words import WordAnalyzer
+
+logger = logging.getLogger(__name__)
 
 Bool = npt.NDArray[np.bool_]
 Int32 = npt.NDArray[np.int32]
@@ -39,7 +44,7 @@ class Allowed:
 
     Attributes:
         rows: bool [snapshot rows]: alive and passing the filter.
-        texts: bool [texts]: texts of which some row passes the filter; None without a filter.
+        texts: bool [texts]: texts of which some row passes the filter, alive or not; None without a filter.
         entries: bool [delta entries]: alive and passing the filter.
         rows_missing: whether some snapshot row is not allowed.
     """
@@ -51,7 +56,7 @@ class Allowed:
 
     def count(self) -> int:
         """Return the number of products."""
-        return int(self.rows.sum()) + int(self.entries.sum())
+        return int(np.count_nonzero(self.rows)) + int(np.count_nonzero(self.entries))
 
 
 class LiveCatalog:
@@ -63,7 +68,13 @@ class LiveCatalog:
         Args:
             snapshot: the snapshot.
             state: where changes are read from; None for a catalogue that does not change.
+
+        Raises:
+            StateError: the snapshot contains changes that this state does not have: what is written to it would get
+                numbers that count as read.
         """
+        if state is not None:
+            _check_sequence(snapshot, state)
         self.snapshot = snapshot
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
@@ -90,23 +101,38 @@ class LiveCatalog:
         if self._state is None:
             return
         for change in self._state.product_changes_since(self._sequence):
-            product = parse_product(orjson.loads(change.document)) if change.document is not None else None
-            self._apply(change.sequence, change.product_id, product, change.document or b"", change.vector)
+            self._apply(change)
+            self._sequence = change.sequence
 
-    def _apply(
-        self, sequence: int, product_id: str, product: Product | None, document: bytes, vector: Float32 | None
-    ) -> None:
-        entry_row = self.base + len(self.delta)
+    def _apply(self, change: ProductChange) -> None:
+        product_id = change.product_id
         original = self.snapshot.row_by_id.get(product_id, -1)
+        product = None
+        if change.document is not None:
+            try:
+                product = parse_product(orjson.loads(change.document))
+            except (InvalidInputError, orjson.JSONDecodeError):
+                # A newer version may have written it; the product stays as it was, and the entry keeps its number.
+                logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
+                self.delta.append(None, b"", None, original)
+                return
+        entry_row = self.base + len(self.delta)
         previous = self._changed_rows.get(product_id, original)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
         if original >= 0:
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
-        self.delta.append(product, document, vector, original)
+        self.delta.append(product, change.document or b"", self._fitting(change), original)
         self._changed_rows[product_id] = entry_row if product is not None else -1
-        self._sequence = sequence
+
+    def _fitting(self, change: ProductChange) -> Float32 | None:
+        """Return a change's vector; None where it has none or an encoder of another dimension made it."""
+        vector, dimension = change.vector, self.snapshot.manifest.dimension
+        if vector is None or vector.shape == (dimension,):
+            return vector
+        logger.error("change %d has a vector of %d numbers, not %d", change.sequence, len(vector), dimension)
+        return None
 
     def row_of(self, product_id: str) -> int:
         """Return the row of a product, or -1 if there is none."""
@@ -154,15 +180,15 @@ class LiveCatalog:
         """Return the snapshot rows whose learned signals hold for rows, int32 [n]; -1 for new products."""
         if not len(self.delta):
             return rows
-        replaced = np.array(self.delta.replaced_rows, np.int32)
-        return np.where(rows < self.base, rows, replaced[np.maximum(rows - self.base, 0)]).astype(np.int32)
+        replaced = self.delta.replaced_rows[np.maximum(rows - self.base, 0)]
+        return np.where(rows < self.base, rows, replaced).astype(np.int32)
 
     def features(self) -> ProductFeatures:
         """Return what the ranker reads of each product, over all rows."""
         if self._features_entries < len(self.delta):
             fresh = range(self._features_entries, len(self.delta))
             entries: Iterable[tuple[Product | None, int]] = (
-                (self.delta.products[e], self.delta.replaced_rows[e]) for e in fresh
+                (self.delta.products[e], int(self.delta.replaced_rows[e])) for e in fresh
             )
             self._features = append_features(self._features, list(entries), self.snapshot.settings)
             self._features_entries = len(self.delta)
@@ -182,6 +208,29 @@ class LiveCatalog:
         return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)
 
     def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool]:
-        rows = evaluate(condition, self.snapshot.columns)
-        texts = np.logical_or.reduceat(rows[self.snapshot.texts.rows], self.snapshot.texts.bounds[:-1])
-        return rows, texts
+        rows = evaluate(condition, self.snapshot.columns, self.delta.fields)
+        return rows, self.texts_of(rows)
+
+    def texts_of(self, rows: Bool) -> Bool:
+        """Return which texts some row of a mask has, bool [texts].
+
+        Args:
+            rows: bool [snapshot rows].
+        """
+        layout = self.snapshot.texts
+        texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
+        return texts
+
+
+def _check_sequence(snapshot: Snapshot, state: StateStore) -> None:
+    built = snapshot.manifest.product_sequence
+    try:
+        last = state.product_sequence()
+    except StateError:
+        logger.warning("state cannot be read yet; going on without its changes")
+        return
+    if last < built:
+        raise StateError(
+            f"state: holds {last} product changes, but catalogue {snapshot.folder} contains {built}; serve the state "
+            "it was built with, or build it again with `mercato index ... --state URL`"
+        )

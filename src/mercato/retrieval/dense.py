@@ -68,16 +68,18 @@ class DenseIndex:
         scores, texts = self._index.search(queries, k, params=parameters)
         return scores, texts
 
-    def search_allowed(self, query: Float32, k: int, allowed: Bool) -> tuple[Float32, Int64]:
+    def search_allowed(self, query: Float32, k: int, allowed: Bool, *, exact: bool = False) -> tuple[Float32, Int64]:
         """Find the allowed texts nearest to one query.
 
         Args:
             query: float32 [dimension].
             k: how many.
             allowed: bool [texts].
+            exact: compare with every allowed text, however many there are.
 
         Returns:
-            Scores float32 [m] descending and text numbers int64 [m], m <= k.
+            Scores float32 [m] descending and text numbers int64 [m]; m = min(k, allowed texts) where the search is
+            exact, else m <= k.
         """
         allowed_count = int(np.count_nonzero(allowed))
         k = min(k, allowed_count)
@@ -85,7 +87,7 @@ class DenseIndex:
             return np.zeros(0, np.float32), np.zeros(0, np.int64)
         bits = np.packbits(allowed, bitorder="little")
         selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-        if allowed_count <= EXACT_LIMIT:
+        if exact or allowed_count <= EXACT_LIMIT:
             scores, texts = self._storage.search(query[None], k, params=faiss.SearchParameters(sel=selector))
         else:
             breadth = min(int(max(EF_SEARCH, k) * self.count / allowed_count), MAX_EF_SEARCH)

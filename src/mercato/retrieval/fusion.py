@@ -51,7 +51,8 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
 
     Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
     """
-    rows, inverse = np.unique(np.concatenate([item.rows for item in lists]), return_inverse=True)
+    held = [np.zeros(0, np.int32), *(item.rows for item in lists)]
+    rows, inverse = np.unique(np.concatenate(held), return_inverse=True)
     scores = np.zeros((len(lists), len(rows)), np.float32)
     ranks = np.zeros((len(lists), len(rows)), np.int32)
     fused = np.zeros(len(rows), np.float64)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
+from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.retrieval import sources
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
@@ -64,7 +65,8 @@ def starting_products(case: Case) -> tuple[Int32, npt.NDArray[np.float32]]:
     """
     if len(case.seeds):
         return case.seeds, np.ones(len(case.seeds), np.float32)
-    return sources.recent_products(case.history.rows)
+    telling = TYPE_WEIGHTS[case.history.type] > 0
+    return sources.recent_products(case.history.rows[telling])
 
 
 def popular_rows(catalog: LiveCatalog, case: Case, count: int) -> Int32:

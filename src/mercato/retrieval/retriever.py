@@ -26,11 +26,10 @@ logger = logging.getLogger(__name__)
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
 HISTORY_LIMIT = 1000
 """Events of a history that are read."""
-_DEEPER = 8
-"""Factor of a second dense search, where deleted products left too few."""
 
 
 class Retriever:
@@ -161,37 +160,45 @@ class Retriever:
         """Search the dense index: one call for all probes without a filter, one for each with."""
         lists: list[RankedList | None] = [None] * len(cases)
         index = self.catalog.snapshot.dense
-        open_cases = [(p, case, case.probe) for p, case in enumerate(cases) if case.allowed.texts is None]
-        probes = [(place, case, probe) for place, case, probe in open_cases if probe is not None]
-        if probes:
-            scores, texts = index.search(np.stack([probe for _, _, probe in probes]), CANDIDATES)
-            for (place, case, probe), row_scores, row_texts in zip(probes, scores, texts, strict=True):
-                item = self._expand_texts(case, probe, row_scores, row_texts)
-                if len(item.rows) < min(CANDIDATES, int(case.allowed.rows.sum())):
-                    deep_scores, deep_texts = index.search(probe[None], CANDIDATES * _DEEPER)
-                    item = self._expand_texts(case, probe, deep_scores[0], deep_texts[0])
-                lists[place] = item
-        for place, case in enumerate(cases):
-            if case.probe is not None and case.allowed.texts is not None:
-                row_scores, row_texts = index.search_allowed(case.probe, CANDIDATES, case.allowed.texts)
-                lists[place] = self._expand_texts(case, case.probe, row_scores, row_texts)
+        probes = [(place, case, case.probe) for place, case in enumerate(cases) if case.probe is not None]
+        unfiltered = [(place, case, probe) for place, case, probe in probes if case.allowed.texts is None]
+        # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
+        depth = CANDIDATES * 2 if len(self.catalog.delta) else CANDIDATES
+        if unfiltered:
+            scores, texts = index.search(np.stack([probe for _, _, probe in unfiltered]), depth)
+            for (place, case, probe), row_scores, row_texts in zip(unfiltered, scores, texts, strict=True):
+                lists[place] = self._list_nearest(case, probe, row_scores, row_texts)
+        for place, case, probe in probes:
+            if case.allowed.texts is not None:
+                row_scores, row_texts = index.search_allowed(probe, depth, case.allowed.texts)
+                lists[place] = self._list_nearest(case, probe, row_scores, row_texts)
         return lists
 
-    def _expand_texts(self, case: Case, probe: Float32, scores: Float32, texts: npt.NDArray[np.int64]) -> RankedList:
-        """Turn texts into the rows that have them, join the delta's rows, keep the best."""
+    def _list_nearest(self, case: Case, probe: Float32, scores: Float32, texts: Int64) -> RankedList:
+        """Turn the nearest texts into the rows that have them, join the delta's rows, keep the best."""
+        rows, row_scores = self._expand_texts(case, scores, texts)
+        if len(rows) < CANDIDATES and len(rows) < np.count_nonzero(case.allowed.rows):
+            # Products that are gone took most places, or the graph walk ended early: compare with all that are left.
+            left = self.catalog.texts_of(case.allowed.rows)
+            scores, texts = self.catalog.snapshot.dense.search_allowed(probe, CANDIDATES, left, exact=True)
+            rows, row_scores = self._expand_texts(case, scores, texts)
+        delta = self.catalog.delta
+        entries = np.flatnonzero(case.allowed.entries & delta.encoded)
+        if len(entries):
+            rows = np.concatenate([rows, (entries + self.catalog.base).astype(np.int32)])
+            row_scores = np.concatenate([row_scores, (delta.vectors @ probe)[entries]])
+            best = np.argsort(-row_scores, kind="stable")[:CANDIDATES]
+            rows, row_scores = rows[best], row_scores[best]
+        return RankedList(rows=rows, scores=row_scores.astype(np.float32))
+
+    def _expand_texts(self, case: Case, scores: Float32, texts: Int64) -> tuple[Int32, Float32]:
+        """Return the allowed rows of texts, at most `CANDIDATES`, and their scores."""
         layout = self.catalog.snapshot.texts
         hit = texts >= 0
         positions, origin = expand_groups(texts[hit], layout.bounds)
         rows = layout.rows[positions]
         keep = np.flatnonzero(case.allowed.rows[rows])[:CANDIDATES]
-        rows, row_scores = rows[keep], scores[hit][origin[keep]]
-        entries = np.flatnonzero(case.allowed.entries)
-        if len(entries):
-            rows = np.concatenate([rows, (entries + self.catalog.base).astype(np.int32)])
-            row_scores = np.concatenate([row_scores, self.catalog.delta.vectors[entries] @ probe])
-            best = np.argsort(-row_scores, kind="stable")[:CANDIDATES]
-            rows, row_scores = rows[best], row_scores[best]
-        return RankedList(rows=rows, scores=row_scores.astype(np.float32))
+        return rows[keep], scores[hit][origin[keep]]
 
 
 def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> Retrieved:

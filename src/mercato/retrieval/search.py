@@ -54,7 +54,7 @@ def score_words(catalog: LiveCatalog, case: Case) -> Float32:
     if case.allowed.rows_missing:
         scores[~case.allowed.rows] = 0.0
     if len(case.allowed.entries):
-        changed = words.score_other(terms, catalog.delta.term_counts)
+        changed = words.score_other(terms, catalog.delta.postings, catalog.delta.lengths)
         changed[~case.allowed.entries] = 0.0
         scores = np.concatenate([scores, changed])
     return scores

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.request import Placement, Source
@@ -38,12 +39,14 @@ WEIGHTS: dict[Placement, dict[Source, float]] = {
 def rank_repeats(history: History, now: float, weight: float) -> RankedList:
     """Rank the history's own products by frequency and recency.
 
-    Score of a product: sum over its events of 0.5 ** (age / 60 days).
+    Score of a product: sum over its events of type weight * 0.5 ** (age / 60 days); what has none is left out.
     """
-    keep = history.rows >= 0
+    type_weights = TYPE_WEIGHTS[history.type]
+    keep = (history.rows >= 0) & (type_weights > 0)
     rows, inverse = np.unique(history.rows[keep], return_inverse=True)
     age_days = np.maximum(now - history.time[keep], 0.0) / _SECONDS_PER_DAY
-    scores = np.bincount(inverse, 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS), len(rows)).astype(np.float32)
+    event_scores = type_weights[keep] * 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS)
+    scores = np.bincount(inverse, event_scores, len(rows)).astype(np.float32)
     order = np.argsort(-scores, kind="stable")[:CANDIDATES]
     return RankedList(rows=rows[order].astype(np.int32), scores=scores[order], weight=weight)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import bm25s
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from bm25s.tokenization import Tokenized
 
+from mercato.catalog.delta import Postings
 from mercato.errors import SnapshotError
 
 Float32 = npt.NDArray[np.float32]
@@ -56,26 +57,28 @@ class WordIndex:
         scores: Float32 = self._bm25.get_scores_from_ids(known)
         return scores
 
-    def score_other(self, terms: Sequence[str], term_counts: Sequence[dict[str, int]]) -> Float32:
+    def score_other(self, terms: Sequence[str], postings: Mapping[str, Postings], lengths: Float32) -> Float32:
         """Score documents that are not in the index as if they were, with the index's statistics.
 
         BM25 as Lucene has it: sum over terms of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b l / L)),
         N documents, df of them with the term, l the document's length, L the average (Kamphuis et al. 2020).
 
         Args:
-            terms: the query's terms.
-            term_counts: for each document, how often each term occurs in it.
+            terms: the query's terms; one that is repeated counts as often, as in the index.
+            postings: for each term the documents that have it.
+            lengths: float32 [documents], terms of each document.
 
         Returns:
-            float32 [documents].
+            float32 [documents]; 0 where no term occurs.
         """
-        scores = np.zeros(len(term_counts), np.float32)
-        weights = {term: self._inverse_document_frequency(term) for term in terms}
-        for position, counts in enumerate(term_counts):
-            if not any(term in counts for term in terms):
+        scores = np.zeros(len(lengths), np.float32)
+        for term in terms:
+            found = postings.get(term)
+            if found is None:
                 continue
-            norm = K1 * (1 - B + B * sum(counts.values()) / self.average_length)
-            scores[position] = sum(weights[t] * counts[t] / (counts[t] + norm) for t in terms if t in counts)
+            places, counts = np.array(found.entries), np.array(found.counts, np.float32)
+            norms = K1 * (1 - B + B * lengths[places] / self.average_length)
+            scores[places] += self._inverse_document_frequency(term) * counts / (counts + norms)
         return scores
 
     def _inverse_document_frequency(self, term: str) -> float:

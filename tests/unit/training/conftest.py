@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
 from mercato.ranker.history import PURCHASE
 from mercato.state.values import EventTable
+
+# The networks of these tests are tiny: threads cost more than they save, the more so on a busy machine.
+torch.set_num_threads(1)
 
 DAY = 86_400.0
 START = 17_000 * DAY

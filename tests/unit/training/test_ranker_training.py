@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mercato.catalog.snapshot import Snapshot
+from mercato.errors import DataError
+from mercato.ranker.features import FEATURE_NAMES
+from mercato.state.values import EventTable
+from training.__main__ import app
+from training.fit import FitOptions
+from training.model import load_ranker
+from training.prepare import DataOptions
+from training.ranker import train_ranker
+
+DATA = DataOptions(searches=400, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)
+
+
+def train(snapshot: Snapshot, events: EventTable, encoder: Any, out: Path, data: DataOptions = DATA) -> dict[str, Any]:
+    lines: list[str] = []
+    metrics = train_ranker(
+        snapshot, events, encoder, out,
+        data_options=data, fit_options=FitOptions(epochs=4, batch_size=32),
+        report=lambda what, done, total: None, say=lines.append,
+    )  # fmt: skip
+    assert lines[0].startswith("epoch 0")
+    return metrics
+
+
+def test_training_beats_the_order_before_it_and_writes_what_it_did(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    metrics = train(snapshot, events, encoder, tmp_path / "out")
+    # Shoppers mostly buy favourites, so knowing them must help every search.
+    gain = metrics["results"]["search"]["ranker - order of retrieval"]["ndcg@10"]
+    assert gain["low"] > 0.1
+    assert set(metrics["results"]["recommend"]) >= {"order of retrieval", "most bought, then popular", "ranker"}
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == metrics
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "Search: by nDCG@10 the ranker is better than order of retrieval" in card
+    assert metrics["split"]["test"][:10] in card
+    network, config = load_ranker(tmp_path / "out")
+    assert config.feature_names == FEATURE_NAMES
+    assert config.dimension == encoder.dimension
+    assert not network.training
+
+
+def test_stretches_without_orders_are_named(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    endless = DataOptions(train_days=5, validation_days=1e-6, test_days=20.9)
+    with pytest.raises(DataError, match="validation has none.*--validation-days"):
+        train(snapshot, events, encoder, tmp_path, endless)
+
+
+def test_a_state_without_purchases_is_refused(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    anonymous = replace(events, user=np.full(len(events), -1, np.int32))
+    with pytest.raises(DataError, match="mercato events import"):
+        train(snapshot, anonymous, encoder, tmp_path)
+
+
+def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["ranker", "--catalog", str(tmp_path / "no"), "--state", "sqlite:x", "--encoder", str(tmp_path / "none")]
+    )
+    assert result.exit_code == 1
+    assert "training failed: encoder:" in result.output
+
+
+def test_help_has_an_example() -> None:
+    result = CliRunner().invoke(app, ["ranker", "--help"])
+    assert result.exit_code == 0
+    assert "python -m training ranker" in " ".join(result.output.split())

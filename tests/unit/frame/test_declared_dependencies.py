@@ -1,0 +1,76 @@
+"""Whatever is imported is declared: nothing works only because something else happened to bring it."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LIBRARY = ("src/mercato",)
+DEVELOPMENT = ("export", "training", "demo", "benchmarks", "tests")
+
+# Found beside a model by Triton, or brought by an extra that is declared: tritonclient[grpc] is what grpc comes with.
+BROUGHT = {"triton_python_backend_utils", "c_python_backend_utils", "grpc", "google"}
+
+
+def normalize(name: str) -> str:
+    """Return a distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def read_requirements(section: str) -> set[str]:
+    """Return the distributions that a list of pyproject.toml names.
+
+    Read by pattern, since Python 3.10 has no parser for the format.
+    """
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    body = re.search(rf"^{section} = \[(.*?)\]$", text, flags=re.MULTILINE | re.DOTALL)
+    assert body, f"pyproject.toml has no list {section}"
+    return {normalize(name) for name in re.findall(r'"([A-Za-z0-9_.-]+)', body.group(1))}
+
+
+def list_foreign_imports(folder: str) -> dict[str, str]:
+    """Return top-level module -> a file that imports it, for what is neither ours nor of the standard library."""
+    ours = {path.name for path in REPOSITORY.iterdir()} | {"mercato", "mercato_client"}
+    found = {}
+    for path in sorted((REPOSITORY / folder).rglob("*.py")):
+        beside = {sibling.stem for sibling in path.parent.glob("*.py")}
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            for top in {name.partition(".")[0] for name in names} - beside:
+                if top not in ours | BROUGHT and top not in sys.stdlib_module_names:
+                    found.setdefault(top, str(path.relative_to(REPOSITORY)))
+    return found
+
+
+def find_undeclared(imports: dict[str, str], declared: set[str]) -> dict[str, str]:
+    """Return the imports that no declared distribution provides."""
+    providers = importlib.metadata.packages_distributions()
+    return {
+        module: path
+        for module, path in imports.items()
+        if not {normalize(name) for name in providers.get(module, [module])} & declared
+    }
+
+
+@pytest.mark.parametrize("folder", LIBRARY)
+def test_what_the_library_imports_is_among_its_dependencies(folder: str) -> None:
+    assert find_undeclared(list_foreign_imports(folder), read_requirements("dependencies")) == {}
+
+
+@pytest.mark.parametrize("folder", DEVELOPMENT)
+def test_what_development_imports_is_declared_in_an_extra(folder: str) -> None:
+    sections = ("dependencies", "embedded", "export", "demo", "dev")
+    declared = set().union(*(read_requirements(section) for section in sections))
+    assert find_undeclared(list_foreign_imports(folder), declared) == {}
+
+
+def test_undeclared_imports_are_noticed() -> None:
+    assert find_undeclared({"yaml": "a.py", "numpy": "b.py"}, {"numpy"}) == {"yaml": "a.py"}
+    assert "numpy" in read_requirements("dependencies")
+    assert "pytest" in list_foreign_imports("tests")

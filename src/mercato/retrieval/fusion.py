@@ -63,10 +63,11 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
         scores[source, places] = item.scores
         ranks[source, places] = np.arange(1, len(item.rows) + 1)
         fused[places] += item.weight / (RRF_K + ranks[source, places])
-    order = np.argsort(-fused, kind="stable")
+    rounded = fused.astype(np.float32)  # sums that differ by the order of their terms alone are equal
+    order = np.argsort(-rounded, kind="stable")
     return FusedList(
         rows=rows[order].astype(np.int32),
-        fused=fused[order].astype(np.float32),
+        fused=rounded[order],
         scores=scores[:, order],
         ranks=ranks[:, order],
     )
@@ -75,6 +76,8 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
 def select_top(scores: Float32, k: int) -> Int32:
     """Return the positions of the k highest positive scores, highest first, equal scores by position: int32 [m]."""
     positive = np.flatnonzero(scores > 0)
+    if k <= 0:
+        return np.zeros(0, np.int32)
     if len(positive) > k:
         found = scores[positive]
         limit = np.partition(found, len(found) - k)[len(found) - k]

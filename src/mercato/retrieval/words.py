@@ -44,6 +44,7 @@ class WordIndex:
         self.count: int = statistics["documents"]
         self.average_length: float = statistics["average_length"]
         self._vocabulary: dict[str, int] = self._bm25.vocab_dict
+        self._vocabulary.pop("", None)  # bm25s adds it, with a number that its matrix does not have
         # Plain views of the mapped files: numpy's memmap class makes every slice cost microseconds.
         for name in ("data", "indices", "indptr"):
             self._bm25.scores[name] = self._bm25.scores[name].view(np.ndarray)

@@ -130,7 +130,7 @@ def test_errors_of_single_outcomes_have_their_codes() -> None:
     responses = adapter.serve(pb, [make_request({"WORD": text("x")})] * 3, read_word, lambda _: outcomes, write_word)
     assert [told(response) for response in responses] == [
         ("word", "fine"),
-        ("INVALID_ARG", "FILTER: is wrong; mend"),
+        ("INVALID_ARG", "FILTER: is wrong; mend it"),
         ("UNAVAILABLE", "gone"),
     ]
 

@@ -109,7 +109,7 @@ def _print_results(metrics: dict[str, Any], out: Path) -> None:
             )
             table.add_row(system, *cells)
         console.print(table)
-    console.print(f"wrote {out}; export it: python -m export ranker --training {out}", highlight=False, markup=False)
+    console.print(f"wrote {out}; export it: python -m export ranker --weights {out}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -55,9 +55,30 @@ def encoder(
     _run(work, out=out, as_json=as_json)
 
 
+@app.command(epilog="Example: python -m export ranker --weights var/training/ranker --out var/models/ranker")
+def ranker(
+    weights: Annotated[Path, typer.Option(help="Folder that python -m training ranker --out wrote.")],
+    target: TargetOption = "onnx",
+    out: OutOption = Path("var/models/ranker"),
+    loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Export a trained ranker."""
+
+    def work(report: Callable[[str], None]) -> dict[str, Any]:
+        report("loading PyTorch and weights")
+        from export.pipeline import export_model
+        from export.ranker import DEFAULT_LOADER, describe_ranker
+
+        exportable = describe_ranker(weights, loader=loader or DEFAULT_LOADER)
+        return export_model(exportable, target=target, out=out, parity_source={"lists": "drawn"}, report=report)
+
+    _run(work, out=out, as_json=as_json)
+
+
 def _run(work: Callable[[Callable[[str], None]], dict[str, Any]], *, out: Path, as_json: bool) -> None:
     """Run an export with its progress on standard error, and end with one sentence, whatever happened."""
-    # transformers draws its own bars on the standard error stream
+    # transformers would draw bars of its own into the progress
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     console = Console(stderr=True)
@@ -65,18 +86,18 @@ def _run(work: Callable[[Callable[[str], None]], dict[str, Any]], *, out: Path, 
         with console.status("starting") as status:
 
             def report(line: str) -> None:
-                console.print(line, highlight=False, markup=False)
+                console.print(line, highlight=False, markup=False, soft_wrap=True)
                 status.update(line.strip())
 
             manifest = work(report)
     except MercatoError as exc:
-        console.print(f"export failed: {exc}", style="red", highlight=False, markup=False)
+        console.print(f"export failed: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(1) from exc
     if as_json:
         typer.echo(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     else:
         sizes = ", ".join(f"{name} {record['bytes'] / 1e6:.1f} MB" for name, record in manifest["files"].items())
-        console.print(f"wrote {out}: {sizes}", highlight=False, markup=False)
+        console.print(f"wrote {out}: {sizes}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,14 @@ class SentenceEncoder(torch.nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Encode: int64 [batch, sequence] twice -> float32 [batch, dimension], unit length."""
-        states = self.trunk(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        # Given and not left to the trunk, whose way to the same values is 15 nodes of shape arithmetic in the graph.
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
+        states = self.trunk(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=torch.zeros_like(input_ids),
+            position_ids=positions,
+        ).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
         mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
         return torch.nn.functional.normalize(mean, dim=-1)
@@ -80,6 +87,8 @@ def describe_encoder(
             "pooling": POOLING,
             "normalized": True,
         },
+        heads=int(trunk.config.num_attention_heads),
+        hidden_size=dimension,
         companions={"tokenizer.json": tokenizer_file},
     )
 

@@ -27,8 +27,8 @@ class Exportable:
     Attributes:
         name: the model's name in the model repository: ``encoder``, ``ranker``, ...
         module: takes ``inputs`` by position, in evaluation mode.
-        axes: names of the axes of each input and output, in the order of the module's arguments; an axis whose name is in
-            ``sizes`` is fixed, the others are dynamic. The first one is the batch.
+        axes: names of the axes of each input and output, in the order of the module's arguments; an axis whose name
+            is in ``sizes`` is fixed, the others are dynamic. The first one is the batch.
         inputs: names of the inputs, in the order of the module's arguments.
         outputs: names of the outputs.
         sizes: length of each fixed axis.
@@ -37,6 +37,8 @@ class Exportable:
         source: where the weights come from, as the manifest tells it.
         serving: what the serving side reads from the manifest.
         companions: files to copy beside the model (``tokenizer.json``), by the name they get.
+        heads: attention heads of a transformer, 0 for another model.
+        hidden_size: width of a transformer's token states, 0 for another model.
         batch_size: items in a batch when parity is measured.
     """
 
@@ -51,6 +53,8 @@ class Exportable:
     source: Mapping[str, Any]
     serving: Mapping[str, Any]
     companions: Mapping[str, Path] = field(default_factory=dict)
+    heads: int = 0
+    hidden_size: int = 0
     batch_size: int = 32
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
@@ -80,6 +84,6 @@ def collate(items: Sequence[Tensors]) -> Tensors:
         widest = np.max([array.shape[1:] for array in arrays], axis=0).astype(int).tolist()
         joined = np.zeros((len(arrays), *widest), dtype=arrays[0].dtype)
         for row, array in enumerate(arrays):
-            joined[(row, *(slice(0, length) for length in array.shape[1:]))] = array[0]
+            joined[row][tuple(slice(0, length) for length in array.shape[1:])] = array[0]
         batch[name] = joined
     return batch

@@ -23,8 +23,8 @@ def write_onnx(exportable: Exportable, file: Path) -> None:
     example = collate(exportable.items[:2])
     arguments = tuple(torch.from_numpy(example[name]) for name in exportable.inputs)
     with warnings.catch_warnings():
-        # The tracing exporter is deprecated in favour of the dynamo one, which takes 14 s in place of 2 for the encoder and
-        # names two outputs `embedding`, a file that ONNX Runtime refuses (torch 2.13, onnxscript 0.7).
+        # Deprecated in favour of the dynamo exporter, which takes 14 s in place of 2 for the encoder and names two
+        # values `embedding`: a file that ONNX Runtime refuses (torch 2.13, onnxscript 0.7).
         warnings.simplefilter("ignore")
         torch.onnx.export(
             exportable.module,

@@ -115,6 +115,6 @@ def require_parity(name: str, figures: Sequence[Figure]) -> None:
     failed = [str(figure) for figure in figures if not figure.passed]
     if failed:
         raise ParityError(
-            f"{name}: {'; '.join(failed)}. Nothing was written. Export with --target onnx to serve full precision, or give "
-            "texts like those you serve with --texts"
+            f"{name}: {'; '.join(failed)}. Nothing was written. Export with --target onnx to serve full precision, or "
+            "measure on inputs like those you serve"
         )

@@ -46,6 +46,11 @@ def export_model(
     """
     if target not in TARGETS:
         raise ExportError(f"--target: must be one of {', '.join(TARGETS)}, got {target!r}")
+    if TARGETS[target].precision not in exportable.gates:
+        possible = [name for name, entry in TARGETS.items() if entry.precision in exportable.gates]
+        raise ExportError(
+            f"--target: {exportable.name} has no parity gate for {target}; it can be exported to {', '.join(possible)}"
+        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # Beside the destination, so that the last step is a rename on one file system.
@@ -72,7 +77,7 @@ def _fill(
     chosen = TARGETS[target]
     if chosen.build is not None:
         report(f"building {chosen.file}")
-        chosen.build(source, folder / chosen.file)
+        chosen.build(exportable, source, folder / chosen.file)
     report(f"running PyTorch on {len(exportable.items)} inputs")
     expected = run_module(exportable)
     parity: dict[str, tuple[Figure, ...]] = {}
@@ -110,6 +115,7 @@ def measure(exportable: Exportable, file: Path, expected: Outputs, *, precision:
     """
     gate = exportable.gates[precision]
     options = ort.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
@@ -121,7 +127,6 @@ def measure(exportable: Exportable, file: Path, expected: Outputs, *, precision:
         )
 
     batched = run(exportable.batch_size, len(exportable.items))
-    # A short batch at the end would compare another padding; whole batches only need whole items.
     alone = run(1, min(ALONE_ITEMS, len(exportable.items)))
     return (
         *gate.compare(expected, batched, what="reference"),

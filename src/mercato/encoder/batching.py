@@ -34,6 +34,25 @@ def order_by_length(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.argsort(lengths, kind="stable").astype(np.int64)
 
 
+def split_by_tokens(lengths: npt.NDArray[np.int64], limit: int) -> list[npt.NDArray[np.int64]]:
+    """Split texts into groups of similar length that hold, padding included, at most a number of tokens.
+
+    Args:
+        lengths: int64 [texts], tokens of each.
+        limit: most tokens in a group, ``texts * longest``; a single text above it is a group of its own.
+
+    Returns:
+        Positions of the texts of each group, from the shortest texts to the longest; each position once.
+    """
+    order = np.argsort(lengths, kind="stable").astype(np.int64)
+    starts = [0]
+    for end, length in enumerate(lengths[order]):
+        # Lengths rise, so the text at hand is the longest of its group.
+        if (end + 1 - starts[-1]) * length > limit and end > starts[-1]:
+            starts.append(end)
+    return np.split(order, starts[1:]) if len(order) else []
+
+
 def iterate_batches(encode: Encode, texts: Sequence[str], *, batch_size: int, workers: int) -> Iterator[EncodedBatch]:
     """Encode texts in batches of similar length.
 

@@ -50,7 +50,8 @@ class TextTokenizer:
             texts: the texts. An empty one has its two special tokens. Lone surrogates are read as ``?``.
 
         Returns:
-            ``input_ids`` and ``attention_mask``, both int64 [texts, longest], padded on the right with 0. No text: [0, 0].
+            ``input_ids`` and ``attention_mask``, both int64 [texts, longest], padded on the right with 0. No
+            text: [0, 0].
         """
         encodings = self._tokenizer.encode_batch_fast([self._clean(text) for text in texts])
         longest = max((len(encoding.ids) for encoding in encodings), default=0)

@@ -1,0 +1,101 @@
+"""The ranker: query, history, candidate vectors and features to scores."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from export.errors import ExportError, WeightsError
+from export.exportable import Exportable, Tensors
+from export.parity import DifferenceGate
+from mercato.encoder.manifest import hash_file
+
+# What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the
+# other way round, and a shop may name a network of its own.
+DEFAULT_LOADER = "training.model:load_ranker"
+PARITY_LISTS = 96
+PARITY_CANDIDATES = 64
+LARGEST_DIFFERENCE = 1e-4
+SEED = 20240229
+
+
+def describe_ranker(folder: Path, *, loader: str = DEFAULT_LOADER) -> Exportable:
+    """Load a trained ranker and describe how to export it.
+
+    Args:
+        folder: what training wrote.
+        loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config, which has
+            ``feature_names`` and ``dimension``. The network's buffers ``mean`` and ``scale`` standardise features.
+
+    Raises:
+        WeightsError: the folder holds no file of weights.
+        ExportError: there is no such function.
+    """
+    network, config = _find_loader(loader)(folder)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise WeightsError(f"--weights: {folder} has no .safetensors file; train one with python -m training ranker")
+    dimension, feature_count = int(config.dimension), len(config.feature_names)
+    vector, of_candidates = ("batch", "dimension"), ("batch", "candidates")
+    return Exportable(
+        name="ranker",
+        module=network,
+        inputs=("query", "history", "candidates", "features"),
+        outputs=("score",),
+        axes={
+            "query": vector,
+            "history": vector,
+            "candidates": (*of_candidates, "dimension"),
+            "features": (*of_candidates, "feature"),
+            "score": of_candidates,
+        },
+        sizes={"dimension": dimension, "feature": feature_count},
+        items=_sample_lists(dimension, network.get_buffer("mean"), network.get_buffer("scale")),
+        gates={"fp32": DifferenceGate(maximum=LARGEST_DIFFERENCE)},
+        source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
+        serving={"dimension": dimension, "feature_names": list(config.feature_names)},
+    )
+
+
+def _find_loader(name: str) -> Any:
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as exc:
+        raise ExportError(
+            f"--loader: {name!r} must be MODULE:FUNCTION of a function that can be imported: {exc}"
+        ) from exc
+
+
+def _sample_lists(dimension: int, mean: torch.Tensor, scale: torch.Tensor) -> list[Tensors]:
+    """Draw candidate lists: unit vectors near the query, features spread as those of training.
+
+    Every third list has no query and every fourth no history, as recommendations and newcomers have it.
+    """
+    random = np.random.default_rng(SEED)
+    center = mean.numpy()
+    spread = np.divide(1, scale.numpy(), out=np.ones_like(center), where=scale.numpy() > 0)
+    lists: list[Tensors] = []
+    for number in range(PARITY_LISTS):
+        query, history = (_unit(random.standard_normal((1, dimension))) for _ in range(2))
+        noise = random.standard_normal((1, PARITY_CANDIDATES, dimension))
+        features = center + spread * random.standard_normal((1, PARITY_CANDIDATES, len(center)))
+        lists.append(
+            {
+                "query": query * np.float32(number % 3 > 0),
+                "history": history * np.float32(number % 4 > 0),
+                "candidates": _unit(query[:, None] * 10 + noise),
+                "features": features.astype(np.float32),
+            }
+        )
+    return lists
+
+
+def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    unit: npt.NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    return unit

@@ -15,6 +15,9 @@ DEVELOPMENT = ("export", "training", "demo", "benchmarks", "tests")
 # Found beside a model by Triton, or brought by an extra that is declared: tritonclient[grpc] is what grpc comes with.
 BROUGHT = {"triton_python_backend_utils", "c_python_backend_utils", "grpc", "google"}
 
+# Python 3.10 does not find the distribution of a module that has no top_level.txt.
+PROVIDERS = {"faiss": ["faiss-cpu"]}
+
 
 def normalize(name: str) -> str:
     """Return a distribution's name as PEP 503 compares it."""
@@ -50,7 +53,7 @@ def list_foreign_imports(folder: str) -> dict[str, str]:
 
 def find_undeclared(imports: dict[str, str], declared: set[str]) -> dict[str, str]:
     """Return the imports that no declared distribution provides."""
-    providers = importlib.metadata.packages_distributions()
+    providers = {**PROVIDERS, **importlib.metadata.packages_distributions()}
     return {
         module: path
         for module, path in imports.items()

@@ -18,9 +18,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import typer
 from rich.console import Console
 
+from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.load_generator import find_load_generator
 from benchmarks.perf import Inputs, Load
@@ -237,4 +237,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.load_generator import LoadGenerator, find_load_generator
 from benchmarks.record import write_record
@@ -191,4 +192,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

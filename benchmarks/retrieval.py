@@ -14,6 +14,7 @@ import numpy.typing as npt
 import typer
 from rich.console import Console
 
+from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.record import summarize, write_record
 from benchmarks.store import (
@@ -136,4 +137,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -15,6 +15,7 @@ import tritonclient.grpc as triton
 import typer
 from rich.console import Console
 
+from benchmarks.command import run_command
 from benchmarks.load_generator import LoadGenerator, find_load_generator
 from benchmarks.perf import Load, run_load
 from benchmarks.record import summarize, write_record
@@ -147,4 +148,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

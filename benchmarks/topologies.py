@@ -9,9 +9,9 @@ from collections import defaultdict
 from contextlib import ExitStack
 from typing import Any
 
-import typer
 from rich.console import Console
 
+from benchmarks.command import run_command
 from benchmarks.load_generator import find_load_generator
 from benchmarks.perf import Load
 from benchmarks.record import write_record
@@ -87,4 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -1,0 +1,20 @@
+"""Benchmarks as commands: what cannot be measured is said in one message, not in a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from benchmarks.errors import BenchmarkError
+from mercato.errors import MercatoError
+
+
+def run_command(function: Callable[..., None]) -> None:
+    """Run a benchmark's function as a command line; end with status 1 and a message where it cannot measure."""
+    try:
+        typer.run(function)
+    except (BenchmarkError, MercatoError) as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        sys.exit(1)

@@ -1,7 +1,8 @@
 """Writing the log of events: codes for ids, one record for each event, known ones left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,13 @@ from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import KEY_BYTES, key_of_event_id, random_key
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state.id_codes import IdCoder
+from mercato.state.insert import insert_columns
 from mercato.state.record import RECORD, Records, split_records
 from mercato.state.schema import ID_TABLES
 from mercato.state.session import Session
 from mercato.state.values import AppendResult
+
+Keys: TypeAlias = npt.NDArray[np.uint8]
 
 _ID_FIELDS = ("user", "visitor", "product", "order")  # of a record, in the order of ID_TABLES
 
@@ -25,13 +29,13 @@ class EventRows:
 
     Attributes:
         records: RECORD [n]; their sequence numbers are set when they are written.
-        keys: n keys of 16 bytes.
+        keys: uint8 [n, 16].
         texts: for each event its ``event_id`` and ``context`` (JSON), None where not given; None where no event has
             either.
     """
 
     records: Records
-    keys: list[bytes]
+    keys: Keys
     texts: list[tuple[str | None, str | None]] | None
 
 
@@ -71,7 +75,7 @@ class EventCoder:
         texts: list[tuple[str | None, str | None]] = [
             (event.event_id or None, context) for event, context in zip(events, contexts, strict=True)
         ]
-        return EventRows(records, keys, texts)
+        return EventRows(records, np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES), texts)
 
     def code_batch(self, batch: EventBatch) -> EventRows:
         """Turn a batch of columns into rows."""
@@ -91,7 +95,7 @@ class EventCoder:
         order = np.lexsort((records["time"], records["visitor"], records["user"]))
         if texts is not None:
             texts = [texts[row] for row in order.tolist()]
-        return EventRows(records[order], _split_keys(batch.key[order]), texts)
+        return EventRows(records[order], batch.key[order], texts)
 
 
 def write_rows(session: Session, rows: EventRows) -> AppendResult:
@@ -116,32 +120,25 @@ def write_rows(session: Session, rows: EventRows) -> AppendResult:
 
 
 def _insert(session: Session, records: Records, texts: list[tuple[str | None, str | None]] | None) -> None:
-    columns: list[Iterable[object]] = [records["sequence"].tolist(), records["time"].tolist()]
-    names = ["sequence", "time"]
+    columns: dict[str, Sequence[object]] = {"sequence": records["sequence"].tolist(), "time": records["time"].tolist()}
+    # Columns that are all null are left out of the statement: binding values is a good part of an import's time.
     for field in ("user", "visitor"):
         if records[field].any():
-            names.append(field)
-            columns.append([code or None for code in records[field].tolist()])
-    names.append("body")
-    columns.append(split_records(records))
+            columns[field] = [code or None for code in records[field].tolist()]
+    columns["body"] = split_records(records)
     if texts is not None:
-        names += ["event_id", "context"]
-        columns += list(zip(*texts, strict=True))
-    # Columns that are all null are left out of the statement: binding values is a good part of an import's time.
-    session.connection.executemany(
-        f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", zip(*columns, strict=True)
-    )
+        columns["event_id"], columns["context"] = zip(*texts, strict=True)
+    insert_columns(session.connection, "events", columns)
 
 
-def _claim_keys(session: Session, keys: list[bytes], first: int) -> npt.NDArray[np.int64]:
+def _claim_keys(session: Session, keys: Keys, first: int) -> npt.NDArray[np.int64]:
     """Enter keys with the sequence numbers from ``first``; return the positions of those that were not known."""
     # In the order of the index, which is then walked once; equal keys keep their order, so that the first one wins.
-    order = sorted(range(len(keys)), key=keys.__getitem__)
+    high, low = keys.view(">u8").T
+    order = np.lexsort((low, high))
     before = session.connection.total_changes
-    session.connection.executemany(
-        "INSERT OR IGNORE INTO event_keys (key, sequence) VALUES (?, ?)",
-        ((keys[position], first + position) for position in order),
-    )
+    columns = {"key": _split_keys(keys[order]), "sequence": (first + order).tolist()}
+    insert_columns(session.connection, "event_keys", columns, verb="INSERT OR IGNORE")
     claimed = session.connection.total_changes - before
     if claimed == len(keys):
         return np.arange(len(keys))
@@ -150,11 +147,15 @@ def _claim_keys(session: Session, keys: list[bytes], first: int) -> npt.NDArray[
     find = "SELECT sequence FROM event_keys WHERE key = ?"
     execute = session.connection.execute
     return np.array(
-        [position for position, key in enumerate(keys) if execute(find, (key,)).fetchone()[0] == first + position],
+        [
+            position
+            for position, key in enumerate(_split_keys(keys))
+            if execute(find, (key,)).fetchone()[0] == first + position
+        ],
         dtype=np.int64,
     )
 
 
-def _split_keys(keys: npt.NDArray[np.uint8]) -> list[bytes]:
+def _split_keys(keys: Keys) -> list[bytes]:
     raw = keys.tobytes()
     return [raw[start : start + KEY_BYTES] for start in range(0, len(raw), KEY_BYTES)]

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mercato.state.insert import insert_columns
+
 Codes = npt.NDArray[np.uint32]
 
 
@@ -37,9 +39,7 @@ class IdCoder:
             self._look_up(missing)
             made = [name for name in missing if name not in known]
             codes = range(self._last + 1, self._last + 1 + len(made))
-            self._connection.executemany(
-                f"INSERT INTO {self._table} (code, name) VALUES (?, ?)", zip(codes, made, strict=True)
-            )
+            insert_columns(self._connection, self._table, {"code": codes, "name": made})
             known.update(zip(made, codes, strict=True))
             self._last += len(made)
         return [known[name] for name in ids]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.manifest import Manifest
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.errors import StateError
 from mercato.events.event import Event, parse_event
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Placement, RetrievalRequest
@@ -122,6 +123,22 @@ def open_store(path: Path, events: Iterable[Event] = ()) -> SqliteStateStore:
     store = SqliteStateStore(str(path))
     store.append_events(list(events))
     return store
+
+
+class BreakableStore:
+    """A real store that can be taken away: while ``broken`` every call raises what a store raises."""
+
+    def __init__(self, store: SqliteStateStore) -> None:
+        self.broken = False
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.broken:
+                raise StateError("state: cannot be reached")
+            return getattr(self._store, name)(*args, **kwargs)
+
+        return call
 
 
 def no_events() -> EventTable:

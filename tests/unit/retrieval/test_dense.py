@@ -18,7 +18,8 @@ RECALL_AT_100 = 0.98
 
 def make_vectors(count: int = COUNT, seed: int = 0) -> Float32:
     vectors = np.random.default_rng(seed).normal(size=(count, DIMENSION)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 @pytest.fixture(scope="module")

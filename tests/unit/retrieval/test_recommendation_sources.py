@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.ranker.inputs import History
+from mercato.retrieval.request import Placement, Source
+from mercato.retrieval.sources import (
+    CANDIDATES,
+    WEIGHTS,
+    first_allowed,
+    rank_cooccurring,
+    rank_places,
+    rank_repeats,
+    recent_products,
+)
+from mercato.signals.cooccurrence import Cooccurrence
+from tests.stores import DAY, NOW
+
+
+def history(*events: tuple[int, float, str]) -> History:
+    """Events as row, age in days, type."""
+    return History(
+        rows=np.array([row for row, _, _ in events], np.int32),
+        time=np.array([NOW - age * DAY for _, age, _ in events]),
+        type=np.array([EVENT_TYPE_CODES[name] for _, _, name in events], np.uint8),
+        price=np.full(len(events), np.nan, np.float32),
+    )
+
+
+BUY, VIEW = "purchase-complete", "detail-page-view"
+
+
+def test_repeats_are_ranked_by_frequency_and_recency() -> None:
+    ranked = rank_repeats(history((5, 0, BUY), (9, 30, BUY), (5, 60, BUY), (2, 120, BUY)), NOW, 3.0)
+
+    assert ranked.rows.tolist() == [5, 9, 2]
+    assert ranked.scores.tolist() == pytest.approx([1 + 0.5 ** (60 / 60), 0.5 ** (30 / 60), 0.5 ** (120 / 60)])
+    assert ranked.weight == 3.0
+
+
+def test_a_view_counts_less_than_a_purchase_and_a_removal_nothing() -> None:
+    ranked = rank_repeats(
+        history((1, 0, VIEW), (2, 0, "add-to-cart"), (3, 60, BUY), (4, 0, "remove-from-cart"), (-1, 0, BUY)), NOW, 1.0
+    )
+
+    assert ranked.rows.tolist() == [2, 3, 1]
+    assert ranked.scores.tolist() == pytest.approx([0.7, 1.0 * 0.5, 0.3])
+
+
+def test_equal_repeats_are_in_row_order_and_an_event_of_the_future_is_fresh() -> None:
+    ranked = rank_repeats(history((9, -1, BUY), (3, 0, BUY)), NOW, 1.0)
+
+    assert ranked.rows.tolist() == [3, 9]
+    assert ranked.scores.tolist() == [1, 1]
+
+
+def test_no_history_has_no_repeats() -> None:
+    ranked = rank_repeats(History.empty(), NOW, 1.0)
+
+    assert (ranked.rows.tolist(), ranked.scores.tolist()) == ([], [])
+
+
+def test_a_long_history_gives_only_so_many_candidates() -> None:
+    ranked = rank_repeats(history(*((row, row, BUY) for row in range(CANDIDATES + 20))), NOW, 1.0)
+
+    assert ranked.rows.tolist() == list(range(CANDIDATES))
+
+
+def test_recent_products_are_distinct_newest_first() -> None:
+    rows, weights = recent_products(np.array([7, -1, 3, 7, 9, 3], np.int32), limit=3)
+
+    assert rows.tolist() == [7, 3, 9]
+    assert weights.tolist() == pytest.approx([1, 1 / 2**0.5, 1 / 3**0.5])
+    assert recent_products(np.array([7, 3, 9], np.int32), limit=2)[0].tolist() == [7, 3]
+    assert recent_products(np.zeros(0, np.int32))[0].tolist() == []
+
+
+def test_cooccurring_products_are_summed_over_what_was_given() -> None:
+    # 0 goes with 2 (0.5) and 3 (0.4), 1 with 3 (0.3).
+    together = Cooccurrence(
+        indptr=np.array([0, 2, 3, 3, 3]),
+        neighbours=np.array([2, 3, 3], np.int32),
+        scores=np.array([0.5, 0.4, 0.3], np.float32),
+    )
+
+    ranked = rank_cooccurring(together, np.array([0, 1, -1], np.int32), np.array([1, 2, 9], np.float32), 2.0)
+
+    assert ranked.rows.tolist() == [3, 2]
+    assert ranked.scores.tolist() == pytest.approx([0.4 + 2 * 0.3, 0.5])
+
+
+def test_places_become_falling_scores() -> None:
+    ranked = rank_places(np.array([4, 1, 8], np.int32), 0.5)
+
+    assert ranked.scores.tolist() == pytest.approx([1, 1 / 2, 1 / 3])
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(0, 20))
+def test_the_first_allowed(mask: list[bool], count: int) -> None:
+    found = first_allowed(np.array(mask, np.bool_), count)
+
+    assert found.dtype == np.int32
+    assert found.tolist() == [place for place, allowed in enumerate(mask) if allowed][:count]
+
+
+def test_every_placement_weighs_its_sources() -> None:
+    assert WEIGHTS.keys() == set(Placement)
+    assert all(weight > 0 for weights in WEIGHTS.values() for weight in weights.values())
+    assert Source.SIMILAR in WEIGHTS[Placement.CART]
+
+
+def test_labels_are_the_names_on_the_wire() -> None:
+    assert [placement.label for placement in Placement] == ["search", "home-page", "product-page", "cart", "category"]
+    assert (Source.DENSE | Source.WORDS).labels == ["dense", "words"]

@@ -100,17 +100,19 @@ def value_at(column: RawColumn, row: int) -> Any:
 
 
 _MICROSECONDS = pa.timestamp("us")
+_TYPES_OF: dict[pa.DataType, set[type]] = {pa.string(): {str}, pa.int64(): {int}, pa.float64(): {int, float}}
 
 
 def _array_of(values: list[object], *kinds: pa.DataType) -> pa.Array:
-    if any(type(value) is bool for value in values):
-        raise TypeError("truth values, which Arrow would take for numbers")
-    for kind in kinds[:-1]:
-        try:
+    """Make an array of the first type that all values are of; raises where there is none.
+
+    Arrow by itself would take truth values for numbers and cut floats to integers.
+    """
+    found = {type(value) for value in values} - {type(None)}
+    for kind in kinds:
+        if found <= _TYPES_OF[kind]:
             return pa.array(values, type=kind)
-        except _ODD:
-            continue
-    return pa.array(values, type=kinds[-1])
+    raise TypeError(f"values of {len(found)} types")
 
 
 def _times_of_text(text: pa.Array) -> pa.Array:

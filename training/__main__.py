@@ -33,9 +33,9 @@ def ranker(
     encoder: Annotated[Path, typer.Option(help="Exported encoder that the snapshot was built with.")] = Path(
         "var/models/encoder"
     ),
-    searches: Annotated[int, typer.Option(help="Training searches; more is slower and a little better.")] = 12_000,
-    recommendations: Annotated[int, typer.Option(help="Training recommendations.")] = 6_000,
-    epochs: Annotated[int, typer.Option(help="Most passes over the training lists.")] = 5,
+    searches: Annotated[int, typer.Option(help="Training searches; more is slower and a little better.")] = 8_000,
+    recommendations: Annotated[int, typer.Option(help="Training recommendations.")] = 4_000,
+    epochs: Annotated[int, typer.Option(help="Most passes over the training lists.")] = 6,
     train_days: Annotated[float, typer.Option(help="Days of orders to learn from.")] = 28.0,
     validation_days: Annotated[float, typer.Option(help="Days after them that decide when to stop.")] = 14.0,
     test_days: Annotated[float, typer.Option(help="Last days, that are reported.")] = 21.0,
@@ -46,12 +46,17 @@ def ranker(
     progress = Console(stderr=True)
     try:
         with progress.status("loading PyTorch") as status:
+            import torch
+
             from mercato.catalog.snapshot import Snapshot
             from mercato.encoder.onnx_encoder import OnnxEncoder
             from mercato.state.store import open_state
             from training.fit import FitOptions
             from training.prepare import DataOptions
             from training.ranker import train_ranker
+
+            # The network is so small that two threads take longer than one, on a busy machine ten times as long.
+            torch.set_num_threads(1)
 
             def report(what: str, done: int, total: int) -> None:
                 status.update(f"{what} ({done:,} of {total:,})" if total > 1 else what)

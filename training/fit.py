@@ -30,10 +30,10 @@ class FitOptions:
         seed: of the network's start and of the order of lists; the same seed gives the same network.
     """
 
-    epochs: int = 8
+    epochs: int = 6
     patience: int = 2
     batch_size: int = 128
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     seed: int = 17
 

@@ -42,8 +42,8 @@ class DataOptions:
         seed: of every draw.
     """
 
-    searches: int = 20_000
-    recommendations: int = 8_000
+    searches: int = 8_000
+    recommendations: int = 4_000
     width: int = 64
     train_days: float = 28.0
     validation_days: float = 14.0

@@ -57,7 +57,6 @@ def fill_history(result: NDArray[np.float32], lists: CandidateLists, products: P
         products: columns of all products.
     """
     result[COLUMN["log_days_since_purchase"]] = np.log1p(NEVER_DAYS)
-    result[COLUMN["log_days_since_category"]] = np.log1p(NEVER_DAYS)
     histories = _Histories(lists.requests)
     if not len(histories.filled):
         return
@@ -70,32 +69,22 @@ def fill_history(result: NDArray[np.float32], lists: CandidateLists, products: P
 def _fill_shares(
     result: NDArray[np.float32], lists: CandidateLists, histories: _Histories, products: ProductFeatures
 ) -> None:
-    """Fill the share of each history's weight in the candidate's category and brand, and the category's last event."""
+    """Fill the share of each history's weight that has the candidate's category, and its brand."""
     weight = histories.weight
     request = np.repeat(np.arange(len(histories.lengths)), histories.lengths)
     total = np.bincount(request, weights=weight, minlength=len(histories.lengths))
     scale = np.repeat(1.0 / np.maximum(total, SMALLEST_WEIGHT), lists.lengths)
-    # Place 0 is code -1, which is no category.
-    in_history = products.leaf_category[histories.rows].astype(np.int64) + 1
-    in_list = products.leaf_category[lists.rows].astype(np.int64) + 1
-    brand_in_history = products.brand[histories.rows].astype(np.int64) + 1
-    brand_in_list = products.brand[lists.rows].astype(np.int64) + 1
-    size = int(max(in_history.max(), in_list.max())) + 1
-    brand_size = int(brand_in_list.max()) + 1
-    share, brand_share = np.zeros(len(lists.rows)), np.zeros(len(lists.rows))
-    recency = np.full(len(lists.rows), NEVER_DAYS)
-    for index in histories.filled:
-        here, there = histories.part(index), lists.part(index)
-        share[there] = np.bincount(in_history[here], weights=weight[here], minlength=size)[in_list[there]]
-        brand_weights = np.bincount(brand_in_history[here], weights=weight[here], minlength=brand_size)
-        brand_share[there] = brand_weights[brand_in_list[there]]
-        newest = np.full(size, NEVER_DAYS)
-        # Newest first, and the last assignment wins.
-        newest[in_history[here][::-1]] = histories.days[here][::-1]
-        recency[there] = newest[in_list[there]]
-    result[COLUMN["category_share"]] = share * scale * (in_list > 0)
-    result[COLUMN["brand_share"]] = brand_share * scale * (brand_in_list > 0)
-    result[COLUMN["log_days_since_category"]] = np.log1p(np.where(in_list > 0, recency, NEVER_DAYS))
+    for name, codes in (("category_share", products.leaf_category), ("brand_share", products.brand)):
+        # Place 0 is code -1, which is no category.
+        in_history = codes[histories.rows].astype(np.int64) + 1
+        in_list = codes[lists.rows].astype(np.int64) + 1
+        size = int(in_list.max()) + 1
+        share = np.zeros(len(lists.rows))
+        for index in histories.filled:
+            here, there = histories.part(index), lists.part(index)
+            by_code = np.bincount(in_history[here], weights=weight[here], minlength=size)
+            share[there] = by_code[in_list[there]]
+        result[COLUMN[name]] = share * scale * (in_list > 0)
 
 
 def _fill_price(result: NDArray[np.float32], lists: CandidateLists, histories: _Histories) -> None:
@@ -134,9 +123,7 @@ def _fill_purchases(
     expected = (oldest[bought] - since + products.repeat_interval_days[lists.rows[bought]]) / times
     position = np.log((since + 0.5) / (expected + 0.5))
     result[COLUMN["log_purchases"]] = np.log1p(count)
-    result[COLUMN["purchases_relative"]] = lists.divide_by_maximum(count.astype(np.float32))
     result[COLUMN["recent_purchases"]] = np.log1p(recent)
-    result[COLUMN["recent_purchases_relative"]] = lists.divide_by_maximum(recent.astype(np.float32))
     result[COLUMN["log_days_since_purchase"], bought] = np.log1p(since)
     result[COLUMN["repeat_position"], bought] = np.clip(position, -REPEAT_POSITION_LIMIT, REPEAT_POSITION_LIMIT)
 

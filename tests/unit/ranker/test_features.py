@@ -116,8 +116,6 @@ def test_what_the_user_bought_before() -> None:
     assert columns["log_days_since_purchase"] == pytest.approx([np.log1p(40), np.log1p(2), np.log1p(NEVER_DAYS)])
     recent = sum(0.5 ** (days / 30) for days in (2, 10, 30))
     assert columns["recent_purchases"] == pytest.approx([np.log1p(0.5 ** (40 / 30)), np.log1p(recent), 0.0])
-    assert columns["purchases_relative"] == pytest.approx([1 / 3, 3 / 3, 0.0])
-    assert columns["recent_purchases_relative"] == pytest.approx([0.5 ** (40 / 30) / recent, 1.0, 0.0])
     # Two own gaps of 28 days together, and the product's 20 days as one more.
     expected = np.array([10.0 / 1, (28 + 20.0) / 3])
     assert columns["repeat_position"] == pytest.approx(
@@ -145,14 +143,6 @@ def test_shares_of_category_and_brand() -> None:
     columns = compute_columns(make_request(make_candidates(0, 1, 2, 3, 4), history))
     assert columns["category_share"] == pytest.approx([0.5, 0.5, 0.0, 0.0, 0.25])
     assert columns["brand_share"] == pytest.approx([0.75, 0.0, 0.75, 0.75, 0.0])
-
-
-def test_days_since_the_category_was_bought() -> None:
-    # Product 1 shares category 0 with product 0; 3 and -1 have none, and no category is no common one.
-    history = make_history((4, 2, 1.0), (0, 5, 1.0), (3, 6, 1.0), (0, 9, 1.0))
-    columns = compute_columns(make_request(make_candidates(1, 0, 2, 3, 4), history))
-    never = np.log1p(NEVER_DAYS)
-    assert columns["log_days_since_category"] == pytest.approx([np.log1p(5), np.log1p(5), never, never, np.log1p(2)])
 
 
 def test_price_relates_to_the_median_paid() -> None:

@@ -71,8 +71,8 @@ def _file_texts(file: Path, column: str | None) -> Iterable[str]:
     name = next((name for name in wanted if name in table.column_names), None)
     if name is None:
         raise ExportError(
-            f"--texts: {file} has none of the columns {', '.join(wanted)}, has {', '.join(table.column_names)}; name "
-            "one with --text-column"
+            f"--texts: {file} has none of the columns {', '.join(wanted)}; it has {', '.join(table.column_names)}. "
+            "Name one with --text-column"
         )
     return (str(value) for value in table.column(name).to_pylist() if value is not None)
 

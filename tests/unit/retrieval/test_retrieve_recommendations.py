@@ -392,3 +392,15 @@ def test_an_unencoded_product_as_the_only_seed_goes_by_what_is_bought_with_it(
     assert sources_of(retriever, answer) == {"p12": Source.COOCCURRENCE}
     assert ids_of(retriever, answer)[0] == "p12"
     assert len(ids_of(retriever, answer)) == answer.total == 39
+
+
+def test_a_seed_of_which_nothing_is_known_leaves_what_is_popular_but_the_seed(
+    retriever: Retriever, store: SqliteStateStore
+) -> None:
+    bare = OLD["p00"]  # never bought
+    store.append_product_changes([ProductChange("upsert", "p00", bare.document(), None)])
+
+    answer = ask(retriever, request(PAGE, seed_ids=("p00",), depth=50))
+
+    assert ids_of(retriever, answer) == [product_id for product_id in BY_POPULARITY if product_id != "p00"]
+    assert answer.total == 39

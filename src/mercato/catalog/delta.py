@@ -53,7 +53,10 @@ class Delta:
         self._list_terms = list_terms
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
-        self._encoded = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._heirs = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._own_vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
+        self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._own_count = 0
         self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
         self._lengths = np.zeros(_FIRST_CAPACITY, np.float32)
         self.products: list[Product | None] = []
@@ -72,9 +75,19 @@ class Delta:
         return self._vectors[: len(self)]
 
     @property
-    def encoded(self) -> Bool:
-        """Which entries have a vector: bool [entries]."""
-        return self._encoded[: len(self)]
+    def heirs(self) -> Bool:
+        """Which entries have the vector of the snapshot row they replace, and are found by it: bool [entries]."""
+        return self._heirs[: len(self)]
+
+    @property
+    def own_vectors(self) -> Float32:
+        """The vectors that the snapshot's index does not have: float32 [m, dimension]."""
+        return self._own_vectors[: self._own_count]
+
+    @property
+    def own_entries(self) -> Int32:
+        """The entry of each of `own_vectors`, superseded ones too: int32 [m]."""
+        return self._own_entries[: self._own_count]
 
     @property
     def replaced_rows(self) -> Int32:
@@ -91,7 +104,15 @@ class Delta:
         """Which entries are a product's present state: bool [entries]."""
         return self._alive[: len(self)]
 
-    def append(self, product: Product | None, document: bytes, vector: Float32 | None, replaced_row: int) -> None:
+    def append(
+        self,
+        product: Product | None,
+        document: bytes,
+        vector: Float32 | None,
+        replaced_row: int,
+        *,
+        inherits_vector: bool = False,
+    ) -> None:
         """Add an entry.
 
         Args:
@@ -99,15 +120,16 @@ class Delta:
             document: its JSON document.
             vector: float32 [dimension]; None for a deletion, or where it could not be encoded.
             replaced_row: snapshot row of the product; -1 if it had none.
+            inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
         """
         place = len(self)
         if place == len(self._alive):
-            for name in ("_vectors", "_alive", "_encoded", "_replaced_rows", "_lengths"):
-                column = getattr(self, name)
-                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
+            self._double("_vectors", "_alive", "_heirs", "_replaced_rows", "_lengths")
         if vector is not None:
             self._vectors[place] = vector
-        self._encoded[place] = vector is not None
+            if not inherits_vector:
+                self._append_own(place, vector)
+        self._heirs[place] = inherits_vector
         self._alive[place] = product is not None
         self._replaced_rows[place] = replaced_row
         self.products.append(product)
@@ -120,6 +142,18 @@ class Delta:
                 postings.entries.append(place)
                 postings.counts.append(count)
             self.fields.update(f"attributes.{key}" for key in product.attributes)
+
+    def _append_own(self, entry: int, vector: Float32) -> None:
+        if self._own_count == len(self._own_entries):
+            self._double("_own_vectors", "_own_entries")
+        self._own_vectors[self._own_count] = vector
+        self._own_entries[self._own_count] = entry
+        self._own_count += 1
+
+    def _double(self, *columns: str) -> None:
+        for name in columns:
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
 
     def retire(self, entry: int) -> None:
         """Mark an entry as superseded."""

@@ -44,7 +44,8 @@ class Allowed:
 
     Attributes:
         rows: bool [snapshot rows]: alive and passing the filter.
-        texts: bool [texts]: texts of which some row passes the filter, alive or not; None without a filter.
+        texts: bool [texts]: texts by which some product is found that passes the filter, and maybe products that are
+            gone; None without a filter.
         entries: bool [delta entries]: alive and passing the filter.
         rows_missing: whether some snapshot row is not allowed.
     """
@@ -53,6 +54,15 @@ class Allowed:
     texts: Bool | None
     entries: Bool
     rows_missing: bool
+
+    def holds(self, rows: Int32) -> Bool:
+        """Return which of some rows are allowed, bool [n]; -1 never is."""
+        allowed = rows >= 0
+        changed = rows >= len(self.rows)
+        in_snapshot = allowed & ~changed
+        allowed[in_snapshot] = self.rows[rows[in_snapshot]]
+        allowed[changed] = self.entries[rows[changed] - len(self.rows)]
+        return allowed
 
     def count(self) -> int:
         """Return the number of products."""
@@ -86,6 +96,8 @@ class LiveCatalog:
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
         """int32 [snapshot rows]: the row where each snapshot product is now; -1 if deleted."""
+        self.vector_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
+        """int32 [snapshot rows]: the row that each snapshot row's vector finds now; -1 if deleted or of a new text."""
         self.alive: Bool = np.ones(snapshot.count, np.bool_)
         self._changed_rows: dict[str, int] = {}
         self._features = snapshot.features
@@ -120,10 +132,14 @@ class LiveCatalog:
         previous = self._changed_rows.get(product_id, original)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
+        vector = self._fitting(change)
+        inherits = False
         if original >= 0:
+            inherits = vector is not None and np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
-        self.delta.append(product, change.document or b"", self._fitting(change), original)
+            self.vector_row[original] = entry_row if inherits else -1
+        self.delta.append(product, change.document or b"", vector, original, inherits_vector=inherits)
         self._changed_rows[product_id] = entry_row if product is not None else -1
 
     def _fitting(self, change: ProductChange) -> Float32 | None:
@@ -205,18 +221,30 @@ class LiveCatalog:
             return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(self.delta) > 0)
         rows, texts = self._masks(condition)
         entries = self.delta.passing(condition)
+        texts = self._with_heirs(texts, entries)
         return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)
+
+    def texts_left(self, allowed: Allowed) -> Bool:
+        """Return the texts by which some allowed product is found, bool [texts], and no others."""
+        return self._with_heirs(self._texts_of(allowed.rows), allowed.entries)
+
+    def reach(self, allowed: Allowed) -> int:
+        """Return how many allowed products are found by the snapshot's vectors."""
+        return int(np.count_nonzero(allowed.rows)) + int(np.count_nonzero(allowed.entries & self.delta.heirs))
+
+    def _with_heirs(self, texts: Bool, entries: Bool) -> Bool:
+        heirs = np.flatnonzero(entries & self.delta.heirs)
+        if len(heirs):
+            texts = texts.copy()
+            texts[self.snapshot.texts.text_of_row[self.delta.replaced_rows[heirs]]] = True
+        return texts
 
     def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool]:
         rows = evaluate(condition, self.snapshot.columns, self.delta.fields)
-        return rows, self.texts_of(rows)
+        return rows, self._texts_of(rows)
 
-    def texts_of(self, rows: Bool) -> Bool:
-        """Return which texts some row of a mask has, bool [texts].
-
-        Args:
-            rows: bool [snapshot rows].
-        """
+    def _texts_of(self, rows: Bool) -> Bool:
+        """Return which texts some row of a mask has, bool [texts]."""
         layout = self.snapshot.texts
         texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
         return texts

@@ -53,7 +53,7 @@ def find_recommendations(catalog: LiveCatalog, case: Case, dense: RankedList | N
         shown = np.concatenate([fused.rows, excluded])
         extra = popular_rows(catalog, case, len(shown) + wanted)
         tail = extra[~np.isin(extra, shown)]
-    total = case.allowed.count() - int(_is_allowed(catalog, case, np.unique(excluded)).sum())
+    total = case.allowed.count() - int(np.count_nonzero(case.allowed.holds(np.unique(excluded))))
     return Found(fused=fused, sources=list(lists), tail=tail, total=total)
 
 
@@ -80,17 +80,8 @@ def keep_allowed(catalog: LiveCatalog, case: Case, item: RankedList) -> RankedLi
     """Move snapshot rows to where their products are now, and keep the allowed ones."""
     snapshot_row = item.rows < catalog.base
     rows = np.where(snapshot_row, catalog.current_row[np.where(snapshot_row, item.rows, 0)], item.rows)
-    keep = _is_allowed(catalog, case, rows)
+    keep = case.allowed.holds(rows)
     return RankedList(rows=rows[keep].astype(np.int32), scores=item.scores[keep], weight=item.weight)
-
-
-def _is_allowed(catalog: LiveCatalog, case: Case, rows: Int32) -> npt.NDArray[np.bool_]:
-    allowed = rows >= 0
-    in_snapshot = allowed & (rows < catalog.base)
-    changed = rows >= catalog.base
-    allowed[in_snapshot] = case.allowed.rows[rows[in_snapshot]]
-    allowed[changed] = case.allowed.entries[rows[changed] - catalog.base]
-    return allowed
 
 
 def _without(item: RankedList, excluded: Int32) -> RankedList:

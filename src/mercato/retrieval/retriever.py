@@ -177,16 +177,16 @@ class Retriever:
     def _list_nearest(self, case: Case, probe: Float32, scores: Float32, texts: Int64) -> RankedList:
         """Turn the nearest texts into the rows that have them, join the delta's rows, keep the best."""
         rows, row_scores = self._expand_texts(case, scores, texts)
-        if len(rows) < CANDIDATES and len(rows) < np.count_nonzero(case.allowed.rows):
+        if len(rows) < CANDIDATES and len(rows) < self.catalog.reach(case.allowed):
             # Products that are gone took most places, or the graph walk ended early: compare with all that are left.
-            left = self.catalog.texts_of(case.allowed.rows)
+            left = self.catalog.texts_left(case.allowed)
             scores, texts = self.catalog.snapshot.dense.search_allowed(probe, CANDIDATES, left, exact=True)
             rows, row_scores = self._expand_texts(case, scores, texts)
         delta = self.catalog.delta
-        entries = np.flatnonzero(case.allowed.entries & delta.encoded)
-        if len(entries):
-            rows = np.concatenate([rows, (entries + self.catalog.base).astype(np.int32)])
-            row_scores = np.concatenate([row_scores, (delta.vectors @ probe)[entries]])
+        own = case.allowed.entries[delta.own_entries]
+        if own.any():
+            rows = np.concatenate([rows, delta.own_entries[own] + np.int32(self.catalog.base)])
+            row_scores = np.concatenate([row_scores, (delta.own_vectors @ probe)[own]])
             best = np.argsort(-row_scores, kind="stable")[:CANDIDATES]
             rows, row_scores = rows[best], row_scores[best]
         return RankedList(rows=rows, scores=row_scores.astype(np.float32))
@@ -197,7 +197,9 @@ class Retriever:
         hit = texts >= 0
         positions, origin = expand_groups(texts[hit], layout.bounds)
         rows = layout.rows[positions]
-        keep = np.flatnonzero(case.allowed.rows[rows])[:CANDIDATES]
+        if len(self.catalog.delta):
+            rows = self.catalog.vector_row[rows]
+        keep = np.flatnonzero(case.allowed.holds(rows))[:CANDIDATES]
         return rows[keep], scores[hit][origin[keep]]
 
 

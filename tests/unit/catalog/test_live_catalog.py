@@ -184,12 +184,42 @@ def test_texts_of_which_some_row_passes(tmp_path: Path) -> None:
     build(tmp_path / "catalog", items)
     catalog = LiveCatalog(Snapshot(tmp_path / "catalog"), None)
 
-    passing = catalog.allow(parse_filter("price < 3")).texts
+    cheap = catalog.allow(parse_filter("price < 3"))
 
-    assert passing is not None
-    assert passing.tolist() == [True, False]
-    assert catalog.texts_of(np.array([False, True, True])).tolist() == [True, True]
+    assert cheap.texts is not None
+    assert cheap.texts.tolist() == catalog.texts_left(cheap).tolist() == [True, False]
+    assert catalog.reach(cheap) == cheap.count() == 1
     assert catalog.allow(None).texts is None
+    assert catalog.texts_left(catalog.allow(None)).tolist() == [True, True]
+
+
+def test_a_product_whose_text_stayed_is_found_by_the_vector_it_had(
+    catalog: LiveCatalog, store: SqliteStateStore
+) -> None:
+    dear = OLD["p07"].merged({"price": 70})
+    renamed = product("p08", "Renamed", price=80)
+    apply(catalog, store, upsert(dear), upsert(renamed), delete("p09"))
+
+    assert catalog.vector_row[[6, 7, 8, 9]].tolist() == [6, COUNT, -1, -1]
+    assert catalog.current_row[[6, 7, 8, 9]].tolist() == [6, COUNT, COUNT + 1, -1]
+    above = catalog.allow(parse_filter("price > 60"))
+    assert above.texts is not None
+    assert np.flatnonzero(above.texts).tolist() == [catalog.snapshot.texts.text_of_row[7]]
+    assert (above.count(), catalog.reach(above)) == (2, 1)
+    assert catalog.reach(catalog.allow(None)) == COUNT - 2
+    apply(catalog, store, upsert(product("p07", "Renamed too")))
+    assert catalog.vector_row[7] == -1
+    apply(catalog, store, upsert(dear))
+    assert catalog.vector_row[7] == COUNT + 4
+
+
+def test_which_rows_are_allowed(catalog: LiveCatalog, store: SqliteStateStore) -> None:
+    apply(catalog, store, upsert(product("a", "A", price=1)), delete("p07"), upsert(product("b", "B", price=50)))
+    rows = np.array([-1, 0, 7, 39, COUNT, COUNT + 1, COUNT + 2], np.int32)
+
+    assert catalog.allow(None).holds(rows).tolist() == [False, True, False, True, True, False, True]
+    cheap = catalog.allow(parse_filter("price < 3"))
+    assert cheap.holds(rows).tolist() == [False, True, False, False, True, False, False]
 
 
 def test_two_processes_use_the_same_rows(snapshot: Snapshot, tmp_path: Path) -> None:
@@ -268,7 +298,8 @@ def test_a_product_without_a_fitting_vector_is_there_all_the_same(
     apply(catalog, store, ProductChange("upsert", "new", item.document(), vector))
 
     assert allowed_ids(catalog) == {*OLD, "new"}
-    assert catalog.delta.encoded.tolist() == [False]
+    assert catalog.delta.own_entries.tolist() == []
+    assert catalog.delta.heirs.tolist() == [False]
     assert not catalog.vectors(np.array([COUNT])).any()
 
 

@@ -356,6 +356,24 @@ def test_many_deletions_around_a_query_leave_a_full_answer(
     np.testing.assert_allclose([left[product_id] for product_id in found], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("condition", [None, "price >= 5000"])
+def test_new_prices_do_not_change_what_a_text_is_like(big: Retriever, tmp_path: Path, condition: str | None) -> None:
+    """Every product has a new price, so every row is replaced; the texts, and so the nearest ones, stay."""
+    snapshot = big.catalog.snapshot
+    before = ids_of(big, ask(big, search_request("xyzzy")))
+    store = open_store(tmp_path / "state.db")
+    present = [big.catalog.product(product_id) for product_id in snapshot.documents.ids()]
+    store.append_product_changes([upsert(item.merged({"price": 5_000})) for item in present if item is not None])
+    retriever = Retriever(LiveCatalog(snapshot, store), store)
+
+    asked = search_request("xyzzy", condition=parse_filter(condition) if condition else None)
+    answer = ask(retriever, asked)
+
+    assert ids_of(retriever, answer) == before
+    assert (answer.rows >= BIG).all()
+    assert len(retriever.catalog.delta.own_entries) == 0
+
+
 def test_every_product_deleted_leaves_empty_answers(retriever: Retriever, store: SqliteStateStore) -> None:
     store.append_product_changes([delete(product_id) for product_id in OLD])
 

@@ -99,21 +99,21 @@ def ranker(
 
 
 def _print_results(metrics: dict[str, Any], out: Path) -> None:
+    from training.card import TASK_TITLES
+
     console = Console()
     for task, systems in metrics["results"].items():
         names = list(next(iter(systems.values())))
-        table = Table(
-            title=f"{task}: {metrics['examples']['test'][task]:,} requests of the last weeks", title_justify="left"
-        )
-        table.add_column("order")
+        table = Table(title=TASK_TITLES[task], title_justify="left")
+        table.add_column("order", no_wrap=True)
         for name in names:
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for system, values in systems.items():
-            cells = (
-                f"{values[name]['mean']:.3f} [{values[name]['low']:.3f}, {values[name]['high']:.3f}]" for name in names
-            )
+            sign = "+" if " - " in system else ""
+            cells = (f"{values[n]['mean']:{sign}.3f} ±{(values[n]['high'] - values[n]['low']) / 2:.3f}" for n in names)
             table.add_row(system, *cells)
         console.print(table)
+    console.print("retrieval: the order before the ranker. most bought: by this shopper, then popular products.")
     console.print(f"wrote {out}; export it: python -m export ranker --weights {out}", highlight=False, markup=False)
 
 

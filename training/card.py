@@ -8,7 +8,11 @@ from typing import Any
 from training.evaluate import Estimate
 
 Figures = Mapping[str, Mapping[str, Estimate]]
-TASK_TITLES = {"search": "Search", "recommend": "Recommendation"}
+TASK_TITLES = {
+    "search": "Search",
+    "search_unknown": "Search by an unknown shopper",
+    "recommend": "Recommendation",
+}
 
 _CARD = """# Mercato ranker
 
@@ -26,13 +30,21 @@ order were learned from before {train} alone, and a shopper's history holds stri
   personalised product search), all products of the order in that category as its answers;
 - {recommendations:,} recommendations without a query: the whole order as the answer.
 
+In a fifth of both the shopper was taken to be unknown, in a tenth to be new.
+
 Candidates come from the retrieval that serves. A list that holds nothing of what was bought teaches nothing; nothing
-is put into a list that retrieval did not find. {stopping}
+is put into a list that retrieval did not find.
+
+{stopping}
 
 ## What it reaches on the last stretch of time
 
 Means over requests with 95 % intervals (bootstrap over shoppers); what retrieval did not find counts as missed. A line
-`ranker - NAME` is the paired difference. {verdict}
+`ranker - NAME` is the paired difference. `retrieval` is the order before the ranker; `most bought` is what the shopper
+bought most often, then what is popular. "Search by an unknown shopper" has the same searches with nothing known of who
+asks.
+
+{verdict}
 
 {tables}
 
@@ -68,7 +80,7 @@ def write_card(metrics: Mapping[str, Any], results: Mapping[str, Figures], *, fe
         searches=metrics["examples"]["train"]["search"],
         recommendations=metrics["examples"]["train"]["recommend"],
         stopping=stopping,
-        verdict=" ".join(describe_verdict(task, figures) for task, figures in results.items()),
+        verdict="\n".join(f"- {describe_verdict(task, figures)}" for task, figures in results.items()),
         tables="\n\n".join(f"**{TASK_TITLES[task]}**\n\n{_table(figures)}" for task, figures in results.items()),
     )
 

@@ -32,12 +32,14 @@ class Task:
         time: seconds since 1970 UTC.
         query: position of the query's text; -1 for a recommendation.
         bought: int32, rows of the products; for a search those that the query stands for.
+        history_limit: events of the actor's history that are known then, the newest; 0 for an unknown shopper.
     """
 
     actor: int
     time: float
     query: int
     bought: NDArray[np.int32]
+    history_limit: int = HISTORY_LIMIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ class ExampleBuilder:
             context=Context(time=task.time),
             depth=WINDOW,
         )
-        past = self._timeline.history_before(task.actor, task.time, limit=HISTORY_LIMIT)
+        past = self._timeline.history_before(task.actor, task.time, limit=task.history_limit)
         vector = self.query_vectors[task.query] if is_search else None
         return prepare_case(self._retriever.catalog, request, past, vector)
 

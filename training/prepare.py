@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import orjson
@@ -16,11 +16,11 @@ from mercato.errors import DataError
 from mercato.retrieval.request import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
-from training.examples import ExampleBuilder, ExampleSet, Report
+from training.examples import ExampleBuilder, ExampleSet, Report, Task
 from training.fit import Vectors
 from training.past import PastSnapshot
 from training.queries import make_queries
-from training.tasks import Split, draw_recommendations, draw_searches, split_by_time
+from training.tasks import Split, draw_recommendations, draw_searches, forget_histories, split_by_time
 from training.timeline import Timeline
 
 HELD_OUT_SHARE = 4
@@ -59,6 +59,7 @@ class RankerData:
         train: lists of ``width``.
         validation: whole lists.
         test: whole lists.
+        test_unknown: the searches of ``test`` by shoppers of whom nothing is known.
         vectors: of products and queries.
         split: where in time the three lie.
         timeline: all events.
@@ -68,6 +69,7 @@ class RankerData:
     train: ExampleSet
     validation: ExampleSet
     test: ExampleSet
+    test_unknown: ExampleSet
     vectors: Vectors
     split: Split
     timeline: Timeline
@@ -119,20 +121,25 @@ def prepare_data(
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
     rng = np.random.default_rng(options.seed)
 
-    def build(name: str, share: int, width: int) -> ExampleSet:
-        tasks = [
+    def draw(name: str, share: int) -> list[Task]:
+        return [
             *draw_searches(orders[name], queries_of_row, options.searches // share, rng),
             *draw_recommendations(orders[name], options.recommendations // share, rng),
         ]
+
+    def build(name: str, tasks: Sequence[Task], width: int = WINDOW) -> ExampleSet:
         return builder.build(tasks, width=width, rng=rng, report=lambda what, *done: report(f"{name}: {what}", *done))
 
-    train = build("train", 1, options.width)
-    validation = build("validation", HELD_OUT_SHARE, WINDOW)
-    test = build("test", HELD_OUT_SHARE, WINDOW)
+    train = build("training", forget_histories(draw("train", 1), rng), options.width)
+    validation = build("validation", forget_histories(draw("validation", HELD_OUT_SHARE), rng))
+    tasks = draw("test", HELD_OUT_SHARE)
+    test = build("test", tasks)
+    test_unknown = build("test", [replace(task, history_limit=0) for task in tasks if task.query >= 0])
     return RankerData(
         train=train,
         validation=validation,
         test=test,
+        test_unknown=test_unknown,
         vectors=Vectors(past.dense.vectors, past.texts.text_of_row, builder.query_vectors),
         split=split,
         timeline=timeline,

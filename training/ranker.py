@@ -107,19 +107,24 @@ def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
         data: what it was trained on.
         seed: of the bootstrap.
     """
+    is_search = data.test.query >= 0
+    groups = {
+        "search": data.test.select(is_search),
+        "search_unknown": data.test_unknown,
+        "recommend": data.test.select(~is_search),
+    }
     results: Results = {}
-    for task, is_search in (("search", True), ("recommend", False)):
-        examples = data.test.select((data.test.query >= 0) == is_search)
+    for name, examples in groups.items():
         if not len(examples):
             continue
-        systems = {"order of retrieval": order_by_retrieval(examples)}
-        if not is_search:
+        systems = {"retrieval": order_by_retrieval(examples)}
+        if name == "recommend":
             # Rows are in order of past popularity.
             popular = np.arange(min(10 * HABIT_LENGTH, len(data.vectors)), dtype=np.int32)
             histories = [data.timeline.history_before(t.actor, t.time, limit=HISTORY_LIMIT) for t in examples.tasks]
-            systems["most bought, then popular"] = [order_by_habit(h, popular, HABIT_LENGTH) for h in histories]
+            systems["most bought"] = [order_by_habit(h, popular, HABIT_LENGTH) for h in histories]
         systems["ranker"] = order_by_scores(examples, compute_scores(network, examples, data.vectors))
-        results[task] = compare_systems(examples.tasks, systems, seed=seed)
+        results[name] = compare_systems(examples.tasks, systems, seed=seed)
     return results
 
 

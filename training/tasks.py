@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,13 @@ from training.examples import Task
 from training.timeline import Orders
 
 SECONDS_PER_DAY = 86_400.0
+
+UNKNOWN_SHARE = 0.2
+"""Training requests whose shopper is taken to be unknown. In purchase logs everybody has a history; in a shop not."""
+NEW_SHARE = 0.1
+"""Training requests whose shopper is taken to be new."""
+NEW_EVENTS = 20
+"""Most events of a new shopper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,4 +82,23 @@ def draw_recommendations(orders: Orders, count: int, rng: np.random.Generator) -
             actor=int(orders.actor[order]), time=float(orders.time[order]), query=-1, bought=orders.products(int(order))
         )
         for order in chosen
+    ]
+
+
+def forget_histories(tasks: Sequence[Task], rng: np.random.Generator) -> list[Task]:
+    """Return the tasks with some shoppers made unknown and some new, so that both are learned.
+
+    Args:
+        tasks: the tasks.
+        rng: for who is forgotten.
+    """
+    chance = rng.random(len(tasks))
+    events = rng.integers(1, NEW_EVENTS + 1, len(tasks))
+    return [
+        replace(task, history_limit=0)
+        if fate < UNKNOWN_SHARE
+        else replace(task, history_limit=int(limit))
+        if fate < UNKNOWN_SHARE + NEW_SHARE
+        else task
+        for task, fate, limit in zip(tasks, chance, events, strict=True)
     ]

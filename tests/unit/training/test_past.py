@@ -7,6 +7,7 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
+from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.request import Placement, RetrievalRequest
@@ -133,6 +134,19 @@ def test_what_came_between_signals_and_order_is_in_the_history(
     forgotten = keep_events(events, (events.time < middle) | (events.time >= moment))
     other = build_examples(snapshot, forgotten, encoder, middle, moment)
     assert not np.array_equal(whole.history, other.history)
+
+
+def test_nothing_is_known_of_an_unknown_shopper(
+    snapshot: Snapshot, events: EventTable, encoder: Any, middle: float
+) -> None:
+    past = PastSnapshot(snapshot, events, until=middle)
+    timeline = Timeline(events, past.row_by_id)
+    tasks = draw_recommendations(timeline.orders(since=middle, until=np.inf), 5, np.random.default_rng(0))
+    unknown = [replace(task, history_limit=0) for task in tasks]
+    examples = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, [], encoder).build([*tasks, *unknown])
+    assert (np.linalg.norm(examples.history[:5], axis=1) > 0.99).all()
+    assert not examples.history[5:].any()
+    assert not examples.features[5:, :, FEATURE_NAMES.index("log_history_length")].any()
 
 
 def test_longer_lists_keep_what_was_bought_and_a_sample(

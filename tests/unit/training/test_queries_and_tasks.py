@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.queries import make_queries
-from training.tasks import draw_recommendations, draw_searches, split_by_time
+from training.tasks import draw_recommendations, draw_searches, forget_histories, split_by_time
 from training.timeline import Orders
 
 DAY = 86_400.0
@@ -53,3 +53,14 @@ def test_a_recommendation_is_answered_by_the_whole_order() -> None:
     tasks = draw_recommendations(ORDERS, 99, np.random.default_rng(0))
     assert {task.actor: task.bought.tolist() for task in tasks} == {3: [0, 1, 2], 4: [1]}
     assert {task.query for task in tasks} == {-1}
+
+
+def test_some_shoppers_are_unknown_and_some_new() -> None:
+    (task,) = draw_recommendations(ORDERS, 1, np.random.default_rng(0))
+    tasks = forget_histories([task] * 2000, np.random.default_rng(0))
+    limits = np.array([task.history_limit for task in tasks])
+    # Three standard errors of a share of 0.2 over 2,000 are 0.027.
+    assert (limits == 0).mean() == pytest.approx(0.2, abs=0.027)
+    assert ((limits > 0) & (limits <= 20)).mean() == pytest.approx(0.1, abs=0.021)
+    assert (limits == task.history_limit).mean() == pytest.approx(0.7, abs=0.031)
+    assert all(one.bought is task.bought for one in tasks)

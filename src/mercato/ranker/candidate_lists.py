@@ -36,15 +36,15 @@ class CandidateLists:
         return np.concatenate(columns).astype(np.float32)
 
     def maximum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return each list's maximum, NaN left out, spread over its candidates."""
-        return np.repeat(np.fmax.reduceat(values, self.starts), self.lengths)
+        """Return each list's maximum, NaN left out, spread over its candidates; float32 [..., n] to the same shape."""
+        return np.repeat(np.fmax.reduceat(values, self.starts, axis=-1), self.lengths, axis=-1)
 
     def total(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each list's sum, spread over its candidates."""
         return np.repeat(np.add.reduceat(values, self.starts), self.lengths)
 
     def divide_by_maximum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scale each list to a maximum of 1; a list without a positive value stays at or below 0."""
+        """Scale each list to a maximum of 1, float32 [..., n]; one without a positive value stays at or below 0."""
         top = self.maximum(values)
         scaled: NDArray[np.float32] = values / np.where(top > 0, top, np.float32(1.0))
         return scaled

@@ -47,19 +47,17 @@ def compute_features(requests: Sequence[RankRequest], products: ProductFeatures)
 
 
 def _fill_retrieval(result: NDArray[np.float32], lists: CandidateLists) -> None:
-    def discount(rank: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``1 / log2(1 + rank)`` as in DCG (Jarvelin and Kekalainen 2002); 0 where absent."""
-        gain: NDArray[np.float32] = (rank > 0) / np.log2(1.0 + np.maximum(rank, 1.0))
-        return gain
-
-    cooccurrence = lists.column("cooccurrence")
+    scores = np.stack([lists.column(name) for name in ("word_score", "fused", "cooccurrence")])
+    ranks = np.stack([lists.column(name) for name in ("dense_rank", "word_rank")])
+    # ``1 / log2(1 + rank)`` as in DCG (Jarvelin and Kekalainen 2002); 0 where absent.
+    discounts = (ranks > 0) / np.log2(1.0 + np.maximum(ranks, 1.0))
     result[COLUMN["dense_score"]] = lists.column("dense_score")
-    result[COLUMN["word_score"]] = lists.divide_by_maximum(lists.column("word_score"))
-    result[COLUMN["dense_rank_discount"]] = discount(lists.column("dense_rank"))
-    result[COLUMN["word_rank_discount"]] = discount(lists.column("word_rank"))
-    result[COLUMN["fused"]] = lists.divide_by_maximum(lists.column("fused"))
-    result[COLUMN["cooccurrence"]] = np.log1p(np.maximum(cooccurrence, 0.0))
-    result[COLUMN["cooccurrence_relative"]] = lists.divide_by_maximum(cooccurrence)
+    result[COLUMN["dense_rank_discount"]], result[COLUMN["word_rank_discount"]] = discounts
+    word_score, fused, cooccurrence = lists.divide_by_maximum(scores)
+    result[COLUMN["word_score"]] = word_score
+    result[COLUMN["fused"]] = fused
+    result[COLUMN["cooccurrence"]] = np.log1p(np.maximum(scores[2], 0.0))
+    result[COLUMN["cooccurrence_relative"]] = cooccurrence
 
 
 def _fill_products(result: NDArray[np.float32], lists: CandidateLists, products: ProductFeatures) -> None:

@@ -16,6 +16,7 @@ HALF_LIFE_DAYS = 30.0
 """Age at which an event of a history counts half."""
 
 SESSION_HALF_LIFE_DAYS = 1.0 / 24.0
+SESSION_LIMIT_DAYS = 1.0
 SESSION_BOOST = 3.0
 """What the user does now says more than last week's shopping: a fresh event counts 1 + SESSION_BOOST times."""
 
@@ -26,7 +27,8 @@ def compute_event_weights(
     """Weigh events by type and age.
 
     With age ``a`` in days (future events have age 0):
-    ``type_weight * (0.5 ** (a / HALF_LIFE_DAYS) + SESSION_BOOST * 0.5 ** (a / SESSION_HALF_LIFE_DAYS))``.
+    ``type_weight * (0.5 ** (a / HALF_LIFE_DAYS) + SESSION_BOOST * 0.5 ** (a / SESSION_HALF_LIFE_DAYS))``; the second
+    term is left out from SESSION_LIMIT_DAYS on, where it is below 2e-7.
 
     Args:
         time: float64 [h], seconds since 1970 UTC.
@@ -39,7 +41,8 @@ def compute_event_weights(
     age = (np.maximum(now - time, 0.0) / SECONDS_PER_DAY).astype(np.float32)
     # exp of float32 is vectorised in numpy, exp2 is not.
     decay = np.exp(age * np.float32(-np.log(2.0) / HALF_LIFE_DAYS))
-    decay += np.float32(SESSION_BOOST) * np.exp(age * np.float32(-np.log(2.0) / SESSION_HALF_LIFE_DAYS))
+    session = np.flatnonzero(age < SESSION_LIMIT_DAYS)
+    decay[session] += SESSION_BOOST * np.exp(age[session] * np.float32(-np.log(2.0) / SESSION_HALF_LIFE_DAYS))
     known = np.minimum(event_type, len(TYPE_WEIGHTS) - 1)
     weight: NDArray[np.float32] = decay * TYPE_WEIGHTS[known] * (event_type < len(TYPE_WEIGHTS))
     return weight

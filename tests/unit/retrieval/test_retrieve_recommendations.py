@@ -4,7 +4,6 @@ What `make_purchases` teaches: p04 and p12 are bought together by five household
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests.stores import (
-    BreakableStore,
     build,
     delete,
     event,
@@ -27,10 +25,9 @@ from tests.stores import (
     product,
     purchase,
     request,
-    search_request,
     upsert,
 )
-from tests.unit.retrieval.asking import all_pages, ask, ask_all, ids_of, page
+from tests.unit.retrieval.asking import all_pages, ask, ids_of, page
 
 OLD = {item.id: item for item in make_products()}
 # The decayed counts: 15 purchases each of p04 and p12, 4 of p20, 1 of p30; what was never bought follows by id.
@@ -309,77 +306,7 @@ def test_a_filter_that_matches_nothing(retriever: Retriever, strict: bool) -> No
     assert (answer.total, answer.relaxed) == ((0, False) if strict else (40, True))
 
 
-# -- Failures
-
-
-@pytest.fixture
-def breakable(shop_folder: Path, store: SqliteStateStore) -> tuple[Retriever, BreakableStore]:
-    state = BreakableStore(store)
-    return Retriever(LiveCatalog(Snapshot(shop_folder), state), state), state
-
-
-def test_a_state_that_fails_leaves_anonymous_answers(breakable: tuple[Retriever, BreakableStore]) -> None:
-    retriever, state = breakable
-    asked = [request(HOME, user_id="u0", depth=50), search_request("milk"), request(HOME, depth=50)]
-    healthy = ask_all(retriever, asked)
-
-    state.broken = True
-    answers = ask_all(retriever, asked)
-
-    for answer in answers:
-        assert isinstance(answer, Retrieved)
-        assert answer.degraded == ["state"]
-    assert isinstance(answers[0], Retrieved) and isinstance(answers[1], Retrieved) and isinstance(healthy[1], Retrieved)
-    assert ids_of(retriever, answers[0]) == BY_POPULARITY
-    np.testing.assert_array_equal(answers[1].rows, healthy[1].rows)
-
-
-def test_a_state_that_comes_back_is_used_again(breakable: tuple[Retriever, BreakableStore]) -> None:
-    retriever, state = breakable
-    asked = request(HOME, user_id="u0", depth=50)
-    healthy = ids_of(retriever, ask(retriever, asked))
-    state.broken = True
-    assert ids_of(retriever, ask(retriever, asked)) != healthy
-
-    state.broken = False
-    answer = ask(retriever, asked)
-
-    assert ids_of(retriever, answer) == healthy
-    assert answer.degraded == []
-
-
-def test_changes_known_before_a_state_failed_still_hold(
-    breakable: tuple[Retriever, BreakableStore], store: SqliteStateStore
-) -> None:
-    retriever, state = breakable
-    store.append_product_changes([delete("p04"), upsert(product("new", "Sparkling water"))])
-    ask(retriever, request(HOME))
-
-    state.broken = True
-    answer = ask(retriever, request(HOME, depth=50))
-
-    assert "p04" not in ids_of(retriever, answer)
-    assert ids_of(retriever, answer)[-1] == "new"
-
-
-def test_both_failures_are_named(breakable: tuple[Retriever, BreakableStore]) -> None:
-    retriever, state = breakable
-    state.broken = True
-
-    search, recommended = ask_all(retriever, [search_request("milk"), request(HOME)], encoder=False)
-
-    assert isinstance(search, Retrieved) and isinstance(recommended, Retrieved)
-    assert search.degraded == ["state", "encoder"]
-    assert recommended.degraded == ["state"]
-
-
-def test_a_shop_without_a_state_answers(shop_folder: Path) -> None:
-    retriever = Retriever(LiveCatalog(Snapshot(shop_folder), None), None)
-
-    answer = ask(retriever, request(HOME, user_id="u0", depth=50))
-
-    assert ids_of(retriever, answer) == BY_POPULARITY
-    assert answer.degraded == []
+# -- Seeds of which little is known
 
 
 def test_an_unencoded_product_as_the_only_seed_goes_by_what_is_bought_with_it(

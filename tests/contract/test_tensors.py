@@ -13,7 +13,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from mercato.errors import ModelError
 from mercato.pipeline.remote import RETRIEVER_OUTPUTS
-from mercato.pipeline.request import RECOMMEND_FIELDS, SEARCH_FIELDS
+from mercato.pipeline.request import DEFAULT_PAGE_SIZE, RECOMMEND_FIELDS, SEARCH_FIELDS
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
@@ -147,6 +147,10 @@ def test_writers_have_one_instance(profile: str) -> None:
 def test_search_and_recommend_read_the_inputs_of_the_contract() -> None:
     assert set(SEARCH_FIELDS) == {tensor.name for tensor in contract.SEARCH.inputs}
     assert set(RECOMMEND_FIELDS) == {tensor.name for tensor in contract.RECOMMEND.inputs}
+
+
+def test_client_sends_the_servers_own_default_of_what_is_not_given() -> None:
+    assert contract.DEFAULT_PAGE_SIZE == DEFAULT_PAGE_SIZE
 
 
 def test_retriever_and_ranker_are_as_wide_as_the_features() -> None:

@@ -30,9 +30,9 @@ def describe_machine() -> dict[str, Any]:
 
 
 def read_load() -> dict[str, float]:
-    """Return the load average of the last minute and of the last five: what else the machine was doing."""
+    """Return the load average of the last minute and of the last five minutes."""
     one, five, _ = os.getloadavg()
-    return {"load_1min": round(one, 2), "load_5min": round(five, 2)}
+    return {"1min": round(one, 2), "5min": round(five, 2)}
 
 
 def read_cpu_model() -> str:

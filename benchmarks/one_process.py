@@ -185,6 +185,15 @@ def compare(server: Sequence[float], one_process: dict[str, Sequence[float]]) ->
     return {**{f"to_{name}": ratio for name, ratio in ratios.items()}, "to_the_better": min(ratios.values())}
 
 
+def compare_cpu(server: Sequence[float], one_process: Sequence[float]) -> float:
+    """Return how many times the CPU time of the one process a query costs behind the server: ratio of medians.
+
+    The load generator's own time is in neither. Where others use the machine, a server of several processes gets more of
+    it than one process does, and the queries per second flatter the server; this ratio does not.
+    """
+    return float(round(summarize(server, digits=3)["median"] / summarize(one_process, digits=3)["median"], 3))
+
+
 def measure_in_turn(meter: ServerMeter, settings: Settings, rounds: int, window_s: float) -> dict[str, Any]:
     """Measure the server and the one process with each model, round after round; model -> figures."""
     servers: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -204,6 +213,10 @@ def measure_in_turn(meter: ServerMeter, settings: Settings, rounds: int, window_
             "ratio_of_queries_per_s": compare(
                 [figures["queries_per_s"] for figures in servers[model]],
                 {name: [figures["queries_per_s"] for figures in taken] for name, taken in processes[model].items()},
+            ),
+            "ratio_of_cpu_ms_per_query": compare_cpu(
+                [figures["cpu_ms_per_query"] for figures in servers[model]],
+                [figures["cpu_ms_per_query"] for figures in processes[model]["threads_1"]],
             ),
         }
         for model in WORKLOADS
@@ -231,7 +244,8 @@ def main(
         console.print(f"{model} server, {BATCH} at once: {reached}")
         for name, taken in figures["one_process"].items():
             console.print(f"{model} one process, {name}: { {key: value['median'] for key, value in taken.items()} }")
-        console.print(f"{model} ratio: {figures['ratio_of_queries_per_s']}")
+        console.print(f"{model} ratio of queries per second: {figures['ratio_of_queries_per_s']}")
+        console.print(f"{model} ratio of CPU time per query: {figures['ratio_of_cpu_ms_per_query']}")
     record = {"load_generator": generator.version, "batch": BATCH, "rounds": rounds, "models": models}
     console.print(f"written: {write_record('one_process', record).name}")
 

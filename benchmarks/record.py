@@ -16,6 +16,7 @@ from benchmarks.machine import describe_machine, read_load
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
+LOAD_BEFORE = read_load()  # of others: taken before this process has done anything
 
 
 def read_commit() -> str:
@@ -50,7 +51,7 @@ def write_record(name: str, figures: dict[str, Any], *, folder: Path = RESULTS) 
         "command": read_command(),
         "commit": read_commit(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": {**describe_machine(), **read_load()},
+        "machine": {**describe_machine(), "load_before": LOAD_BEFORE, "load_after": read_load()},
         **figures,
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -91,6 +91,10 @@ def test_ratio_is_of_medians_and_to_the_better() -> None:
     assert ratios == {"to_threads_1": round(75 / 90, 3), "to_threads_2": 75 / 150, "to_the_better": 75 / 150}
 
 
+def test_cpu_time_is_compared_by_medians() -> None:
+    assert one_process.compare_cpu([3.0, 9.0, 4.0], [2.0, 2.0, 8.0]) == 4.0 / 2.0
+
+
 def test_batches_go_round_the_requests() -> None:
     batches: list[list[str]] = []
     requests = [{"QUERY": str(number)} for number in range(40)]
@@ -129,7 +133,9 @@ def test_a_record_names_machine_command_and_commit_but_no_path(tmp_path: Path) -
     assert written["benchmark"] == "example"
     assert written["rounds"] == 3
     assert {"command", "commit", "date", "machine"} <= written.keys()
-    assert {"cpu", "cores", "memory_gib", "system", "python", "packages", "load_1min"} <= written["machine"].keys()
+    assert {"cpu", "cores", "memory_gib", "system", "python", "packages", "load_before", "load_after"} <= written[
+        "machine"
+    ].keys()
     assert str(record.REPOSITORY) not in path.read_text()
 
 

@@ -188,8 +188,8 @@ def compare(server: Sequence[float], one_process: dict[str, Sequence[float]]) ->
 def compare_cpu(server: Sequence[float], one_process: Sequence[float]) -> float:
     """Return how many times the CPU time of the one process a query costs behind the server: ratio of medians.
 
-    The load generator's own time is in neither. Where others use the machine, a server of several processes gets more of
-    it than one process does, and the queries per second flatter the server; this ratio does not.
+    The load generator's own time is in neither. Where others use the machine, a server of several processes gets more
+    of it than one process does, and the queries per second flatter the server; this ratio does not.
     """
     return float(round(summarize(server, digits=3)["median"] / summarize(one_process, digits=3)["median"], 3))
 

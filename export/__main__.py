@@ -17,9 +17,12 @@ app = typer.Typer(
     help="Export models for serving, each behind a parity gate.", no_args_is_help=True, add_completion=False
 )
 
+Report = Callable[[str], None]
 TargetOption = Annotated[str, typer.Option(help="onnx: fp32 ONNX alone. int8: int8 ONNX for CPU beside it.")]
 OutOption = Annotated[Path, typer.Option(help="Folder to write; replaced as a whole, or left as it is on failure.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, the manifest, and nothing else.")]
+TextsOption = Annotated[Path | None, typer.Option(help="Your product texts: parquet, csv, jsonl or txt.")]
+TextColumnOption = Annotated[str | None, typer.Option(help="Column of --texts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 @app.callback()
@@ -35,13 +38,13 @@ def encoder(
         Path | None, typer.Option(help="Folder with model.safetensors, config.json, tokenizer.json.")
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="Product texts for the gate: parquet, csv, jsonl or txt.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column of --texts.")] = None,
+    texts: TextsOption = None,
+    text_column: TextColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Export the text encoder (all-MiniLM-L6-v2) with pooling and normalisation inside the graph."""
 
-    def work(report: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Report) -> dict[str, Any]:
         report("loading PyTorch and weights")
         from export.encoder import describe_encoder
         from export.pipeline import export_model
@@ -52,7 +55,33 @@ def encoder(
         exportable = describe_encoder(locate_weights(MINILM, folder=weights, sha256=sha256), samples)
         return export_model(exportable, target=target, out=out, parity_source={"texts": origin}, report=report)
 
-    _run(work, out=out, as_json=as_json)
+    _conclude(_run(work), out=out, as_json=as_json)
+
+
+@app.command(epilog="Example: python -m export speed --encoder var/models/encoder")
+def speed(
+    encoder: Annotated[Path, typer.Option(help="Folder that python -m export encoder --out wrote.")] = Path(
+        "var/models/encoder"
+    ),
+    rounds: Annotated[int, typer.Option(help="Rounds; the least time of each counts.", min=1)] = 20,
+    texts: TextsOption = None,
+    text_column: TextColumnOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the exported encoder's int8 with its fp32 and with PyTorch, one thread each."""
+
+    def work(report: Report) -> dict[str, Any]:
+        report("loading PyTorch and weights")
+        from export.speed import measure_speed
+        from export.texts import read_texts
+        from export.weights import MINILM, locate_weights
+
+        samples, _ = read_texts(texts, column=text_column)
+        return measure_speed(encoder, locate_weights(MINILM), samples, rounds=rounds, report=report)
+
+    result = _run(work)
+    if as_json:
+        typer.echo(orjson.dumps(result, option=orjson.OPT_INDENT_2))
 
 
 @app.command(epilog="Example: python -m export ranker --weights var/training/ranker --out var/models/ranker")
@@ -65,7 +94,7 @@ def ranker(
 ) -> None:
     """Export a trained ranker."""
 
-    def work(report: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Report) -> dict[str, Any]:
         report("loading PyTorch and weights")
         from export.pipeline import export_model
         from export.ranker import DEFAULT_LOADER, describe_ranker
@@ -73,11 +102,11 @@ def ranker(
         exportable = describe_ranker(weights, loader=loader or DEFAULT_LOADER)
         return export_model(exportable, target=target, out=out, parity_source={"lists": "drawn"}, report=report)
 
-    _run(work, out=out, as_json=as_json)
+    _conclude(_run(work), out=out, as_json=as_json)
 
 
-def _run(work: Callable[[Callable[[str], None]], dict[str, Any]], *, out: Path, as_json: bool) -> None:
-    """Run an export with its progress on standard error, and end with one sentence, whatever happened."""
+def _run(work: Callable[[Report], dict[str, Any]]) -> dict[str, Any]:
+    """Do the work with its progress on standard error; a failure is one sentence and status 1."""
     # transformers would draw bars of its own into the progress
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -89,15 +118,19 @@ def _run(work: Callable[[Callable[[str], None]], dict[str, Any]], *, out: Path, 
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
                 status.update(line.strip())
 
-            manifest = work(report)
+            return work(report)
     except MercatoError as exc:
         console.print(f"export failed: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(1) from exc
+
+
+def _conclude(manifest: dict[str, Any], *, out: Path, as_json: bool) -> None:
+    """Say what was written: the manifest on standard output, or one line on standard error."""
     if as_json:
         typer.echo(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    else:
-        sizes = ", ".join(f"{name} {record['bytes'] / 1e6:.1f} MB" for name, record in manifest["files"].items())
-        console.print(f"wrote {out}: {sizes}", highlight=False, markup=False, soft_wrap=True)
+        return
+    sizes = ", ".join(f"{name} {record['bytes'] / 1e6:.1f} MB" for name, record in manifest["files"].items())
+    typer.echo(f"wrote {out}: {sizes}", err=True)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from export.__main__ import app
+from export.encoder import describe_encoder
+from export.pipeline import export_model
+from export.speed import measure_speed
+from export.weights import locate_weights
 from mercato.encoder import OnnxEncoder
-from tests.unit.export.tiny_encoder import make_texts, make_weights
+from tests.unit.export.tiny_encoder import MAX_TOKENS, TINY, make_texts, make_weights
 
 
 @pytest.fixture
@@ -56,3 +61,21 @@ def test_help_has_an_example(model: str) -> None:
     result = CliRunner().invoke(app, [model, "--help"])
     assert result.exit_code == 0
     assert f"Example: python -m export {model}" in result.stdout
+
+
+def test_speed_compares_three_encoders_at_two_batch_sizes(tmp_path: Path) -> None:
+    exportable = describe_encoder(make_weights(tmp_path / "weights"), make_texts(), max_tokens=MAX_TOKENS)
+    export_model(exportable, target="int8", out=tmp_path / "encoder", parity_source={})
+    lines: list[str] = []
+    weights = locate_weights(TINY, folder=tmp_path / "weights", sha256="")
+    threads = torch.get_num_threads()
+    try:
+        result = measure_speed(tmp_path / "encoder", weights, make_texts(), rounds=1, report=lines.append)
+    finally:
+        torch.set_num_threads(threads)
+    assert {name: set(by_size) for name, by_size in result["ms_per_text"].items()} == {
+        name: {"1", "32"} for name in ("int8", "fp32", "pytorch")
+    }
+    times = result["ms_per_text"]
+    assert result["ratio"]["fp32"]["32"] == pytest.approx(times["fp32"]["32"] / times["int8"]["32"])
+    assert [line.split(":")[0] for line in lines] == ["batch 1", "batch 32"]

@@ -85,6 +85,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8001, help="gRPC port; HTTP is one below, metrics one above")
     arguments = parser.parse_args()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # rich takes 80 columns where it writes to a file
     try:
         if arguments.write_store:
             from demo.store import write_store  # pandas is only needed here
@@ -124,7 +126,7 @@ def serve_and_show(console: Console, *, keep: bool, port: int) -> None:
         household = pick_household(EVENTS)
         with Client(address) as client:
             show_searches(client, console)
-            show_recommendations(client, console, EVENTS, household)
+            show_recommendations(client, console, EVENTS, PRODUCTS, household)
             show_live_changes(client, console)
         console.print("\n[bold]Next[/bold]" + ("" if keep else ", with the server left running (make demo KEEP=1)"))
         for command in list_next_steps(address, http, household):

@@ -15,83 +15,104 @@ from rich.table import Table
 SEARCHES: tuple[tuple[str, str], ...] = (
     ("frozen pizza", ""),
     ("something for a baby's bath", ""),
-    ("snack for a movie night", ""),
+    ("red wine for dinner", ""),
     ("pasta sauce", 'price: IN(*, 2.00) AND brand: ANY("Private")'),
 )
+GROCERIES = 'NOT categories: ANY("Coupon/miscellaneous items")'
+"""The chain's list has fuel and coupons among its products."""
+NEW_PRODUCT = {
+    "id": "demo-1",
+    "title": "Glow in the dark unicorn cookie cutter",
+    "price": 9.5,
+    "categories": ["Kitchen", "Baking tools"],
+}
 _SHOWN = 5
+_BOUGHT_SHOWN = 8
+_RECOMMENDED = 10
 
 
 def show_searches(client: Client, console: Console) -> None:
     """Search as a shopper would and print the answers."""
     for query, condition in SEARCHES:
         page = client.search(query, filter=condition or None, page_size=_SHOWN)
-        title = f'search "{query}"' + (f"  where {condition}" if condition else "")
-        console.print(_table(page, f"{title}: {page.total:,} products, {_milliseconds(page)}"))
+        where = f"  where {condition}" if condition else ""
+        milliseconds = page.timings.get("total_us", 0) / 1000
+        title = f'search "{query}"{where}: {page.total:,} products, {milliseconds:.1f} ms in the model'
+        console.print(tabulate(page, title))
 
 
-def show_recommendations(client: Client, console: Console, events: Path, household: str) -> None:
-    """Print what a household bought most, what is recommended to it, and what goes with its first product."""
-    bought = read_purchases(events, household)
-    page = client.recommend("home-page", user_id=household, page_size=10)
-    seen = Counter(dict(bought))
-    table = Table(title=f"household {household}: bought {sum(seen.values()):,} products", title_justify="left")
-    for column in ("recommended now", "price", "bought before", "because"):
-        table.add_column(column, justify="right" if column in ("price", "bought before") else "left")
-    for product in page.results:
-        times = seen.get(product.id, 0)
-        table.add_row(
-            product.title, _price(product.price), f"{times} times" if times else "-", ", ".join(product.sources)
-        )
-    console.print(table)
-    if not page.results:
-        return
-    first = page.results[0]
-    console.print(_table(client.similar(first.id, page_size=_SHOWN), f'like "{first.title}"'))
-    console.print(_table(client.recommend("home-page", page_size=_SHOWN), "for somebody unknown: what is popular"))
+def show_recommendations(client: Client, console: Console, events: Path, products: Path, household: str) -> None:
+    """Print what a household bought most, what is recommended to it, what goes with that, and what is popular."""
+    bought = count_purchases(events, household)
+    titles = read_titles(products, [product for product, _ in bought.most_common(_BOUGHT_SHOWN)])
+    most = Table(
+        title=f"household {household} bought {len(bought):,} different products; most often", title_justify="left"
+    )
+    most.add_column("times", justify="right")
+    most.add_column("product")
+    for product, times in bought.most_common(_BOUGHT_SHOWN):
+        most.add_row(str(times), titles.get(product, product))
+    console.print(most)
+
+    page = client.recommend("home-page", user_id=household, filter=GROCERIES, page_size=_RECOMMENDED)
+    now = Table(title=f"recommended to household {household}  where {GROCERIES}", title_justify="left")
+    for column in ("product", "price", "bought before", "found by"):
+        now.add_column(column, justify="right" if column == "price" else "left")
+    for item in page.results:
+        before = f"{bought[item.id]} times" if item.id in bought else "new to it"
+        now.add_row(item.title, write_price(item.price), before, ", ".join(item.sources))
+    console.print(now)
+    if page.results:
+        first = page.results[-1]
+        console.print(tabulate(client.similar(first.id, page_size=_SHOWN), f'at the page of "{first.title}"'))
+    unknown = client.recommend("home-page", filter=GROCERIES, page_size=_SHOWN)
+    console.print(tabulate(unknown, "for somebody unknown: what is popular"))
 
 
 def show_live_changes(client: Client, console: Console) -> None:
-    """Add a product, find it at once, take it out again."""
-    name = "Glow in the dark unicorn cookie cutter"
-    client.upsert_products([{"id": "demo-1", "title": name, "price": 9.5, "categories": ["Kitchen", "Baking tools"]}])
-    page = client.search("unicorn shape for baking", page_size=1)
-    console.print(f'a product added a moment ago, found by meaning: "{page.results[0].title}"')
-    client.delete_products(["demo-1"])
+    """Add a product, find it at once by words and by meaning, take it out again."""
+    client.upsert_products([NEW_PRODUCT])
+    for query in ("unicorn cutter", "shape for decorating biscuits"):
+        page = client.search(query, page_size=100)
+        found = next((product for product in page.results if product.id == NEW_PRODUCT["id"]), None)
+        place = "not in the first 100" if found is None else f"rank {found.rank}, by {' and '.join(found.sources)}"
+        console.print(f'"{NEW_PRODUCT["title"]}", added a moment ago, for "{query}": {place}', highlight=False)
+    client.delete_products([str(NEW_PRODUCT["id"])])
 
 
-def read_purchases(events: Path, household: str, count: int = 5_000) -> list[tuple[str, int]]:
-    """Read what a household bought: product ids with the number of times, most often first."""
+def count_purchases(events: Path, household: str) -> Counter[str]:
+    """Count what a household bought: product id -> times."""
     table = pq.read_table(events, columns=["user_id", "product_id"])
-    bought = table.filter(pc.equal(table["user_id"], household))["product_id"].to_pylist()
-    return Counter(bought).most_common(count)
+    return Counter(table.filter(pc.equal(table["user_id"], household))["product_id"].to_pylist())
+
+
+def read_titles(products: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Read the titles of some products."""
+    table = pq.read_table(products, columns=["id", "title"])
+    chosen = table.filter(pc.field("id").isin(list(ids)))
+    return dict(zip(chosen["id"].to_pylist(), chosen["title"].to_pylist(), strict=True))
 
 
 def pick_household(events: Path) -> str:
     """Pick a household with a usual history: the one whose number of purchases is the upper quartile."""
-    counts = sorted(
-        Counter(pq.read_table(events, columns=["user_id"])["user_id"].to_pylist()).items(), key=lambda c: c[1]
-    )
-    return str(counts[len(counts) * 3 // 4][0])
+    counts = Counter(pq.read_table(events, columns=["user_id"])["user_id"].to_pylist()).most_common()
+    return str(counts[len(counts) // 4][0])
 
 
-def _table(page: ResultPage, title: str) -> Table:
+def tabulate(page: ResultPage, title: str) -> Table:
+    """Draw a page of products."""
     table = Table(title=title, title_justify="left")
-    table.add_column("product")
-    table.add_column("category")
-    table.add_column("price", justify="right")
-    table.add_column("found by")
-    for product in page.results:
-        category = product.categories[-2] if len(product.categories) > 1 else "".join(product.categories)
-        table.add_row(product.title, category, _price(product.price), ", ".join(product.sources))
+    for column in ("id", "product", "category", "price", "found by"):
+        table.add_column(column, justify="right" if column == "price" else "left")
+    for item in page.results:
+        category = item.categories[-2] if len(item.categories) > 1 else "".join(item.categories)
+        table.add_row(item.id, item.title, category, write_price(item.price), ", ".join(item.sources))
     return table
 
 
-def _price(price: float | None) -> str:
+def write_price(price: float | None) -> str:
+    """Write a price with two digits; nothing where it is not known."""
     return "" if price is None else f"{price:.2f}"
-
-
-def _milliseconds(page: ResultPage) -> str:
-    return f"{page.timings.get('total_us', 0) / 1000:.1f} ms in the model"
 
 
 def list_next_steps(address: str, http: str, household: str) -> Sequence[str]:

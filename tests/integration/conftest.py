@@ -56,7 +56,8 @@ class Shop:
             "ports": Ports(grpc=0, http=0, metrics=0),
             "run_root": folder / "runs",
             "log": folder / "server.log",
-            "stop_timeout_s": 4.0,
+            # What is acknowledged is durable, so nothing is lost by a stop that does not wait for interpreters to end.
+            "stop_timeout_s": 1.0,
         }
         return ServerOptions(**{**settings, **changes})
 

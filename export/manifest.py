@@ -9,10 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import onnx
 import orjson
 
 from export.exportable import Exportable
-from export.graph import OPSET
 from export.parity import Figure
 from mercato.encoder.manifest import MANIFEST_FILE, hash_file
 
@@ -40,7 +40,7 @@ def write_manifest(
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "source": dict(exportable.source),
         "serving": dict(exportable.serving),
-        "opset": OPSET,
+        "opset": {file.name: _read_opset(file) for file in sorted(folder.glob("*.onnx"))},
         "inputs": [_describe(exportable, name) for name in exportable.inputs],
         "outputs": [{"name": name, "dtype": "float32", "shape": exportable.shape(name)} for name in exportable.outputs],
         "files": {
@@ -62,6 +62,10 @@ def write_manifest(
 
 def _describe(exportable: Exportable, name: str) -> dict[str, Any]:
     return {"name": name, "dtype": str(exportable.items[0][name].dtype), "shape": exportable.shape(name)}
+
+
+def _read_opset(file: Path) -> int:
+    return next(int(entry.version) for entry in onnx.load(str(file)).opset_import if entry.domain == "")
 
 
 def _version(tool: str) -> str:

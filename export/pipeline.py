@@ -139,5 +139,10 @@ def _put_in_place(staging: Path, out: Path) -> None:
     old = staging.with_name(staging.name + ".old")
     if out.exists():
         out.rename(old)
-    staging.rename(out)
+    try:
+        staging.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -164,16 +165,20 @@ def test_changes_outlive_a_kill_of_every_stub(live: Client, live_server: TritonS
     assert live.write_events([]).sequence == last.sequence
 
 
-def test_changes_outlive_the_server(live_server: TritonServer, changed: ChangedShop) -> None:
-    with Client(live_server.grpc_address, timeouts=PATIENT) as client:
-        sequence = client.write_events([]).sequence
-    live_server.stop()
-    server = changed.start()
-    try:
+def test_changes_outlive_a_kill_and_a_stop_of_the_server(live_server: TritonServer, changed: ChangedShop) -> None:
+    server = live_server
+    with ExitStack() as at_end:
+        for blow in ("kill", "stop"):
+            with Client(server.grpc_address, timeouts=PATIENT) as client:
+                sequence = client.write_events([{"event_type": "home-page-view", "user_id": USER}]).sequence
+                if blow == "kill":
+                    os.kill(server.pid, signal.SIGKILL)
+            server.stop()
+            server = changed.start()
+            at_end.callback(server.stop)
+            with Client(server.grpc_address, timeouts=PATIENT) as client:
+                changed.check(client)
+                assert client.write_events([]).sequence == sequence
         with Client(server.grpc_address, timeouts=PATIENT) as client:
-            changed.check(client)
-            assert client.write_events([]).sequence == sequence
             assert client.patch_products([{"id": changed.cheaper, "price": 9.0}]).accepted == 1
             assert ids(client.search("soup", filter="price < 0.5")) == [NEW["id"]]
-    finally:
-        server.stop()

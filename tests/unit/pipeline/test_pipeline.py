@@ -326,6 +326,27 @@ def test_products_that_only_the_retriever_knows_are_left_out(
     assert details(answer)["degraded"] == ["state"]
 
 
+def test_unknown_products_after_the_window_are_left_out_too(catalog: LiveCatalog, encoder: CountingEncoder) -> None:
+    unknown = catalog.base
+    found = Retrieved(
+        rows=np.array([3], np.int32),
+        fused=np.ones(1, np.float32),
+        sources=np.ones(1, np.uint8),
+        features=np.zeros((1, len(FEATURE_NAMES)), np.float32),
+        history_vector=np.zeros(stores.DIMENSION, np.float32),
+        tail=np.array([unknown, 5], np.int32),
+        total=3,
+    )
+
+    class FixedRetriever:
+        def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Any]:
+            return [found]
+
+    [answer] = Pipeline(catalog, encoder, FixedRetriever(), None).answer([recommend()])
+    assert ids(answer) == [catalog.id_of(3), catalog.id_of(5)]
+    assert details(answer)["degraded"] == ["state"]
+
+
 def test_warming_answers_each_kind_once(
     catalog: LiveCatalog, encoder: CountingEncoder, counted: CountingRetriever
 ) -> None:

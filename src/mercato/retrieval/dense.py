@@ -22,7 +22,7 @@ Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 
 HNSW_M = 32  # links per node; Malkov & Yashunin 2018 recommend 5-48, higher for high dimensions
-EF_CONSTRUCTION = 120
+EF_CONSTRUCTION = 200
 EF_SEARCH = 200  # measured: benchmarks/results/retrieval.json
 MAX_EF_SEARCH = 4096
 EXACT_LIMIT = 30_000

@@ -41,7 +41,7 @@ class Ranked:
     Attributes:
         rows: int32 [n].
         scores: float32 [n], descending.
-        sources: uint8 [n]; 0 for what follows the ranked window.
+        sources: uint8 [n].
         degraded: stages that were left out.
     """
 
@@ -69,7 +69,7 @@ def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Seq
     return Ranked(
         rows=np.concatenate([retrieved.rows[order], retrieved.tail]),
         scores=np.concatenate([ordered, after]).astype(np.float32),
-        sources=np.concatenate([retrieved.sources[order], np.zeros(len(retrieved.tail), np.uint8)]),
+        sources=np.concatenate([retrieved.sources[order], retrieved.sources[len(order) :]]),
         degraded=[*retrieved.degraded, *degraded],
     )
 
@@ -88,9 +88,8 @@ def write_answer(
     """
     page = slice(request.offset, request.offset + request.page_size)
     rows = ranked.rows[page].tolist()
-    after_window = Source.WORDS if request.retrieval.is_search else Source.POPULAR
     products = [
-        _write_product(catalog.document(row), Source(flags) if flags else after_window)
+        _write_product(catalog.document(row), Source(flags))
         for row, flags in zip(rows, ranked.sources[page].tolist(), strict=True)
     ]
     head = {

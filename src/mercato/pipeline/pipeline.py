@@ -119,14 +119,14 @@ class Pipeline:
         known = self.catalog.base + len(self.catalog.delta)
         if isinstance(outcome, MercatoError) or max(outcome.rows.max(initial=0), outcome.tail.max(initial=0)) < known:
             return outcome
-        keep = outcome.rows < known
+        keep, keep_tail = outcome.rows < known, outcome.tail < known
         return replace(
             outcome,
             rows=outcome.rows[keep],
             fused=outcome.fused[keep],
-            sources=outcome.sources[keep],
+            sources=outcome.sources[np.concatenate([keep, keep_tail])],
             features=outcome.features[keep],
-            tail=outcome.tail[outcome.tail < known],
+            tail=outcome.tail[keep_tail],
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )
 

@@ -169,7 +169,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         dimension: D.
 
     Returns:
-        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint8 [B, W], FEATURES float32 [B, W, F], HISTORY_VECTOR
+        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint8 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
         float32 [B, D], TAIL int32 [B, T] and NOTES (JSON) [B, 1].
     """
     batch = len(outcomes)
@@ -179,7 +179,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
     arrays: dict[str, npt.NDArray[Any]] = {
         "ROWS": np.full((batch, widest), -1, np.int32),
         "FUSED": np.zeros((batch, widest), np.float32),
-        "SOURCES": np.zeros((batch, widest), np.uint8),
+        "SOURCES": np.zeros((batch, widest + longest), np.uint8),
         "FEATURES": np.zeros((batch, widest, feature_count), np.float32),
         "HISTORY_VECTOR": np.zeros((batch, dimension), np.float32),
         "TAIL": np.full((batch, longest), -1, np.int32),
@@ -192,7 +192,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         width = len(outcome.rows)
         arrays["ROWS"][place, :width] = outcome.rows
         arrays["FUSED"][place, :width] = outcome.fused
-        arrays["SOURCES"][place, :width] = outcome.sources
+        arrays["SOURCES"][place, : len(outcome.sources)] = outcome.sources
         arrays["FEATURES"][place, :width] = outcome.features
         arrays["HISTORY_VECTOR"][place] = outcome.history_vector
         arrays["TAIL"][place, : len(outcome.tail)] = outcome.tail
@@ -225,7 +225,7 @@ def _read_outcome(outputs: Arrays, place: int) -> Retrieved | MercatoError:
     return Retrieved(
         rows=outputs["ROWS"][place, :width],
         fused=outputs["FUSED"][place, :width],
-        sources=outputs["SOURCES"][place, :width],
+        sources=outputs["SOURCES"][place, : width + notes["tail"]],
         features=outputs["FEATURES"][place, :width],
         history_vector=outputs["HISTORY_VECTOR"][place],
         tail=outputs["TAIL"][place, : notes["tail"]],

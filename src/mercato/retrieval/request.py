@@ -97,7 +97,7 @@ class Retrieved:
     Attributes:
         rows: int32 [w], w <= WINDOW, in fused order.
         fused: float32 [w], descending.
-        sources: uint8 [w], combinations of `Source`.
+        sources: uint8 [w + t], combinations of `Source`: the window's, then the tail's.
         features: float32 [w, F], as `mercato.ranker.features` names them.
         history_vector: float32 [D], unit length, or zeros without history.
         tail: int32 [t], rows after the window, as far as ``depth`` asks.

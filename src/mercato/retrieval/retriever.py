@@ -206,10 +206,12 @@ class Retriever:
 def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> Retrieved:
     fused = found.fused
     rows = fused.rows[:WINDOW]
-    flags = np.zeros(len(rows), np.uint8)
+    flags = np.zeros(len(fused.rows), np.uint8)
     for place, source in enumerate(found.sources):
-        flags[fused.ranks[place, :WINDOW] > 0] |= int(source)
-    tail = np.concatenate([fused.rows[WINDOW:], found.tail])
+        flags[fused.ranks[place] > 0] |= int(source)
+    after = Source.WORDS if case.request.is_search else Source.POPULAR
+    tail = np.concatenate([fused.rows[WINDOW:], found.tail])[: max(0, case.request.depth - len(rows))]
+    flags = np.concatenate([flags, np.full(len(found.tail), int(after), np.uint8)])[: len(rows) + len(tail)]
     notes = [*degraded, "encoder"] if case.request.is_search and case.probe is None else list(degraded)
     return Retrieved(
         rows=rows,
@@ -217,7 +219,7 @@ def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> R
         sources=flags,
         features=features.reshape(len(rows), len(FEATURE_NAMES)),
         history_vector=case.history_vector,
-        tail=tail[: max(0, case.request.depth - len(rows))],
+        tail=tail,
         total=found.total,
         missing_ids=case.missing,
         degraded=notes,

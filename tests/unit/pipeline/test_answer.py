@@ -21,7 +21,7 @@ def retrieved(
     return Retrieved(
         rows=np.array(rows, np.int32),
         fused=np.array(fused, np.float32),
-        sources=np.array([Source.DENSE | Source.WORDS] * len(rows), np.uint8),
+        sources=np.array([Source.DENSE | Source.WORDS] * len(rows) + [Source.DENSE] * len(tail or []), np.uint8),
         features=np.zeros((len(rows), len(FEATURE_NAMES)), np.float32),
         history_vector=np.zeros(stores.DIMENSION, np.float32),
         tail=np.array(tail or [], np.int32),
@@ -54,9 +54,9 @@ def test_equal_scores_keep_the_order_of_retrieval() -> None:
 
 def test_sources_move_with_their_products() -> None:
     found = retrieved([5, 6], [0.2, 0.1], tail=[8])
-    found.sources[:] = [Source.WORDS, Source.DENSE]
+    found.sources[:] = [Source.WORDS, Source.DENSE, Source.DENSE | Source.WORDS]
     ranked = order_candidates(found, np.array([1.0, 2.0], np.float32))
-    assert ranked.sources.tolist() == [Source.DENSE, Source.WORDS, 0]
+    assert ranked.sources.tolist() == [Source.DENSE, Source.WORDS, Source.DENSE | Source.WORDS]
 
 
 def test_what_follows_the_window_keeps_its_order_below_the_last_score() -> None:
@@ -109,16 +109,10 @@ def test_details_hold_products_in_order_with_their_sources(catalog: LiveCatalog)
     assert [result["id"] for result in details["results"]] == answer.product_ids
     whole = orjson.loads(catalog.document(4))
     assert details["results"][0] == {**whole, "sources": ["dense", "words"]}
-    assert details["results"][2]["sources"] == ["words"]
+    assert details["results"][2]["sources"] == ["dense"]
     assert (details["total"], details["missing_ids"], details["degraded"]) == (40, ["x"], ["state"])
     assert details["timings"] == {"total_us": 12}
     assert "filter_relaxed" not in details
-
-
-def test_what_follows_a_recommendation_is_popular(catalog: LiveCatalog) -> None:
-    found = retrieved([], [], tail=[8])
-    answer = write_answer(catalog, page(0, 1, Placement.HOME_PAGE), found, order_candidates(found, None), {})
-    assert orjson.loads(answer.details)["results"][0]["sources"] == ["popular"]
 
 
 def test_each_answer_has_its_own_token(catalog: LiveCatalog) -> None:

@@ -331,7 +331,7 @@ def test_unknown_products_after_the_window_are_left_out_too(catalog: LiveCatalog
     found = Retrieved(
         rows=np.array([3], np.int32),
         fused=np.ones(1, np.float32),
-        sources=np.ones(1, np.uint8),
+        sources=np.ones(3, np.uint8),
         features=np.zeros((1, len(FEATURE_NAMES)), np.float32),
         history_vector=np.zeros(stores.DIMENSION, np.float32),
         tail=np.array([unknown, 5], np.int32),

@@ -185,7 +185,7 @@ def test_nothing_found_still_has_an_element_of_each_output() -> None:
     assert {name: array.shape for name, array in outputs.items()} == {
         "ROWS": (1, 1),
         "FUSED": (1, 1),
-        "SOURCES": (1, 1),
+        "SOURCES": (1, 2),
         "FEATURES": (1, 1, 3),
         "HISTORY_VECTOR": (1, 2),
         "TAIL": (1, 1),

@@ -39,7 +39,7 @@ HOME, PAGE, CART, CATEGORY = Placement.HOME_PAGE, Placement.PRODUCT_PAGE, Placem
 
 def sources_of(retriever: Retriever, answer: Retrieved) -> dict[str, Source]:
     ids = [retriever.catalog.id_of(row) for row in answer.rows.tolist()]
-    return dict(zip(ids, map(Source, answer.sources.tolist()), strict=True))
+    return dict(zip(ids, map(Source, answer.sources[: len(ids)].tolist()), strict=True))
 
 
 # -- Shoppers

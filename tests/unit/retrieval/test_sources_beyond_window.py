@@ -22,7 +22,7 @@ def test_a_narrow_window_changes_no_source(retriever: Retriever, monkeypatch: py
     assert len(narrow.rows) == 2
     assert np.concatenate([narrow.rows, narrow.tail]).tolist() == np.concatenate([whole.rows, whole.tail]).tolist()
     assert narrow.sources.tolist() == whole.sources.tolist()
-    found_by_dense_alone = [Source(flags) for flags in narrow.sources[2:] if Source(flags) is Source.DENSE]
+    found_by_dense_alone = [Source(flags) for flags in narrow.sources[2:].tolist() if Source(flags) is Source.DENSE]
     assert found_by_dense_alone, "the shop must have products that dense retrieval alone finds beyond the window"
 
 

@@ -30,7 +30,8 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     && groupadd --gid 10001 mercato \
     && useradd --uid 10001 --gid mercato --home-dir /srv/mercato --no-create-home --shell /usr/sbin/nologin mercato \
     && install --directory --owner=mercato --group=mercato \
-        /srv/mercato /srv/mercato/var /srv/mercato/var/models /srv/mercato/var/catalog /srv/mercato/var/state
+        /srv/mercato /srv/mercato/var /srv/mercato/var/cache /srv/mercato/var/models \
+        /srv/mercato/var/catalog /srv/mercato/var/state
 ENV PATH=/opt/mercato/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

@@ -1,6 +1,7 @@
 """Command lines in deployment files, read by the very commands that they call; nothing is run."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import typer.main
@@ -8,6 +9,9 @@ import typer.main
 from export.targets import TARGETS
 from mercato.serving.repository import list_profiles, project_repository
 from mercato.state.store import STATE_SCHEMES
+
+# Making a command out of an app takes longer than reading a line with it.
+get_command = cache(typer.main.get_command)
 
 
 def find_app(words: Sequence[str]) -> tuple[Any, list[str]]:
@@ -45,7 +49,7 @@ def read_command(words: Sequence[str]) -> dict[str, Any]:
         ValueError: an unknown command, option, target, profile or state.
     """
     app, rest = find_app(words)
-    command = typer.main.get_command(app)
+    command = get_command(app)
     while hasattr(command, "commands"):
         if not rest or rest[0] not in command.commands:
             raise ValueError(f"no such command: {' '.join(words)}; there are {', '.join(command.commands)}")
@@ -62,7 +66,7 @@ def read_command(words: Sequence[str]) -> dict[str, Any]:
         "profile": set(list_profiles(project_repository())),
     }
     for name, allowed in choices.items():
-        if name in values and values[name] not in allowed:
+        if name in values and not set(values[name].split(",")) <= allowed:
             raise ValueError(f"{' '.join(words)}: {name} must be one of {sorted(allowed)}")
     state = values.get("state")
     if state is not None and state.partition(":")[0] not in STATE_SCHEMES:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,11 +21,13 @@ PROFILES = ("gpu", "cpu")
 READ_OPTIONS = ("catalog", "encoder", "ranker", "weights")
 
 
-def run_compose(*arguments: str, file: Path = COMPOSE_FILE, **variables: str) -> subprocess.CompletedProcess[str]:
+def run_compose(
+    *arguments: str, file: Path = COMPOSE_FILE, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run Docker Compose on a project file, as from the top of the repository."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     command = [str(COMPOSE), "--project-directory", str(REPOSITORY), "--file", str(file), *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, env={**kept, **variables}, capture_output=True, text=True)
+    return subprocess.run(command, cwd=REPOSITORY, env={**kept, **(variables or {})}, capture_output=True, text=True)
 
 
 def read_project(profile: str, file: Path = COMPOSE_FILE) -> dict[str, Any]:
@@ -120,13 +122,3 @@ def path_written(step: Step, values: Mapping[str, Any]) -> PurePosixPath | None:
 def state_file(values: Mapping[str, Any]) -> PurePosixPath | None:
     """Return the path in ``sqlite:PATH``."""
     return PurePosixPath(values["state"].partition(":")[2]) if values.get("state") else None
-
-
-def overlaps(first: PurePosixPath, second: PurePosixPath) -> bool:
-    """Tell whether one path is the other or lies in it."""
-    return first.is_relative_to(second) or second.is_relative_to(first)
-
-
-def in_words(words: Sequence[str]) -> str:
-    """Return a command line for a message."""
-    return " ".join(words)

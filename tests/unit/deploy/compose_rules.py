@@ -24,7 +24,7 @@ from tests.unit.deploy.compose_project import (
     state_file,
     waits_for,
 )
-from tests.unit.deploy.dockerfile import REPOSITORY, is_pinned
+from tests.unit.deploy.dockerfile import REPOSITORY, is_pinned, made_folders
 
 Services = Mapping[str, Any]
 
@@ -67,21 +67,23 @@ def check_commands(services: Services) -> Iterator[str]:
         if step.output is None or step.output.suffix == ".done":
             continue
         if step.words[1] == "index":
-            made = MANIFEST_NAME
+            made = {MANIFEST_NAME}
         elif step.words[2] == "training":
-            made = METRICS_FILE
+            made = {METRICS_FILE}
         else:
-            made = TARGETS[values["target"]].file
-            if values["target"].startswith("tensorrt") and made != ENGINE:
-                yield f"{name}: an engine is served as {ENGINE}, the target writes {made}"
-        if step.output != PurePosixPath(values["out"]) / made:
-            yield f"{name}: looks for {step.output}, the command writes {values['out']}/{made}"
+            made = {TARGETS[target].file for target in values["target"].split(",")}
+            if "tensorrt" in values["target"] and ENGINE not in made:
+                yield f"{name}: an engine is served as {ENGINE}, the target writes {', '.join(made)}"
+        if step.output not in {PurePosixPath(values["out"]) / file for file in made}:
+            yield f"{name}: looks for {step.output}, the command writes {', '.join(made)} in {values['out']}"
 
 
 def check_paths(services: Services) -> Iterator[str]:
     """Every path lies in a volume, written where it is writable, and no folder that is replaced is a mount point."""
     for name, service, step, values in list_commands(services):
         written = [path for path in (path_written(step, values), step.output, state_file(values)) if path]
+        if "tensorrt" in values.get("target", ""):
+            written.append(PurePosixPath(values["timing_cache"]))
         for path in written:
             where = locate(service, path)
             if where is None or not where[2]:
@@ -92,7 +94,12 @@ def check_paths(services: Services) -> Iterator[str]:
         if any(WORKDIR / path == target for path in written for _, target, _ in mounts(service)):
             yield f"{name}: writes a mount point itself, which cannot be replaced"
     for name, service in services.items():
+        # A fresh volume takes the owner of the image's folder; where the image has none, root's.
+        file = Path((service.get("build") or {}).get("dockerfile", ""))
+        made = made_folders((REPOSITORY / file).read_text()) if (REPOSITORY / file).is_file() else None
         for mount in service.get("volumes") or []:
+            if made is not None and mount["type"] == "volume" and mount["target"] not in made:
+                yield f"{name}: {file.name} makes no {mount['target']}, so it would belong to root"
             # The shop's folder is the user's; everything else that is mounted comes from the repository.
             given = Path(mount["source"])
             ours = mount["type"] == "bind" and mount["target"] != str(WORKDIR / "shop")

@@ -93,6 +93,13 @@ def exec_form(argument: str | None) -> list[str]:
     return words
 
 
+def made_folders(text: str) -> set[str]:
+    """Return the folders that a Dockerfile's last stage makes for its user (``install --directory``)."""
+    commands = [command for run in parse_dockerfile(text)[-1].all("RUN") for command in run.split("&&")]
+    made = [command.split() for command in commands if command.strip().startswith("install --directory")]
+    return {word for words in made for word in words if word.startswith("/")}
+
+
 def month(image: str) -> str:
     """Return the month of an NVIDIA image, ``25.06``."""
     match = NVIDIA_MONTH.match(image)

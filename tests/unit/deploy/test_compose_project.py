@@ -20,7 +20,7 @@ def _compose_is_installed() -> None:
 
 
 def list_services(*options: str, **variables: str) -> set[str]:
-    return set(run_compose(*options, "config", "--services", **variables).stdout.split())
+    return set(run_compose(*options, "config", "--services", variables=variables).stdout.split())
 
 
 def test_a_gpu_is_the_default_and_the_cpu_profile_takes_its_place() -> None:
@@ -83,7 +83,7 @@ def test_redis_is_called_unused_as_long_as_no_state_lies_there() -> None:
 
 
 def test_the_shop_is_the_callers_folder_and_is_not_made_up(tmp_path: Path) -> None:
-    done = run_compose("config", "--format", "json", MERCATO_SHOP=str(tmp_path))
+    done = run_compose("config", "--format", "json", variables={"MERCATO_SHOP": str(tmp_path)})
     assert str(tmp_path) in done.stdout
     shop = next(one for one in read_project("cpu")["services"]["index"]["volumes"] if one["type"] == "bind")
     assert shop["source"] == str(REPOSITORY / "var" / "demo")
@@ -105,6 +105,7 @@ MUTATIONS = {
         'catalog:/srv/mercato/var/catalog:ro"',
         "index: var/catalog/shop is in no writable volume",
     ),
+    "volume of root": ("state:/srv/mercato/var/state", "state:/srv/mercato/var/history", "would belong to root"),
     "another volume": ("- models:/srv/mercato/var/models:ro", "- redis:/srv/mercato/var/models:ro", "nothing makes"),
     "path that nothing makes": (
         "--weights=var/models/ranker-training",
@@ -151,6 +152,13 @@ def test_what_is_wrong_is_noticed(mutation: str, tmp_path: Path) -> None:
     file.write_text(text.replace(right, wrong))
     noticed = find_problems(read_project("cpu", file)["services"])
     assert any(said in problem for problem in noticed), noticed
+
+
+def test_timings_that_are_not_kept_are_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(COMPOSE_FILE.read_text().replace("      - cache:/srv/mercato/var/cache\n", ""))
+    noticed = find_problems(read_project("gpu", file)["services"])
+    assert [problem.partition(":")[0] for problem in noticed] == ["encoder", "ranker"]
 
 
 def test_docker_compose_refuses_what_it_does_not_know(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import orjson
 import typer
 from rich.console import Console
 
+from export.errors import ExportError
+from export.options import DEFAULT_TIMING_CACHE, DEFAULT_TOLERANCE, BuildOptions
+from mercato.engine.manifest import HardwareCompatibility
 from mercato.errors import MercatoError
 
 app = typer.Typer(
@@ -18,10 +21,26 @@ app = typer.Typer(
 )
 
 Report = Callable[[str], None]
-TargetOption = Annotated[str, typer.Option(help="onnx: fp32 ONNX alone. int8: int8 ONNX for CPU beside it.")]
+TargetOption = Annotated[
+    str,
+    typer.Option(
+        help="onnx: fp32 ONNX alone. int8: int8 ONNX for CPU beside it. fp16: what engines are built from. tensorrt, "
+        "tensorrt-rtx: an engine. torch: a PyTorch program. Several with commas."
+    ),
+]
 OutOption = Annotated[Path, typer.Option(help="Folder to write; replaced as a whole, or left as it is on failure.")]
 TextsOption = Annotated[Path | None, typer.Option(help="Your product texts: parquet, csv, jsonl or txt.")]
 TextColumnOption = Annotated[str | None, typer.Option(help="Column of --texts.")]
+ToleranceOption = Annotated[
+    float, typer.Option(help="Most that a smaller precision may lose, in nDCG@10, recall@100 or Kendall's tau.")
+]
+CapabilityOption = Annotated[
+    list[str] | None, typer.Option(help="Build for GPUs of this compute capability, as 8.6; can be given repeatedly.")
+]
+CompatibilityOption = Annotated[
+    str, typer.Option(help="none: this GPU. ampere_plus: one engine for newer GPUs too, some slower on each.")
+]
+TimingOption = Annotated[Path, typer.Option(help="Folder of timings kept between builds of engines.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -40,6 +59,14 @@ def encoder(
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
+    ratings: Annotated[
+        Path | None, typer.Option(help="Folder with products.parquet and judgements.parquet to measure quality on.")
+    ] = None,
+    rated_products: Annotated[int, typer.Option(help="Products of --ratings to search; 0 for all.", min=0)] = 0,
+    tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    compute_capability: CapabilityOption = None,
+    hardware_compatibility: CompatibilityOption = "none",
+    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Export the text encoder (all-MiniLM-L6-v2) with pooling and normalisation inside the graph."""
@@ -52,8 +79,18 @@ def encoder(
         from export.weights import MINILM, locate_weights
 
         samples, origin = read_texts(texts, column=text_column)
-        exportable = describe_encoder(locate_weights(MINILM, folder=weights, sha256=sha256), samples)
-        return export_model(exportable, target=target, out=out, parity_source={"texts": origin}, report=report)
+        exportable = describe_encoder(
+            locate_weights(MINILM, folder=weights, sha256=sha256),
+            samples,
+            ratings=ratings,
+            product_limit=rated_products,
+            tolerance=tolerance,
+        )
+        measured_on = {"texts": origin, **({"ratings": ratings.name} if ratings else {})}
+        options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
+        return export_model(
+            exportable, target=target, out=out, parity_source=measured_on, report=report, engine=options
+        )
 
     _conclude(_run(work), out=out, as_json=as_json)
 
@@ -90,6 +127,17 @@ def ranker(
     target: TargetOption = "onnx",
     out: OutOption = Path("var/models/ranker"),
     loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
+    catalog: Annotated[
+        Path | None, typer.Option(help="Catalogue snapshot to take real candidate lists from; drawn ones without.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="State store of that catalogue: sqlite:PATH.")] = None,
+    encoder_folder: Annotated[Path, typer.Option("--encoder", help="Exported encoder of that catalogue.")] = Path(
+        "var/models/encoder"
+    ),
+    tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    compute_capability: CapabilityOption = None,
+    hardware_compatibility: CompatibilityOption = "none",
+    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Export a trained ranker."""
@@ -99,10 +147,72 @@ def ranker(
         from export.pipeline import export_model
         from export.ranker import DEFAULT_LOADER, describe_ranker
 
-        exportable = describe_ranker(weights, loader=loader or DEFAULT_LOADER)
-        return export_model(exportable, target=target, out=out, parity_source={"lists": "drawn"}, report=report)
+        lists = None
+        if catalog is not None:
+            from export.lists import collect_lists
+
+            report(f"collecting candidate lists from {catalog}")
+            lists = collect_lists(catalog, encoder=encoder_folder, state=state)
+        exportable = describe_ranker(weights, loader=loader or DEFAULT_LOADER, lists=lists, tolerance=tolerance)
+        source = {"lists": "drawn" if lists is None else "retrieved"}
+        options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
+        return export_model(exportable, target=target, out=out, parity_source=source, report=report, engine=options)
 
     _conclude(_run(work), out=out, as_json=as_json)
+
+
+@app.command(epilog="Example: python -m export engine var/models/encoder --target tensorrt")
+def engine(
+    folder: Annotated[Path, typer.Argument(help="Folder that python -m export MODEL --target tensorrt wrote.")],
+    target: Annotated[str, typer.Option(help="tensorrt or tensorrt-rtx.")] = "tensorrt",
+    compute_capability: CapabilityOption = None,
+    hardware_compatibility: CompatibilityOption = "none",
+    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Build a model's engine again, for this machine, from the graph beside it."""
+
+    def work(report: Report) -> dict[str, Any]:
+        from export.rebuild import rebuild_engine
+
+        options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
+        return rebuild_engine(folder, target=target, options=options, report=report).model_dump(mode="json")
+
+    built = _run(work)
+    if as_json:
+        typer.echo(orjson.dumps(built, option=orjson.OPT_INDENT_2))
+    else:
+        size_mb = built["engine"]["bytes"] / 1e6
+        typer.echo(
+            f"wrote {folder / built['engine']['file']}: {size_mb:.1f} MB in {built['build_seconds']:.1f} s", err=True
+        )
+
+
+@app.command(epilog="Example: python -m export config")
+def config(
+    repository: Annotated[Path, typer.Option(help="The model repository.")] = Path("model_repository"),
+) -> None:
+    """Write the default config.pbtxt of every engine from its declaration."""
+
+    def work(report: Report) -> dict[str, Any]:
+        from export.config import write_configs
+
+        for path in write_configs(repository):
+            report(f"wrote {path}")
+        return {}
+
+    _run(work)
+
+
+def _read_build_options(capabilities: list[str] | None, compatibility: str, timing_cache: Path) -> BuildOptions:
+    levels = get_args(HardwareCompatibility)
+    if compatibility not in levels:
+        raise ExportError(f"--hardware-compatibility: must be one of {', '.join(levels)}, got {compatibility!r}")
+    return BuildOptions(
+        capabilities=tuple(capabilities or ()),
+        compatibility=cast(HardwareCompatibility, compatibility),
+        timing_cache=timing_cache,
+    )
 
 
 def _run(work: Callable[[Report], dict[str, Any]]) -> dict[str, Any]:

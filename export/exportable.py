@@ -16,6 +16,8 @@ import numpy.typing as npt
 import torch
 
 from export.parity import Gate
+from export.quality import Quality
+from mercato.engine.shapes import EngineShapes
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -33,13 +35,15 @@ class Exportable:
         outputs: names of the outputs.
         sizes: length of each fixed axis.
         items: real inputs, each with a batch axis of 1; what parity is measured on.
-        gates: precision (``fp32``, ``int8``) to the gate its file must pass, against the module.
+        gates: precision (``fp32``, ``int8``, ``fp16``) to the gate its file must pass, against the module.
         source: where the weights come from, as the manifest tells it.
         serving: what the serving side reads from the manifest.
         companions: files to copy beside the model (``tokenizer.json``), by the name they get.
         heads: attention heads of a transformer, 0 for another model.
         hidden_size: width of a transformer's token states, 0 for another model.
         batch_size: items in a batch when parity is measured.
+        shapes: what an engine of it is built for; None for a model that has none.
+        quality: what a user would notice of a smaller precision; None where the gates say it all.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Exportable:
     heads: int = 0
     hidden_size: int = 0
     batch_size: int = 32
+    shapes: EngineShapes | None = None
+    quality: Quality | None = None
 
     def dynamic_axes(self) -> dict[str, dict[int, str]]:
         """Return the dynamic axes of each input and output, as ``torch.onnx.export`` takes them."""

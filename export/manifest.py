@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,9 +15,11 @@ import orjson
 
 from export.exportable import Exportable
 from export.parity import Figure
+from export.tensorrt_flavour import FLAVOURS
 from mercato.encoder.manifest import MANIFEST_FILE, hash_file
 
 SCHEMA_VERSION = 1
+ENGINE_FILES = tuple(flavour.engine_file for flavour in FLAVOURS.values())
 TOOLS = ("mercato", "torch", "transformers", "onnx", "onnxruntime", "tokenizers", "numpy")
 
 
@@ -43,21 +46,29 @@ def write_manifest(
         "opset": {file.name: _read_opset(file) for file in sorted(folder.glob("*.onnx"))},
         "inputs": [_describe(exportable, name) for name in exportable.inputs],
         "outputs": [{"name": name, "dtype": "float32", "shape": exportable.shape(name)} for name in exportable.outputs],
+        "shapes": None if exportable.shapes is None else asdict(exportable.shapes),
+        # An engine has a manifest of its own: it is built again on another machine, and these files are not.
         "files": {
-            file.name: {"bytes": file.stat().st_size, "sha256": hash_file(file)} for file in sorted(folder.iterdir())
+            file.name: {"bytes": file.stat().st_size, "sha256": hash_file(file)}
+            for file in sorted(folder.iterdir())
+            if not file.name.startswith(ENGINE_FILES)
         },
         "parity": {
             "measured_on": dict(parity_source),
-            **{
-                file: {figure.name: {"value": figure.value, "limit": figure.limit} for figure in figures}
-                for file, figures in parity.items()
-            },
+            **{file: describe_parity(figures) for file, figures in parity.items()},
         },
         "tools": {"python": platform.python_version(), **{tool: _version(tool) for tool in TOOLS}},
         "machine": {"architecture": platform.machine(), "cpu_flags": _cpu_flags()},
     }
-    (folder / MANIFEST_FILE).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    return manifest
+    written = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+    (folder / MANIFEST_FILE).write_bytes(written)
+    described: dict[str, Any] = orjson.loads(written)
+    return described
+
+
+def describe_parity(figures: Sequence[Figure]) -> dict[str, dict[str, float]]:
+    """Return figures as JSON values: name to ``value`` and ``limit``."""
+    return {figure.name: {"value": figure.value, "limit": figure.limit} for figure in figures}
 
 
 def _describe(exportable: Exportable, name: str) -> dict[str, Any]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 
+from export.engine import build_engine
 from export.errors import ExportError
-from export.exportable import Exportable, collate
+from export.exportable import Exportable, Tensors, collate
 from export.graph import write_onnx
-from export.manifest import write_manifest
+from export.manifest import describe_parity, write_manifest
+from export.options import BuildOptions
 from export.parity import Figure, Outputs, require_parity
-from export.targets import ONNX_FILE, TARGETS
+from export.rounding import round_halves
+from export.targets import HALF_FILE, ONNX_FILE, Target, choose_targets
 
 # Items that are also run one at a time, to compare with the same items in a padded batch.
 ALONE_ITEMS = 100
@@ -26,16 +30,23 @@ Report = Callable[[str], None]
 
 
 def export_model(
-    exportable: Exportable, *, target: str, out: Path, parity_source: Mapping[str, Any], report: Report = lambda _: None
+    exportable: Exportable,
+    *,
+    target: str,
+    out: Path,
+    parity_source: Mapping[str, Any],
+    report: Report = lambda _: None,
+    engine: BuildOptions = BuildOptions(),  # noqa: B008  # a frozen value
 ) -> dict[str, Any]:
     """Export a model and put it in place, all of it or nothing.
 
     Args:
         exportable: what to export.
-        target: a key of `TARGETS`.
+        target: a key of `TARGETS`, or several with commas.
         out: the folder to write; replaced as a whole when every gate is passed, left as it was otherwise.
         parity_source: what ``exportable.items`` are, for the manifest.
         report: called with a line before each step and with each figure.
+        engine: how engines are built, where the target has one.
 
     Returns:
         The manifest.
@@ -44,13 +55,7 @@ def export_model(
         ParityError: a file differs from the module by more than its gate allows.
         ExportError: the target is unknown or the folder cannot be written.
     """
-    if target not in TARGETS:
-        raise ExportError(f"--target: must be one of {', '.join(TARGETS)}, got {target!r}")
-    if TARGETS[target].precision not in exportable.gates:
-        possible = [name for name, entry in TARGETS.items() if entry.precision in exportable.gates]
-        raise ExportError(
-            f"--target: {exportable.name} has no parity gate for {target}; it can be exported to {', '.join(possible)}"
-        )
+    targets = choose_targets(target, exportable)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # Beside the destination, so that the last step is a rename on one file system.
@@ -59,7 +64,7 @@ def export_model(
         raise ExportError(f"--out: {out} cannot be written: {exc}") from exc
     try:
         staging.chmod(0o755)
-        manifest = _fill(staging, exportable, target=target, parity_source=parity_source, report=report)
+        manifest = _fill(staging, exportable, targets, parity_source=parity_source, report=report, engine=engine)
         _put_in_place(staging, out)
     except OSError as exc:
         raise ExportError(f"--out: {out} cannot be written: {exc}") from exc
@@ -69,24 +74,52 @@ def export_model(
 
 
 def _fill(
-    folder: Path, exportable: Exportable, *, target: str, parity_source: Mapping[str, Any], report: Report
+    folder: Path,
+    exportable: Exportable,
+    targets: Sequence[Target],
+    *,
+    parity_source: Mapping[str, Any],
+    report: Report,
+    engine: BuildOptions,
 ) -> dict[str, Any]:
     report(f"tracing {exportable.name}")
     source = folder / ONNX_FILE
     write_onnx(exportable, source)
-    chosen = TARGETS[target]
-    if chosen.build is not None:
-        report(f"building {chosen.file}")
-        chosen.build(exportable, source, folder / chosen.file)
+    graphs = {ONNX_FILE: "fp32", **{target.graph: target.precision for target in targets}}
+    for target in targets:
+        if target.build is not None and not (folder / target.graph).exists():
+            report(f"building {target.graph}")
+            target.build(exportable, source, folder / target.graph)
     report(f"running PyTorch on {len(exportable.items)} inputs")
     expected = run_module(exportable)
     parity: dict[str, tuple[Figure, ...]] = {}
-    for precision, file in dict([("fp32", ONNX_FILE), (chosen.precision, chosen.file)]).items():
+    noticed: Outputs | None = None
+    for file, precision in graphs.items():
         report(f"comparing {file}")
         parity[file] = measure(exportable, folder / file, expected, precision=precision)
+        if exportable.quality is not None and len(graphs) > 1:
+            outputs = run_graph(exportable, folder / file, exportable.quality.items, exportable.batch_size)
+            if noticed is None:
+                noticed = outputs
+            else:
+                parity[file] += exportable.quality.compare(noticed, outputs, precision=precision)
         for figure in parity[file]:
             report(f"  {figure}")
         require_parity(file, parity[file])
+    for target in targets:
+        if target.flavour is not None and exportable.shapes is not None:
+            report(f"compiling {target.file}")
+            built = build_engine(
+                folder / target.graph,
+                model=exportable.name,
+                flavour=target.flavour,
+                shapes=exportable.shapes,
+                axes={name: exportable.axes[name] for name in exportable.inputs},
+                precision=target.precision,
+                parity=describe_parity(parity[target.graph]),
+                options=engine,
+            )
+            report(f"  {target.file}: {built.engine.bytes / 1e6:.1f} MB in {built.build_seconds:.1f} s")
     for name, path in exportable.companions.items():
         shutil.copyfile(path, folder / name)
     return write_manifest(
@@ -114,24 +147,31 @@ def measure(exportable: Exportable, file: Path, expected: Outputs, *, precision:
         precision: the gate to take.
     """
     gate = exportable.gates[precision]
-    options = ort.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-
-    def run(batch_size: int, count: int) -> Outputs:
-        starts = range(0, count, batch_size)
-        output = list(exportable.outputs[:1])
-        return np.concatenate(
-            [session.run(output, collate(exportable.items[start : start + batch_size]))[0] for start in starts]
-        )
-
-    batched = run(exportable.batch_size, len(exportable.items))
-    alone = run(1, min(ALONE_ITEMS, len(exportable.items)))
+    batched = run_graph(exportable, file, exportable.items, exportable.batch_size)
+    alone = run_graph(exportable, file, exportable.items[:ALONE_ITEMS], 1)
     return (
         *gate.compare(expected, batched, what="reference"),
         *gate.compare(batched[: len(alone)], alone, what="alone"),
     )
+
+
+def run_graph(exportable: Exportable, file: Path, items: Sequence[Tensors], batch_size: int) -> Outputs:
+    """Return an ONNX file's first output for every item, float32 [items, ...]; what is fp16 in it is rounded to fp16.
+
+    Args:
+        exportable: the model.
+        file: an ONNX file of it.
+        items: at least one.
+        batch_size: items in one run.
+    """
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    content = round_halves(onnx.load(str(file))).SerializeToString() if file.name == HALF_FILE else str(file)
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    output = list(exportable.outputs[:1])
+    starts = range(0, len(items), batch_size)
+    return np.concatenate([session.run(output, collate(items[start : start + batch_size]))[0] for start in starts])
 
 
 def _put_in_place(staging: Path, out: Path) -> None:

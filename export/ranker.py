@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy.typing as npt
 import torch
 
 from export.errors import ExportError, WeightsError
-from export.exportable import Exportable, Tensors
+from export.exportable import Exportable, Tensors, collate
+from export.options import DEFAULT_TOLERANCE
 from export.parity import DifferenceGate
+from export.quality import OrderQuality
 from mercato.encoder.manifest import hash_file
+from mercato.engine.declaration import ENGINES
 
 # What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the
 # other way round, and a shop may name a network of its own.
@@ -21,16 +25,25 @@ DEFAULT_LOADER = "training.model:load_ranker"
 PARITY_LISTS = 96
 PARITY_CANDIDATES = 64
 LARGEST_DIFFERENCE = 1e-4
+LARGEST_HALF_DIFFERENCE = 0.05
 SEED = 20240229
 
 
-def describe_ranker(folder: Path, *, loader: str = DEFAULT_LOADER) -> Exportable:
+def describe_ranker(
+    folder: Path,
+    *,
+    loader: str = DEFAULT_LOADER,
+    lists: Sequence[Tensors] | None = None,
+    tolerance: float = DEFAULT_TOLERANCE,
+) -> Exportable:
     """Load a trained ranker and describe how to export it.
 
     Args:
         folder: what training wrote.
         loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config, which has
             ``feature_names`` and ``dimension``. The network's buffers ``mean`` and ``scale`` standardise features.
+        lists: real candidate lists, from `export.lists.collect_lists`; None draws some.
+        tolerance: most that Kendall's tau of a smaller precision may miss of 1.
 
     Raises:
         WeightsError: the folder holds no file of weights.
@@ -41,6 +54,9 @@ def describe_ranker(folder: Path, *, loader: str = DEFAULT_LOADER) -> Exportable
     if not weights:
         raise WeightsError(f"--weights: {folder} has no .safetensors file; train one with python -m training ranker")
     dimension, feature_count = int(config.dimension), len(config.feature_names)
+    given = lists or _sample_lists(dimension, network.get_buffer("mean"), network.get_buffer("scale"))
+    together = collate(given)
+    items = [{name: array[row : row + 1] for name, array in together.items()} for row in range(len(given))]
     vector, of_candidates = ("batch", "dimension"), ("batch", "candidates")
     return Exportable(
         name="ranker",
@@ -55,10 +71,15 @@ def describe_ranker(folder: Path, *, loader: str = DEFAULT_LOADER) -> Exportable
             "score": of_candidates,
         },
         sizes={"dimension": dimension, "feature": feature_count},
-        items=_sample_lists(dimension, network.get_buffer("mean"), network.get_buffer("scale")),
-        gates={"fp32": DifferenceGate(maximum=LARGEST_DIFFERENCE)},
+        items=items,
+        gates={
+            "fp32": DifferenceGate(maximum=LARGEST_DIFFERENCE),
+            "fp16": DifferenceGate(maximum=LARGEST_HALF_DIFFERENCE),
+        },
         source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
         serving={"dimension": dimension, "feature_names": list(config.feature_names)},
+        shapes=ENGINES["ranker"].shapes,
+        quality=OrderQuality(items=items, lengths=[item["candidates"].shape[1] for item in given], tolerance=tolerance),
     )
 
 

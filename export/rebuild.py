@@ -12,10 +12,8 @@ from export.engine import build_engine, find_flavour
 from export.errors import ExportError
 from export.options import BuildOptions
 from mercato.encoder.manifest import MANIFEST_FILE, hash_file
-from mercato.engine.manifest import EngineManifest
+from mercato.engine.manifest import GRAPH_FILE, EngineManifest
 from mercato.engine.shapes import BatchRange, EngineShapes
-
-GRAPH_FILE = "model.fp16.onnx"
 
 
 def rebuild_engine(

@@ -15,6 +15,7 @@ from export.graph import write_onnx
 from export.half import halve, require_full_precision
 from export.quantize import quantize_int8
 from export.tensorrt_flavour import FLAVOURS, Flavour
+from mercato.engine.manifest import GRAPH_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def _build_half(exportable: Exportable, source: Path, destination: Path) -> None
 
 
 ONNX_FILE = "model.onnx"
-HALF_FILE = "model.fp16.onnx"
+HALF_FILE = GRAPH_FILE
 TARGETS: dict[str, Target] = {
     "onnx": Target(precision="fp32", graph=ONNX_FILE, build=None, about="fp32 ONNX alone"),
     "int8": Target(

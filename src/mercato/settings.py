@@ -20,6 +20,7 @@ class Settings(BaseModel):
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
         state: URL of the state store; None for a catalogue and shoppers that never change.
+        buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,7 @@ class Settings(BaseModel):
     encoder: Path
     ranker: Path | None = None
     state: str | None = None
+    buckets: dict[str, tuple[int, ...]] = {}
 
 
 def read_settings() -> Settings:

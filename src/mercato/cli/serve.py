@@ -28,7 +28,7 @@ MEBIBYTE = 1 << 20
 
 def serve(
     catalog: Annotated[Path, typer.Option(help="Catalogue snapshot to serve, made by `mercato index`.")],
-    profile: Annotated[str, typer.Option(help="Model configuration: cpu, cpu-bls, default (TensorRT).")] = "cpu",
+    profile: Annotated[str, typer.Option(help="Model configuration: cpu, cpu-bls, default (TensorRT), torch.")] = "cpu",
     port: Annotated[int, typer.Option(help="gRPC port; 0 picks a free one.")] = 8001,
     http_port: Annotated[int, typer.Option(help="HTTP port; 0 picks a free one.")] = 8000,
     metrics_port: Annotated[int, typer.Option(help="Prometheus metrics port; 0 picks a free one.")] = 8002,
@@ -38,6 +38,12 @@ def serve(
     ] = None,
     encoder: Annotated[Path, typer.Option(help="Exported encoder.")] = DEFAULT_ENCODER,
     ranker: Annotated[Path | None, typer.Option(help=f"Exported ranker; {DEFAULT_RANKER} where it exists.")] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build an engine again that does not fit this machine.")
+    ] = False,
+    fallback: Annotated[
+        bool, typer.Option("--fallback", help="Serve ONNX on CPU in place of an engine that does not fit.")
+    ] = False,
     log: Annotated[Path | None, typer.Option(help="Triton's log; var/log/server-PORT.log when not given.")] = None,
     report_memory: Annotated[
         bool, typer.Option("--report-memory", help="Report memory by process when ready.")
@@ -61,6 +67,8 @@ def serve(
             state=state,
             encoder=encoder,
             ranker=choose_ranker(ranker),
+            rebuild=rebuild,
+            fallback=fallback,
             host=host,
             ports=Ports(grpc=port, http=http_port, metrics=metrics_port),
             log=log or Path("var/log") / (f"server-{port}.log" if port else f"server-{os.getpid()}.log"),

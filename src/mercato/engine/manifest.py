@@ -12,6 +12,7 @@ from mercato.engine.machine import Machine
 from mercato.errors import ModelError
 
 SERVED_FLAVOUR = "tensorrt"  # the one that Triton's backend loads
+GRAPH_FILE = "model.fp16.onnx"
 AMPERE = (8, 0)
 
 HardwareCompatibility = Literal["none", "ampere_plus", "same_compute_capability"]
@@ -71,31 +72,34 @@ def manifest_path(engine: Path) -> Path:
     return engine.with_name(engine.name + ".json")
 
 
-def rebuild_command(engine: Path, flavour: str = SERVED_FLAVOUR) -> str:
-    """Return the command that builds an engine again from the graph beside it."""
-    return f"python -m export engine {engine.parent} --target {flavour}"
+def rebuild_command(engine: Path, model: str) -> str:
+    """Return the command that builds a model's engine: from the graph beside it where there is one."""
+    if engine.with_name(GRAPH_FILE).is_file():
+        return f"python -m export engine {engine.parent} --target {SERVED_FLAVOUR}"
+    return f"python -m export {model} --target {SERVED_FLAVOUR} --out {engine.parent}"
 
 
-def read_engine_manifest(engine: Path) -> EngineManifest:
+def read_engine_manifest(engine: Path, model: str) -> EngineManifest:
     """Read the manifest of an engine.
 
     Args:
         engine: the engine's file.
+        model: the model's name.
 
     Raises:
         ModelError: engine or manifest is missing, or the manifest is malformed.
     """
     path = manifest_path(engine)
-    remedy = f"build it: {rebuild_command(engine)}"
+    remedy = f"build it: {rebuild_command(engine, model)}"
     if not engine.is_file():
-        raise ModelError(f"engine: {engine} does not exist; {remedy}")
+        raise ModelError(f"{model}: engine {engine} does not exist; {remedy}")
     try:
         return EngineManifest.model_validate_json(path.read_bytes())
     except OSError as exc:
-        raise ModelError(f"engine: {path} cannot be read ({exc.strerror}); {remedy}") from exc
+        raise ModelError(f"{model}: {path} cannot be read ({exc.strerror}); {remedy}") from exc
     except ValidationError as exc:
         fields = ", ".join(sorted({".".join(map(str, problem["loc"])) or "document" for problem in exc.errors()}))
-        raise ModelError(f"engine: {path} is not an engine's manifest (wrong: {fields}); {remedy}") from exc
+        raise ModelError(f"{model}: {path} is not an engine's manifest (wrong: {fields}); {remedy}") from exc
 
 
 def find_mismatches(manifest: EngineManifest, machine: Machine) -> list[str]:
@@ -147,11 +151,12 @@ def find_changes(manifest: EngineManifest, engine: Path) -> list[str]:
     return found
 
 
-def check_engine(engine: Path, machine: Machine) -> EngineManifest:
+def check_engine(engine: Path, model: str, machine: Machine) -> EngineManifest:
     """Check that an engine is whole and runs on a machine.
 
     Args:
         engine: the engine's file.
+        model: the name of the model that it has to be.
         machine: what the machine has.
 
     Returns:
@@ -160,11 +165,13 @@ def check_engine(engine: Path, machine: Machine) -> EngineManifest:
     Raises:
         ModelError: one sentence with everything that does not fit, and the command that builds it again.
     """
-    manifest = read_engine_manifest(engine)
+    manifest = read_engine_manifest(engine, model)
     problems = [*find_changes(manifest, engine), *find_mismatches(manifest, machine)]
+    if manifest.model != model:
+        problems.insert(0, f"it is the engine of {manifest.model}")
     if problems:
         raise ModelError(
-            f"{manifest.model}: {engine} does not fit: {', and '.join(problems)}; rebuild it: {rebuild_command(engine)}"
+            f"{model}: {engine} does not fit: {', and '.join(problems)}; rebuild it: {rebuild_command(engine, model)}"
         )
     return manifest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.encoder.manifest import read_manifest
-from mercato.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
+from mercato.encoder.onnx_encoder import MODEL_FILES, TOKENIZER_FILE, OnnxEncoder, Precision
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
 from mercato.ingest.catalog import CatalogWriter
@@ -37,8 +37,9 @@ def open_catalog(settings: Settings, state: StateStore | None) -> LiveCatalog:
 
 
 def open_encoder(settings: Settings) -> OnnxEncoder:
-    """Open the encoder for this process; its checksums were compared before the server started."""
-    return OnnxEncoder(settings.encoder, verify_hashes=False)
+    """Open the encoder for this process: int8 where it was exported; checksums were compared before the start."""
+    precision: Precision = "int8" if MODEL_FILES["int8"] in read_manifest(settings.encoder).files else "fp32"
+    return OnnxEncoder(settings.encoder, precision=precision, verify_hashes=False)
 
 
 def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:
@@ -46,7 +47,8 @@ def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:
     if call is None:
         return open_encoder(settings)
     max_tokens = read_manifest(settings.encoder).serving.max_tokens
-    return RemoteEncoder(call, TextTokenizer(settings.encoder / TOKENIZER_FILE, max_tokens=max_tokens))
+    tokenizer = TextTokenizer(settings.encoder / TOKENIZER_FILE, max_tokens=max_tokens)
+    return RemoteEncoder(call, tokenizer, settings.buckets.get("encoder", ()))
 
 
 def open_ranker(settings: Settings) -> OnnxRanker:
@@ -105,7 +107,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     retriever: RetrieverStage = Retriever(catalog, state) if call is None else RemoteRetriever(call)
     ranker: RankerStage | None = None
     if settings.ranker is not None:
-        ranker = open_ranker(settings) if call is None else RemoteRanker(call)
+        ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))
     pipeline = Pipeline(catalog, encoder, retriever, ranker)
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

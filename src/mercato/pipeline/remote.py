@@ -14,6 +14,7 @@ import numpy.typing as npt
 import orjson
 
 from mercato.encoder.tokenizer import TextTokenizer
+from mercato.engine.padding import pad_to_bucket
 from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.filters import parse_filter
 from mercato.ranker.features import FEATURE_NAMES
@@ -32,20 +33,24 @@ RETRIEVER_OUTPUTS = ("ROWS", "FUSED", "SOURCES", "FEATURES", "HISTORY_VECTOR", "
 class RemoteEncoder:
     """The encoder behind a call: tokens go out, vectors come back."""
 
-    def __init__(self, call: Call, tokenizer: TextTokenizer) -> None:
+    def __init__(self, call: Call, tokenizer: TextTokenizer, buckets: Sequence[int] = ()) -> None:
         """Make the stage.
 
         Args:
             call: runs one inference.
             tokenizer: that of the encoder's weights.
+            buckets: token counts to pad up to, so that requests of other callers fit into the same batch and a CUDA
+                graph; none sends the tokens as they are.
         """
         self._call = call
         self._tokenizer = tokenizer
+        self._buckets = buckets
 
     def encode(self, texts: Sequence[str]) -> Float32:
         """Encode texts in one call: float32 [texts, D]."""
         input_ids, attention_mask = self._tokenizer(texts)
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        tokens = {"input_ids": input_ids, "attention_mask": attention_mask}
+        inputs = {name: pad_to_bucket(array, self._buckets) for name, array in tokens.items()}
         vectors: Float32 = self._call("encoder", inputs, ["embedding"])["embedding"]
         return vectors
 
@@ -53,19 +58,22 @@ class RemoteEncoder:
 class RemoteRanker:
     """The ranker behind a call."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, buckets: Sequence[int] = ()) -> None:
         """Make the stage.
 
         Args:
             call: runs one inference.
+            buckets: candidate counts to pad up to; none sends the lists as they are.
         """
         self._call = call
+        self._buckets = buckets
 
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
         """Score candidates in one call; see `mercato.pipeline.stages.RankerStage.score`."""
-        inputs = {"query": query, "history": history, "candidates": candidates, "features": features}
-        scores: Float32 = self._call("ranker", inputs, ["score"])["score"]
-        return scores
+        lists = {"candidates": candidates, "features": features}
+        padded = {name: pad_to_bucket(array, self._buckets) for name, array in lists.items()}
+        scores: Float32 = self._call("ranker", {"query": query, "history": history, **padded}, ["score"])["score"]
+        return scores[:, : candidates.shape[1]]
 
 
 class RemoteRetriever:

@@ -84,14 +84,15 @@ def build_environment(
     return environment
 
 
-def build_settings(options: ServerOptions) -> dict[str, Any]:
+def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] | None = None) -> dict[str, Any]:
     """Build the content of the settings file that the models read, with absolute paths.
 
     Args:
         options: what the server is started with.
+        buckets: by model the lengths that its callers pad to.
 
     Returns:
-        ``catalog``, ``state``, ``encoder`` and ``ranker``; None for what is not served.
+        ``catalog``, ``state``, ``encoder`` and ``ranker``, None for what is not served; ``buckets`` if any.
     """
     state = options.state
     if state is not None and state.startswith("sqlite:"):
@@ -99,7 +100,8 @@ def build_settings(options: ServerOptions) -> dict[str, Any]:
     folders = {"catalog": options.catalog, "encoder": options.encoder, "ranker": options.ranker}
     # Absolute, not resolved: a catalogue is switched by renaming the link that is served.
     absolute = {name: None if folder is None else str(folder.absolute()) for name, folder in folders.items()}
-    return {**absolute, "state": state}
+    padding = {"buckets": {name: list(lengths) for name, lengths in buckets.items()}} if buckets else {}
+    return {**absolute, "state": state, **padding}
 
 
 def write_settings(folder: RunFolder, settings: Mapping[str, Any]) -> None:

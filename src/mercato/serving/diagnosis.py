@@ -6,19 +6,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 import psutil
 
+from mercato.engine.machine import Machine, read_machine
+from mercato.engine.manifest import check_engine, rebuild_command
 from mercato.errors import MercatoError, ServerError
 from mercato.serving.binary import find_embedded, find_on_path
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.libpython import find_python_library
 from mercato.serving.ports import OPTION_OF, Ports, reserve_ports
 from mercato.serving.preflight import check_encoder, check_ranker
+from mercato.serving.repository import ENGINE
 from mercato.serving.shared_memory import free_bytes, total_bytes
 
 MEBIBYTE = 1 << 20
@@ -86,6 +89,7 @@ def diagnose(*, encoder: Path, ranker: Path, catalog: Path | None, host: str, po
         *check_packages(),
         _check_files("encoder", encoder, check_encoder),
         _check_files("ranker", ranker, check_ranker),
+        *check_engines({"encoder": encoder, "ranker": ranker}, read_machine()),
     ]
     if catalog is not None:
         findings.append(_check_files("catalogue", catalog, lambda folder: verify_apart(folder, encoder)))
@@ -176,6 +180,35 @@ def check_gpu() -> Finding:
     if asked.returncode or not asked.stdout.strip():
         return absent
     return Finding(name="GPU", status=Status.OK, detail="; ".join(asked.stdout.strip().splitlines()))
+
+
+def check_engines(folders: Mapping[str, Path], machine: Machine) -> list[Finding]:
+    """Compare each model's engine with the machine.
+
+    Args:
+        folders: folder of each exported model.
+        machine: what the machine has.
+    """
+    findings = []
+    for model, folder in folders.items():
+        name, engine = f"{model} engine", folder / ENGINE
+        if not engine.is_file():
+            absent = f"no {engine}: profile default needs one"
+            findings.append(
+                Finding(
+                    name=name, status=Status.ABSENT, detail=absent, remedy=f"on a GPU: {rebuild_command(engine, model)}"
+                )
+            )
+            continue
+        try:
+            manifest = check_engine(engine, model, machine)
+        except MercatoError as exc:
+            detail, _, remedy = str(exc).removeprefix(f"{model}: ").rpartition("; ")
+            findings.append(Finding(name=name, status=Status.WARNING, detail=detail, remedy=remedy))
+        else:
+            detail = f"{engine} fits: TensorRT {manifest.version}, {manifest.precision}, built {manifest.built}"
+            findings.append(Finding(name=name, status=Status.OK, detail=detail))
+    return findings
 
 
 def check_ports(host: str, ports: Ports) -> list[Finding]:

@@ -29,7 +29,7 @@ class ServerOptions:
     Attributes:
         catalog: the catalogue snapshot to serve; None serves models that need none.
         profile: which configuration of each model: ``cpu`` fuses the stages into one process, ``cpu-bls`` calls a model
-            per stage, ``default`` runs TensorRT engines.
+            per stage, ``default`` runs TensorRT engines, ``torch`` runs PyTorch where the others run networks.
         state: where events and product changes are kept (``sqlite:PATH``); None keeps none: the
             models ``events`` and ``catalog`` are not served.
         encoder: folder of the exported encoder.
@@ -37,6 +37,8 @@ class ServerOptions:
         repository: the model repository; None for the project's.
         models: the models to load; None for all that the profile can run and whose files are given.
         engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
+        rebuild: whether an engine that does not fit this machine is built again before the start.
+        fallback: whether a model whose engine does not fit is served from its ONNX file on CPU instead.
         host: address to listen on. The default is reachable from this machine only.
         ports: ports to listen on; 0 picks a free one.
         log: the server's log file, appended to; None for one that is removed with the run.
@@ -61,6 +63,8 @@ class ServerOptions:
     repository: Path | None = None
     models: tuple[str, ...] | None = None
     engines: Mapping[str, Path] = field(default_factory=dict)
+    rebuild: bool = False
+    fallback: bool = False
     host: str = "127.0.0.1"
     ports: Ports = Ports()
     log: Path | None = None

@@ -16,6 +16,8 @@ from tritonclient.grpc import model_config_pb2
 from mercato.errors import ModelError, ServerError
 
 DEFAULT_PROFILE = "default"
+# What serves a model in place of its engine: ONNX on CPU, called by the other models.
+FALLBACK_PROFILE = "cpu-bls"
 CONFIG = "config.pbtxt"
 ENGINE = "model.plan"
 PYTHON_BACKEND = "python"
@@ -112,6 +114,7 @@ def stage_repository(
     models: Sequence[str] | None = None,
     engines: Mapping[str, Path] | None = None,
     without: Collection[str] = (),
+    fallback: Collection[str] = (),
 ) -> list[StagedModel]:
     """Copy a model repository into a run's folder and link engine files into it.
 
@@ -122,6 +125,7 @@ def stage_repository(
         models: the models to stage; None for all that the profile can run.
         engines: a TensorRT engine for each model that has one, linked as ``1/model.plan``.
         without: models to leave out when ``models`` is None.
+        fallback: models that get their configuration for the CPU in place of the profile's.
 
     Returns:
         The staged models, sorted by name.
@@ -143,11 +147,20 @@ def stage_repository(
     if not chosen:
         there = f"{source} has {', '.join(available) or 'none'} for profile {profile}"
         raise ServerError(f"models: none to serve; {there}; give the catalogue, encoder or ranker they need")
-    return [_stage_model(source / name, target / name, profile, (engines or {}).get(name)) for name in chosen]
+    return [
+        _stage_model(source / name, target / name, profile, (engines or {}).get(name), replaced=name in fallback)
+        for name in chosen
+    ]
 
 
-def _stage_model(source: Path, target: Path, profile: str, engine: Path | None) -> StagedModel:
+def _stage_model(source: Path, target: Path, profile: str, engine: Path | None, *, replaced: bool) -> StagedModel:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ENGINE))
+    if replaced:
+        replacement = target / "configs" / f"{FALLBACK_PROFILE}.pbtxt"
+        if not replacement.is_file():
+            raise ModelError(f"model {source.name}: has no configuration {FALLBACK_PROFILE} to fall back to")
+        shutil.copyfile(replacement, target / CONFIG)
+        profile = DEFAULT_PROFILE
     config = read_config(target, profile)
     backend = config.backend or config.platform
     version = target / "1"

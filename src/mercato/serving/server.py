@@ -24,6 +24,7 @@ from mercato.serving import tether
 from mercato.serving.binary import FoundServer, find_server, stage_server
 from mercato.serving.canary import Health, run_canary
 from mercato.serving.command import build_command, build_environment, build_settings, write_settings
+from mercato.serving.engines import ServedEngines, prepare_engines
 from mercato.serving.log_tail import describe_failure
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports, reserve_ports
@@ -64,6 +65,7 @@ class TritonServer:
         self.ready_s = 0.0
         self._folder: RunFolder | None = None
         self._staged: list[StagedModel] = []
+        self._engines = ServedEngines()
         self._process: subprocess.Popen[bytes] | None = None
         self._client: triton.InferenceServerClient | None = None
         self._supervisor: Supervisor | None = None
@@ -145,6 +147,7 @@ class TritonServer:
         started = time.monotonic()
         found = find_server()
         check_inputs(self.options)
+        self._engines = prepare_engines(self.options)
         self.ports = reserve_ports(self.options.host, self.options.ports)
         self._folder = create_run_folder(self.options.run_root)
         try:
@@ -197,10 +200,11 @@ class TritonServer:
             models=options.models,
             engines=options.all_engines,
             without=options.unserved_models,
+            fallback=self._engines.fallback,
         )
         self.models = tuple(model.name for model in self._staged)
         check_shared_memory(self._staged, options)
-        write_settings(folder, build_settings(options))
+        write_settings(folder, build_settings(options, self._engines.buckets))
         command = build_command(binary, options, self.ports, folder, self._staged)
         environment = build_environment(binary, options, folder, os.environ)
         log = self.log or folder.log

@@ -137,8 +137,9 @@ def _parse(library: Any, builder: Any, journal: Any, source: Path, flavour: Flav
     network = builder.create_network(network_flags(library))
     parser = library.OnnxParser(network, journal)
     if not parser.parse_from_file(str(source)):
-        errors = "; ".join(str(parser.get_error(number).desc()).strip() for number in range(parser.num_errors))
-        raise ExportError(f"--target {flavour.name}: {source.name} cannot be read: {errors or journal.tell()}")
+        errors = [parser.get_error(number) for number in range(parser.num_errors)]
+        told = "; ".join(f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors)
+        raise ExportError(f"--target {flavour.name}: {source.name} cannot be read: {told or journal.tell()}")
     return network
 
 

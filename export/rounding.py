@@ -2,8 +2,8 @@
 
 ONNX Runtime has no fp16 products on CPU: it computes such nodes in fp32 and drops the casts between two of them, at
 every level of optimisation (tried: 1.31.1). What it measures of a graph in half precision is then fp32 with rounded
-weights, and an overflow of fp16 goes unseen. A ``Max`` of one input has an fp16 kernel and is no cast, so what passes
-through it is rounded.
+weights, and an overflow of fp16 goes unseen. A node with an fp16 kernel keeps fp16 only where a neighbour has one too;
+two ``Max`` of one input in a row do, change no value, and are left in place by its optimiser.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ def round_halves(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         for position, name in enumerate(node.output):
             if name in halves:
-                node.output[position] = f"{name}/exact"
-                nodes.append(helper.make_node("Max", [f"{name}/exact"], [name], name=f"{name}/rounded"))
+                exact, between = f"{name}/exact", f"{name}/between"
+                node.output[position] = exact
+                nodes.append(helper.make_node("Max", [exact], [between], name=between))
+                nodes.append(helper.make_node("Max", [between], [name], name=f"{name}/rounded"))
     del copy.graph.node[:]
     copy.graph.node.extend(nodes)
     return copy

@@ -138,7 +138,13 @@ def _parse(library: Any, builder: Any, journal: Any, source: Path, flavour: Flav
     parser = library.OnnxParser(network, journal)
     if not parser.parse_from_file(str(source)):
         errors = [parser.get_error(number) for number in range(parser.num_errors)]
-        told = "; ".join(f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors)
+        # its description of an unknown operator is the word "false"
+        told = "; ".join(
+            f"operator {error.node_operator()} of {error.node_name()} is refused ({error.desc()})"
+            if error.node_operator()
+            else str(error.desc())
+            for error in errors
+        )
         raise ExportError(f"--target {flavour.name}: {source.name} cannot be read: {told or journal.tell()}")
     return network
 

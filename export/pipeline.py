@@ -156,22 +156,29 @@ def measure(exportable: Exportable, file: Path, expected: Outputs, *, precision:
 
 
 def run_graph(exportable: Exportable, file: Path, items: Sequence[Tensors], batch_size: int) -> Outputs:
-    """Return an ONNX file's first output for every item, float32 [items, ...]; what is fp16 in it is rounded to fp16.
+    """Return a file's first output for every item, float32 [items, ...]; what is fp16 in it is rounded to fp16.
 
     Args:
         exportable: the model.
-        file: an ONNX file of it.
+        file: an ONNX file or a PyTorch program of it.
         items: at least one.
         batch_size: items in one run.
     """
+    starts = range(0, len(items), batch_size)
+    batches = [collate(items[start : start + batch_size]) for start in starts]
+    if file.suffix == ".pt2":
+        program = torch.export.load(file).module()
+        with torch.inference_mode():
+            return np.concatenate(
+                [program(*(torch.from_numpy(batch[name]) for name in exportable.inputs)).numpy() for batch in batches]
+            )
     options = ort.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     content = round_halves(onnx.load(str(file))).SerializeToString() if file.name == HALF_FILE else str(file)
     session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     output = list(exportable.outputs[:1])
-    starts = range(0, len(items), batch_size)
-    return np.concatenate([session.run(output, collate(items[start : start + batch_size]))[0] for start in starts])
+    return np.concatenate([session.run(output, batch)[0] for batch in batches])
 
 
 def _put_in_place(staging: Path, out: Path) -> None:

@@ -13,6 +13,7 @@ from export.exportable import Exportable
 from export.fuse import choose_opset, fuse_for_cpu
 from export.graph import write_onnx
 from export.half import halve, require_full_precision
+from export.program import write_program
 from export.quantize import quantize_int8
 from export.tensorrt_flavour import FLAVOURS, Flavour
 from mercato.engine.manifest import GRAPH_FILE
@@ -55,7 +56,12 @@ def _build_half(exportable: Exportable, source: Path, destination: Path) -> None
     require_full_precision(onnx.load(str(destination)))
 
 
+def _build_program(exportable: Exportable, source: Path, destination: Path) -> None:
+    write_program(exportable, destination)
+
+
 ONNX_FILE = "model.onnx"
+PROGRAM_FILE = "model.fp16.pt2"
 HALF_FILE = GRAPH_FILE
 TARGETS: dict[str, Target] = {
     "onnx": Target(precision="fp32", graph=ONNX_FILE, build=None, about="fp32 ONNX alone"),
@@ -65,6 +71,7 @@ TARGETS: dict[str, Target] = {
     "fp16": Target(
         precision="fp16", graph=HALF_FILE, build=_build_half, about="the fp16 ONNX that engines are built from"
     ),
+    "torch": Target(precision="fp16", graph=PROGRAM_FILE, build=_build_program, about="PyTorch program in fp16"),
     **{
         name: Target(
             precision="fp16",

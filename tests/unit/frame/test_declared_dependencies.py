@@ -37,7 +37,7 @@ def read_requirements(section: str) -> set[str]:
 
 def list_foreign_imports(folder: str) -> dict[str, str]:
     """Return top-level module -> a file that imports it, for what is neither ours nor of the standard library."""
-    ours = {path.name for path in REPOSITORY.iterdir()} | {"mercato", "mercato_client"}
+    ours = {path.name for path in REPOSITORY.iterdir()} | {"mercato", "mercato_client", "mercato_torch"}
     found = {}
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         beside = {sibling.stem for sibling in path.parent.glob("*.py")}

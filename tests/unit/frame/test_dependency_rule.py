@@ -13,7 +13,9 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 # The packages of this repository, by the name they are imported by.
-OURS = frozenset({"mercato", "mercato_client", "export", "training", "demo", "benchmarks", "tools", "tests"})
+OURS = frozenset(
+    {"mercato", "mercato_client", "mercato_torch", "export", "training", "demo", "benchmarks", "tools", "tests"}
+)
 TRITON_STUB = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
 TRITON_CLIENT = frozenset({"tritonclient", "grpc"})
 HEAVY = frozenset({"torch", "transformers", "onnx", "onnxscript", "pytriton"})
@@ -32,11 +34,19 @@ ROOMS = (
     Room("src/mercato/cli", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("src/mercato/serving", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
+    # The one library with PyTorch, for the profile that runs on it.
+    Room(
+        "src/mercato_torch", frozenset({"mercato", "mercato_torch"}), (HEAVY - {"torch"}) | TRITON_STUB | TRITON_CLIENT
+    ),
     Room("client/src/mercato_client", frozenset({"mercato_client"}), HEAVY | TRITON_STUB),
-    Room("model_repository", frozenset({"mercato"}), HEAVY | TRITON_CLIENT),
+    Room("model_repository", frozenset({"mercato", "mercato_torch"}), HEAVY | TRITON_CLIENT),
     Room("export", frozenset({"export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("training", frozenset({"training", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("demo", frozenset({"demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    # What is measured on a GPU is measured against PyTorch.
+    Room(
+        "benchmarks/gpu", frozenset({"benchmarks", "export", "mercato", "mercato_torch"}), TRITON_STUB | TRITON_CLIENT
+    ),
     Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
 )
@@ -112,6 +122,16 @@ def test_model_py_is_an_adapter_around_mercato() -> None:
     assert foreign == []
 
 
+def test_only_the_torch_profile_loads_pytorch() -> None:
+    importing = [
+        path.name
+        for path in sorted((REPOSITORY / "model_repository").rglob("*.py"))
+        for _, module in list_imports(path.read_text())
+        if module.partition(".")[0] == "mercato_torch"
+    ]
+    assert set(importing) == {"model_torch.py"}
+
+
 @pytest.mark.parametrize(
     ("folder", "source"),
     [
@@ -123,6 +143,9 @@ def test_model_py_is_an_adapter_around_mercato() -> None:
         ("model_repository", "import mercato_client"),
         ("export", "import training"),
         ("demo", "from export import encoder"),
+        ("src/mercato", "import mercato_torch"),
+        ("src/mercato_torch", "from transformers import AutoModel"),
+        ("src/mercato_torch", "from export.half import halve"),
     ],
 )
 def test_the_rule_notices(folder: str, source: str) -> None:

@@ -1,0 +1,77 @@
+"""Encoder and ranker on PyTorch, with the tensors of the other profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.engine.declaration import ENGINES
+from mercato.errors import ModelError
+from mercato_torch.network import GraphedNetwork
+
+Float32 = npt.NDArray[np.float32]
+TokenIds = npt.NDArray[np.int64]
+
+
+class TorchEncoder:
+    """Tokens to unit vectors."""
+
+    def __init__(self, folder: Path, *, device: str = "") -> None:
+        """Load the encoder and make it warm.
+
+        Args:
+            folder: what ``python -m export encoder --target torch`` wrote.
+            device: see `GraphedNetwork`.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        self._network = GraphedNetwork(folder, ENGINES["encoder"], device=device)
+
+    def embed_tokens(self, input_ids: TokenIds, attention_mask: TokenIds) -> Float32:
+        """Encode tokens.
+
+        Args:
+            input_ids: int64 [texts, tokens], padded on the right.
+            attention_mask: int64 [texts, tokens], 1 for a token and 0 for padding.
+
+        Returns:
+            float32 [texts, dimension], unit length.
+
+        Raises:
+            ModelError: PyTorch refuses them.
+        """
+        return self._network.run(input_ids, attention_mask)
+
+
+class TorchRanker:
+    """Candidates to scores."""
+
+    def __init__(self, folder: Path, *, device: str = "") -> None:
+        """Load the ranker and make it warm.
+
+        Args:
+            folder: what ``python -m export ranker --target torch`` wrote.
+            device: see `GraphedNetwork`.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        self._network = GraphedNetwork(folder, ENGINES["ranker"], device=device)
+
+    def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
+        """Score candidates; see `mercato.pipeline.stages.RankerStage.score`."""
+        return self._network.run(query, history, candidates, features)
+
+
+def require_folder(folder: Path | None, model: str) -> Path:
+    """Return a model's folder.
+
+    Raises:
+        ModelError: the settings name none.
+    """
+    if folder is None:
+        raise ModelError(f"{model}: none is served; export one, then start with --{model} DIR")
+    return folder

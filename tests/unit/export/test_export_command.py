@@ -1,6 +1,7 @@
 """The command line: one JSON document, one sentence on failure, an example in the help."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,36 @@ def test_speed_compares_three_encoders_at_two_batch_sizes(tmp_path: Path) -> Non
     times = result["ms_per_text"]
     assert result["ratio"]["fp32"]["32"] == pytest.approx(times["fp32"]["32"] / times["int8"]["32"])
     assert [line.split(":")[0] for line in lines] == ["batch 1", "batch 32"]
+
+
+def test_an_engine_in_one_command_and_again_in_another(tmp_path: Path, texts: Path) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")
+    weights, out = make_weights(tmp_path / "weights").folder, tmp_path / "encoder"
+    build = ["--target", "tensorrt-rtx", "--compute-capability", "8.6", "--timing-cache", str(tmp_path / "cache")]
+    named = ["--weights", str(weights), "--sha256", "", "--texts", str(texts), "--out", str(out)]
+    result = CliRunner().invoke(app, ["encoder", *named, *build])
+    assert result.exit_code == 0, result.stderr
+    assert "compiling model.rtx.plan" in result.stderr
+    before = (out / "model.rtx.plan.json").read_bytes()
+    result = CliRunner().invoke(app, ["engine", str(out), *build, "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["engine"]["file"] == "model.rtx.plan"
+    assert (out / "model.rtx.plan.json").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["engine", "absent"], "name a folder that python -m export wrote"),
+        (["engine", ".", "--hardware-compatibility", "some"], "--hardware-compatibility: must be one of none, ampere"),
+        (["config", "--repository", "absent"], "--repository: .* cannot be written"),
+    ],
+)
+def test_other_commands_fail_in_one_sentence(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert re.search(words, result.stderr.replace("\n", " "))
+    assert "Traceback" not in result.output

@@ -39,13 +39,14 @@ class OnnxEncoder:
     """
 
     def __init__(
-        self, folder: str | Path, *, precision: Precision = "int8", threads: int = 1, verify_hashes: bool = True
+        self, folder: str | Path, *, precision: Precision | None = None, threads: int = 1, verify_hashes: bool = True
     ) -> None:
         """Load the encoder.
 
         Args:
             folder: what ``python -m export encoder --out`` wrote.
             precision: ``int8`` is about three times as fast as ``fp32`` on CPU, at a cosine of 0.99 and more to it.
+                None takes it where it was exported: a folder with an engine may lack it.
             threads: ONNX Runtime's threads for one call. Two callers with one thread each beat one with two.
             verify_hashes: compare each file's sha256 with the manifest (about 0.1 s); sizes are compared in any case.
 
@@ -53,12 +54,14 @@ class OnnxEncoder:
             InvalidInputError: ``precision`` or ``threads`` is not one of those allowed.
             ModelError: the folder, its manifest or one of its files is missing or altered.
         """
-        if precision not in MODEL_FILES:
+        if precision is not None and precision not in MODEL_FILES:
             raise InvalidInputError("precision", f"must be one of {sorted(MODEL_FILES)}, got {precision!r}")
         if threads < 1:
             raise InvalidInputError("threads", f"must be at least 1, got {threads}")
         folder = Path(folder)
         manifest = read_manifest(folder)
+        if precision is None:
+            precision = "int8" if MODEL_FILES["int8"] in manifest.files else "fp32"
         model = check_file(folder, MODEL_FILES[precision], manifest, verify_hash=verify_hashes)
         tokenizer = check_file(folder, TOKENIZER_FILE, manifest, verify_hash=verify_hashes)
         self.dimension = manifest.serving.dimension

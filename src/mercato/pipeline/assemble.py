@@ -5,7 +5,7 @@ from __future__ import annotations
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.encoder.manifest import read_manifest
-from mercato.encoder.onnx_encoder import MODEL_FILES, TOKENIZER_FILE, OnnxEncoder, Precision
+from mercato.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
 from mercato.ingest.catalog import CatalogWriter
@@ -37,9 +37,8 @@ def open_catalog(settings: Settings, state: StateStore | None) -> LiveCatalog:
 
 
 def open_encoder(settings: Settings) -> OnnxEncoder:
-    """Open the encoder for this process: int8 where it was exported; checksums were compared before the start."""
-    precision: Precision = "int8" if MODEL_FILES["int8"] in read_manifest(settings.encoder).files else "fp32"
-    return OnnxEncoder(settings.encoder, precision=precision, verify_hashes=False)
+    """Open the encoder for this process; its checksums were compared before the server started."""
+    return OnnxEncoder(settings.encoder, verify_hashes=False)
 
 
 def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:

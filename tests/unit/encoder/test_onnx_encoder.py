@@ -154,5 +154,5 @@ def test_a_precision_that_was_not_exported(copied: Path) -> None:
     del manifest["files"]["model.int8.onnx"]
     (copied / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match=r"model\.int8\.onnx is not in .*python -m export encoder"):
-        OnnxEncoder(copied)
-    OnnxEncoder(copied, precision="fp32")
+        OnnxEncoder(copied, precision="int8")
+    assert OnnxEncoder(copied).precision == OnnxEncoder(copied, precision="fp32").precision

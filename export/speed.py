@@ -41,7 +41,7 @@ def measure_speed(
     """
     torch.set_num_threads(1)
     module = describe_encoder(weights, texts[:2]).module
-    int8, fp32 = OnnxEncoder(folder), OnnxEncoder(folder, precision="fp32")
+    int8, fp32 = OnnxEncoder(folder, precision="int8"), OnnxEncoder(folder, precision="fp32")
 
     def run_torch(input_ids: npt.NDArray[np.int64], attention_mask: npt.NDArray[np.int64]) -> object:
         with torch.inference_mode():

@@ -112,3 +112,12 @@ def test_a_graph_in_full_precision_stays_as_it_is(exportable: Exportable, tmp_pa
     write_onnx(exportable, tmp_path / "model.onnx")
     model = onnx.load(str(tmp_path / "model.onnx"))
     assert round_halves(model) == model
+
+
+def test_a_row_without_a_token_is_finite_and_leaves_its_neighbour_alone(half_graph: onnx.ModelProto) -> None:
+    session = ort.InferenceSession(round_halves(half_graph).SerializeToString(), providers=["CPUExecutionProvider"])
+    ids, mask = np.full((2, 3), 5), np.array([[0, 0, 0], [1, 1, 0]])
+    (both,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
+    (alone,) = session.run(None, {"input_ids": ids[1:], "attention_mask": mask[1:]})
+    assert np.isfinite(both).all()
+    np.testing.assert_allclose(both[1:], alone, atol=1e-6)

@@ -69,9 +69,8 @@ def prepare_engines(
             manifest = _check(engine, name, machine, options, rebuild or run_exporter)
         except ModelError as exc:
             if not options.fallback:
-                raise ModelError(
-                    f"{exc}; or start with --rebuild, or with --fallback to serve its ONNX on CPU"
-                ) from exc
+                ways = "--fallback" if options.rebuild else "--rebuild, or with --fallback"
+                raise ModelError(f"{exc}; or start with {ways} to serve its ONNX on CPU") from exc
             logger.warning("%s: served from ONNX on CPU: %s", name, exc)
             fallback.add(name)
         else:

@@ -1,8 +1,8 @@
 # Every target sets up what it needs and can be repeated. `make` alone prints what there is.
 PYTHON_IN := .venv/bin/python
-MODELS    := $(wildcard model_repository/*/1/model.py)
+MODELS    := $(wildcard model_repository/*/1/model*.py)
 # Folders that hold Python files; each is type-checked as strictly as the library.
-TYPED     := $(foreach room,src/mercato client/src/mercato_client export training demo benchmarks tools,\
+TYPED     := $(foreach room,src/mercato src/mercato_torch client/src/mercato_client export training demo benchmarks tools,\
                $(if $(shell find $(room) -name '*.py' 2>/dev/null),$(room)))
 
 .DEFAULT_GOAL := help

@@ -1,10 +1,30 @@
 """Fixtures that any test may use."""
 
+import fcntl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from mercato.errors import MercatoError
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+ENCODER = REPOSITORY / "var" / "models" / "encoder"
+
+
+@pytest.fixture(scope="session")
+def encoder_folder() -> Path:
+    """The real encoder; exported once where it is missing (under a minute)."""
+    ENCODER.parent.mkdir(parents=True, exist_ok=True)
+    with (ENCODER.parent / ".tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (ENCODER / "manifest.json").is_file():
+            command = [sys.executable, "-m", "export", "encoder", "--out", str(ENCODER)]
+            exported = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+            if exported.returncode:
+                raise MercatoError(f"the encoder cannot be exported: {exported.stderr[-2000:]}")
+    return ENCODER
 
 
 @pytest.fixture(scope="session")

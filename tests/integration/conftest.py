@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from mercato_client import Client, Timeouts
 from tritonclient import grpc as triton
 
 from demo.store import make_products, source_folder
-from mercato.errors import MercatoError, ServerError
+from mercato.errors import ServerError
 from mercato.serving.binary import find_server
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
@@ -27,7 +26,6 @@ from tests.adapters.tiny_models import write_ranker
 
 ROOT = Path(__file__).resolve().parents[2]
 MERCATO = Path(sys.executable).with_name("mercato")
-ENCODER = ROOT / "var" / "models" / "encoder"
 # Generous: a busy machine must not fail what is right.
 PATIENCE_S = 60.0
 PATIENT = Timeouts(read_s=PATIENCE_S, write_s=PATIENCE_S, health_s=PATIENCE_S)
@@ -92,20 +90,6 @@ def _triton() -> None:
         find_server()
     except ServerError as exc:
         pytest.skip(f"no Triton server on this machine: {exc}")
-
-
-@pytest.fixture(scope="session")
-def encoder_folder() -> Path:
-    """The real encoder; exported once where it is missing (under a minute)."""
-    ENCODER.parent.mkdir(parents=True, exist_ok=True)
-    with (ENCODER.parent / ".tests.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (ENCODER / "manifest.json").is_file():
-            command = [sys.executable, "-m", "export", "encoder", "--out", str(ENCODER)]
-            exported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            if exported.returncode:
-                raise MercatoError(f"the encoder cannot be exported: {exported.stderr[-2000:]}")
-    return ENCODER
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from export.options import DEFAULT_TOLERANCE
 from export.parity import CosineGate
 from export.ratings import compare_on_ratings, compare_on_texts
 from export.weights import LocatedWeights
-from mercato.encoder.manifest import hash_file
+from mercato.checksum import hash_file
 from mercato.encoder.tokenizer import DEFAULT_MAX_TOKENS, TextTokenizer
 from mercato.engine.declaration import ENGINES
 from mercato.engine.shapes import EngineShapes

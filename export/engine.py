@@ -19,7 +19,7 @@ from export.tensorrt_flavour import (
     read_timing_cache,
     select_gpus,
 )
-from mercato.encoder.manifest import hash_file
+from mercato.checksum import hash_file
 from mercato.engine.machine import read_machine
 from mercato.engine.manifest import Bounds, EngineManifest, NamedFile, manifest_path
 from mercato.engine.shapes import EngineShapes

@@ -16,7 +16,7 @@ from export.exportable import Exportable, Tensors, collate
 from export.options import DEFAULT_TOLERANCE
 from export.parity import DifferenceGate
 from export.quality import OrderQuality
-from mercato.encoder.manifest import hash_file
+from mercato.checksum import hash_file
 from mercato.engine.declaration import ENGINES
 
 # What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the

@@ -11,7 +11,8 @@ import orjson
 from export.engine import build_engine, find_flavour
 from export.errors import ExportError
 from export.options import BuildOptions
-from mercato.encoder.manifest import MANIFEST_FILE, hash_file
+from mercato.checksum import hash_file
+from mercato.encoder.manifest import MANIFEST_FILE
 from mercato.engine.manifest import GRAPH_FILE, EngineManifest
 from mercato.engine.shapes import BatchRange, EngineShapes
 

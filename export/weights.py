@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import WeightsError
-from mercato.encoder.manifest import hash_file
+from mercato.checksum import hash_file
 
 WEIGHTS_FILE = "model.safetensors"
 LOADED_FILES = (WEIGHTS_FILE, "config.json", "tokenizer.json")

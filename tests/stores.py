@@ -141,26 +141,6 @@ class BreakableStore:
         return call
 
 
-def no_events() -> EventTable:
-    """The history of a shop that has just opened."""
-    codes, ids = np.zeros(0, np.int32), list[str]()
-    return EventTable(
-        sequence=np.zeros(0, np.int64),
-        time=np.zeros(0, np.float64),
-        event_type=np.zeros(0, np.uint8),
-        user=codes,
-        visitor=codes,
-        product=codes,
-        order=codes,
-        quantity=codes,
-        price=np.zeros(0, np.float32),
-        users=ids,
-        visitors=ids,
-        products=ids,
-        orders=ids,
-    )
-
-
 def build(
     out: Path,
     products: Sequence[Product] | None = None,
@@ -171,7 +151,7 @@ def build(
     """Build a snapshot of the small shop, or of what is given, as of `NOW`."""
     return build_snapshot(
         make_products() if products is None else products,
-        no_events() if events is None else events,
+        EventTable.empty() if events is None else events,
         encoder or HashEncoder(),
         out,
         BuildOptions(**{"until": NOW, **options}),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mercato.checksum import hash_file
 from mercato.errors import SnapshotError
 
 SCHEMA_VERSION = 1
@@ -58,19 +58,15 @@ class _SchemaVersion(BaseModel):
     schema_version: int
 
 
-def hash_file(path: Path) -> FileEntry:
+def record_file(path: Path) -> FileEntry:
     """Return size and sha256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return FileEntry(bytes=path.stat().st_size, sha256=digest.hexdigest())
+    return FileEntry(bytes=path.stat().st_size, sha256=hash_file(path))
 
 
 def hash_folder(folder: Path) -> dict[str, FileEntry]:
     """Return an entry for every file below a folder but the manifest itself."""
     paths: Iterable[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(p.relative_to(folder)): hash_file(p) for p in paths if p.name != MANIFEST_NAME}
+    return {str(p.relative_to(folder)): record_file(p) for p in paths if p.name != MANIFEST_NAME}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -121,7 +117,7 @@ def check_files(folder: Path, manifest: Manifest, *, checksums: bool) -> None:
             problems.append(f"{name} is missing")
         elif size != entry.bytes:
             problems.append(f"{name} has {size} bytes instead of {entry.bytes}")
-        elif checksums and hash_file(path).sha256 != entry.sha256:
+        elif checksums and hash_file(path) != entry.sha256:
             problems.append(f"{name} has another checksum")
     if problems:
         raise SnapshotError(f"catalogue {folder}: {'; '.join(problems)}; {_REBUILD}")

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import orjson
 import typer
 
@@ -69,7 +68,7 @@ def build_index(
     sequence = store.product_sequence() if store else 0
     catalogue = apply_changes(rows, store)
     output.say(f"{len(catalogue):,} products read, {rejected:,} bad rows left out")
-    events = store.event_columns() if store else empty_events()
+    events = store.event_columns() if store else EventTable.empty()
     options = BuildOptions(
         language=language,
         text_fields=_parse_fields(encode),
@@ -135,23 +134,3 @@ def apply_changes(rows: Iterable[Product], store: StateStore | None) -> list[Pro
     if not catalogue:
         raise DataError("the catalogue is empty: no row is a product")
     return list(catalogue.values())
-
-
-def empty_events() -> EventTable:
-    """Return the history of a shop without events."""
-    integers, nothing = np.zeros(0, np.int32), []  # type: ignore[var-annotated]
-    return EventTable(
-        sequence=np.zeros(0, np.int64),
-        time=np.zeros(0, np.float64),
-        event_type=np.zeros(0, np.uint8),
-        user=integers,
-        visitor=integers,
-        product=integers,
-        order=integers,
-        quantity=integers,
-        price=np.zeros(0, np.float32),
-        users=nothing,
-        visitors=nothing,
-        products=nothing,
-        orders=nothing,
-    )

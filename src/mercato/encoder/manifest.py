@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mercato.checksum import hash_file
 from mercato.errors import ModelError
 
 MANIFEST_FILE = "manifest.json"
-HASH_CHUNK_BYTES = 1 << 20
 REBUILD = "export it again: python -m export encoder --out {folder}"
 
 
@@ -76,15 +75,6 @@ def read_manifest(folder: Path) -> EncoderManifest:
     if manifest.schema_version != 1:
         raise ModelError(f"encoder: {path} has schema_version {manifest.schema_version}, this reads 1; {remedy}")
     return manifest
-
-
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def check_file(folder: Path, name: str, manifest: EncoderManifest, *, verify_hash: bool) -> Path:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mercato.encoder.manifest import FileRecord, hash_file
+from mercato.checksum import hash_file
+from mercato.encoder.manifest import FileRecord
 from mercato.engine.machine import Machine
 from mercato.errors import ModelError
 

@@ -13,6 +13,7 @@ from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.request import Placement, Source
 from mercato.signals.cooccurrence import Cooccurrence
+from mercato.signals.events import SECONDS_PER_DAY
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -23,7 +24,6 @@ CANDIDATES = 100
 RECENT_PRODUCTS = 50
 """Distinct products of a history that co-occurrence starts from."""
 REPEAT_HALF_LIFE_DAYS = 60.0
-_SECONDS_PER_DAY = 86_400.0
 
 # How much each source weighs in the fusion, per placement. Before a ranker, what a shopper buys again and again is the
 # strongest single signal of what comes next (docs/decisions); around one product it is what resembles or joins it.
@@ -44,7 +44,7 @@ def rank_repeats(history: History, now: float, weight: float) -> RankedList:
     type_weights = TYPE_WEIGHTS[history.type]
     keep = (history.rows >= 0) & (type_weights > 0)
     rows, inverse = np.unique(history.rows[keep], return_inverse=True)
-    age_days = np.maximum(now - history.time[keep], 0.0) / _SECONDS_PER_DAY
+    age_days = np.maximum(now - history.time[keep], 0.0) / SECONDS_PER_DAY
     event_scores = type_weights[keep] * 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS)
     scores = np.bincount(inverse, event_scores, len(rows)).astype(np.float32)
     order = np.argsort(-scores, kind="stable")[:CANDIDATES]

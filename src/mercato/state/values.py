@@ -99,6 +99,26 @@ class EventTable:
     products: list[str]
     orders: list[str]
 
+    @classmethod
+    def empty(cls) -> "EventTable":
+        """Return the history of a shop that has just opened."""
+        codes, ids = np.zeros(0, np.int32), list[str]()
+        return cls(
+            sequence=np.zeros(0, np.int64),
+            time=np.zeros(0, np.float64),
+            event_type=np.zeros(0, np.uint8),
+            user=codes,
+            visitor=codes,
+            product=codes,
+            order=codes,
+            quantity=codes,
+            price=np.zeros(0, np.float32),
+            users=ids,
+            visitors=ids,
+            products=ids,
+            orders=ids,
+        )
+
     def __len__(self) -> int:
         """Count the events."""
         return len(self.sequence)

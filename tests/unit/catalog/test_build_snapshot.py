@@ -215,11 +215,11 @@ def test_an_interrupted_build_is_resumed(tmp_path: Path) -> None:
 
 def test_builds_report_their_steps(tmp_path: Path) -> None:
     from mercato.catalog.build import BuildOptions, build_snapshot
-    from tests.stores import no_events
+    from mercato.state.values import EventTable
 
     told: list[tuple[str, int, int]] = []
     build_snapshot(
-        make_products(), no_events(), HashEncoder(), tmp_path / "catalog", BuildOptions(until=NOW),
+        make_products(), EventTable.empty(), HashEncoder(), tmp_path / "catalog", BuildOptions(until=NOW),
         lambda what, done, total: told.append((what, done, total)),
     )  # fmt: skip
 

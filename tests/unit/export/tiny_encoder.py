@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel
 
 from export.weights import LocatedWeights, PinnedModel, locate_weights
-from mercato.encoder.manifest import hash_file
+from mercato.checksum import hash_file
 
 NOUNS = ("pizza", "soap", "bread", "milk", "tea", "rice", "soup", "cheese", "cable", "chair")
 ADJECTIVES = ("frozen", "baby", "fresh", "green", "small", "large", "spicy", "organic", "blue", "soft")

@@ -236,6 +236,10 @@ class TritonServer:
                 if result.health is Health.ANSWERED:
                     break
                 self._pause(deadline, f"model {model} does not answer its canary: {result.message}")
+        # Triton opens these after gRPC, so that one who was told "ready" could still be refused there.
+        for name, port in (("HTTP", self.ports.http), ("metrics", self.ports.metrics)):
+            while not _accepts(self._reachable_host, port):
+                self._pause(deadline, f"does not listen on its {name} port {port} yet")
 
     def _pause(self, deadline: float, state: str) -> None:
         self._check_running()

@@ -41,14 +41,19 @@ def rank_repeats(history: History, now: float, weight: float) -> RankedList:
 
     Score of a product: sum over its events of type weight * 0.5 ** (age / 60 days); what has none is left out.
     """
-    type_weights = TYPE_WEIGHTS[history.type]
-    keep = (history.rows >= 0) & (type_weights > 0)
+    weights = weigh_repeats(history, now)
+    keep = (history.rows >= 0) & (TYPE_WEIGHTS[history.type] > 0)
     rows, inverse = np.unique(history.rows[keep], return_inverse=True)
-    age_days = np.maximum(now - history.time[keep], 0.0) / SECONDS_PER_DAY
-    event_scores = type_weights[keep] * 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS)
-    scores = np.bincount(inverse, event_scores, len(rows)).astype(np.float32)
+    scores = np.bincount(inverse, weights[keep], len(rows)).astype(np.float32)
     order = np.argsort(-scores, kind="stable")[:CANDIDATES]
     return RankedList(rows=rows[order].astype(np.int32), scores=scores[order], weight=weight)
+
+
+def weigh_repeats(history: History, now: float) -> npt.NDArray[np.float64]:
+    """Return what each event adds to its product's score in `rank_repeats`, float64 [h]."""
+    age_days = np.maximum(now - history.time, 0.0) / SECONDS_PER_DAY
+    weights: npt.NDArray[np.float64] = TYPE_WEIGHTS[history.type] * 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS)
+    return weights
 
 
 def recent_products(rows: Int32, limit: int = RECENT_PRODUCTS) -> tuple[Int32, Float32]:

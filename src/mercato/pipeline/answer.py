@@ -101,6 +101,10 @@ def write_answer(
     }
     if retrieved.relaxed:
         head["filter_relaxed"] = True
+    if retrieved.corrected_query:
+        head["corrected_query"] = retrieved.corrected_query
+    if retrieved.facets:
+        head["facets"] = retrieved.facets
     details = orjson.dumps(head)[:-1] + b',"results":[' + b",".join(products) + b"]}"
     return Answer(product_ids=[catalog.id_of(row) for row in rows], scores=ranked.scores[page], details=details)
 

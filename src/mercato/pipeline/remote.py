@@ -16,7 +16,10 @@ import orjson
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.engine.padding import pad_to_bucket
 from mercato.errors import InvalidInputError, MercatoError, ModelError
+from mercato.facets.spec import parse_facets
 from mercato.filters import parse_filter
+from mercato.policy.boost import parse_boosts
+from mercato.policy.order_by import parse_order_by
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
@@ -110,6 +113,14 @@ def write_request(request: RetrievalRequest) -> bytes:
             "strict_filtering": request.strict_filtering,
             "context": asdict(request.context),
             "depth": request.depth,
+            "explain": request.explain,
+            "spelling": request.spelling,
+            "facets": [facet.as_json() for facet in request.facets],
+            "order_by": request.order_by.text if request.order_by is not None else "",
+            "boosts": [boost.as_json() for boost in request.boosts],
+            "narrowing": [condition.text for condition in request.narrowing],
+            "hidden_ids": request.hidden_ids,
+            "pinned_ids": request.pinned_ids,
         }
     )
 
@@ -132,6 +143,14 @@ def read_request(document: bytes) -> RetrievalRequest:
             strict_filtering=fields["strict_filtering"],
             context=Context(**fields["context"]),
             depth=fields["depth"],
+            explain=fields.get("explain", False),
+            spelling=fields.get("spelling", True),
+            facets=parse_facets(fields.get("facets")),
+            order_by=parse_order_by(fields.get("order_by")),
+            boosts=parse_boosts(fields.get("boosts")),
+            narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
+            hidden_ids=tuple(fields.get("hidden_ids", ())),
+            pinned_ids=tuple(fields.get("pinned_ids", ())),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
         raise InvalidInputError(
@@ -212,6 +231,9 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "missing_ids": outcome.missing_ids,
                 "degraded": outcome.degraded,
                 "relaxed": outcome.relaxed,
+                "facets": outcome.facets,
+                "corrected_query": outcome.corrected_query,
+                "pinned": outcome.pinned.tolist(),
             }
         )
     return arrays
@@ -241,4 +263,7 @@ def _read_outcome(outputs: Arrays, place: int) -> Retrieved | MercatoError:
         missing_ids=notes["missing_ids"],
         degraded=notes["degraded"],
         relaxed=notes["relaxed"],
+        facets=notes["facets"],
+        corrected_query=notes["corrected_query"],
+        pinned=np.array(notes["pinned"], np.int32),
     )

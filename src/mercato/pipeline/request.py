@@ -12,6 +12,7 @@ import orjson
 
 from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
+from mercato.pipeline.options import OPTION_NAMES, parse_options
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
@@ -26,7 +27,6 @@ MAX_SECONDS = 1e11  # the year 5138; what is later is milliseconds, sent by mist
 RECOMMEND_PLACEMENTS = tuple(placement for placement in Placement if placement is not Placement.SEARCH)
 SEARCH_FIELDS = ("QUERY", "VISITOR_ID", "USER_ID", "FILTER", "PAGE_SIZE", "OFFSET", "CONTEXT", "OPTIONS")
 RECOMMEND_FIELDS = ("PLACEMENT", "SEED_PRODUCT_IDS", *SEARCH_FIELDS[1:])
-_OPTIONS = ("strict_filtering",)
 _CONTEXT = ("time", "utc_offset_s", "device", "region")
 
 Fields = Mapping[str, bytes | int | None]
@@ -41,11 +41,19 @@ class PageRequest:
         retrieval: what is asked for.
         offset: position of the page's first product, from 0.
         page_size: most products of the page, from 1.
+        explain: each product says why it stands where it stands.
+        rerank: whether the reranker, where one is served, orders the top again.
+        diversity: from 0 (relevance alone) to 1 (difference alone).
+        collapse: whether near-duplicates are shown as one.
     """
 
     retrieval: RetrievalRequest
     offset: int
     page_size: int
+    explain: bool = False
+    rerank: bool = True
+    diversity: float = 0.0
+    collapse: bool = False
 
 
 def parse_search(fields: Fields) -> PageRequest:
@@ -79,10 +87,7 @@ def parse_recommend(fields: Fields) -> PageRequest:
 def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[str, ...]) -> PageRequest:
     page_size = _number(fields, "PAGE_SIZE", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
     offset = _number(fields, "OFFSET", 0, 0, MAX_OFFSET)
-    options = _object(fields, "OPTIONS", _OPTIONS)
-    strict = options.get("strict_filtering", True)
-    if not isinstance(strict, bool):
-        raise InvalidInputError("OPTIONS.strict_filtering", f"must be true or false, got {strict!r}")
+    options = parse_options(_object(fields, "OPTIONS", OPTION_NAMES))
     filter_text = _text(fields, "FILTER")
     retrieval = RetrievalRequest(
         placement=placement,
@@ -91,11 +96,24 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         visitor_id=_id(fields, "VISITOR_ID"),
         seed_ids=seeds,
         condition=parse_filter(filter_text) if filter_text.strip() else None,
-        strict_filtering=strict,
+        strict_filtering=options.strict_filtering,
         context=_context(fields),
         depth=offset + page_size,
+        explain=options.explain,
+        spelling=options.spelling,
+        facets=options.facets,
+        order_by=options.order_by,
+        boosts=options.boosts,
     )
-    return PageRequest(retrieval=retrieval, offset=offset, page_size=page_size)
+    return PageRequest(
+        retrieval=retrieval,
+        offset=offset,
+        page_size=page_size,
+        explain=options.explain,
+        rerank=options.rerank,
+        diversity=options.diversity,
+        collapse=options.collapse,
+    )
 
 
 def _context(fields: Fields) -> Context:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mercato.explain.trace import StageTrace
+from mercato.facets.spec import FacetSpec
 from mercato.filters import Filter
+from mercato.policy.boost import Boost
+from mercato.policy.order_by import OrderBy
 from mercato.ranker.inputs import Context
 
 Int32 = npt.NDArray[np.int32]
@@ -63,6 +68,14 @@ class RetrievalRequest:
         strict_filtering: False fills an answer that the filter empties with popular products.
         context: time and place of the request.
         depth: last position that will be shown (offset + page size).
+        explain: whether each candidate's scores and ranks by source are wanted.
+        spelling: whether the query is corrected.
+        facets: which values are counted over the whole result.
+        order_by: what the whole result is sorted by; None for relevance.
+        boosts: whose products must have a place in the window.
+        narrowing: conditions that hold besides the filter, and that no relaxing drops.
+        hidden_ids: products that are not in the result.
+        pinned_ids: products that are shown at places of their own, whatever retrieval finds.
     """
 
     placement: Placement
@@ -74,6 +87,14 @@ class RetrievalRequest:
     strict_filtering: bool = True
     context: Context
     depth: int = 20
+    explain: bool = False
+    spelling: bool = True
+    facets: tuple[FacetSpec, ...] = ()
+    order_by: OrderBy | None = None
+    boosts: tuple[Boost, ...] = ()
+    narrowing: tuple[Filter, ...] = ()
+    hidden_ids: tuple[str, ...] = ()
+    pinned_ids: tuple[str, ...] = ()
 
     @property
     def is_search(self) -> bool:
@@ -85,9 +106,9 @@ class RetrievalRequest:
         """Whether the ranker orders the answer.
 
         Around a product or a cart the candidates' own order holds: the ranker learns what a shopper buys next, which
-        at a product page is not what is like the product.
+        at a product page is not what is like the product. Nor is it asked where something else sorts the answer.
         """
-        return self.placement not in (Placement.PRODUCT_PAGE, Placement.CART)
+        return self.order_by is None and self.placement not in (Placement.PRODUCT_PAGE, Placement.CART)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +126,10 @@ class Retrieved:
         missing_ids: seeds that are not in the catalogue.
         degraded: what could not be used.
         relaxed: the filter was dropped because it left nothing.
+        facets: counts over the whole result, one JSON object for each facet that was asked for.
+        corrected_query: what the shopper seems to have meant; empty where the query is fine.
+        pinned: int32 [pinned ids], the row of each pinned product; -1 where it is unknown or the filter refuses it.
+        stages: what each source gave to each candidate; None where nobody asked.
     """
 
     rows: Int32
@@ -117,3 +142,7 @@ class Retrieved:
     missing_ids: list[str] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     relaxed: bool = False
+    facets: list[dict[str, Any]] = field(default_factory=list)
+    corrected_query: str = ""
+    pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    stages: StageTrace | None = None

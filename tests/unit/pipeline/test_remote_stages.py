@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from mercato.catalog.live import LiveCatalog
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
+from mercato.facets.spec import FacetSpec, Interval
 from mercato.filters import parse_filter
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
@@ -28,6 +29,8 @@ from mercato.pipeline.remote import (
     write_request,
 )
 from mercato.pipeline.request import parse_recommend, parse_search
+from mercato.policy.boost import Boost
+from mercato.policy.order_by import OrderBy, SortKey
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
@@ -97,6 +100,25 @@ def test_request_with_every_field_set_comes_back() -> None:
         strict_filtering=False,
         context=Context(time=1.5, utc_offset_s=-3600.0, device="phone", region="DE"),
         depth=77,
+        explain=True,
+        spelling=False,
+        facets=(
+            FacetSpec(
+                key="price",
+                limit=7,
+                intervals=(
+                    Interval(upper=10.0),
+                    Interval(lower=10.0, lower_inclusive=False, upper=20.0, upper_inclusive=True),
+                ),
+                excluded_filter_keys=("brand",),
+                order_by="value",
+            ),
+        ),
+        order_by=OrderBy((SortKey("price", descending=True), SortKey("size"))),
+        boosts=(Boost(parse_filter("price < 10"), -0.5),),
+        narrowing=(parse_filter("price < 99"),),
+        hidden_ids=("h",),
+        pinned_ids=("p", "q"),
     )
     unlike_default = [field.name for field in fields(request) if getattr(request, field.name) == field.default]
     assert unlike_default == [], "a field left at its default could be lost unnoticed"

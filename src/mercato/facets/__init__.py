@@ -1,0 +1,1 @@
+"""Facets: how many products of a result have which value."""

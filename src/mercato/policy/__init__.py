@@ -1,0 +1,1 @@
+"""What a shop wants beyond relevance: sorting, boosts, rules, collapsing, diversity."""

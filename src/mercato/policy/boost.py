@@ -1,0 +1,69 @@
+"""Boosts: conditions that move the products passing them up (boost) or down (bury)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mercato.errors import InvalidInputError
+from mercato.filters import Filter, parse_filter
+
+MAX_BOOSTS = 20  # as Google Retail
+_KEYS = ("condition", "boost")
+
+
+@dataclass(frozen=True, slots=True)
+class Boost:
+    """One boost.
+
+    Attributes:
+        condition: which products.
+        boost: -1 to 1; above 0 moves them up.
+    """
+
+    condition: Filter
+    boost: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the boost as JSON values that `parse_boosts` reads back."""
+        return {"condition": self.condition.text, "boost": self.boost}
+
+
+def parse_boosts(value: object, parameter: str = "OPTIONS.boosts") -> tuple[Boost, ...]:
+    """Check boosts.
+
+    Args:
+        value: a list of ``{"condition": FILTER, "boost": -1..1}``, from JSON; None for none.
+        parameter: the caller's name for it, for messages.
+
+    Raises:
+        InvalidInputError: it is something else, or a condition is no filter.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MAX_BOOSTS:
+        given = f"{len(value)}" if isinstance(value, list) else type(value).__name__
+        raise InvalidInputError(
+            parameter,
+            f"must be a list of at most {MAX_BOOSTS}, got {given}",
+            'for example [{"condition": "price < 10", "boost": 0.5}]',
+        )
+    return tuple(_parse_boost(item, f"{parameter}[{place}]") for place, item in enumerate(value))
+
+
+def _parse_boost(item: object, parameter: str) -> Boost:
+    if not isinstance(item, Mapping) or set(item) != set(_KEYS):
+        raise InvalidInputError(parameter, f"must be an object with {' and '.join(_KEYS)}, got {item!r}"[:300])
+    boost, condition = item["boost"], item["condition"]
+    if isinstance(boost, bool) or not isinstance(boost, int | float) or not -1 <= boost <= 1:
+        raise InvalidInputError(f"{parameter}.boost", f"must be between -1 and 1, got {boost!r}"[:200])
+    if not isinstance(condition, str):
+        raise InvalidInputError(f"{parameter}.condition", f"must be a filter, got {condition!r}"[:200])
+    return Boost(parse_filter(condition, f"{parameter}.condition"), float(boost))
+
+
+def sum_boosts(boosts: Iterable[float]) -> float:
+    """Join the boosts of one product: their sum, between -1 and 1."""
+    return max(-1.0, min(1.0, math.fsum(boosts)))

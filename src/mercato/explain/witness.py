@@ -1,0 +1,107 @@
+"""Who speaks for a candidate: the event or the seed with the largest part in a source's score.
+
+Each part is computed by what computed the score, so that the parts add up to it: taking the witness away takes its part
+from the score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.explain.trace import NO_EVENT, Witnesses
+from mercato.ranker.history import TYPE_WEIGHTS, compute_event_weights
+from mercato.retrieval.case import Case
+from mercato.retrieval.recommend import starting_products
+from mercato.retrieval.request import Source
+from mercato.retrieval.sources import weigh_repeats
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+_NO_WEIGHTS = np.zeros(0, np.float64)
+
+
+def find_repeat_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
+    """Find the user's event with each product itself that counts most: int32 [n] rows."""
+    del catalog
+    return _pick_events(case, rows, np.asarray(weigh_repeats(case.history, case.request.context.time), np.float64))
+
+
+def find_cooccurrence_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
+    """Find the seed, or the product of the history, that is bought with each product most: int32 [n] rows.
+
+    Of a product of the history the newest telling event is named: it is what gave it its weight.
+    """
+    starts, weights = starting_products(case)
+    if not len(starts):
+        return Witnesses.none(len(rows))
+    score = catalog.snapshot.cooccurrence.score
+    origins, candidates = catalog.original_rows(starts), catalog.original_rows(rows)
+    parts = np.stack([score(origins[i : i + 1], weights[i : i + 1], candidates) for i in range(len(starts))])
+    telling = TYPE_WEIGHTS[case.history.type] > 0
+    newest_first = np.where(telling, 1.0 / np.arange(1, len(telling) + 1), 0.0)
+    return _name_products(case, starts, parts, newest_first)
+
+
+def find_similarity_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
+    """Find the seed, or the product of the history, whose vector gives each product most of its cosine.
+
+    The history's vector is a weighted sum over events, and so is the cosine with it.
+    """
+    vectors = catalog.vectors(rows)
+    if len(case.seeds):
+        return _name_products(case, case.seeds, catalog.vectors(case.seeds) @ vectors.T, _NO_WEIGHTS)
+    history = case.history
+    weights = compute_event_weights(history.time, history.type, now=case.request.context.time).astype(np.float64)
+    products, inverse = np.unique(history.rows, return_inverse=True)
+    total = np.bincount(inverse, weights, len(products)).astype(np.float32)
+    telling = total > 0
+    parts = (total[telling, None] * catalog.vectors(products[telling])) @ vectors.T
+    return _name_products(case, products[telling], parts, weights)
+
+
+FIND: Mapping[Source, Callable[[LiveCatalog, Case, Int32], Witnesses]] = {
+    Source.REPEAT: find_repeat_witnesses,
+    Source.COOCCURRENCE: find_cooccurrence_witnesses,
+    Source.SIMILAR: find_similarity_witnesses,
+}
+"""How the witnesses of a source are found; sources that go by no event are not here."""
+
+
+def _pick_events(case: Case, rows: Int32, weights: Float64) -> Witnesses:
+    """Pick for each product its own event of the largest weight above 0, of equal ones the newest."""
+    history = case.history
+    telling = np.flatnonzero(weights > 0)
+    # The last assignment wins: ascending weights, of equal ones the oldest first.
+    order = telling[np.lexsort((-telling, weights[telling]))]
+    best = dict(zip(history.rows[order].tolist(), order.tolist(), strict=True))
+    events = np.array([best.get(row, -1) for row in rows.tolist()], np.int64)
+    return _write_events(case, rows, events)
+
+
+def _name_products(case: Case, products: Int32, parts: Float32, event_weights: Float64) -> Witnesses:
+    """Name for each column of parts [products, n] the product of the largest one above 0, and its largest event."""
+    if not len(products):
+        return Witnesses.none(parts.shape[1])
+    largest = parts.argmax(axis=0)
+    named = np.where(parts.max(axis=0) > 0, products[largest], -1).astype(np.int32)
+    if len(case.seeds):
+        return Witnesses(rows=named, time=np.zeros(len(named)), type=np.full(len(named), NO_EVENT, np.int32))
+    return _pick_events(case, named, event_weights)
+
+
+def _write_events(case: Case, rows: Int32, events: npt.NDArray[np.int64]) -> Witnesses:
+    found = events >= 0
+    at = np.maximum(events, 0)
+    if not len(case.history):
+        return Witnesses.none(len(rows))
+    return Witnesses(
+        rows=np.where(found, rows, -1).astype(np.int32),
+        time=np.where(found, case.history.time[at], 0.0),
+        type=np.where(found, case.history.type[at].astype(np.int32), NO_EVENT).astype(np.int32),
+    )

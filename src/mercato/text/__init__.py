@@ -2,13 +2,15 @@
 
 from mercato.text.normalize import QUERY_LIMIT_CHARS, decode_utf8, normalize_query
 from mercato.text.timestamps import format_timestamp, parse_timestamp
-from mercato.text.words import WordAnalyzer
+from mercato.text.words import Chunk, WordAnalyzer, list_words
 
 __all__ = [
     "QUERY_LIMIT_CHARS",
+    "Chunk",
     "WordAnalyzer",
     "decode_utf8",
     "format_timestamp",
+    "list_words",
     "normalize_query",
     "parse_timestamp",
 ]

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import Stemmer
 
@@ -17,10 +18,10 @@ UNITS: dict[str, str] = {
         "l": "l lt ltr liter liters litre litres", "gal": "gal gallon gallons", "qt": "qt quart quarts",
         "pt": "pt pint pints", "ct": "ct count", "pk": "pk pack packs", "pc": "pc pcs piece pieces",
         "mm": "mm", "cm": "cm", "m": "m meter meters metre metres", "km": "km", "ft": "ft feet foot",
-        "yd": "yd yards", "inch": 'inch inches in "', "kb": "kb", "mb": "mb", "gb": "gb", "tb": "tb", "gbps": "gbps",
-        "mbps": "mbps", "hz": "hz", "khz": "khz", "mhz": "mhz", "ghz": "ghz", "w": "w watt watts", "kw": "kw",
-        "kwh": "kwh", "wh": "wh", "v": "v volt volts", "a": "a amp amps", "mah": "mah", "mp": "mp megapixel megapixels",
-        "rpm": "rpm", "dpi": "dpi", "btu": "btu", "ppm": "ppm", "db": "db", "x": "x",
+        "yd": "yd yards", "inch": "inch inches in \" ''", "kb": "kb", "mb": "mb", "gb": "gb", "tb": "tb",
+        "gbps": "gbps", "mbps": "mbps", "hz": "hz", "khz": "khz", "mhz": "mhz", "ghz": "ghz", "w": "w watt watts",
+        "kw": "kw", "kwh": "kwh", "wh": "wh", "v": "v volt volts", "a": "a amp amps", "mah": "mah",
+        "mp": "mp megapixel megapixels", "rpm": "rpm", "dpi": "dpi", "btu": "btu", "ppm": "ppm", "db": "db", "x": "x",
     }.items()
     for spelling in spellings.split()
 }  # fmt: skip
@@ -46,6 +47,8 @@ def _compile_chunk(letter: str, wordless_script: str) -> re.Pattern[str]:
 
 _CHUNK = _compile_chunk(f"(?:(?![{_CJK}])[^\\W_]|[{_MARKS}])", f"[{_CJK}]+|")
 _ASCII_CHUNK = _compile_chunk("[a-z0-9]", "")  # finds the same in ASCII text, in a third of the time
+_IS_CJK = re.compile(f"[{_CJK}]+")
+_IS_NUMBER = re.compile(_NUMBER)
 _NUMBER_WITH_UNIT = re.compile(f"({_NUMBER})[ -]?({_UNIT})")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 # "ps5", "iphone8": a name with its generation; longer codes ("8700k", "dv7-1211ea") stay whole.
@@ -54,6 +57,23 @@ _ACCENTS = re.compile("[\u0300-\u036f]")
 # Before NFKC, which would write "Core™2" as "CoreTM2".
 _TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "‐": "-", "‑": "-", "″": '"', "”": '"', "™": " ", "®": " ", "©": " "})
 _CACHE_LIMIT = 300_000
+
+
+class Chunk(NamedTuple):
+    """The terms of one word as it is written.
+
+    Attributes:
+        parts: terms of its parts, in the text's order; one for a plain word.
+        joined: term of the whole, where it has parts and a spelling in one word; else empty.
+    """
+
+    parts: tuple[str, ...]
+    joined: str = ""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Parts and whole, as `WordAnalyzer.analyze` gives them."""
+        return (*self.parts, self.joined) if self.joined else self.parts
 
 
 class WordAnalyzer:
@@ -99,21 +119,27 @@ class WordAnalyzer:
         Returns:
             Its terms.
         """
-        pattern = _CHUNK
-        if text.isascii():
-            text, pattern = text.lower(), _ASCII_CHUNK
-        else:
-            text = _fold(text)
         known = self._terms_of_chunk
         terms: list[str] = []
-        for chunk in pattern.findall(text):
+        for chunk in list_words(text):
             found = known.get(chunk)
             if found is None:
                 if len(known) >= _CACHE_LIMIT:
                     known.clear()
-                found = known[chunk] = tuple(filter(None, self._split_chunk(chunk)))  # an accent alone is no term
+                found = known[chunk] = tuple(term for piece in self._split_chunk(chunk) for term in piece.terms)
             terms += found
         return terms
+
+    def split(self, text: str) -> list[Chunk]:
+        """Split one text and keep together what belongs together: a number and its unit, the parts of a word.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Its chunks; their terms, one after the other, are those of `analyze`.
+        """
+        return [chunk for word in list_words(text) for chunk in self._split_chunk(word)]
 
     def analyze_all(self, texts: Iterable[str]) -> list[list[str]]:
         """Split many texts.
@@ -126,31 +152,55 @@ class WordAnalyzer:
         """
         return [self.analyze(text) for text in texts]
 
-    def _split_chunk(self, chunk: str) -> list[str]:
-        if "\u3040" <= chunk[0] and re.fullmatch(f"[{_CJK}]+", chunk):
-            return [chunk[i : i + 2] for i in range(len(chunk) - 1)] or [chunk]
-        measured = _NUMBER_WITH_UNIT.fullmatch(chunk)
+    def _split_chunk(self, word: str) -> list[Chunk]:
+        return [chunk for chunk in map(_without_empty, self._split_into_chunks(word)) if chunk.parts]
+
+    def _split_into_chunks(self, word: str) -> list[Chunk]:
+        if "\u3040" <= word[0] and _IS_CJK.fullmatch(word):
+            return [Chunk((word[i : i + 2],)) for i in range(len(word) - 1)] or [Chunk((word,))]
+        measured = _NUMBER_WITH_UNIT.fullmatch(word)
         if measured:
             numbers, unit = _split_number(measured[1]), measured[2]
             name = UNITS[unit]
-            return [*numbers, self._stem(unit) if unit.isalpha() else name, numbers[-1] + name]
-        if re.fullmatch(_NUMBER, chunk):
-            return _split_number(chunk)
-        parts = [part for part in (_strip_possessive(part) for part in chunk.split("-")) if part]
-        terms = [term for part in parts for term in self._split_word(part)]
-        return [*terms, self._stem("".join(parts))] if len(parts) == 2 else terms
+            return [Chunk((*numbers, self._stem(unit) if unit.isalpha() else name), numbers[-1] + name)]
+        if _IS_NUMBER.fullmatch(word):
+            return [Chunk((number,)) for number in _split_number(word)]
+        pieces = [piece for piece in (_strip_possessive(piece) for piece in word.split("-")) if piece]
+        chunks = [self._split_word(piece) for piece in pieces]
+        if len(pieces) != 2:
+            return chunks
+        return [Chunk(tuple(term for chunk in chunks for term in chunk.terms), self._stem("".join(pieces)))]
 
-    def _split_word(self, word: str) -> list[str]:
+    def _split_word(self, word: str) -> Chunk:
         named = _GENERATION.fullmatch(word)
         if named:
-            return [self._stem(named[1]), named[2], _ACCENTS.sub("", word)]
-        return [self._stem(word)]
+            return Chunk((self._stem(named[1]), named[2]), _ACCENTS.sub("", word))
+        return Chunk((self._stem(word),))
 
     def _stem(self, word: str) -> str:
         stem = self._stemmer.stemWord(word) if self._stemmer is not None else word
         if stem.isascii():
             return str(stem)
         return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", stem)))
+
+
+def list_words(text: str) -> list[str]:
+    """List the words of a text as it is written, folded but not stemmed: what spelling and autocomplete work on.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Its words in order: a number stays with its unit, a hyphenated word is one, so is a run of Chinese.
+    """
+    if text.isascii():
+        return _ASCII_CHUNK.findall(text.lower())
+    return _CHUNK.findall(_fold(text))
+
+
+def _without_empty(chunk: Chunk) -> Chunk:
+    """Leave out empty terms: an accent alone is no term."""
+    return chunk if all(chunk.parts) else Chunk(tuple(filter(None, chunk.parts)), chunk.joined)
 
 
 def _fold(text: str) -> str:

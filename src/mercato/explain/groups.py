@@ -9,8 +9,6 @@ import numpy as np
 
 from mercato.ranker.feature_names import COLUMN
 
-_NAMES = frozenset(COLUMN)
-
 
 class Read(Enum):
     """How a column's value is given to a person."""
@@ -57,8 +55,8 @@ class FeatureGroup:
     common: bool = False
 
     def positions(self) -> list[int]:
-        """Return the columns' places; a column that this version's ranker does not have has none."""
-        return [COLUMN[name] for name in self.columns if name in _NAMES]
+        """Return the columns' places."""
+        return [COLUMN[name] for name in self.columns]
 
     def vector(self, *, is_search: bool) -> Vector | None:
         """Return the vector that belongs to the group."""

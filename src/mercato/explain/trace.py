@@ -39,9 +39,7 @@ class Witnesses:
     @classmethod
     def none(cls, count: int) -> Witnesses:
         """Return no witness for each of some products."""
-        return cls(
-            rows=np.full(count, -1, np.int32), time=np.zeros(count), type=np.full(count, NO_EVENT, np.int32)
-        )
+        return cls(rows=np.full(count, -1, np.int32), time=np.zeros(count), type=np.full(count, NO_EVENT, np.int32))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

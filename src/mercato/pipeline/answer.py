@@ -75,7 +75,12 @@ def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Seq
 
 
 def write_answer(
-    catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked, timings: Mapping[str, int]
+    catalog: LiveCatalog,
+    request: PageRequest,
+    retrieved: Retrieved,
+    ranked: Ranked,
+    timings: Mapping[str, int],
+    explanations: Sequence[bytes] = (),
 ) -> Answer:
     """Cut a page and write its details.
 
@@ -85,6 +90,7 @@ def write_answer(
         retrieved: its candidates.
         ranked: the same in order.
         timings: microseconds by stage, of the batch that the request was in.
+        explanations: a JSON document for each product of the page; empty where nobody asked.
     """
     page = slice(request.offset, request.offset + request.page_size)
     rows = ranked.rows[page].tolist()
@@ -92,6 +98,11 @@ def write_answer(
         _write_product(catalog.document(row), Source(flags))
         for row, flags in zip(rows, ranked.sources[page].tolist(), strict=True)
     ]
+    if explanations:
+        products = [
+            product[:-1] + b',"explanation":' + explanation + b"}"
+            for product, explanation in zip(products, explanations, strict=True)
+        ]
     head = {
         "total": retrieved.total,
         "token": secrets.token_urlsafe(12),

@@ -16,6 +16,7 @@ import orjson
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.engine.padding import pad_to_bucket
 from mercato.errors import InvalidInputError, MercatoError, ModelError
+from mercato.explain.trace import StageTrace
 from mercato.facets.spec import parse_facets
 from mercato.filters import parse_filter
 from mercato.policy.boost import parse_boosts
@@ -223,8 +224,10 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         arrays["FEATURES"][place, :width] = outcome.features
         arrays["HISTORY_VECTOR"][place] = outcome.history_vector
         arrays["TAIL"][place, : len(outcome.tail)] = outcome.tail
+        stages = {} if outcome.stages is None else {"stages": outcome.stages.write()}
         arrays["NOTES"][place, 0] = orjson.dumps(
             {
+                **stages,
                 "width": width,
                 "tail": len(outcome.tail),
                 "total": outcome.total,
@@ -234,7 +237,8 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "facets": outcome.facets,
                 "corrected_query": outcome.corrected_query,
                 "pinned": outcome.pinned.tolist(),
-            }
+            },
+            option=orjson.OPT_SERIALIZE_NUMPY,
         )
     return arrays
 
@@ -266,4 +270,5 @@ def _read_outcome(outputs: Arrays, place: int) -> Retrieved | MercatoError:
         facets=notes["facets"],
         corrected_query=notes["corrected_query"],
         pinned=np.array(notes["pinned"], np.int32),
+        stages=StageTrace.read(notes["stages"]) if "stages" in notes else None,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError, MercatoError, StateError
+from mercato.explain.record import record_stages
 from mercato.ranker.features import FEATURE_NAMES, compute_features
 from mercato.ranker.inputs import CandidateList, History, RankRequest
 from mercato.retrieval.case import Case, Found, prepare_case
@@ -74,7 +76,7 @@ class Retriever:
         found = self.find(list(cases.values()))
         features = self.compute_features(list(cases.values()), found)
         answers: dict[int, Retrieved] = {
-            place: _join(case, one, columns, degraded)
+            place: _explain(self.catalog, case, one, _join(case, one, columns, degraded))
             for (place, case), one, columns in zip(cases.items(), found, features, strict=True)
         }
         return [answers[place] if place in answers else errors[place] for place in range(len(requests))]
@@ -201,6 +203,13 @@ class Retriever:
             rows = self.catalog.vector_row[rows]
         keep = np.flatnonzero(case.allowed.holds(rows))[:CANDIDATES]
         return rows[keep], scores[hit][origin[keep]]
+
+
+def _explain(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieved) -> Retrieved:
+    """Keep what each source gave to each candidate, where the request asks for it."""
+    if not case.request.explain:
+        return retrieved
+    return replace(retrieved, stages=record_stages(catalog, case, found, retrieved))
 
 
 def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> Retrieved:

@@ -1,0 +1,244 @@
+"""The explanations of a page: every number is the one that was used, every phrase follows from a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.events.event_type import EVENT_TYPES
+from mercato.explain.ablation import Window, compute_cosines, compute_effects
+from mercato.explain.groups import GROUPS
+from mercato.explain.matches import FieldMatch, QueryWords, compare_products, list_words
+from mercato.explain.phrases import ENGLISH, Phrases
+from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
+from mercato.explain.trace import NO_EVENT, StageTrace
+from mercato.pipeline.stages import RankerStage
+from mercato.ranker.feature_names import COLUMN
+from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.text.timestamps import format_timestamp
+
+Float32 = npt.NDArray[np.float32]
+
+FEATURES_SHOWN = 5
+"""Groups of features of one explanation: those of the largest effect."""
+FEWEST_SHOWN = 1e-4
+"""An effect below this is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageToExplain:
+    """One page, and what the stages did with its request.
+
+    Attributes:
+        request: what was asked.
+        retrieved: its candidates.
+        rows: the products of the page, in order.
+        window: what the ranker was given and answered; None where it was not asked or failed.
+        later: by name the scores of stages after the ranker, by row, the best first in each stage.
+        rules: by row what a shop's own rules did with a product: keys of phrases.
+    """
+
+    request: RetrievalRequest
+    retrieved: Retrieved
+    rows: Sequence[int]
+    window: Window | None = None
+    later: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    rules: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+
+class Explainer:
+    """Explains pages of one catalogue."""
+
+    def __init__(self, catalog: LiveCatalog, ranker: RankerStage | None, phrases: Phrases = ENGLISH) -> None:
+        """Make an explainer.
+
+        Args:
+            catalog: the products.
+            ranker: what orders the windows; None where nothing does.
+            phrases: the language of the readable lines.
+        """
+        self._catalog = catalog
+        self._ranker = ranker
+        self._phrases = phrases
+
+    def explain(self, pages: Sequence[PageToExplain]) -> list[list[bytes]]:
+        """Explain the products of several pages: the ranker is asked once for all.
+
+        Returns:
+            For each page a JSON object for each of its products.
+
+        Raises:
+            ModelError: the ranker failed.
+        """
+        effects: dict[int, Float32] = {}
+        windows = {
+            place: page.window
+            for place, page in enumerate(pages)
+            if page.window is not None and len(page.window.scores)
+        }
+        if self._ranker is not None and windows:
+            found = compute_effects(self._ranker, list(windows.values()))
+            effects = dict(zip(windows, found, strict=True))
+        return [
+            _Page(self._catalog, self._phrases, page, effects.get(place)).explain() for place, page in enumerate(pages)
+        ]
+
+
+class _Page:
+    """The explanations of one page."""
+
+    def __init__(self, catalog: LiveCatalog, phrases: Phrases, page: PageToExplain, effects: Float32 | None) -> None:
+        self._catalog = catalog
+        self._phrases = phrases
+        self._page = page
+        self._effects = effects
+        self._window_place = {row: place for place, row in enumerate(page.retrieved.rows.tolist())}
+        self._ranks = {} if page.window is None else {"ranker": _rank_places(page.window.scores)}
+        self._values = None if page.window is None else _read_values(page.window)
+        texts = [text for text in (page.request.text, page.retrieved.corrected_query) if text]
+        self._words = QueryWords(texts, catalog.analyzer, catalog.stopwords) if texts else None
+
+    def explain(self) -> list[bytes]:
+        return [orjson.dumps(self._explain(row), option=orjson.OPT_SERIALIZE_NUMPY) for row in self._page.rows]
+
+    def _explain(self, row: int) -> dict[str, Any]:
+        page, phrases = self._page, self._phrases
+        product = self._product(row)
+        because = self._find_because(row)
+        stages = self._list_stages(row)
+        moves = self._list_moves(row)
+        witness = self._witness_product(because)
+        explanation: dict[str, Any] = {"stages": stages}
+        rules = page.rules.get(row, ())
+        if page.request.is_search:
+            matches = self._words.find(product, TEXT_FIELDS) if self._words is not None and product else []
+            text = write_search_line(phrases, page.request.text, rules, matches, stages, moves, because)
+        else:
+            matches = compare_products(product, witness) if product and witness and product.id != witness.id else []
+            text = write_recommendation_line(phrases, rules, because, moves, page.request.context)
+        explanation["matched"] = _write_matches(matches)
+        explanation["features"] = self._write_features(row, moves)
+        if because is not None and not page.request.is_search:
+            explanation["because"] = _write_because(because)
+        explanation["text"] = text
+        return explanation
+
+    def _list_stages(self, row: int) -> dict[str, dict[str, Any]]:
+        stages: dict[str, dict[str, Any]] = {}
+        trace = self._page.retrieved.stages
+        place = trace.place_of.get(row, -1) if trace is not None else -1
+        if trace is not None and place >= 0:
+            for number, source in enumerate(trace.sources):
+                if trace.ranks[number, place] > 0:
+                    stages[source] = {"rank": int(trace.ranks[number, place]), "score": trace.scores[number, place]}
+            if place < len(trace.fused):
+                stages["fusion"] = {"rank": int(trace.fused_rank[place]), "score": trace.fused[place]}
+        window, at = self._page.window, self._window_place.get(row, -1)
+        if window is not None and at >= 0:
+            stages["ranker"] = {"rank": int(self._ranks["ranker"][at]), "score": window.scores[at]}
+        for name, scores in self._page.later.items():
+            if row in scores:
+                stages[name] = {"rank": list(scores).index(row) + 1, "score": scores[row]}
+        return stages
+
+    def _find_because(self, row: int) -> Because | None:
+        trace = self._page.retrieved.stages
+        place = trace.place_of.get(row, -1) if trace is not None else -1
+        if trace is None or place < 0:
+            return None
+        source = trace.largest_source(place)
+        if source is None:
+            return Because(source="words" if self._page.request.is_search else "popular", follows=True)
+        return self._name_witness(trace, source, place)
+
+    def _name_witness(self, trace: StageTrace, source: str, place: int) -> Because:
+        found = trace.witnesses.get(source)
+        witness = int(found.rows[place]) if found is not None else -1
+        if found is None or not 0 <= witness < self._catalog.base + len(self._catalog.delta):
+            return Because(source=source, follows=place >= len(trace.fused))
+        product = self._product(witness)
+        return Because(
+            source=source,
+            product_id=self._catalog.id_of(witness),
+            title=product.title if product is not None else "",
+            event_type=int(found.type[place]),
+            time=float(found.time[place]),
+        )
+
+    def _list_moves(self, row: int) -> list[Move]:
+        """Return the groups that moved a product, the strongest first; none outside the ranker's window."""
+        at = self._window_place.get(row, -1)
+        if self._effects is None or self._values is None or at < 0:
+            return []
+        effects = self._effects[:, at]
+        order = np.argsort(-np.abs(effects), kind="stable")
+        return [
+            Move(group=GROUPS[number].name, effect=float(effects[number]), side=self._side(number, at))
+            for number in order.tolist()
+            if abs(effects[number]) >= FEWEST_SHOWN
+        ]
+
+    def _side(self, group: int, at: int) -> str:
+        values = self._values[group] if self._values is not None else None
+        if values is None or GROUPS[group].common:
+            return ""
+        return "more" if values[at] > values.mean() else "less" if values[at] < values.mean() else ""
+
+    def _write_features(self, row: int, moves: Sequence[Move]) -> list[dict[str, Any]]:
+        at = self._window_place.get(row, -1)
+        numbers = {group.name: number for number, group in enumerate(GROUPS)}
+        features = []
+        for move in moves[:FEATURES_SHOWN]:
+            number = numbers[move.group]
+            values = self._values[number] if self._values is not None else None
+            value = None if values is None else round(GROUPS[number].read(float(values[at])), 4)
+            features.append({"name": move.group, "value": value, "effect": round(move.effect, 4)})
+        return features
+
+    def _product(self, row: int) -> Product | None:
+        document = self._catalog.document(row)
+        return parse_product(orjson.loads(document)) if document else None
+
+    def _witness_product(self, because: Because | None) -> Product | None:
+        return self._catalog.product(because.product_id) if because is not None and because.product_id else None
+
+
+def _rank_places(scores: Float32) -> npt.NDArray[np.int64]:
+    """Return each place's rank from 1, the highest score first, equal scores by place: int64 [w]."""
+    ranks = np.empty(len(scores), np.int64)
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return ranks
+
+
+def _read_values(window: Window) -> list[Float32 | None]:
+    """Return for each group the column that an explanation shows, or its cosine: float32 [w]; None for neither."""
+    values: list[Float32 | None] = []
+    for group in GROUPS:
+        vector = group.vector(is_search=window.is_search)
+        if group.shown:
+            values.append(window.features[:, COLUMN[group.shown]])
+        else:
+            values.append(compute_cosines(window, vector) if vector is not None else None)
+    return values
+
+
+def _write_matches(matches: Sequence[FieldMatch]) -> dict[str, Any]:
+    fields = [{"name": match.field, "words": list(match.words)} for match in matches]
+    return {"words": list_words(matches), "fields": fields}
+
+
+def _write_because(because: Because) -> dict[str, Any]:
+    written: dict[str, Any] = {"source": because.source}
+    if because.product_id:
+        written["product_id"] = because.product_id
+    if because.event_type != NO_EVENT:
+        written["event_type"] = EVENT_TYPES[because.event_type]
+        written["time"] = format_timestamp(because.time)
+    return written

@@ -1,0 +1,125 @@
+"""The sentences of explanations, in one table: another language is another table with the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from mercato.events.event_type import EVENT_TYPE_CODES
+
+TITLE_CHARS = 60
+"""A product's title is cut here, at the end of a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrases:
+    """What explanations say in one language.
+
+    Attributes:
+        texts: by key; names in braces are filled in.
+        months: short names, January first.
+        deeds: what a shopper did with a product, by event type.
+        fields: fields of a product as they are spoken of.
+    """
+
+    texts: Mapping[str, str]
+    months: Sequence[str]
+    deeds: Mapping[int, str]
+    fields: Mapping[str, str]
+
+    def say(self, key: str, **values: object) -> str:
+        """Fill in a phrase."""
+        return self.texts[key].format(**values)
+
+    def knows(self, key: str) -> bool:
+        """Whether there is such a phrase."""
+        return key in self.texts
+
+    def deed(self, event_type: int) -> str:
+        """Name what was done with a product."""
+        return self.deeds.get(event_type, self.texts["deed"])
+
+    def field(self, name: str) -> str:
+        """Name a field; an attribute by its key."""
+        return self.fields.get(name) or name.removeprefix("attributes.").replace("_", " ")
+
+    def date(self, time: float, *, now: float, utc_offset_s: float) -> str:
+        """Write the shopper's local date of a moment, with the year where it is not the present one."""
+        day = datetime.fromtimestamp(time + utc_offset_s, timezone.utc)
+        today = datetime.fromtimestamp(now + utc_offset_s, timezone.utc)
+        values = {"day": day.day, "month": self.months[day.month - 1], "year": day.year}
+        return self.say("date" if day.year == today.year else "date with year", **values)
+
+    def join(self, parts: Sequence[str]) -> str:
+        """Join the items of a list."""
+        return self.texts["comma"].join(parts)
+
+
+def shorten_title(title: str) -> str:
+    """Cut a title at `TITLE_CHARS`, at the end of a word."""
+    if len(title) <= TITLE_CHARS:
+        return title
+    return title[: TITLE_CHARS + 1].rsplit(" ", 1)[0][:TITLE_CHARS] + "…"
+
+
+ENGLISH = Phrases(
+    texts={
+        "comma": ", ",
+        "semicolon": "; ",
+        "date": "{day} {month}",
+        "date with year": "{day} {month} {year}",
+        "deed": "had",
+        # What matched.
+        "matches": "matches {places}",
+        "place": "{words} in {field}",
+        "word": "'{word}'",
+        "close": "close in meaning to '{query}'",
+        # Sources of recommendations: {title} is the witness, {deed} and {date} its event.
+        "repeat": "you {deed} it on {date}",
+        "cooccurrence": "often bought with {title}, which you {deed} on {date}",
+        "cooccurrence seed": "often bought with {title}",
+        "similar": "like {title}, which you {deed} on {date}",
+        "similar seed": "like {title}",
+        "popular": "popular in the shop",
+        "words": "holds a word of the query",
+        "dense": "close in meaning",
+        "source": "found by {source}",
+        "popular after": "next by popularity",
+        "words after": "next by the words of the query",
+        # What moved it: by group, for a value above and below the window's mean.
+        "words more": "fits the words better than the others",
+        "similarity more search": "closer in meaning than the others",
+        "similarity more": "close to what you chose before",
+        "taste more": "close to what you chose before",
+        "bought together more": "often bought with what you chose",
+        "popularity more": "bought often",
+        "trend more": "bought more than usual lately",
+        "bought again by others more": "many buy it again",
+        "price less": "cheaper than the others",
+        "price more": "dearer than the others",
+        "stock more": "in stock",
+        "own purchases more": "you bought it before",
+        "category more": "of a category you often choose",
+        "brand more": "of a brand you often choose",
+        "time": "fits the time",
+        # What a shop decided.
+        "pinned": "pinned by a rule",
+        "boosted": "raised by a rule",
+        "buried": "lowered by a rule",
+        "reranked": "moved up by the reranker",
+    },
+    months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    deeds={
+        EVENT_TYPE_CODES["detail-page-view"]: "looked at",
+        EVENT_TYPE_CODES["add-to-cart"]: "put into the cart",
+        EVENT_TYPE_CODES["purchase-complete"]: "bought",
+    },
+    fields={
+        "id": "the id",
+        "title": "the title",
+        "brand": "the brand",
+        "categories": "the categories",
+        "description": "the description",
+    },
+)

@@ -1,0 +1,162 @@
+"""One readable line for a product, made of phrases that are each true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mercato.explain.matches import FieldMatch
+from mercato.explain.phrases import Phrases, shorten_title
+from mercato.explain.trace import NO_EVENT
+from mercato.ranker.inputs import Context
+
+MAX_WORDS = 4
+"""Words of a query that a line names."""
+MAX_MOVES = 2
+"""Groups of features that a line names."""
+LEAST_EFFECT = 0.1
+"""Standard deviations by which a group must raise a product to be named."""
+MEANING_RANK = 10
+"""A product among this many of the nearest is called close in meaning besides the words it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Because:
+    """The source that gave most to a product's place among the candidates, and who speaks for it there.
+
+    Attributes:
+        source: its name.
+        product_id: the product of the event, or the seed; empty where the source goes by none.
+        title: that product's.
+        event_type: code of what was done; `NO_EVENT` for a seed.
+        time: seconds since 1970 UTC; 0 without an event.
+        follows: the product came after the fused ones, in the source's order.
+    """
+
+    source: str
+    product_id: str = ""
+    title: str = ""
+    event_type: int = NO_EVENT
+    time: float = 0.0
+    follows: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What one group of features did to a product.
+
+    Attributes:
+        group: the group's name.
+        effect: standard deviations of the window's scores; above 0 it speaks for the product.
+        side: ``more`` or ``less``: where the product's value lies beside the window's mean; empty where there is none.
+    """
+
+    group: str
+    effect: float
+    side: str
+
+
+def write_search_line(
+    phrases: Phrases,
+    query: str,
+    rules: Sequence[str],
+    matches: Sequence[FieldMatch],
+    stages: Mapping[str, Mapping[str, object]],
+    moves: Sequence[Move],
+    because: Because | None,
+) -> str:
+    """Write the line of a search result.
+
+    Args:
+        phrases: the language.
+        query: as it was searched.
+        rules: keys of phrases that a shop's own rules speak by.
+        matches: the words that it holds.
+        stages: the stages that saw it, as an explanation has them.
+        moves: what moved it, the strongest first.
+        because: the source that gave most.
+    """
+    parts = [phrases.say(rule) for rule in rules]
+    spoken: set[str] = set()
+    if matches:
+        parts.append(phrases.say("matches", places=_list_places(phrases, matches)))
+        spoken.add("words")
+    rank = stages.get("dense", {}).get("rank")
+    if isinstance(rank, int) and (not matches or rank <= MEANING_RANK):
+        parts.append(phrases.say("close", query=shorten_title(query)))
+        spoken.add("similarity")
+    parts += _name_moves(phrases, moves, spoken, suffix=" search")
+    if not parts and because is not None:
+        parts.append(_name_source(phrases, because))
+    return phrases.texts["semicolon"].join(parts)
+
+
+def write_recommendation_line(
+    phrases: Phrases, rules: Sequence[str], because: Because | None, moves: Sequence[Move], context: Context
+) -> str:
+    """Write the line of a recommended product; arguments as of `write_search_line`, and when it was asked for."""
+    parts = [phrases.say(rule) for rule in rules]
+    spoken: set[str] = set()
+    if because is not None:
+        parts.append(_name_witness(phrases, because, context))
+        spoken |= _SAID_BY.get(because.source, set())
+    parts += _name_moves(phrases, moves, spoken, suffix=" recommendation")
+    return phrases.texts["semicolon"].join(parts)
+
+
+_SAID_BY = {
+    "repeat": {"own purchases"},
+    "cooccurrence": {"bought together"},
+    "similar": {"similarity", "taste"},
+    "popular": {"popularity"},
+}
+"""The groups of features that say nothing new once a source is named."""
+
+
+def _list_places(phrases: Phrases, matches: Sequence[FieldMatch]) -> str:
+    """Name each word once, in the first field that holds it."""
+    by_field: dict[str, list[str]] = {}
+    told: set[str] = set()
+    for match in matches:
+        for word in match.words:
+            if word not in told and len(told) < MAX_WORDS:
+                told.add(word)
+                by_field.setdefault(match.field, []).append(phrases.say("word", word=word))
+    places = (
+        phrases.say("place", words=phrases.join(words), field=phrases.field(field)) for field, words in by_field.items()
+    )
+    return phrases.join(list(places))
+
+
+def _name_moves(phrases: Phrases, moves: Sequence[Move], spoken: set[str], suffix: str) -> list[str]:
+    """Name the groups that raised the product most and have something to say."""
+    named: list[str] = []
+    for move in moves:
+        if move.effect < LEAST_EFFECT or move.group in spoken:
+            continue
+        key = f"{move.group} {move.side}".strip()
+        key = key + suffix if phrases.knows(key + suffix) else key
+        text = phrases.say(key) if phrases.knows(key) else ""
+        if text and text not in named:
+            named.append(text)
+        if len(named) == MAX_MOVES:
+            break
+    return named
+
+
+def _name_source(phrases: Phrases, because: Because) -> str:
+    key = f"{because.source} after" if because.follows else because.source
+    return phrases.say(key) if phrases.knows(key) else phrases.say("source", source=because.source)
+
+
+def _name_witness(phrases: Phrases, because: Because, context: Context) -> str:
+    if not because.product_id:
+        return _name_source(phrases, because)
+    title = shorten_title(because.title or because.product_id)
+    if because.event_type == NO_EVENT:
+        key = f"{because.source} seed"
+        return phrases.say(key, title=title) if phrases.knows(key) else phrases.say("source", source=because.source)
+    if not phrases.knows(because.source):
+        return phrases.say("source", source=because.source)
+    date = phrases.date(because.time, now=context.time, utc_offset_s=context.utc_offset_s)
+    return phrases.say(because.source, title=title, deed=phrases.deed(because.event_type), date=date)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError, ModelError, StateError
-from mercato.pipeline.answer import Answer, order_candidates, write_answer
+from mercato.explain.ablation import Window
+from mercato.explain.explainer import Explainer, PageToExplain
+from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
 from mercato.pipeline.request import PageRequest
 from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
 from mercato.retrieval.request import RetrievalRequest, Retrieved
@@ -40,6 +42,7 @@ class Pipeline:
         self._encoder = encoder
         self._retriever = retriever
         self._ranker = ranker
+        self._explainer = Explainer(catalog, ranker)
 
     def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
         """Answer a batch.
@@ -78,12 +81,20 @@ class Pipeline:
         clock.lap("retrieve_us")
         scores, unranked = self._rank(queries, vectors, outcomes)
         clock.lap("rank_us")
+        ranked = {
+            place: order_candidates(outcome, scores.get(place), ["ranker"] if place in unranked else [])
+            for place, outcome in enumerate(outcomes)
+            if isinstance(outcome, Retrieved)
+        }
+        explanations = self._explain(pages, vectors, outcomes, scores, ranked)
+        if explanations:
+            clock.lap("explain_us")
         timings = clock.total()
         answers: list[Answer | MercatoError] = []
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Retrieved):
-                ranked = order_candidates(outcome, scores.get(place), ["ranker"] if place in unranked else [])
-                answers.append(write_answer(self.catalog, pages[place], outcome, ranked, timings))
+                reasons = explanations.get(place, ())
+                answers.append(write_answer(self.catalog, pages[place], outcome, ranked[place], timings, reasons))
             else:
                 answers.append(outcome)
         return answers
@@ -171,6 +182,53 @@ class Pipeline:
         if broken:
             logger.error("the ranker scored %d of %d requests with NaN or infinity", len(broken), len(ranked))
         return {place: window for place, window in ranked.items() if place not in broken}, broken
+
+    def _explain(
+        self,
+        pages: Sequence[PageRequest],
+        vectors: Float32 | None,
+        outcomes: Sequence[Retrieved | MercatoError],
+        scores: Mapping[int, Float32],
+        ranked: dict[int, Ranked],
+    ) -> dict[int, list[bytes]]:
+        """Explain the pages of the requests that ask for it, with one more call of the ranker for all.
+
+        Returns:
+            By place in the batch a JSON document for each product of the page; none where explaining failed, which
+            ``ranked`` then says.
+        """
+        asked: dict[int, PageToExplain] = {}
+        for place, outcome in enumerate(outcomes):
+            page = pages[place]
+            if isinstance(outcome, Retrieved) and page.explain:
+                query = vectors[place] if vectors is not None else np.zeros_like(outcome.history_vector)
+                rows = ranked[place].rows[page.offset : page.offset + page.page_size].tolist()
+                window = self._describe_window(page, query, outcome, scores.get(place))
+                asked[place] = PageToExplain(request=page.retrieval, retrieved=outcome, rows=rows, window=window)
+        if not asked:
+            return {}
+        try:
+            return dict(zip(asked, self._explainer.explain(list(asked.values())), strict=True))
+        except Exception:  # an answer is worth more than its reasons
+            logger.exception("the explanations failed; answering without")
+            for place in asked:
+                ranked[place] = replace(ranked[place], degraded=[*ranked[place].degraded, "explain"])
+            return {}
+
+    def _describe_window(
+        self, page: PageRequest, query: Float32, outcome: Retrieved, scores: Float32 | None
+    ) -> Window | None:
+        """Return what the ranker was given and answered; None where it was not asked or failed."""
+        if scores is None:
+            return None
+        return Window(
+            is_search=page.retrieval.is_search,
+            query=query,
+            history=outcome.history_vector,
+            candidates=self.catalog.vectors(outcome.rows),
+            features=outcome.features,
+            scores=scores,
+        )
 
 
 class _Clock:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +61,3 @@ def _parse_boost(item: object, parameter: str) -> Boost:
     if not isinstance(condition, str):
         raise InvalidInputError(f"{parameter}.condition", f"must be a filter, got {condition!r}"[:200])
     return Boost(parse_filter(condition, f"{parameter}.condition"), float(boost))
-
-
-def sum_boosts(boosts: Iterable[float]) -> float:
-    """Join the boosts of one product: their sum, between -1 and 1."""
-    return max(-1.0, min(1.0, math.fsum(boosts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.ranker.history import history_vector
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import FusedList
+from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.request import RetrievalRequest, Source
 
 Int32 = npt.NDArray[np.int32]
@@ -30,6 +31,7 @@ class Case:
         missing: seed ids that are not in the catalogue.
         probe: float32 [D], what dense retrieval looks for; None for nothing.
         history_vector: float32 [D], unit length; zeros without history.
+        pinned: int32 [p], rows of the pinned products, which are not among the allowed ones; -1 for those not shown.
     """
 
     request: RetrievalRequest
@@ -40,6 +42,7 @@ class Case:
     missing: list[str]
     probe: Float32 | None
     history_vector: Float32
+    pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +54,15 @@ class Found:
         sources: the source of each list in ``fused``.
         tail: int32 [t], rows that follow the fused ones, as far as the request's depth asks.
         total: how many products paging can reach.
+        matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
+            allowed, the seeds aside.
     """
 
     fused: FusedList
     sources: list[Source]
     tail: Int32
     total: int
+    matches: npt.NDArray[np.bool_] | None = None
 
 
 def prepare_case(
@@ -73,10 +79,10 @@ def prepare_case(
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
     """
-    allowed = catalog.allow(request.condition)
+    allowed, pinned = allow_for(catalog, request, request.condition)
     relaxed = False
     if request.condition is not None and not request.strict_filtering and not allowed.count():
-        allowed, relaxed = catalog.allow(None), True
+        (allowed, pinned), relaxed = allow_for(catalog, request, None), True
     seed_rows = catalog.rows_of(request.seed_ids)
     seeds = seed_rows[seed_rows >= 0]
     known = _drop_unknown(history)
@@ -94,6 +100,7 @@ def prepare_case(
         missing=[seed for seed, row in zip(request.seed_ids, seed_rows, strict=True) if row < 0],
         probe=probe,
         history_vector=summary,
+        pinned=pinned,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,17 @@ import numpy.typing as npt
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError, MercatoError, StateError
 from mercato.explain.record import record_stages
+from mercato.facets.count import FacetCounter
+from mercato.filters import Filter
 from mercato.ranker.features import FEATURE_NAMES, compute_features
 from mercato.ranker.inputs import CandidateList, History, RankRequest
 from mercato.retrieval.case import Case, Found, prepare_case
 from mercato.retrieval.dense import expand_groups
 from mercato.retrieval.fusion import RankedList
+from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.recommend import find_recommendations, starting_products
 from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
+from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.sources import CANDIDATES
 from mercato.state.store import StateStore
@@ -46,6 +51,7 @@ class Retriever:
         """
         self.catalog = catalog
         self._state = state
+        self._whole = WholeResult(FacetCounter(catalog))
 
     @property
     def dimension(self) -> int:
@@ -70,14 +76,17 @@ class Retriever:
         for place, request in enumerate(requests):
             vector = vectors[place] if vectors is not None and request.is_search else None
             try:
+                self._whole.check(request)
                 cases[place] = prepare_case(self.catalog, request, histories[place], vector)
             except InvalidInputError as exc:
                 errors[place] = exc
         found = self.find(list(cases.values()))
+        facets = self.count_facets(list(cases.values()), found)
+        found = [self._whole.arrange(case, one) for case, one in zip(cases.values(), found, strict=True)]
         features = self.compute_features(list(cases.values()), found)
         answers: dict[int, Retrieved] = {
-            place: _explain(self.catalog, case, one, _join(case, one, columns, degraded))
-            for (place, case), one, columns in zip(cases.items(), found, features, strict=True)
+            place: _explain(self.catalog, case, one, _join(case, one, columns, degraded, counts))
+            for (place, case), one, columns, counts in zip(cases.items(), found, features, facets, strict=True)
         }
         return [answers[place] if place in answers else errors[place] for place in range(len(requests))]
 
@@ -89,6 +98,34 @@ class Retriever:
             if case.request.is_search
             else find_recommendations(self.catalog, case, dense[place])
             for place, case in enumerate(cases)
+        ]
+
+    def count_facets(self, cases: Sequence[Case], found: Sequence[Found]) -> list[list[dict[str, Any]]]:
+        """Count the facets of each case over its whole result.
+
+        A facet with excluded filter keys counts the result that the request would have without the conditions on them:
+        such requests are retrieved once more, all in one search.
+        """
+        if not any(case.request.facets for case in cases):
+            return [[] for _ in cases]
+        variants: dict[tuple[int, Filter | None], Case] = {}
+        plans: list[list[tuple[int, Filter | None]]] = []
+        for place, case in enumerate(cases):
+            plan = []
+            for facet in case.request.facets:
+                asked = case.request if case.relaxed else self._whole.without_excluded(case.request, facet)
+                key = (place, asked.condition)
+                if asked is not case.request and key not in variants:
+                    allowed, pinned = allow_for(self.catalog, asked, asked.condition)
+                    variants[key] = replace(case, request=asked, allowed=allowed, pinned=pinned)
+                plan.append(key)
+            plans.append(plan)
+        results = {(place, case.request.condition): (case, found[place]) for place, case in enumerate(cases)}
+        wider = self.find(list(variants.values())) if variants else []
+        results |= {key: (case, one) for (key, case), one in zip(variants.items(), wider, strict=True)}
+        return [
+            [self._whole.count(*results[key], facet) for key, facet in zip(plan, case.request.facets, strict=True)]
+            for plan, case in zip(plans, cases, strict=True)
         ]
 
     def compute_features(self, cases: Sequence[Case], found: Sequence[Found]) -> list[Float32]:
@@ -165,7 +202,8 @@ class Retriever:
         probes = [(place, case, case.probe) for place, case in enumerate(cases) if case.probe is not None]
         unfiltered = [(place, case, probe) for place, case, probe in probes if case.allowed.texts is None]
         # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
-        depth = CANDIDATES * 2 if len(self.catalog.delta) else CANDIDATES
+        hiding = any(case.request.hidden_ids or case.request.pinned_ids for case in cases)
+        depth = CANDIDATES * 2 if len(self.catalog.delta) or hiding else CANDIDATES
         if unfiltered:
             scores, texts = index.search(np.stack([probe for _, _, probe in unfiltered]), depth)
             for (place, case, probe), row_scores, row_texts in zip(unfiltered, scores, texts, strict=True):
@@ -212,7 +250,7 @@ def _explain(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieve
     return replace(retrieved, stages=record_stages(catalog, case, found, retrieved))
 
 
-def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> Retrieved:
+def _join(case: Case, found: Found, features: Float32, degraded: list[str], facets: list[dict[str, Any]]) -> Retrieved:
     fused = found.fused
     rows = fused.rows[:WINDOW]
     flags = np.zeros(len(fused.rows), np.uint8)
@@ -221,6 +259,7 @@ def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> R
     after = Source.WORDS if case.request.is_search else Source.POPULAR
     tail = np.concatenate([fused.rows[WINDOW:], found.tail])[: max(0, case.request.depth - len(rows))]
     flags = np.concatenate([flags, np.full(len(found.tail), int(after), np.uint8)])[: len(rows) + len(tail)]
+    flags[flags == 0] = int(after)  # what sorting or a boost brought from beyond the fused candidates
     notes = [*degraded, "encoder"] if case.request.is_search and case.probe is None else list(degraded)
     return Retrieved(
         rows=rows,
@@ -229,8 +268,10 @@ def _join(case: Case, found: Found, features: Float32, degraded: list[str]) -> R
         features=features.reshape(len(rows), len(FEATURE_NAMES)),
         history_vector=case.history_vector,
         tail=tail,
-        total=found.total,
+        total=found.total + int(np.count_nonzero(case.pinned >= 0)),
         missing_ids=case.missing,
         degraded=notes,
         relaxed=case.relaxed,
+        facets=facets,
+        pinned=case.pinned,
     )

@@ -1,0 +1,137 @@
+"""Counting facets over a whole result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.errors import InvalidInputError
+from mercato.facets.field_codes import FieldCodes, FieldNumbers
+from mercato.facets.intervals import AUTOMATIC, count_intervals, make_intervals
+from mercato.facets.spec import FacetSpec
+
+Bool = npt.NDArray[np.bool_]
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+
+
+class FacetCounter:
+    """Counts facets of a catalogue. What it reads of a field is kept: the first request for one pays for it.
+
+    Attributes:
+        catalog: the products.
+    """
+
+    def __init__(self, catalog: LiveCatalog) -> None:
+        """Make a counter.
+
+        Args:
+            catalog: the products.
+        """
+        self.catalog = catalog
+        self._codes: dict[str, FieldCodes] = {}
+        self._numbers: dict[str, FieldNumbers] = {}
+
+    def check(self, specs: tuple[FacetSpec, ...]) -> None:
+        """Refuse what cannot be counted.
+
+        Raises:
+            InvalidInputError: a field that the catalogue lacks, or intervals of a field without numbers.
+        """
+        for place, spec in enumerate(specs):
+            field = self.resolve(spec.key, f"OPTIONS.facets[{place}].key")
+            columns = self.catalog.snapshot.columns
+            if spec.intervals and columns.number(field) is None and columns.text(field) is not None:
+                raise InvalidInputError(
+                    f"OPTIONS.facets[{place}].intervals", f"{spec.key} holds texts", "leave the intervals out"
+                )
+
+    def resolve(self, name: str, parameter: str) -> str:
+        """Find the full name of a field.
+
+        Raises:
+            InvalidInputError: there is no such field; the message has the names near to it.
+        """
+        try:
+            return self.catalog.snapshot.columns.resolve(name, self.catalog.delta.fields)
+        except InvalidInputError as exc:
+            raise InvalidInputError(parameter, str(exc).removeprefix(f"{exc.parameter}: ")) from exc
+
+    def count(self, spec: FacetSpec, matches: Bool) -> dict[str, Any]:
+        """Count one facet.
+
+        Args:
+            spec: the facet, checked.
+            matches: bool [snapshot rows + changes], the products of the result.
+
+        Returns:
+            ``key`` and ``values``. Of texts: ``value`` and ``count`` of the values that some product has, the most
+            frequent first, equal ones by their UTF-8 bytes (or all by their bytes), and ``distinct``, how many there
+            are beyond the limit too. Of numbers: ``interval``, ``count``, ``minimum`` and ``maximum`` of each interval,
+            and the ``minimum`` and ``maximum`` of all.
+        """
+        base = self.catalog.base
+        field = self.resolve(spec.key, "OPTIONS.facets")
+        rows = np.flatnonzero(matches[:base])
+        entries = np.flatnonzero(matches[base:])
+        columns = self.catalog.snapshot.columns
+        if spec.intervals or (columns.text(field) is None and columns.number(field) is not None):
+            return self._count_numbers(spec, field, matches[:base], rows, entries)
+        return self._count_texts(spec, field, rows, entries)
+
+    def numbers(self, field: str) -> FieldNumbers:
+        """Return the numbers of a field (a full name) as they are now."""
+        if field not in self._numbers:
+            self._numbers[field] = FieldNumbers(self.catalog.snapshot.columns.number(field), self.catalog.base)
+        numbers = self._numbers[field]
+        numbers.update(self.catalog.delta.products, field)
+        return numbers
+
+    def _count_texts(self, spec: FacetSpec, field: str, rows: Int64, entries: Int64) -> dict[str, Any]:
+        if field not in self._codes:
+            self._codes[field] = FieldCodes(self.catalog.snapshot.columns.text(field), self.catalog.base)
+        codes = self._codes[field]
+        codes.update(self.catalog.delta.products, field)
+        counts = codes.count(rows, entries)
+        chosen = select_values(counts, codes.places(), spec.limit, by_count=spec.order_by == "count")
+        return {
+            "key": spec.key,
+            "values": [{"value": codes.value(code), "count": int(counts[code])} for code in chosen.tolist()],
+            "distinct": int(np.count_nonzero(counts)),
+        }
+
+    def _count_numbers(self, spec: FacetSpec, field: str, matches: Bool, rows: Int64, entries: Int64) -> dict[str, Any]:
+        numbers, owners = self.numbers(field).select(matches, rows, entries)
+        intervals = spec.intervals or make_intervals(numbers, min(AUTOMATIC, spec.limit))
+        counted: dict[str, Any] = {
+            "key": spec.key,
+            "values": count_intervals(intervals[: spec.limit], numbers, owners),
+        }
+        if len(numbers):
+            counted |= {"minimum": float(numbers.min()), "maximum": float(numbers.max())}
+        return counted
+
+
+def select_values(counts: Int64, places: Float64, limit: int, *, by_count: bool) -> Int64:
+    """Choose the values that a facet shows.
+
+    Args:
+        counts: int64 [values].
+        places: float64 [values], the order among values; no two are equal.
+        limit: how many at most.
+        by_count: the highest counts first, equal ones by place; else all by place.
+
+    Returns:
+        int64 [n], codes of values with a count above 0, in order.
+    """
+    held = np.flatnonzero(counts)
+    if by_count and len(held) > limit:
+        # Whatever ties with the last that can be shown stays: places decide among them below.
+        least = np.partition(counts[held], len(held) - limit)[len(held) - limit]
+        held = held[counts[held] >= least]
+    keys = (places[held], -counts[held]) if by_count else (places[held],)
+    order: Int64 = np.lexsort(keys)[:limit]
+    return held[order]

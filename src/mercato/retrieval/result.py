@@ -1,0 +1,163 @@
+"""The whole result of a request: counted for facets, sorted, and searched for what boosts bring into the window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.columns import full_name
+from mercato.errors import InvalidInputError
+from mercato.facets.count import FacetCounter
+from mercato.facets.exclusion import drop_fields
+from mercato.facets.spec import FacetSpec
+from mercato.policy.order_by import OrderBy
+from mercato.policy.sort import sort_products
+from mercato.policy.weigh import weigh_all
+from mercato.retrieval.case import Case, Found
+from mercato.retrieval.fusion import FusedList
+from mercato.retrieval.request import WINDOW, RetrievalRequest
+
+Bool = npt.NDArray[np.bool_]
+Int64 = npt.NDArray[np.int64]
+
+BOOSTED_PLACES = 32
+"""Places of the window that boosted products may take from the last ones: a quarter, so that relevance keeps most."""
+
+
+class WholeResult:
+    """What is done with every product that matches, in the retriever's process, which knows them."""
+
+    def __init__(self, counter: FacetCounter) -> None:
+        """Make it.
+
+        Args:
+            counter: counts facets; has the catalogue's fields.
+        """
+        self._counter = counter
+        self._catalog = counter.catalog
+
+    def check(self, request: RetrievalRequest) -> None:
+        """Refuse facets, orders and boosts that the catalogue cannot serve.
+
+        Raises:
+            InvalidInputError: an unknown field, or one of the wrong kind.
+        """
+        self._counter.check(request.facets)
+        if request.order_by is not None:
+            self._sort_fields(request.order_by)
+        for place, boost in enumerate(request.boosts):
+            try:
+                self._catalog.allow(boost.condition)
+            except InvalidInputError as exc:
+                problem = str(exc).removeprefix(f"{exc.parameter}: ")
+                raise InvalidInputError(f"OPTIONS.boosts[{place}].condition", problem) from exc
+
+    def arrange(self, case: Case, found: Found) -> Found:
+        """Sort a result as its request asks, or give boosted products places in the window.
+
+        Args:
+            case: the request.
+            found: its candidates.
+
+        Returns:
+            The same result in another order.
+        """
+        if case.request.order_by is not None:
+            return self._sort(case, found, case.request.order_by)
+        if any(boost.boost > 0 for boost in case.request.boosts):
+            return self._admit(case, found)
+        return found
+
+    def count(self, case: Case, found: Found, facet: FacetSpec) -> dict[str, Any]:
+        """Count a facet; pinned products count.
+
+        Args:
+            case: the request.
+            found: its candidates.
+            facet: what is counted.
+        """
+        matches = self.matches(case, found)
+        pinned = case.pinned[case.pinned >= 0]
+        if len(pinned):
+            matches = matches.copy()
+            matches[pinned] = True
+        return self._counter.count(facet, matches)
+
+    def without_excluded(self, request: RetrievalRequest, facet: FacetSpec) -> RetrievalRequest:
+        """Return the request whose result a facet counts: without the conditions on its excluded filter keys."""
+        if request.condition is None or not facet.excluded_filter_keys:
+            return request
+        fields = {full_name(key) for key in facet.excluded_filter_keys}
+        condition = drop_fields(request.condition, fields, full_name)
+        return request if condition is request.condition else replace(request, condition=condition)
+
+    def matches(self, case: Case, found: Found) -> Bool:
+        """Return the products of a result: bool [snapshot rows + changes]."""
+        if found.matches is not None:
+            return found.matches
+        matches = np.concatenate([case.allowed.rows, case.allowed.entries])
+        matches[case.seeds] = False
+        return matches
+
+    def _sort_fields(self, order: OrderBy) -> list[str]:
+        fields = []
+        for key in order.keys:
+            field = self._counter.resolve(key.field, "OPTIONS.order_by")
+            columns = self._catalog.snapshot.columns
+            if columns.number(field) is None and columns.text(field) is not None:
+                raise InvalidInputError(
+                    "OPTIONS.order_by", f"{key.field} holds texts", "sort by a field of numbers, such as price"
+                )
+            fields.append(field)
+        return fields
+
+    def _sort(self, case: Case, found: Found, order: OrderBy) -> Found:
+        """Sort the whole result; equal products keep fused order, then row order, which is that of popularity."""
+        rows = np.flatnonzero(self.matches(case, found))
+        numbers = [self._counter.numbers(field) for field in self._sort_fields(order)]
+        keys = [
+            (column.extremes(rows, highest=key.descending), key.descending)
+            for column, key in zip(numbers, order.keys, strict=True)
+        ]
+        size = self._catalog.base + len(self._catalog.delta)
+        relevance = np.arange(size) + size
+        relevance[found.fused.rows] = np.arange(len(found.fused.rows))
+        chosen = rows[sort_products(keys, relevance[rows], max(WINDOW, case.request.depth))].astype(np.int32)
+        window = _take(found.fused, chosen[:WINDOW])
+        descending = replace(window, fused=(1.0 / (1.0 + np.arange(len(window.rows)))).astype(np.float32))
+        return replace(found, fused=descending, tail=chosen[WINDOW:])
+
+    def _admit(self, case: Case, found: Found) -> Found:
+        """Move the best boosted products from beyond the window to its end.
+
+        Best are those that fusion holds, in its order, then the most popular of the other matches.
+        """
+        held = found.fused.rows
+        weights = weigh_all(self._catalog, case.request.boosts)
+        wanted = self.matches(case, found) & (weights > 0)
+        wanted[held[:WINDOW]] = False
+        behind = np.flatnonzero(wanted[held[WINDOW:]]) + WINDOW
+        wanted[held] = False
+        others = np.flatnonzero(wanted)[:BOOSTED_PLACES].astype(np.int32)
+        admitted = np.concatenate([held[behind], others])[:BOOSTED_PLACES]
+        if not len(admitted):
+            return found
+        kept = held[: WINDOW - len(admitted)]
+        after = held[len(kept) :][~np.isin(held[len(kept) :], admitted)]
+        fused = _take(found.fused, np.concatenate([kept, admitted, after]))
+        return replace(found, fused=fused, tail=found.tail[~np.isin(found.tail, admitted)])
+
+
+def _take(fused: FusedList, rows: npt.NDArray[np.int32]) -> FusedList:
+    """Return the list with other rows, in their order; what is known of each goes along, zeros for new ones."""
+    known = {row: place for place, row in enumerate(fused.rows.tolist())}
+    places = [known.get(row, -1) for row in rows.tolist()]  # -1 is the zeros put behind
+    return FusedList(
+        rows=rows,
+        fused=np.append(fused.fused, np.float32(0))[places],
+        scores=np.pad(fused.scores, ((0, 0), (0, 1)))[:, places],
+        ranks=np.pad(fused.ranks, ((0, 0), (0, 1)))[:, places],
+    )

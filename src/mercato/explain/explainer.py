@@ -15,7 +15,7 @@ from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
 from mercato.explain.groups import GROUPS
-from mercato.explain.matches import FieldMatch, QueryWords, compare_products, list_words
+from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
 from mercato.explain.trace import NO_EVENT, StageTrace
@@ -28,8 +28,11 @@ Float32 = npt.NDArray[np.float32]
 
 FEATURES_SHOWN = 5
 """Groups of features of one explanation: those of the largest effect."""
-FEWEST_SHOWN = 1e-4
+SMALLEST_EFFECT = 1e-4
 """An effect below this is none."""
+
+_SIDES = {1: "more", 0: "", -1: "less"}
+_NUMBER = {group.name: number for number, group in enumerate(GROUPS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,9 @@ class _Page:
         self._effects = effects
         self._window_place = {row: place for place, row in enumerate(page.retrieved.rows.tolist())}
         self._ranks = {} if page.window is None else {"ranker": _rank_places(page.window.scores)}
-        self._values = None if page.window is None else _read_values(page.window)
+        self._values = [] if page.window is None else _read_values(page.window)
+        self._sides = [None if column is None else np.sign(column - column.mean()) for column in self._values]
+        self._products: dict[int, Product | None] = {}
         texts = [text for text in (page.request.text, page.retrieved.corrected_query) if text]
         self._words = QueryWords(texts, catalog.analyzer, catalog.stopwords) if texts else None
 
@@ -138,7 +143,7 @@ class _Page:
             for number, source in enumerate(trace.sources):
                 if trace.ranks[number, place] > 0:
                     stages[source] = {"rank": int(trace.ranks[number, place]), "score": trace.scores[number, place]}
-            if place < len(trace.fused):
+            if trace.fused_rank[place] > 0:
                 stages["fusion"] = {"rank": int(trace.fused_rank[place]), "score": trace.fused[place]}
         window, at = self._page.window, self._window_place.get(row, -1)
         if window is not None and at >= 0:
@@ -162,7 +167,7 @@ class _Page:
         found = trace.witnesses.get(source)
         witness = int(found.rows[place]) if found is not None else -1
         if found is None or not 0 <= witness < self._catalog.base + len(self._catalog.delta):
-            return Because(source=source, follows=place >= len(trace.fused))
+            return Because(source=source, follows=not trace.fused_rank[place])
         product = self._product(witness)
         return Because(
             source=source,
@@ -175,39 +180,41 @@ class _Page:
     def _list_moves(self, row: int) -> list[Move]:
         """Return the groups that moved a product, the strongest first; none outside the ranker's window."""
         at = self._window_place.get(row, -1)
-        if self._effects is None or self._values is None or at < 0:
+        if self._effects is None or at < 0:
             return []
-        effects = self._effects[:, at]
-        order = np.argsort(-np.abs(effects), kind="stable")
+        effects = self._effects[:, at].tolist()
+        strongest = sorted(range(len(effects)), key=lambda number: -abs(effects[number]))
         return [
-            Move(group=GROUPS[number].name, effect=float(effects[number]), side=self._side(number, at))
-            for number in order.tolist()
-            if abs(effects[number]) >= FEWEST_SHOWN
+            Move(group=GROUPS[number].name, effect=effects[number], side=self._side(number, at))
+            for number in strongest
+            if abs(effects[number]) >= SMALLEST_EFFECT
         ]
 
     def _side(self, group: int, at: int) -> str:
-        values = self._values[group] if self._values is not None else None
-        if values is None or GROUPS[group].common:
-            return ""
-        return "more" if values[at] > values.mean() else "less" if values[at] < values.mean() else ""
+        sides = self._sides[group]
+        return "" if sides is None else _SIDES[int(sides[at])]
 
     def _write_features(self, row: int, moves: Sequence[Move]) -> list[dict[str, Any]]:
         at = self._window_place.get(row, -1)
-        numbers = {group.name: number for number, group in enumerate(GROUPS)}
         features = []
         for move in moves[:FEATURES_SHOWN]:
-            number = numbers[move.group]
-            values = self._values[number] if self._values is not None else None
+            number = _NUMBER[move.group]
+            values = self._values[number]
             value = None if values is None else round(GROUPS[number].read(float(values[at])), 4)
             features.append({"name": move.group, "value": value, "effect": round(move.effect, 4)})
         return features
 
     def _product(self, row: int) -> Product | None:
-        document = self._catalog.document(row)
-        return parse_product(orjson.loads(document)) if document else None
+        if row not in self._products:
+            document = self._catalog.document(row)
+            self._products[row] = parse_product(orjson.loads(document)) if document else None
+        return self._products[row]
 
     def _witness_product(self, because: Because | None) -> Product | None:
-        return self._catalog.product(because.product_id) if because is not None and because.product_id else None
+        if because is None or not because.product_id:
+            return None
+        row = self._catalog.row_of(because.product_id)
+        return self._product(row) if row >= 0 else None
 
 
 def _rank_places(scores: Float32) -> npt.NDArray[np.int64]:
@@ -231,7 +238,7 @@ def _read_values(window: Window) -> list[Float32 | None]:
 
 def _write_matches(matches: Sequence[FieldMatch]) -> dict[str, Any]:
     fields = [{"name": match.field, "words": list(match.words)} for match in matches]
-    return {"words": list_words(matches), "fields": fields}
+    return {"words": collect_words(matches), "fields": fields}
 
 
 def _write_because(because: Because) -> dict[str, Any]:

@@ -108,11 +108,13 @@ GROUPS: tuple[FeatureGroup, ...] = (
         columns=("hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "weekend"),
         common=True,
     ),
-    FeatureGroup(name="shopper", columns=("has_query", "log_history_length"), common=True),
 )
+
+REQUEST_FEATURES = ("has_query", "log_history_length")
+"""What kind of request it is: not a reason for one product before another, and never taken away."""
 
 
 def list_unexplained() -> list[str]:
     """Return the ranker's features that are in no group, or in several."""
-    grouped = [name for group in GROUPS for name in group.columns]
+    grouped = [*REQUEST_FEATURES, *(name for group in GROUPS for name in group.columns)]
     return [name for name in COLUMN if grouped.count(name) != 1]

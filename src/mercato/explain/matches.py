@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.retrieval.stopwords import drop_stopwords
-from mercato.text.words import WordAnalyzer
+from mercato.text.words import WordAnalyzer, list_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class _Name:
     parts: frozenset[str] = frozenset()
 
 
-def list_words(matches: Sequence[FieldMatch]) -> list[str]:
+def collect_words(matches: Sequence[FieldMatch]) -> list[str]:
     """Return the words that matched in any field, each once."""
     return list(dict.fromkeys(word for match in matches for word in match.words))
 
@@ -94,33 +94,14 @@ def compare_products(product: Product, other: Product) -> list[FieldMatch]:
 
 
 def _name_terms(text: str, analyzer: WordAnalyzer) -> Iterable[tuple[str, _Name]]:
-    """List the terms of a text with their names: those of one word, then those of two (``16 oz``)."""
-    tokens = text.split()
-    for token in tokens:
-        terms = analyzer.analyze(token)
-        word = _strip_punctuation(token)
-        for term in terms[:-1]:
-            yield term, _Name(term)
-        if len(terms) == 1:
-            yield terms[0], _Name(word)
-        elif terms:
-            yield terms[-1], _name_whole(terms, word)
-    for first, second in zip(tokens, tokens[1:], strict=False):
-        terms = analyzer.analyze(f"{first} {second}")
-        if terms:
-            yield terms[-1], _name_whole(terms, f"{first} {second}")
-
-
-def _name_whole(terms: Sequence[str], word: str) -> _Name:
-    """Name the last of several terms: by the whole word where it joins them (``usb``, ``3.1`` -> ``usb3.1``)."""
-    joined = len(terms) > 1 and terms[-1] != terms[0] and terms[-1].startswith(terms[0])
-    return _Name(word, frozenset(terms[:-1])) if joined else _Name(terms[-1])
-
-
-def _strip_punctuation(token: str) -> str:
-    if token.startswith('"'):  # a quotation; behind a number it is inches
-        token = token.strip('"')
-    return token.strip("'.,;:!?()[]{}") or token
+    """List the terms of a text with their names: a whole word's is the word, a part's is the part."""
+    for word in list_words(text):
+        chunks = analyzer.split(word)
+        for chunk in chunks:
+            if chunk.joined:
+                yield chunk.joined, _Name(word if len(chunks) == 1 else chunk.joined, frozenset(chunk.parts))
+            alone = len(chunks) == 1 and len(chunk.parts) == 1 and not chunk.joined
+            yield from ((part, _Name(word if alone else part)) for part in chunk.parts)
 
 
 def _list_texts(product: Product, fields: Iterable[str]) -> Iterable[tuple[str, str]]:

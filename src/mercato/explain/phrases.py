@@ -102,7 +102,6 @@ ENGLISH = Phrases(
         "own purchases more": "you bought it before",
         "category more": "of a category you often choose",
         "brand more": "of a brand you often choose",
-        "time": "fits the time",
         # What a shop decided.
         "pinned": "pinned by a rule",
         "boosted": "raised by a rule",

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
-from mercato.explain.trace import StageTrace
+from mercato.explain.trace import StageTrace, Witnesses
 from mercato.explain.witness import FIND
+from mercato.retrieval import search
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RRF_K
 from mercato.retrieval.request import Retrieved, Source
-from mercato.retrieval.search import score_words
 from mercato.retrieval.sources import WEIGHTS
 
 Float32 = npt.NDArray[np.float32]
@@ -27,43 +27,62 @@ def record_stages(catalog: LiveCatalog, case: Case, found: Found, retrieved: Ret
     Args:
         catalog: the products.
         case: the request.
-        found: its candidates, with the lists of each source.
-        retrieved: the same as they leave retrieval.
+        found: its candidates as the sources and their fusion left them, before they were sorted or boosted.
+        retrieved: what leaves retrieval.
     """
     fused = found.fused
-    rows = np.concatenate([retrieved.rows, retrieved.tail[-TAIL_KEPT:]])
-    in_fused = {row: place for place, row in enumerate(fused.rows.tolist())}
-    places = np.array([in_fused.get(row, -1) for row in rows.tolist()], np.int64)
-    held = places >= 0  # what came by fusion stands before what follows it
+    rows = np.concatenate([retrieved.rows, retrieved.tail[-TAIL_KEPT:]]).astype(np.int32)
+    place_of = {row: place for place, row in enumerate(fused.rows.tolist())}
+    places = np.array([place_of.get(row, -1) for row in rows.tolist()], np.int64)
+    held = places >= 0
     at = places[held]
+    fused_scores = np.zeros(len(rows), np.float32)
     scores = np.zeros((len(found.sources), len(rows)), np.float32)
     ranks = np.zeros((len(found.sources), len(rows)), np.int32)
-    scores[:, held], ranks[:, held] = fused.scores[:, at], fused.ranks[:, at]
+    fused_scores[held], scores[:, held], ranks[:, held] = fused.fused[at], fused.scores[:, at], fused.ranks[:, at]
     if case.request.is_search and not held.all():
         place = found.sources.index(Source.WORDS)
         scores[place, ~held], ranks[place, ~held] = _rank_words(catalog, case, rows[~held])
+    shares = _share(case, found.sources, ranks)
     return StageTrace(
-        rows=rows.astype(np.int32),
-        fused=fused.fused[at],
-        fused_rank=(at + 1).astype(np.int32),
+        rows=rows,
+        fused=fused_scores,
+        fused_rank=(places + 1).astype(np.int32),
         sources=tuple(source.labels[0] for source in found.sources),
         scores=scores,
         ranks=ranks,
-        shares=_share(case, found.sources, ranks),
-        witnesses={source.labels[0]: FIND[source](catalog, case, rows) for source in found.sources if source in FIND},
+        shares=shares,
+        witnesses=_find_witnesses(catalog, case, found.sources, rows, shares),
     )
 
 
-def _share(case: Case, sources: list[Source], ranks: Int32) -> Float32:
+def _find_witnesses(
+    catalog: LiveCatalog, case: Case, sources: list[Source], rows: Int32, shares: Float32
+) -> dict[str, Witnesses]:
+    """Find who speaks for each product in the source that gave it most; the others' witnesses are nobody's reason."""
+    witnesses: dict[str, Witnesses] = {}
+    if not len(rows):
+        return witnesses
+    largest = np.where(shares.max(axis=0) > 0, shares.argmax(axis=0), -1)
+    for place, source in enumerate(sources):
+        chosen = np.flatnonzero(largest == place)
+        if source in FIND and len(chosen):
+            witnesses[source.labels[0]] = FIND[source](catalog, case, rows[chosen]).spread(chosen, len(rows))
+    return witnesses
+
+
+def _share(catalog: LiveCatalog, case: Case, sources: list[Source], ranks: Int32) -> Float32:
     """Return each source's summand of the fused score, float32 [sources, n]; see `fuse_reciprocal_ranks`."""
-    weights = WEIGHTS[case.request.placement]
+    fusion = catalog.fusion
+    search = {Source.WORDS: fusion.words, Source.DENSE: fusion.dense}
+    weights = search if case.request.is_search else WEIGHTS[case.request.placement]
     column = np.array([[weights.get(source, 1.0)] for source in sources], np.float64).reshape(len(sources), 1)
     return np.where(ranks > 0, column / (RRF_K + ranks), 0.0).astype(np.float32)
 
 
 def _rank_words(catalog: LiveCatalog, case: Case, rows: Int32) -> tuple[Float32, Int32]:
     """Return the word scores of products that follow the fused ones, and their ranks among all word matches."""
-    scores = score_words(catalog, case)
+    scores = search.find_words(catalog, case).scores
     ordered = np.lexsort((np.arange(len(scores)), -scores))
     rank = np.empty(len(scores), np.int32)
     rank[ordered] = np.arange(1, len(scores) + 1)

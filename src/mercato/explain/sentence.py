@@ -48,7 +48,7 @@ class Move:
     Attributes:
         group: the group's name.
         effect: standard deviations of the window's scores; above 0 it speaks for the product.
-        side: ``more`` or ``less``: where the product's value lies beside the window's mean; empty where there is none.
+        side: ``more`` or ``less`` than the window's mean, for the product's value; empty for neither.
     """
 
     group: str
@@ -105,7 +105,7 @@ def write_recommendation_line(
 
 
 _SAID_BY = {
-    "repeat": {"own purchases"},
+    "repeat": {"own purchases", "similarity", "taste"},
     "cooccurrence": {"bought together"},
     "similar": {"similarity", "taste"},
     "popular": {"popularity"},

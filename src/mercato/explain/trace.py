@@ -41,6 +41,12 @@ class Witnesses:
         """Return no witness for each of some products."""
         return cls(rows=np.full(count, -1, np.int32), time=np.zeros(count), type=np.full(count, NO_EVENT, np.int32))
 
+    def spread(self, places: npt.NDArray[np.int64], count: int) -> Witnesses:
+        """Return the same for more products: these ones stand at some places among ``count``, the others have none."""
+        wide = self.none(count)
+        wide.rows[places], wide.time[places], wide.type[places] = self.rows, self.time, self.type
+        return wide
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StageTrace:
@@ -48,13 +54,13 @@ class StageTrace:
 
     Attributes:
         rows: int32 [n], distinct: the window's, then the last of those that follow it.
-        fused: float32 [m], m <= n, scores of the fusion, in order; the other products came after it.
-        fused_rank: int32 [m], rank from 1 in the order of the fusion.
+        fused: float32 [n], score of the fusion; 0 where the product came after it.
+        fused_rank: int32 [n], rank from 1 in the order of the fusion; 0 as above.
         sources: names of the sources, as an answer has them.
         scores: float32 [sources, n]; 0 where a source does not hold the product.
         ranks: int32 [sources, n], from 1; 0 where a source does not hold the product.
         shares: float32 [sources, n], what each source gave to the fused score.
-        witnesses: by source, for sources that go by events or seeds.
+        witnesses: by source, for sources that go by events or seeds: of the products that the source gave most to.
     """
 
     rows: Int32

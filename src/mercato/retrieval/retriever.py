@@ -25,7 +25,7 @@ from mercato.retrieval.recommend import find_recommendations, starting_products
 from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
-from mercato.retrieval.sources import CANDIDATES
+from mercato.retrieval.sources import CANDIDATES, SAME_TEXT_ROWS, SEARCH_CANDIDATES
 from mercato.state.store import StateStore
 from mercato.state.values import Actor
 
@@ -82,11 +82,14 @@ class Retriever:
                 errors[place] = exc
         found = self.find(list(cases.values()))
         facets = self.count_facets(list(cases.values()), found)
-        found = [self._whole.arrange(case, one) for case, one in zip(cases.values(), found, strict=True)]
+        fused = found
+        found = [self._whole.arrange(case, one) for case, one in zip(cases.values(), fused, strict=True)]
         features = self.compute_features(list(cases.values()), found)
         answers: dict[int, Retrieved] = {
-            place: _explain(self.catalog, case, one, _join(case, one, columns, degraded, counts))
-            for (place, case), one, columns, counts in zip(cases.items(), found, features, facets, strict=True)
+            place: _explain(self.catalog, case, before, _join(case, one, columns, degraded, counts))
+            for (place, case), before, one, columns, counts in zip(
+                cases.items(), fused, found, features, facets, strict=True
+            )
         }
         return [answers[place] if place in answers else errors[place] for place in range(len(requests))]
 
@@ -203,7 +206,7 @@ class Retriever:
         unfiltered = [(place, case, probe) for place, case, probe in probes if case.allowed.texts is None]
         # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
         hiding = any(case.request.hidden_ids or case.request.pinned_ids for case in cases)
-        depth = CANDIDATES * 2 if len(self.catalog.delta) or hiding else CANDIDATES
+        depth = max((_limit(case) for case in cases), default=0) * (2 if len(self.catalog.delta) or hiding else 1)
         if unfiltered:
             scores, texts = index.search(np.stack([probe for _, _, probe in unfiltered]), depth)
             for (place, case, probe), row_scores, row_texts in zip(unfiltered, scores, texts, strict=True):
@@ -216,31 +219,57 @@ class Retriever:
 
     def _list_nearest(self, case: Case, probe: Float32, scores: Float32, texts: Int64) -> RankedList:
         """Turn the nearest texts into the rows that have them, join the delta's rows, keep the best."""
+        limit = _limit(case)
         rows, row_scores = self._expand_texts(case, scores, texts)
-        if len(rows) < CANDIDATES and len(rows) < self.catalog.reach(case.allowed):
+        if len(rows) < limit and len(rows) < self.catalog.reach(case.allowed):
             # Products that are gone took most places, or the graph walk ended early: compare with all that are left.
             left = self.catalog.texts_left(case.allowed)
-            scores, texts = self.catalog.snapshot.dense.search_allowed(probe, CANDIDATES, left, exact=True)
+            scores, texts = self.catalog.snapshot.dense.search_allowed(probe, limit, left, exact=True)
             rows, row_scores = self._expand_texts(case, scores, texts)
         delta = self.catalog.delta
         own = case.allowed.entries[delta.own_entries]
         if own.any():
             rows = np.concatenate([rows, delta.own_entries[own] + np.int32(self.catalog.base)])
             row_scores = np.concatenate([row_scores, (delta.own_vectors @ probe)[own]])
-            best = np.argsort(-row_scores, kind="stable")[:CANDIDATES]
+            best = np.argsort(-row_scores, kind="stable")[:limit]
             rows, row_scores = rows[best], row_scores[best]
         return RankedList(rows=rows, scores=row_scores.astype(np.float32))
 
     def _expand_texts(self, case: Case, scores: Float32, texts: Int64) -> tuple[Int32, Float32]:
-        """Return the allowed rows of texts, at most `CANDIDATES`, and their scores."""
+        """Return the allowed rows of texts, as many as the case may have, and their scores, descending."""
         layout = self.catalog.snapshot.texts
         hit = texts >= 0
         positions, origin = expand_groups(texts[hit], layout.bounds)
         rows = layout.rows[positions]
         if len(self.catalog.delta):
             rows = self.catalog.vector_row[rows]
-        keep = np.flatnonzero(case.allowed.holds(rows))[:CANDIDATES]
+        keep = np.flatnonzero(case.allowed.holds(rows))
+        if case.request.is_search:
+            keep = keep[_spread(origin[keep], _limit(case))]
+        keep = keep[: _limit(case)]
         return rows[keep], scores[hit][origin[keep]]
+
+
+def _limit(case: Case) -> int:
+    return SEARCH_CANDIDATES if case.request.is_search else CANDIDATES
+
+
+def _spread(groups: Int64, limit: int) -> Int64:
+    """Choose places of grouped items so that no group fills the list while others have something to add.
+
+    Args:
+        groups: int64 [n], ascending.
+        limit: how many to choose.
+
+    Returns:
+        int64 [min(n, limit)], ascending: `SAME_TEXT_ROWS` of each group first, then as many more, and so on.
+    """
+    if len(groups) <= limit:
+        return np.arange(len(groups))
+    member = np.arange(len(groups)) - np.searchsorted(groups, groups)
+    chosen: Int64 = np.argsort(member // SAME_TEXT_ROWS, kind="stable")[:limit]
+    chosen.sort()
+    return chosen
 
 
 def _explain(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieved) -> Retrieved:

@@ -43,7 +43,7 @@ def record_stages(catalog: LiveCatalog, case: Case, found: Found, retrieved: Ret
     if case.request.is_search and not held.all():
         place = found.sources.index(Source.WORDS)
         scores[place, ~held], ranks[place, ~held] = _rank_words(catalog, case, rows[~held])
-    shares = _share(case, found.sources, ranks)
+    shares = _share(catalog, case, found.sources, ranks)
     return StageTrace(
         rows=rows,
         fused=fused_scores,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mercato.errors import ServerError
+from mercato.retrieval.request import WINDOW
 
 SETTINGS_VARIABLE = "MERCATO_SETTINGS"
+DEFAULT_RERANK_DEPTH = 24
+DEFAULT_RERANK_BUDGET_MS = 400
 
 
 class Settings(BaseModel):
@@ -19,6 +22,9 @@ class Settings(BaseModel):
         catalog: the catalogue snapshot.
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
+        reranker: folder of the exported reranker; None leaves the order of the ranker.
+        rerank_depth: products of a search, the best first, that the reranker reads.
+        rerank_budget_ms: what reranking a batch may take; what is late is left out.
         state: URL of the state store; None for a catalogue and shoppers that never change.
         buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
     """
@@ -28,6 +34,9 @@ class Settings(BaseModel):
     catalog: Path
     encoder: Path
     ranker: Path | None = None
+    reranker: Path | None = None
+    rerank_depth: int = Field(default=DEFAULT_RERANK_DEPTH, ge=2, le=WINDOW)
+    rerank_budget_ms: int = Field(default=DEFAULT_RERANK_BUDGET_MS, ge=1)
     state: str | None = None
     buckets: dict[str, tuple[int, ...]] = {}
 

@@ -1,4 +1,4 @@
-"""Encoder and ranker on PyTorch, with the tensors of the other profiles."""
+"""Encoder, ranker and reranker on PyTorch, with the tensors of the other profiles."""
 
 from __future__ import annotations
 
@@ -64,6 +64,38 @@ class TorchRanker:
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
         """Score candidates; see `mercato.pipeline.stages.RankerStage.score`."""
         return self._network.run(query, history, candidates, features)
+
+
+class TorchReranker:
+    """Tokens of query and product to scores."""
+
+    def __init__(self, folder: Path, *, device: str = "") -> None:
+        """Load the reranker and make it warm.
+
+        Args:
+            folder: what ``python -m export reranker --target torch`` wrote.
+            device: see `GraphedNetwork`.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        self._network = GraphedNetwork(folder, ENGINES["reranker"], device=device)
+
+    def score_tokens(self, input_ids: TokenIds, attention_mask: TokenIds, token_type_ids: TokenIds) -> Float32:
+        """Score pairs.
+
+        Args:
+            input_ids: int64 [pairs, tokens], padded on the right.
+            attention_mask: int64 [pairs, tokens], 1 for a token and 0 for padding.
+            token_type_ids: int64 [pairs, tokens], 1 for the product.
+
+        Returns:
+            float32 [pairs, 1], higher is better.
+
+        Raises:
+            ModelError: PyTorch refuses them.
+        """
+        return self._network.run(input_ids, attention_mask, token_type_ids)
 
 
 def require_folder(folder: Path | None, model: str) -> Path:

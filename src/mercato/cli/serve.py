@@ -38,6 +38,13 @@ def serve(
     ] = None,
     encoder: Annotated[Path, typer.Option(help="Exported encoder.")] = DEFAULT_ENCODER,
     ranker: Annotated[Path | None, typer.Option(help=f"Exported ranker; {DEFAULT_RANKER} where it exists.")] = None,
+    reranker: Annotated[
+        Path | None, typer.Option(help="Exported reranker, that reads the top of each search again; none without.")
+    ] = None,
+    rerank_depth: Annotated[int, typer.Option(help="Products of a search that the reranker reads.")] = 24,
+    rerank_budget_ms: Annotated[
+        int, typer.Option(help="Milliseconds of a batch, after which the ranker's order is answered.")
+    ] = 400,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build an engine again that does not fit this machine.")
     ] = False,
@@ -67,6 +74,9 @@ def serve(
             state=state,
             encoder=encoder,
             ranker=choose_ranker(ranker),
+            reranker=reranker,
+            rerank_depth=rerank_depth,
+            rerank_budget_ms=rerank_budget_ms,
             rebuild=rebuild,
             fallback=fallback,
             host=host,

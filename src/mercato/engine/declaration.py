@@ -82,5 +82,15 @@ ENGINES: Mapping[str, EngineModel] = {
             # the window that is ranked has at most 128 candidates
             shapes=EngineShapes(axis="candidates", buckets=(32, 64, 128)),
         ),
+        EngineModel(
+            name="reranker",
+            inputs=(
+                Tensor(name="input_ids", data_type="INT64", axes=_SEQUENCE),
+                Tensor(name="attention_mask", data_type="INT64", axes=_SEQUENCE),
+                Tensor(name="token_type_ids", data_type="INT64", axes=_SEQUENCE),
+            ),
+            outputs=(Tensor(name="score", data_type="FP32", axes=(1,)),),
+            shapes=EngineShapes(axis="sequence", buckets=(32, 64, 128)),
+        ),
     )
 }

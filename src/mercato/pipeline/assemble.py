@@ -10,11 +10,13 @@ from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
+from mercato.pipeline.deadline import TimelyReranker
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteRetriever
+from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.pipeline.request import parse_recommend, parse_search
-from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
+from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.ranker.onnx_ranker import OnnxRanker
+from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.retriever import Retriever
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
@@ -59,6 +61,36 @@ def open_ranker(settings: Settings) -> OnnxRanker:
     if settings.ranker is None:
         raise ModelError("ranker: none is served; train and export one, then start with --ranker DIR")
     return OnnxRanker(settings.ranker)
+
+
+def open_reranker(settings: Settings, *, budget_s: float = 0.0) -> OnnxReranker:
+    """Open the reranker for this process.
+
+    Args:
+        settings: what is served.
+        budget_s: seconds of one call; 0 for no end.
+
+    Raises:
+        ModelError: the settings name none, or it cannot be used.
+    """
+    if settings.reranker is None:
+        raise ModelError("reranker: none is served; train and export one, then start with --reranker DIR")
+    return OnnxReranker(settings.reranker, budget_s=budget_s)
+
+
+def open_reranker_stage(settings: Settings, call: Call | None) -> RerankerStage | None:
+    """Open the reranker stage with its time limit: behind a call where one is given; None where none is served."""
+    if settings.reranker is None:
+        return None
+    budget_s = settings.rerank_budget_ms / 1000
+    if call is None:
+        return open_reranker(settings, budget_s=budget_s)
+    serving = read_reranker_manifest(settings.reranker).serving
+    tokenizer = PairTokenizer(
+        settings.reranker / TOKENIZER_FILE, max_tokens=serving.max_tokens, query_tokens=serving.query_tokens
+    )
+    remote = RemoteReranker(call, tokenizer, serving.weight, settings.buckets.get("reranker", ()))
+    return TimelyReranker(remote, budget_s)
 
 
 def open_retriever(settings: Settings) -> Retriever:
@@ -107,7 +139,8 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     ranker: RankerStage | None = None
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))
-    pipeline = Pipeline(catalog, encoder, retriever, ranker)
+    reranker = open_reranker_stage(settings, call)
+    pipeline = Pipeline(catalog, encoder, retriever, ranker, reranker, rerank_depth=settings.rerank_depth)
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])
     return pipeline

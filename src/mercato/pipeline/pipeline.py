@@ -16,8 +16,12 @@ from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
 from mercato.pipeline.request import PageRequest
-from mercato.pipeline.stages import EncoderStage, RankerStage, RetrieverStage
+from mercato.pipeline.rerank import Reranked, RerankStep
+from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
+from mercato.policy.apply import apply_policies
+from mercato.policy.rules import Rules
 from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.settings import DEFAULT_RERANK_DEPTH
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +32,15 @@ class Pipeline:
     """The stages in their order. A stage that fails is left out, and the answers say so."""
 
     def __init__(
-        self, catalog: LiveCatalog, encoder: EncoderStage, retriever: RetrieverStage, ranker: RankerStage | None
+        self,
+        catalog: LiveCatalog,
+        encoder: EncoderStage,
+        retriever: RetrieverStage,
+        ranker: RankerStage | None,
+        reranker: RerankerStage | None = None,
+        *,
+        rerank_depth: int = DEFAULT_RERANK_DEPTH,
+        rules: Rules | None = None,
     ) -> None:
         """Join the stages.
 
@@ -37,12 +49,17 @@ class Pipeline:
             encoder: texts to vectors.
             retriever: requests to candidates.
             ranker: candidates to scores; None keeps the order of retrieval.
+            reranker: query and product texts to scores, for the top of a search; None keeps the order of the ranker.
+            rerank_depth: how many products that top has.
+            rules: what the shop pins, blocks, boosts and filters; None for nothing.
         """
         self.catalog = catalog
         self._encoder = encoder
         self._retriever = retriever
         self._ranker = ranker
+        self._reranker = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
         self._explainer = Explainer(catalog, ranker)
+        self._rules = rules or Rules()
 
     def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
         """Answer a batch.
@@ -74,6 +91,7 @@ class Pipeline:
 
     def _answer_pages(self, pages: Sequence[PageRequest]) -> list[Answer | MercatoError]:
         clock = _Clock()
+        pages = [self._rules.apply(page) for page in pages]
         queries = [page.retrieval for page in pages]
         vectors = self._encode(queries)
         clock.lap("encode_us")
@@ -81,12 +99,20 @@ class Pipeline:
         clock.lap("retrieve_us")
         scores, unranked = self._rank(queries, vectors, outcomes)
         clock.lap("rank_us")
+        reranked = self._reranker.rerank(pages, outcomes, scores) if self._reranker is not None else Reranked()
+        if reranked.own or reranked.failed:
+            clock.lap("rerank_us")
         ranked = {
-            place: order_candidates(outcome, scores.get(place), ["ranker"] if place in unranked else [])
+            place: order_candidates(
+                outcome,
+                reranked.scores.get(place, scores.get(place)),
+                [name for name, failed in (("ranker", unranked), ("reranker", reranked.failed)) if place in failed],
+            )
             for place, outcome in enumerate(outcomes)
             if isinstance(outcome, Retrieved)
         }
-        explanations = self._explain(pages, vectors, outcomes, scores, ranked)
+        ranked = apply_policies(self.catalog, pages, outcomes, ranked)
+        explanations = self._explain(pages, vectors, outcomes, scores, ranked, reranked.own)
         if explanations:
             clock.lap("explain_us")
         timings = clock.total()
@@ -128,7 +154,9 @@ class Pipeline:
     def _keep_known(self, outcome: Retrieved | MercatoError) -> Retrieved | MercatoError:
         """Leave out products that another process knows from a state that this one cannot read."""
         known = self.catalog.base + len(self.catalog.delta)
-        if isinstance(outcome, MercatoError) or max(outcome.rows.max(initial=0), outcome.tail.max(initial=0)) < known:
+        if isinstance(outcome, MercatoError):
+            return outcome
+        if max(rows.max(initial=0) for rows in (outcome.rows, outcome.tail, outcome.pinned)) < known:
             return outcome
         keep, keep_tail = outcome.rows < known, outcome.tail < known
         return replace(
@@ -138,6 +166,7 @@ class Pipeline:
             sources=outcome.sources[np.concatenate([keep, keep_tail])],
             features=outcome.features[keep],
             tail=outcome.tail[keep_tail],
+            pinned=np.where(outcome.pinned < known, outcome.pinned, -1).astype(np.int32),
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )
 
@@ -190,6 +219,7 @@ class Pipeline:
         outcomes: Sequence[Retrieved | MercatoError],
         scores: Mapping[int, Float32],
         ranked: dict[int, Ranked],
+        reranked: Mapping[int, Mapping[int, float]],
     ) -> dict[int, list[bytes]]:
         """Explain the pages of the requests that ask for it, with one more call of the ranker for all.
 
@@ -204,7 +234,10 @@ class Pipeline:
                 query = vectors[place] if vectors is not None else np.zeros_like(outcome.history_vector)
                 rows = ranked[place].rows[page.offset : page.offset + page.page_size].tolist()
                 window = self._describe_window(page, query, outcome, scores.get(place))
-                asked[place] = PageToExplain(request=page.retrieval, retrieved=outcome, rows=rows, window=window)
+                later = {"reranker": reranked[place]} if place in reranked else {}
+                asked[place] = PageToExplain(
+                    request=page.retrieval, retrieved=outcome, rows=rows, window=window, later=later
+                )
         if not asked:
             return {}
         try:

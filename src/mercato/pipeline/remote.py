@@ -15,6 +15,7 @@ import orjson
 
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.engine.padding import pad_to_bucket
+from mercato.engine.shapes import MAX_BATCH_SIZE
 from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.explain.trace import StageTrace
 from mercato.facets.spec import parse_facets
@@ -23,6 +24,7 @@ from mercato.policy.boost import parse_boosts
 from mercato.policy.order_by import parse_order_by
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
+from mercato.reranker.pair_tokenizer import PairTokenizer
 from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 
@@ -78,6 +80,42 @@ class RemoteRanker:
         padded = {name: pad_to_bucket(array, self._buckets) for name, array in lists.items()}
         scores: Float32 = self._call("ranker", {"query": query, "history": history, **padded}, ["score"])["score"]
         return scores[:, : candidates.shape[1]]
+
+
+class RemoteReranker:
+    """The reranker behind a call: pairs go out, scores come back."""
+
+    def __init__(self, call: Call, tokenizer: PairTokenizer, weight: float, buckets: Sequence[int] = ()) -> None:
+        """Make the stage.
+
+        Args:
+            call: runs one inference.
+            tokenizer: that of the reranker.
+            weight: of the reranker's manifest.
+            buckets: token counts to pad up to; none sends the pairs as they are.
+        """
+        self._call = call
+        self._tokenizer = tokenizer
+        self._buckets = buckets
+        self.weight = weight
+
+    def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[Float32]:
+        """Score pairs, those of similar length in one call; see `mercato.pipeline.stages.RerankerStage.score`."""
+        pairs = self._tokenizer(queries, texts)
+        order = np.argsort(pairs.lengths, kind="stable")
+        scores = np.empty(len(order), np.float32)
+        for start in range(0, len(order), MAX_BATCH_SIZE):
+            places = order[start : start + MAX_BATCH_SIZE]
+            part = pairs.take(places)
+            tokens = {
+                "input_ids": part.input_ids,
+                "attention_mask": part.attention_mask,
+                "token_type_ids": part.token_type_ids,
+            }
+            inputs = {name: pad_to_bucket(array, self._buckets) for name, array in tokens.items()}
+            scores[places] = self._call("reranker", inputs, ["score"])["score"][:, 0]
+        bounds = np.cumsum([0, *(len(group) for group in texts)])
+        return [scores[first:last] for first, last in zip(bounds, bounds[1:], strict=False)]
 
 
 class RemoteRetriever:

@@ -50,3 +50,25 @@ class RankerStage(Protocol):
         Raises:
             ModelError: the ranker cannot be reached or fails.
         """
+
+
+class RerankerStage(Protocol):
+    """Queries and product texts to scores."""
+
+    @property
+    def weight(self) -> float:
+        """Share of its score in the blend with the score of the stage before, 0 to 1."""
+
+    def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[Float32]:
+        """Score each query's products, higher is better.
+
+        Args:
+            queries: the queries.
+            texts: for each query its product texts, as `mercato.reranker.write_product_text` writes them.
+
+        Returns:
+            For each query float32 [n], NaN where there was no time left; comparable within a query only.
+
+        Raises:
+            ModelError: the reranker cannot be reached or fails.
+        """

@@ -92,16 +92,23 @@ def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] 
         buckets: by model the lengths that its callers pad to.
 
     Returns:
-        ``catalog``, ``state``, ``encoder`` and ``ranker``, None for what is not served; ``buckets`` if any.
+        ``catalog``, ``state``, ``encoder``, ``ranker`` and ``reranker``, None for what is not served; how far the
+        reranker goes, and ``buckets``, if any.
     """
     state = options.state
     if state is not None and state.startswith("sqlite:"):
         state = f"sqlite:{Path(state.removeprefix('sqlite:')).absolute()}"
-    folders = {"catalog": options.catalog, "encoder": options.encoder, "ranker": options.ranker}
+    folders = {
+        "catalog": options.catalog,
+        "encoder": options.encoder,
+        "ranker": options.ranker,
+        "reranker": options.reranker,
+    }
     # Absolute, not resolved: a catalogue is switched by renaming the link that is served.
     absolute = {name: None if folder is None else str(folder.absolute()) for name, folder in folders.items()}
     padding = {"buckets": {name: list(lengths) for name, lengths in buckets.items()}} if buckets else {}
-    return {**absolute, "state": state, **padding}
+    reranking = {"rerank_depth": options.rerank_depth, "rerank_budget_ms": options.rerank_budget_ms}
+    return {**absolute, **(reranking if options.reranker is not None else {}), "state": state, **padding}
 
 
 def write_settings(folder: RunFolder, settings: Mapping[str, Any]) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mercato.errors import InvalidInputError
+from mercato.retrieval.request import WINDOW
 from mercato.serving.canary import CANARIES, Inputs
 from mercato.serving.ports import Ports
+from mercato.settings import DEFAULT_RERANK_BUDGET_MS, DEFAULT_RERANK_DEPTH
 
 MEBIBYTE = 1 << 20
 STATE_SCHEMES = ("sqlite:", "redis://")
@@ -14,6 +16,7 @@ STATE_SCHEMES = ("sqlite:", "redis://")
 MODEL_NEEDS: Mapping[str, tuple[str, ...]] = {
     "encoder": ("encoder",),
     "ranker": ("ranker",),
+    "reranker": ("reranker",),
     "retriever": ("catalog",),
     "search": ("catalog",),
     "recommend": ("catalog",),
@@ -34,6 +37,9 @@ class ServerOptions:
             models ``events`` and ``catalog`` are not served.
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
+        reranker: folder of the exported reranker; None leaves the order of the ranker.
+        rerank_depth: products of a search that the reranker reads. More finds more and costs in proportion.
+        rerank_budget_ms: what reranking a batch may take, in milliseconds; what is late is left out.
         repository: the model repository; None for the project's.
         models: the models to load; None for all that the profile can run and whose files are given.
         engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
@@ -60,6 +66,9 @@ class ServerOptions:
     state: str | None = None
     encoder: Path | None = None
     ranker: Path | None = None
+    reranker: Path | None = None
+    rerank_depth: int = DEFAULT_RERANK_DEPTH
+    rerank_budget_ms: int = DEFAULT_RERANK_BUDGET_MS
     repository: Path | None = None
     models: tuple[str, ...] | None = None
     engines: Mapping[str, Path] = field(default_factory=dict)
@@ -91,9 +100,12 @@ class ServerOptions:
             "canary_timeout_s",
             "threads_per_process",
             "stub_memory_growth_bytes",
+            "rerank_budget_ms",
         ):
             if not getattr(self, name) > 0:
                 problems.append(f"{name} must be above 0, given {getattr(self, name)}")
+        if not 2 <= self.rerank_depth <= WINDOW:
+            problems.append(f"rerank_depth must be from 2 to {WINDOW}, given {self.rerank_depth}")
         if self.stub_memory_bytes < MEBIBYTE:
             problems.append(f"stub_memory_bytes must be at least {MEBIBYTE} (1 MiB), given {self.stub_memory_bytes}")
         for name in ("grpc", "http", "metrics"):
@@ -108,14 +120,15 @@ class ServerOptions:
     @property
     def unserved_models(self) -> frozenset[str]:
         """The project's models that lack what they need: no ranker folder, no ``ranker`` model."""
-        given = {name for name in ("catalog", "encoder", "ranker", "state") if getattr(self, name) is not None}
+        names = ("catalog", "encoder", "ranker", "reranker", "state")
+        given = {name for name in names if getattr(self, name) is not None}
         return frozenset(name for name, needed in MODEL_NEEDS.items() if not given.issuperset(needed))
 
     @property
     def all_engines(self) -> dict[str, Path]:
         """The engine of each model that has one: those given, else ``model.plan`` in the model's own folder."""
         found = {}
-        for name, folder in (("encoder", self.encoder), ("ranker", self.ranker)):
+        for name, folder in (("encoder", self.encoder), ("ranker", self.ranker), ("reranker", self.reranker)):
             if folder is not None:
                 found[name] = folder / "model.plan"
         return {**found, **self.engines}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mercato.errors import ModelError, ServerError
+from mercato.reranker.manifest import read_reranker_manifest
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel
@@ -13,6 +14,7 @@ ENCODER_FILES = ("tokenizer.json", "manifest.json")
 # Any of these can encode; which one is used is the profile's matter.
 ENCODER_NETWORKS = ("model.int8.onnx", "model.onnx", "model.plan")
 RANKER_FILES = ("manifest.json",)
+RERANKER_FILES = ENCODER_FILES
 RANKER_NETWORKS = ("model.onnx", "model.plan")
 
 
@@ -31,6 +33,8 @@ def check_inputs(options: ServerOptions) -> None:
         check_encoder(options.encoder)
     if options.ranker is not None:
         check_ranker(options.ranker)
+    if options.reranker is not None:
+        check_reranker(options.reranker)
     if options.catalog is not None:
         verify_apart(options.catalog, options.encoder)
 
@@ -58,6 +62,20 @@ def check_ranker(folder: Path) -> None:
     """
     remedy = f"python -m training ranker --out {folder}, or serve without a ranker"
     _check_folder("ranker", folder, RANKER_FILES, RANKER_NETWORKS, remedy)
+
+
+def check_reranker(folder: Path) -> None:
+    """Check that a reranker folder is complete, and that its tokenizer is the one it was trained with.
+
+    Args:
+        folder: what ``python -m export reranker`` wrote.
+
+    Raises:
+        ModelError: files are missing or do not fit together.
+    """
+    remedy = f"python -m export reranker --weights DIR --out {folder}, or serve without --reranker"
+    _check_folder("reranker", folder, RERANKER_FILES, ENCODER_NETWORKS, remedy)
+    read_reranker_manifest(folder)
 
 
 def check_shared_memory(models: Sequence[StagedModel], options: ServerOptions) -> None:

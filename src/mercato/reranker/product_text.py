@@ -1,0 +1,48 @@
+"""A product as the reranker reads it: one line, the most telling first, because a long one is cut at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+DESCRIPTION_CLIP_CHARS = 300
+ATTRIBUTES_CLIP_CHARS = 300
+_SEPARATOR = ". "
+
+
+def write_product_text(document: Mapping[str, Any]) -> str:
+    """Write a product's title, brand, categories, description and attributes as one line.
+
+    What was said already is not said again (a brand that stands in the title, a model that is the title), and of the
+    attributes texts are given alone: tokens are few, and a number means little without its name.
+
+    Args:
+        document: a product document, as `mercato.catalog.product.Product.as_dict` gives it.
+    """
+    parts = [str(document.get("title", ""))]
+    for text in (
+        str(document.get("brand", "")),
+        " > ".join(map(str, (document.get("categories") or ())[-2:])),
+        str(document.get("description", ""))[:DESCRIPTION_CLIP_CHARS],
+    ):
+        if text and text.lower() not in parts[0].lower():
+            parts.append(text)
+    said = _SEPARATOR.join(filter(None, parts))
+    attributes = ", ".join(_list_attributes(document.get("attributes") or {}, said.lower()))
+    return " ".join(_SEPARATOR.join(filter(None, (said, attributes[:ATTRIBUTES_CLIP_CHARS]))).split())
+
+
+def _list_attributes(attributes: Mapping[str, Any], said: str) -> list[str]:
+    """List the texts of attributes that are not among what was said, in lower case, and the keys of those that hold."""
+    texts: list[str] = []
+    length = 0
+    for key, value in attributes.items():
+        values = value if isinstance(value, list | tuple) else (key.replace("_", " ") if value is True else value,)
+        for text in values:
+            if not isinstance(text, str) or text.lower() in said or text.startswith(("http://", "https://")):
+                continue
+            texts.append(text)
+            length += len(text)
+            if length >= ATTRIBUTES_CLIP_CHARS:
+                return texts
+    return texts

@@ -7,7 +7,6 @@ every tie of scores), the product features and co-occurrence do, and are learned
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,21 +63,22 @@ class PastSnapshot(Snapshot):
             bounds=snapshot.texts.bounds,
             rows=np.argsort(text_of_row, kind="stable").astype(np.int32),
         )
-        self.words = _ReorderedWords(snapshot.words, self.original)
+        self.words = _ReorderedWords(snapshot.words, row_here)
         self.row_by_id = {ids[original]: row for row, original in enumerate(self.original)}
 
 
 class _ReorderedWords(WordIndex):
     """A word index whose rows are in another order."""
 
-    def __init__(self, words: WordIndex, original: NDArray[np.int64]) -> None:
+    def __init__(self, words: WordIndex, row_here: NDArray[np.int32]) -> None:
         self.__dict__.update(words.__dict__)
         self._words = words
-        self._original = original
+        self._row_here = row_here
 
-    def scores(self, terms: Sequence[str]) -> NDArray[np.float32]:
-        """Return every row's score in this order."""
-        return self._words.scores(terms)[self._original]
+    def lookup(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return a term's rows in this order, and its scores there."""
+        rows, scores = self._words.lookup(term)
+        return self._row_here[rows], scores
 
 
 def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:

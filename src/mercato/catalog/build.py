@@ -23,9 +23,11 @@ from mercato.catalog.learn import learn_signals, order_rows, select_events
 from mercato.catalog.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.catalog.publish import hold_target, publish
-from mercato.catalog.terms import WORD_FIELDS, list_terms
+from mercato.catalog.terms import list_terms
 from mercato.errors import DataError, SnapshotError
 from mercato.retrieval.dense import DenseIndex, build_dense_index
+from mercato.retrieval.field_weights import FieldWeights
+from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.words import build_word_index
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
@@ -42,7 +44,8 @@ class BuildOptions:
     Attributes:
         language: of the products' texts, as the Snowball stemmer calls it.
         text_fields: fields of a product that are encoded, in this order; the encoder cuts a long text at its end.
-        word_fields: fields of a product whose words are indexed.
+        weights: how much a word counts in each field of a product.
+        fusion: how much words and vectors weigh in a search.
         workers: threads to encode and index with.
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all events.
         product_sequence: last product change in state that the products contain.
@@ -52,7 +55,8 @@ class BuildOptions:
 
     language: str = "english"
     text_fields: tuple[str, ...] = TEXT_FIELDS
-    word_fields: tuple[str, ...] = WORD_FIELDS
+    weights: FieldWeights = FieldWeights()
+    fusion: FusionWeights = FusionWeights()
     workers: int = 2
     until: float | None = None
     product_sequence: int = 0
@@ -129,9 +133,8 @@ def _fill_folder(
     build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
     report("building the word index", 0, 1)
     analyzer = WordAnalyzer(options.language)
-    build_word_index(
-        [list_terms(product, options.word_fields, analyzer) for product in rows], folder / layout.WORD_INDEX
-    )
+    terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
+    build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     report("learning from events", 0, 1)
     telling, purchases = select_events(events, ids)
     signals = learn_signals(telling, purchases, len(ids), until=until)
@@ -147,7 +150,7 @@ def _fill_folder(
     settings = {
         "language": options.language,
         "text_fields": options.text_fields,
-        "word_fields": options.word_fields,
+        "fusion": asdict(options.fusion),
         **dictionaries,
     }
     (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")

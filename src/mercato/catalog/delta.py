@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,11 +25,11 @@ class Postings:
 
     Attributes:
         entries: the entries that have it, ascending.
-        counts: how often each has it.
+        weights: its weighted frequency in each, as the word index weighs fields.
     """
 
     entries: list[int] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
 
 class Delta:
@@ -43,14 +42,14 @@ class Delta:
         fields: full names of the attributes that some product has, as filters call them.
     """
 
-    def __init__(self, dimension: int, list_terms: Callable[[Product], list[str]]) -> None:
+    def __init__(self, dimension: int, weigh_terms: Callable[[Product], Mapping[str, float]]) -> None:
         """Make an empty delta.
 
         Args:
             dimension: length of a vector.
-            list_terms: terms of a product, as the word index has them.
+            weigh_terms: terms of a product and their weighted frequencies, as the word index has them.
         """
-        self._list_terms = list_terms
+        self._weigh_terms = weigh_terms
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._heirs = np.zeros(_FIRST_CAPACITY, np.bool_)
@@ -58,7 +57,6 @@ class Delta:
         self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
         self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
-        self._lengths = np.zeros(_FIRST_CAPACITY, np.float32)
         self.products: list[Product | None] = []
         self.documents: list[bytes] = []
         self.postings: dict[str, Postings] = {}
@@ -95,11 +93,6 @@ class Delta:
         return self._replaced_rows[: len(self)]
 
     @property
-    def lengths(self) -> Float32:
-        """How many terms each entry has, repeated ones counted: float32 [entries]."""
-        return self._lengths[: len(self)]
-
-    @property
     def alive(self) -> Bool:
         """Which entries are a product's present state: bool [entries]."""
         return self._alive[: len(self)]
@@ -124,7 +117,7 @@ class Delta:
         """
         place = len(self)
         if place == len(self._alive):
-            self._double("_vectors", "_alive", "_heirs", "_replaced_rows", "_lengths")
+            self._double("_vectors", "_alive", "_heirs", "_replaced_rows")
         if vector is not None:
             self._vectors[place] = vector
             if not inherits_vector:
@@ -135,12 +128,10 @@ class Delta:
         self.products.append(product)
         self.documents.append(document)
         if product is not None:
-            terms = self._list_terms(product)
-            self._lengths[place] = len(terms)
-            for term, count in Counter(terms).items():
+            for term, weight in self._weigh_terms(product).items():
                 postings = self.postings.setdefault(term, Postings())
                 postings.entries.append(place)
-                postings.counts.append(count)
+                postings.weights.append(weight)
             self.fields.update(f"attributes.{key}" for key in product.attributes)
 
     def _append_own(self, entry: int, vector: Float32) -> None:

@@ -24,7 +24,9 @@ from mercato.catalog.terms import list_terms
 from mercato.errors import InvalidInputError, StateError
 from mercato.filters import Filter, evaluate
 from mercato.ranker.inputs import ProductFeatures
+from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.stopwords import list_stopwords
+from mercato.retrieval.word_query import QueryReader
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
 from mercato.text.words import WordAnalyzer
@@ -91,8 +93,9 @@ class LiveCatalog:
         self._state = state
         self.analyzer = WordAnalyzer(snapshot.settings["language"])
         self.stopwords = list_stopwords(self.analyzer, snapshot.settings["language"])
-        fields = snapshot.settings["word_fields"]
-        self.delta = Delta(snapshot.manifest.dimension, lambda product: list_terms(product, fields, self.analyzer))
+        self.fusion = FusionWeights(**snapshot.settings["fusion"])
+        self.query_reader = QueryReader(self.analyzer, self.stopwords, snapshot.words)
+        self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
         """int32 [snapshot rows]: the row where each snapshot product is now; -1 if deleted."""
@@ -103,6 +106,10 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+
+    def _weigh_terms(self, product: Product) -> dict[str, float]:
+        words = self.snapshot.words
+        return words.weigh(list_terms(product, words.settings.fields, self.analyzer))
 
     def refresh(self) -> None:
         """Read what changed since the last call.

@@ -56,6 +56,7 @@ class Found:
         total: how many products paging can reach.
         matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
             allowed, the seeds aside.
+        coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
     """
 
     fused: FusedList
@@ -63,6 +64,7 @@ class Found:
     tail: Int32
     total: int
     matches: npt.NDArray[np.bool_] | None = None
+    coverage: Float32 | None = None
 
 
 def prepare_case(

@@ -8,10 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mercato.errors import InvalidInputError
+
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 
 RRF_K = 60  # Cormack, Clarke & Buettcher 2009
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionWeights:
+    """How much each source of a search weighs in the fusion; kept in the snapshot.
+
+    Attributes:
+        words: 0 or more; above 1, the same word matters more than the same meaning.
+        dense: 0 or more.
+    """
+
+    words: float = 1.0
+    dense: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            InvalidInputError: a weight that is negative or not finite, or both 0.
+        """
+        if not (0 <= self.words < float("inf") and 0 <= self.dense < float("inf") and self.words + self.dense > 0):
+            raise InvalidInputError(
+                "fusion", f"must be two weights of 0 or more, not both 0, got words={self.words}, dense={self.dense}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

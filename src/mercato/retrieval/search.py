@@ -9,14 +9,15 @@ from mercato.catalog.live import LiveCatalog
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, select_top
 from mercato.retrieval.request import Source
-from mercato.retrieval.sources import CANDIDATES, WEIGHTS
-from mercato.retrieval.stopwords import drop_stopwords
+from mercato.retrieval.sources import SEARCH_CANDIDATES
+from mercato.retrieval.word_match import WordMatches, match_words
 
 Float32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
 
 
 def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList | None) -> Found:
-    """Fuse the best of words and dense; what follows are the other products that hold a word of the query.
+    """Fuse the best of words and dense; what follows are the other products that hold enough words of the query.
 
     The order of what follows does not depend on how deep a page reaches, so pages do not overlap.
 
@@ -25,36 +26,65 @@ def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList |
         case: a search.
         dense: dense candidates; None if there is no query vector.
     """
-    weights = WEIGHTS[case.request.placement]
-    scores = score_words(catalog, case)
-    top = select_top(scores, CANDIDATES)
-    lists = {Source.WORDS: RankedList(rows=top, scores=scores[top], weight=weights[Source.WORDS])}
+    weights = catalog.fusion
+    words = find_words(catalog, case)
+    top = select_top(words.scores, SEARCH_CANDIDATES)
+    lists = {Source.WORDS: RankedList(rows=top, scores=words.scores[top], weight=weights.words)}
     if dense is not None:
-        lists[Source.DENSE] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights[Source.DENSE])
+        lists[Source.DENSE] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
     fused = fuse_reciprocal_ranks(list(lists.values()))
-    unmatched = int(np.count_nonzero(scores[fused.rows] == 0))
-    total = int(np.count_nonzero(scores > 0)) + unmatched
+    enough = select_matches(words)
+    others = enough.copy()
+    others[fused.rows] = False
+    matches = enough
+    matches[fused.rows] = True
+    total = int(np.count_nonzero(matches))
     tail = np.zeros(0, np.int32)
     wanted = case.request.depth - len(fused.rows)
     if wanted > 0 and total > len(fused.rows):
-        deeper = select_top(scores, len(fused.rows) + wanted)
-        tail = deeper[~np.isin(deeper, fused.rows)]
-    return Found(fused=fused, sources=list(lists), tail=tail, total=total)
+        tail = select_top(np.where(others, words.scores, np.float32(0)), wanted)
+    return Found(
+        fused=fused,
+        sources=list(lists),
+        tail=tail,
+        total=total,
+        matches=matches,
+        coverage=words.coverage[fused.rows],
+    )
+
+
+def find_words(catalog: LiveCatalog, case: Case) -> WordMatches:
+    """Score every product by the words of the query, snapshot rows and delta entries, by row; 0 where not allowed."""
+    query = catalog.query_reader.read(case.request.text)
+    index = catalog.snapshot.words
+    found = match_words(query, index)
+    if case.allowed.rows_missing:
+        found.scores[~case.allowed.rows] = 0.0
+        found.held[~case.allowed.rows] = 0.0
+    if not len(case.allowed.entries):
+        return found
+    changed = match_words(query, index.look_outside(catalog.delta.postings, len(case.allowed.entries)))
+    changed.scores[~case.allowed.entries] = 0.0
+    changed.held[~case.allowed.entries] = 0.0
+    return WordMatches(
+        scores=np.concatenate([found.scores, changed.scores]),
+        held=np.concatenate([found.held, changed.held]),
+        size=query.size,
+    )
 
 
 def score_words(catalog: LiveCatalog, case: Case) -> Float32:
-    """Score every product by BM25 with the query.
+    """Return the word score of every product, float32 [snapshot rows + delta entries]; see `find_words`."""
+    return find_words(catalog, case).scores
 
-    Returns:
-        float32 [snapshot rows + delta entries], by row; 0 where no word occurs or the product is not allowed.
+
+def select_matches(words: WordMatches) -> Bool:
+    """Return the products that hold enough of the query, bool [products].
+
+    Of c words c - floor(c / 4) must be there: all of three, three of four; as many as any product holds where none
+    holds that many.
     """
-    terms = drop_stopwords(catalog.analyzer.analyze(case.request.text), catalog.stopwords)
-    words = catalog.snapshot.words
-    scores = words.scores(terms)
-    if case.allowed.rows_missing:
-        scores[~case.allowed.rows] = 0.0
-    if len(case.allowed.entries):
-        changed = words.score_other(terms, catalog.delta.postings, catalog.delta.lengths)
-        changed[~case.allowed.entries] = 0.0
-        scores = np.concatenate([scores, changed])
-    return scores
+    required = words.size - words.size // 4
+    reached = float(words.held.max(initial=0.0))
+    matches: Bool = (words.held >= min(float(required), reached)) & (words.scores > 0)
+    return matches

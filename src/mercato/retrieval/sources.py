@@ -20,15 +20,19 @@ Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
 CANDIDATES = 100
-"""Candidates of one source."""
+"""Candidates of one source of recommendations."""
+SEARCH_CANDIDATES = 200
+"""Candidates of words and of dense in a search (docs/decisions/0009)."""
+SAME_TEXT_ROWS = 10
+"""Products of one text that a search's vectors bring, as long as other texts are left."""
 RECENT_PRODUCTS = 50
 """Distinct products of a history that co-occurrence starts from."""
 REPEAT_HALF_LIFE_DAYS = 60.0
 
-# How much each source weighs in the fusion, per placement. Before a ranker, what a shopper buys again and again is the
+# How much each source weighs in the fusion of recommendations, per placement; a search's weights are the snapshot's
+# settings. Before a ranker, what a shopper buys again and again is the
 # strongest single signal of what comes next (docs/decisions); around one product it is what resembles or joins it.
 WEIGHTS: dict[Placement, dict[Source, float]] = {
-    Placement.SEARCH: {Source.DENSE: 1.0, Source.WORDS: 1.0},
     Placement.HOME_PAGE: {Source.REPEAT: 3.0, Source.COOCCURRENCE: 1.0, Source.SIMILAR: 0.5, Source.POPULAR: 0.5},
     Placement.CATEGORY: {Source.REPEAT: 3.0, Source.COOCCURRENCE: 1.0, Source.SIMILAR: 0.5, Source.POPULAR: 0.5},
     Placement.PRODUCT_PAGE: {Source.SIMILAR: 2.0, Source.COOCCURRENCE: 1.0},

@@ -1,34 +1,58 @@
-"""The word index: BM25 by the bm25s library, which keeps every term's scores ready in a sparse matrix.
+"""The word index: BM25 over weighted fields, every term's scores kept ready in a sparse matrix.
 
-The matrix is memory-mapped. A query reads the columns of its terms and gets the score of every product, so that a
-filter is a mask and the number of matches is exact.
+The matrix is memory-mapped, term by term. A query reads the postings of its terms and gets the score of every product,
+so that a filter is a mask and the number of matches is exact. The layout is that of the bm25s library; its own
+indexing knows neither fields nor weights (docs/decisions/0009).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-import bm25s
 import numpy as np
 import numpy.typing as npt
-from bm25s.tokenization import Tokenized
 
+from mercato.catalog.arrays import map_arrays, write_arrays
 from mercato.catalog.delta import Postings
 from mercato.errors import SnapshotError
+from mercato.retrieval.field_weights import FieldWeights
 
 Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 
-K1 = 1.5  # bm25s's defaults; Robertson & Zaragoza 2009 give 1.2-2 and 0.5-0.8 as good ranges
-B = 0.75
-_METHOD = "lucene"
+FieldTerms = Sequence[Sequence[str]]
+"""The terms of one product, field by field, in the order of `FieldWeights.fields`."""
+
+_POSTINGS = "postings.safetensors"
+_VOCABULARY = "vocabulary.json"
 _STATISTICS = "statistics.json"
 
 
+class TermLookup(Protocol):
+    """Where terms occur, and what each occurrence is worth."""
+
+    @property
+    def count(self) -> int:
+        """Number of documents."""
+
+    def lookup(self, term: str) -> tuple[npt.NDArray[np.integer], Float32]:  # type: ignore[type-arg]
+        """Return the documents that have a term, distinct, and its score in each, float32; empty for an unknown one."""
+
+
 class WordIndex:
-    """A mapped BM25 index over the rows of a snapshot."""
+    """A mapped index over the rows of a snapshot.
+
+    Attributes:
+        count: number of rows.
+        settings: weights and constants that it was built with.
+        average_lengths: terms of each field of `FieldWeights.fields`, on average over the products that have it.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Map an index.
@@ -37,65 +61,158 @@ class WordIndex:
             SnapshotError: a file is missing or altered.
         """
         try:
-            self._bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False)
+            terms = json.loads((folder / _VOCABULARY).read_bytes())
             statistics = json.loads((folder / _STATISTICS).read_bytes())
-        except (OSError, ValueError, KeyError) as exc:
+            self.count: int = statistics["documents"]
+            self.average_lengths: tuple[float, ...] = tuple(statistics["average_lengths"])
+            self.settings = FieldWeights(**statistics["settings"])
+        except (OSError, ValueError, KeyError, TypeError) as exc:
             raise SnapshotError(f"{folder.name}: cannot be read ({exc}); build the snapshot again") from exc
-        self.count: int = statistics["documents"]
-        self.average_length: float = statistics["average_length"]
-        self._vocabulary: dict[str, int] = self._bm25.vocab_dict
-        self._vocabulary.pop("", None)  # bm25s adds it, with a number that its matrix does not have
-        # Plain views of the mapped files: numpy's memmap class makes every slice cost microseconds.
-        for name in ("data", "indices", "indptr"):
-            self._bm25.scores[name] = self._bm25.scores[name].view(np.ndarray)
-        self._bounds = self._bm25.scores["indptr"]
+        arrays = map_arrays(folder / _POSTINGS)
+        self._scores: Float32 = arrays["scores"]
+        self._rows: Int32 = arrays["rows"]
+        self._bounds: list[int] = arrays["bounds"].tolist()
+        self._terms: list[str] = terms
+        self._numbers: dict[str, int] = {term: number for number, term in enumerate(terms)}
+
+    def __contains__(self, term: str) -> bool:
+        """Return whether some product has the term."""
+        return term in self._numbers
+
+    @property
+    def terms(self) -> Sequence[str]:
+        """Every term, ascending."""
+        return self._terms
+
+    def frequency(self, term: str) -> int:
+        """Return how many products have a term."""
+        number = self._numbers.get(term)
+        return 0 if number is None else self._bounds[number + 1] - self._bounds[number]
+
+    def with_prefix(self, prefix: str) -> Iterator[str]:
+        """Iterate over the terms that begin with a text, ascending, the text itself included."""
+        place = bisect_left(self._terms, prefix)
+        while place < len(self._terms) and self._terms[place].startswith(prefix):
+            yield self._terms[place]
+            place += 1
+
+    def lookup(self, term: str) -> tuple[Int32, Float32]:
+        """Return the rows that have a term, int32 ascending, and its BM25 score in each, float32."""
+        number = self._numbers.get(term)
+        if number is None:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        span = slice(self._bounds[number], self._bounds[number + 1])
+        return self._rows[span], self._scores[span]
 
     def scores(self, terms: Sequence[str]) -> Float32:
         """Return every row's BM25 score for the terms, float32 [rows]; 0 where no term occurs."""
-        known = [self._vocabulary[term] for term in terms if term in self._vocabulary]
-        if not known:
-            return np.zeros(self.count, np.float32)
-        scores: Float32 = self._bm25.get_scores_from_ids(known)
+        scores = np.zeros(self.count, np.float32)
+        for term in terms:
+            rows, values = self.lookup(term)
+            scores[rows] += values
         return scores
 
-    def score_other(self, terms: Sequence[str], postings: Mapping[str, Postings], lengths: Float32) -> Float32:
-        """Score documents that are not in the index as if they were, with the index's statistics.
+    def weigh(self, terms: FieldTerms) -> dict[str, float]:
+        """Return the weighted frequency of each term of a product, with the index's average lengths.
 
-        BM25 as Lucene has it: sum over terms of ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 (1 - b + b l / L)),
-        N documents, df of them with the term, l the document's length, L the average (Kamphuis et al. 2020).
+        BM25F (Robertson, Zaragoza & Taylor 2004; Zaragoza et al. 2004): sum over fields f of
+        w_f * tf_f / (1 - b + b * l_f / L_f), with the field's weight w, the term's count tf, the field's length l and
+        the average L of lengths.
+        """
+        weighted: dict[str, float] = {}
+        for worth, found in zip(self._worth(terms), terms, strict=True):
+            for term in found:
+                weighted[term] = weighted.get(term, 0.0) + worth
+        return weighted
+
+    def _worth(self, terms: FieldTerms) -> list[float]:
+        return [
+            _worth_of_a_word(self.settings, name, len(found), average)
+            for name, found, average in zip(self.settings.fields, terms, self.average_lengths, strict=True)
+        ]
+
+    def look_outside(self, postings: Mapping[str, Postings], count: int) -> TermLookup:
+        """Look at documents that are not in the index as if they were, with the index's statistics.
 
         Args:
-            terms: the query's terms; one that is repeated counts as often, as in the index.
-            postings: for each term the documents that have it.
-            lengths: float32 [documents], terms of each document.
-
-        Returns:
-            float32 [documents]; 0 where no term occurs.
+            postings: for each term the documents that have it and its weighted frequency in each.
+            count: number of documents.
         """
-        scores = np.zeros(len(lengths), np.float32)
-        for term in terms:
-            found = postings.get(term)
-            if found is None:
-                continue
-            places, counts = np.array(found.entries), np.array(found.counts, np.float32)
-            norms = K1 * (1 - B + B * lengths[places] / self.average_length)
-            scores[places] += self._inverse_document_frequency(term) * counts / (counts + norms)
+        return _Outside(self, postings, count)
+
+    def saturate(self, term: str, frequencies: Float32) -> Float32:
+        """Return a term's scores from its weighted frequencies, float32 of the same shape.
+
+        BM25 as Lucene has it (Kamphuis et al. 2020): ln(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1), N products,
+        df of them with the term in some field.
+        """
+        inverse = _inverse_document_frequency(self.frequency(term), self.count)
+        scores: Float32 = np.float32(inverse) * frequencies / (frequencies + np.float32(self.settings.saturation))
         return scores
 
-    def _inverse_document_frequency(self, term: str) -> float:
-        term_id = self._vocabulary.get(term)
-        frequency = 0 if term_id is None else int(self._bounds[term_id + 1] - self._bounds[term_id])
-        return math.log(1 + (self.count - frequency + 0.5) / (frequency + 0.5))
+
+class _Outside:
+    """Documents beside the index."""
+
+    def __init__(self, index: WordIndex, postings: Mapping[str, Postings], count: int) -> None:
+        self._index = index
+        self._postings = postings
+        self.count = count
+
+    def lookup(self, term: str) -> tuple[Int64, Float32]:
+        found = self._postings.get(term)
+        if found is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return np.array(found.entries, np.int64), self._index.saturate(term, np.array(found.weights, np.float32))
 
 
-def build_word_index(documents: Sequence[Sequence[str]], folder: Path) -> None:
-    """Build an index over documents given as terms, in row order, and write it to a folder."""
-    vocabulary: dict[str, int] = {}
-    ids = [[vocabulary.setdefault(term, len(vocabulary)) for term in terms] for terms in documents]
-    if not vocabulary:  # bm25s has no empty index; a term that no query can hold keeps the layout
-        ids[0] = [vocabulary.setdefault("\0", 0)]
-    index = bm25s.BM25(k1=K1, b=B, method=_METHOD, backend="numpy")
-    index.index(Tokenized(ids=ids, vocab=vocabulary), show_progress=False)
-    index.save(str(folder), show_progress=False)
-    average = sum(len(terms) for terms in ids) / len(ids)
-    (folder / _STATISTICS).write_text(json.dumps({"documents": len(ids), "average_length": average}))
+def build_word_index(documents: Sequence[FieldTerms], settings: FieldWeights, folder: Path) -> None:
+    """Build an index over documents given as terms of each field, in row order, and write it to a folder."""
+    fields = settings.fields
+    lengths = np.array([[len(terms) for terms in document] for document in documents], np.int64)
+    lengths = lengths.reshape(len(documents), len(fields))
+    averages = lengths.sum(axis=0) / np.maximum(np.count_nonzero(lengths, axis=0), 1)
+    vocabulary = sorted({term for document in documents for terms in document for term in terms})
+    numbers = {term: number for number, term in enumerate(vocabulary)}
+    ids = np.fromiter(
+        (numbers[term] for document in documents for terms in document for term in terms), np.int64, lengths.sum()
+    )
+    spans = lengths.ravel()
+    worth = [
+        _worth_of_a_word(settings, name, length, averages[place])
+        for row in lengths.tolist()
+        for place, (name, length) in enumerate(zip(fields, row, strict=True))
+    ]
+    rows = np.repeat(np.arange(len(documents)), lengths.sum(axis=1))
+    # One number for each pair of term and row: sorted, the postings of a term lie together, rows ascending.
+    pairs, places = np.unique(ids * len(documents) + rows, return_inverse=True)
+    frequencies = np.bincount(places, np.repeat(worth, spans), len(pairs))
+    term_ids, posting_rows = np.divmod(pairs, len(documents))
+    counts = np.bincount(term_ids, minlength=len(vocabulary))
+    inverse = np.array([_inverse_document_frequency(int(count), len(documents)) for count in counts])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_arrays(
+        folder / _POSTINGS,
+        {
+            "scores": (inverse[term_ids] * frequencies / (frequencies + settings.saturation)).astype(np.float32),
+            "rows": posting_rows.astype(np.int32),
+            "bounds": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        },
+    )
+    (folder / _VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    statistics = {
+        "documents": len(documents),
+        "average_lengths": averages.tolist(),
+        "settings": settings.as_dict(),
+    }
+    (folder / _STATISTICS).write_text(json.dumps(statistics), encoding="utf-8")
+
+
+def _worth_of_a_word(settings: FieldWeights, field: str, length: int, average: float) -> float:
+    """Return what one occurrence in a field of a given length counts."""
+    b = settings.length_penalty
+    return settings.weights[field] / (1 - b + b * length / max(average, 1.0))
+
+
+def _inverse_document_frequency(frequency: int, count: int) -> float:
+    return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))

@@ -1,0 +1,184 @@
+"""A query as the word index is asked it: groups of terms that stand for one wish each, with other ways to say it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from mercato.retrieval.words import WordIndex
+from mercato.text.words import Chunk, WordAnalyzer
+
+COMPOUND_WEIGHT = 1.0
+"""A word written in one or in two is the same word."""
+PREFIX_WEIGHT = 0.8
+"""A longer model number is another model, mostly of the same kind: it comes after the one that was asked for."""
+MAX_COMPOUND_WORDS = 4
+MAX_PREFIX_TERMS = 32
+MIN_PREFIX_CHARS = 4
+MIN_SPLIT_CHARS = 3
+
+_LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """Another way to say what a group says.
+
+    Attributes:
+        terms: all of them must be there.
+        weight: what it is worth beside the words as they were typed, above 0, at most 1.
+    """
+
+    terms: tuple[str, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordGroup:
+    """Words of a query that belong together.
+
+    Attributes:
+        chunks: the words; each counts by itself.
+        alternatives: what says the same as all of them.
+    """
+
+    chunks: tuple[Chunk, ...]
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of words it stands for."""
+        return len(self.chunks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordQuery:
+    """What the word index is asked.
+
+    Attributes:
+        groups: in the query's order, none twice.
+    """
+
+    groups: tuple[WordGroup, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of words."""
+        return sum(group.size for group in self.groups)
+
+
+Expansion = Callable[[Sequence[Chunk]], list[WordGroup]]
+"""Groups the words of a query that have synonyms, and the others alone."""
+
+
+def group_alone(chunks: Sequence[Chunk]) -> list[WordGroup]:
+    """Make a group of each word: a query without synonyms."""
+    return [WordGroup(chunks=(chunk,)) for chunk in chunks]
+
+
+class QueryReader:
+    """Reads queries for one word index."""
+
+    def __init__(
+        self, analyzer: WordAnalyzer, stopwords: frozenset[str], words: WordIndex, expand: Expansion = group_alone
+    ) -> None:
+        """Make a reader.
+
+        Args:
+            analyzer: the index's analyser.
+            stopwords: terms that say nothing about a product.
+            words: the index.
+            expand: finds synonyms.
+        """
+        self._analyzer = analyzer
+        self._stopwords = stopwords
+        self._words = words
+        self._expand = expand
+
+    def read(self, text: str) -> WordQuery:
+        """Read a query.
+
+        Words that say nothing are left out, unless nothing else is left ("The Who"); a repeated word counts once.
+        Words that the catalogue writes in one are also looked for in one ("lc 51 c" -> "lc51c"), one that it writes in
+        several also in several ("notebookbag"), and a model number also as the beginning of longer ones.
+        """
+        chunks = list(dict.fromkeys(self._analyzer.split(text)))
+        telling = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
+        groups: list[WordGroup] = []
+        alone: list[Chunk] = []
+        for group in self._expand(telling or chunks):
+            if group.size == 1 and not group.alternatives:
+                alone.append(group.chunks[0])
+                continue
+            groups += self._join(alone)
+            alone = []
+            groups.append(group)
+        groups += self._join(alone)
+        return WordQuery(groups=tuple(self._widen(group) for group in groups))
+
+    def _join(self, chunks: Sequence[Chunk]) -> list[WordGroup]:
+        """Group neighbours that the catalogue writes in one word, the longest first."""
+        groups = []
+        place = 0
+        while place < len(chunks):
+            for size in range(min(MAX_COMPOUND_WORDS, len(chunks) - place), 0, -1):
+                together = tuple(chunks[place : place + size])
+                term = self._term_of("".join(part for chunk in together for part in chunk.parts)) if size > 1 else ""
+                if size == 1 or term:
+                    other = (Alternative(terms=(term,), weight=COMPOUND_WEIGHT),) if term else ()
+                    groups.append(WordGroup(chunks=together, alternatives=other))
+                    place += size
+                    break
+        return groups
+
+    def _term_of(self, word: str) -> str:
+        """Return a known term for a word in one piece; empty if there is none."""
+        if word in self._words:
+            return word
+        chunks = self._analyzer.split(word)
+        term = (chunks[0].joined or chunks[0].parts[0]) if len(chunks) == 1 else ""
+        return term if term in self._words else ""
+
+    def _widen(self, group: WordGroup) -> WordGroup:
+        if group.size != 1:
+            return group
+        chunk = group.chunks[0]
+        term = chunk.joined or chunk.parts[0]
+        alternatives = [*self._longer(term)]
+        if term not in self._words and not (chunk.joined and all(part in self._words for part in chunk.parts)):
+            alternatives += self._split(term)
+        return replace(group, alternatives=(*group.alternatives, *alternatives)) if alternatives else group
+
+    def _longer(self, term: str) -> list[Alternative]:
+        """Find model numbers that go on where this one ends, not with another digit: ``lc51`` -> ``lc51c``."""
+        if len(term) < MIN_PREFIX_CHARS or not term[0].isalpha() or not _is_model_number(term):
+            return []  # a size ("16gb") begins with a digit
+        longer = islice(self._words.with_prefix(term), MAX_PREFIX_TERMS)
+        return [
+            Alternative(terms=(other,), weight=PREFIX_WEIGHT)
+            for other in longer
+            if other != term and not other[len(term)].isdigit()
+        ]
+
+    def _split(self, term: str) -> list[Alternative]:
+        """Find the parts of an unknown word: at a change from letters to digits, else the two commonest known words."""
+        if _is_model_number(term):
+            parts = tuple(map(self._known, _LETTERS_OR_DIGITS.findall(term)))
+            return [Alternative(terms=parts)] if len(parts) > 1 and all(parts) else []
+        best: tuple[str, ...] = ()
+        best_frequency = 0
+        for cut in range(MIN_SPLIT_CHARS, len(term) - MIN_SPLIT_CHARS + 1):
+            first, second = self._known(term[:cut]), self._known(term[cut:])
+            frequency = min(self._words.frequency(first), self._words.frequency(second))
+            if frequency > best_frequency:
+                best, best_frequency = (first, second), frequency
+        return [Alternative(terms=best, weight=COMPOUND_WEIGHT)] if best else []
+
+    def _known(self, word: str) -> str:
+        return word if word in self._words else self._term_of(word)
+
+
+def _is_model_number(term: str) -> bool:
+    return any(char.isdigit() for char in term) and any(char.isalpha() for char in term)

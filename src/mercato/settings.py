@@ -25,6 +25,7 @@ class Settings(BaseModel):
         reranker: folder of the exported reranker; None leaves the order of the ranker.
         rerank_depth: products of a search, the best first, that the reranker reads.
         rerank_budget_ms: what reranking a batch may take; what is late is left out.
+        rules: the shop's rules file; None for no rules.
         state: URL of the state store; None for a catalogue and shoppers that never change.
         buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
     """
@@ -37,6 +38,7 @@ class Settings(BaseModel):
     reranker: Path | None = None
     rerank_depth: int = Field(default=DEFAULT_RERANK_DEPTH, ge=2, le=WINDOW)
     rerank_budget_ms: int = Field(default=DEFAULT_RERANK_BUDGET_MS, ge=1)
+    rules: Path | None = None
     state: str | None = None
     buckets: dict[str, tuple[int, ...]] = {}
 

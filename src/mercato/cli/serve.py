@@ -45,6 +45,9 @@ def serve(
     rerank_budget_ms: Annotated[
         int, typer.Option(help="Milliseconds of a batch, after which the ranker's order is answered.")
     ] = 400,
+    rules: Annotated[
+        Path | None, typer.Option(help="The shop's rules: pins, blocks, boosts and filters, as JSON.")
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build an engine again that does not fit this machine.")
     ] = False,
@@ -77,6 +80,7 @@ def serve(
             reranker=reranker,
             rerank_depth=rerank_depth,
             rerank_budget_ms=rerank_budget_ms,
+            rules=rules,
             rebuild=rebuild,
             fallback=fallback,
             host=host,

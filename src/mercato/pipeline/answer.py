@@ -43,12 +43,18 @@ class Ranked:
         scores: float32 [n], descending.
         sources: uint8 [n].
         degraded: stages that were left out.
+        variants: for a row the rows of its near-duplicates, which are not shown.
+        folded: how many near-duplicates are not shown.
+        pinned: rows whose places the shop decided.
     """
 
     rows: npt.NDArray[np.int32]
     scores: Float32
     sources: npt.NDArray[np.uint8]
     degraded: list[str] = field(default_factory=list)
+    variants: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    folded: int = 0
+    pinned: frozenset[int] = frozenset()
 
 
 def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Sequence[str] = ()) -> Ranked:
@@ -98,13 +104,19 @@ def write_answer(
         _write_product(catalog.document(row), Source(flags))
         for row, flags in zip(rows, ranked.sources[page].tolist(), strict=True)
     ]
+    for place, row in enumerate(rows):
+        if row in ranked.variants:
+            ids = orjson.dumps([catalog.id_of(other) for other in ranked.variants[row]])
+            products[place] = products[place][:-1] + b',"variants":' + ids + b"}"
+        if row in ranked.pinned:
+            products[place] = products[place][:-1] + b',"pinned":true}'
     if explanations:
         products = [
             product[:-1] + b',"explanation":' + explanation + b"}"
             for product, explanation in zip(products, explanations, strict=True)
         ]
     head = {
-        "total": retrieved.total,
+        "total": retrieved.total - ranked.folded,
         "token": secrets.token_urlsafe(12),
         "missing_ids": retrieved.missing_ids,
         "degraded": ranked.degraded,

@@ -15,6 +15,7 @@ from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
+from mercato.policy.rules import Rules, read_rules
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.retriever import Retriever
@@ -125,6 +126,15 @@ def _require_state(settings: Settings) -> StateStore:
     return state
 
 
+def open_rules(settings: Settings) -> Rules:
+    """Read the shop's rules; none where the settings name no file.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    return Rules(read_rules(settings.rules) if settings.rules is not None else None)
+
+
 def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     """Build the pipeline of `search` and `recommend`.
 
@@ -140,7 +150,9 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))
     reranker = open_reranker_stage(settings, call)
-    pipeline = Pipeline(catalog, encoder, retriever, ranker, reranker, rerank_depth=settings.rerank_depth)
+    pipeline = Pipeline(
+        catalog, encoder, retriever, ranker, reranker, rerank_depth=settings.rerank_depth, rules=open_rules(settings)
+    )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])
     return pipeline

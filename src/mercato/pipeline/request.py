@@ -14,7 +14,7 @@ from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
 from mercato.pipeline.options import OPTION_NAMES, parse_options
 from mercato.ranker.inputs import Context
-from mercato.retrieval.request import Placement, RetrievalRequest
+from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import parse_timestamp
 
@@ -45,6 +45,7 @@ class PageRequest:
         rerank: whether the reranker, where one is served, orders the top again.
         diversity: from 0 (relevance alone) to 1 (difference alone).
         collapse: whether near-duplicates are shown as one.
+        pin_positions: where the pinned products of ``retrieval`` are shown, from 1.
     """
 
     retrieval: RetrievalRequest
@@ -54,6 +55,7 @@ class PageRequest:
     rerank: bool = True
     diversity: float = 0.0
     collapse: bool = False
+    pin_positions: tuple[int, ...] = ()
 
 
 def parse_search(fields: Fields) -> PageRequest:
@@ -98,7 +100,8 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         condition=parse_filter(filter_text) if filter_text.strip() else None,
         strict_filtering=options.strict_filtering,
         context=_context(fields),
-        depth=offset + page_size,
+        # What folds into others makes room: at most a window of products moves up.
+        depth=offset + page_size + (WINDOW if options.collapse else 0),
         explain=options.explain,
         spelling=options.spelling,
         facets=options.facets,

@@ -103,6 +103,7 @@ def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] 
         "encoder": options.encoder,
         "ranker": options.ranker,
         "reranker": options.reranker,
+        "rules": options.rules,
     }
     # Absolute, not resolved: a catalogue is switched by renaming the link that is served.
     absolute = {name: None if folder is None else str(folder.absolute()) for name, folder in folders.items()}

@@ -40,6 +40,7 @@ class ServerOptions:
         reranker: folder of the exported reranker; None leaves the order of the ranker.
         rerank_depth: products of a search that the reranker reads. More finds more and costs in proportion.
         rerank_budget_ms: what reranking a batch may take, in milliseconds; what is late is left out.
+        rules: the shop's rules file (pins, blocks, boosts, filters); None for no rules.
         repository: the model repository; None for the project's.
         models: the models to load; None for all that the profile can run and whose files are given.
         engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
@@ -69,6 +70,7 @@ class ServerOptions:
     reranker: Path | None = None
     rerank_depth: int = DEFAULT_RERANK_DEPTH
     rerank_budget_ms: int = DEFAULT_RERANK_BUDGET_MS
+    rules: Path | None = None
     repository: Path | None = None
     models: tuple[str, ...] | None = None
     engines: Mapping[str, Path] = field(default_factory=dict)

@@ -1,0 +1,145 @@
+"""The last step before a page is cut: boosts, near-duplicates, diversity and pins, on the order that ranking gave."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.errors import MercatoError
+from mercato.pipeline.answer import Ranked
+from mercato.pipeline.request import PageRequest
+from mercato.policy.collapse import collapse_duplicates
+from mercato.policy.diversity import diversify
+from mercato.policy.standard import standardize
+from mercato.policy.weigh import weigh_rows
+from mercato.retrieval.request import Retrieved
+
+logger = logging.getLogger(__name__)
+
+Float32 = npt.NDArray[np.float32]
+
+BOOST_SPAN = 3.0
+"""Standard deviations of the window's scores that a boost of 1 moves a product: an average one passes nearly all
+that are not boosted, and a hopeless one does not become the first."""
+
+_STEP = np.float32(1e-3)
+
+
+def apply_policies(
+    catalog: LiveCatalog,
+    requests: Sequence[PageRequest],
+    outcomes: Sequence[Retrieved | MercatoError],
+    ranked: Mapping[int, Ranked],
+) -> dict[int, Ranked]:
+    """Apply the policy to every request of a batch that has candidates; where it fails, the order stays.
+
+    Args:
+        catalog: the products.
+        requests: the batch.
+        outcomes: its candidates.
+        ranked: the same in order, by place in the batch.
+    """
+    applied = dict(ranked)
+    for place, order in ranked.items():
+        outcome = outcomes[place]
+        if not isinstance(outcome, Retrieved):
+            continue
+        try:
+            applied[place] = apply_policy(catalog, requests[place], outcome, order)
+        except Exception:  # whatever breaks here, there is an order to answer with
+            logger.exception("the policy failed; answering in the order of relevance")
+            applied[place] = replace(order, degraded=[*order.degraded, "policy"])
+    return applied
+
+
+def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
+    """Apply what a request and the shop's rules ask for beyond relevance.
+
+    In this order: boosts move products within the window, near-duplicates fold into the best of them, diversity mixes
+    what is left, and pinned products are put in their places. What follows the window stays as it is. All of it depends
+    on the window alone, which is the same for every page: pages neither overlap nor leave gaps.
+
+    Args:
+        catalog: the products.
+        request: what is asked for. Where it sorts, neither boosts nor diversity apply, and nothing is pinned.
+        retrieved: its candidates.
+        ranked: the same in order.
+
+    Returns:
+        The order to show; the same object where nothing is asked for.
+    """
+    sorts = request.retrieval.order_by is not None
+    boosts = () if sorts else request.retrieval.boosts
+    diversity = 0.0 if sorts else request.diversity
+    size = len(retrieved.rows)
+    if size and boosts:
+        ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
+    if size and request.collapse:
+        kept, variants = collapse_duplicates(catalog, ranked.rows[:size])
+        ranked = _collapse(ranked, size, kept, variants)
+        size = len(kept)
+    if size and diversity > 0:
+        order = diversify(catalog.vectors(ranked.rows[:size]), ranked.scores[:size], diversity)
+        ranked = _reorder(ranked, order, np.sort(ranked.scores[:size])[::-1])
+    pins = dict(zip(request.pin_positions, retrieved.pinned.tolist(), strict=False))
+    return _pin(ranked, {position: row for position, row in pins.items() if row >= 0})
+
+
+def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:
+    if not weights.any():
+        return ranked
+    scores = standardize(ranked.scores[:size]) + np.float32(BOOST_SPAN) * weights
+    order = np.argsort(-scores, kind="stable")
+    return _reorder(ranked, order, scores[order])
+
+
+def _collapse(ranked: Ranked, size: int, kept: npt.NDArray[np.int64], variants: Mapping[int, list[int]]) -> Ranked:
+    places = np.concatenate([kept, np.arange(size, len(ranked.rows))])
+    return replace(
+        ranked,
+        rows=ranked.rows[places],
+        scores=ranked.scores[places],
+        sources=ranked.sources[places],
+        variants=variants,
+        folded=size - len(kept),
+    )
+
+
+def _reorder(ranked: Ranked, order: npt.NDArray[np.int64], scores: Float32) -> Ranked:
+    """Put the window into another order with other scores; what follows it gets scores just below."""
+    size = len(order)
+    after = scores[-1] - _STEP * np.arange(1, len(ranked.rows) - size + 1, dtype=np.float32)
+    return replace(
+        ranked,
+        rows=np.concatenate([ranked.rows[:size][order], ranked.rows[size:]]),
+        scores=np.concatenate([scores, after]).astype(np.float32),
+        sources=np.concatenate([ranked.sources[:size][order], ranked.sources[size:]]),
+    )
+
+
+def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
+    """Put products at positions (from 1), or at the end of a shorter list; the others make room.
+
+    A pinned product gets the score of the one that it pushes down.
+    """
+    if not pins:
+        return ranked
+    rows, scores, sources = ranked.rows.tolist(), ranked.scores.tolist(), ranked.sources.tolist()
+    for position, row in sorted(pins.items()):
+        place = min(position - 1, len(rows))
+        lowest = scores[-1] - float(_STEP) if scores else 0.0
+        scores.insert(place, scores[place] if place < len(scores) else lowest)
+        rows.insert(place, row)
+        sources.insert(place, 0)
+    return replace(
+        ranked,
+        rows=np.array(rows, np.int32),
+        scores=np.array(scores, np.float32),
+        sources=np.array(sources, np.uint8),
+        pinned=frozenset(pins.values()),
+    )

@@ -1,0 +1,269 @@
+"""A shop's rules: what is pinned, blocked, boosted and filtered, always or for certain queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from mercato.errors import DataError, InvalidInputError
+from mercato.filters import Filter, parse_filter
+from mercato.pipeline.request import PageRequest
+from mercato.policy.boost import Boost, parse_boosts
+from mercato.text.normalize import normalize_query
+
+MAX_PIN_POSITION = 100
+MAX_RULES = 10_000
+_EXAMPLE = '{"rules": [{"query": "milk", "pins": [{"product": "p1", "position": 1}], "blocked": ["p2"]}]}'
+_MATCHED_QUERIES = 4_096
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Pin(_Model):
+    """A product with a place of its own.
+
+    Attributes:
+        product: its id.
+        position: from 1.
+    """
+
+    product: str = Field(min_length=1)
+    position: int = Field(ge=1, le=MAX_PIN_POSITION)
+
+
+class BoostRule(_Model):
+    """A boost as a rules file has it; see `Boost`."""
+
+    condition: str
+    boost: float = Field(ge=-1, le=1)
+
+    @field_validator("condition")
+    @classmethod
+    def _check_condition(cls, text: str) -> str:
+        return _check_filter(text)
+
+
+class Rule(_Model):
+    """What holds for some searches.
+
+    Attributes:
+        name: for messages.
+        query: the whole query, case and white space aside.
+        contains: words that the query holds, one after the other.
+        pins: products with places of their own.
+        blocked: ids of products that are not shown.
+        boosts: conditions that move products.
+        filter: what products must pass.
+    """
+
+    name: str = ""
+    query: str | None = None
+    contains: str | None = None
+    pins: tuple[Pin, ...] = ()
+    blocked: tuple[str, ...] = ()
+    boosts: tuple[BoostRule, ...] = ()
+    filter: str | None = None
+
+    @field_validator("filter")
+    @classmethod
+    def _check_condition(cls, text: str | None) -> str | None:
+        return None if text is None else _check_filter(text)
+
+    @field_validator("query", "contains")
+    @classmethod
+    def _regulate(cls, text: str | None) -> str | None:
+        try:
+            return None if text is None else fold_query(text)
+        except InvalidInputError as exc:
+            raise ValueError(str(exc).removeprefix(f"{exc.parameter}: ")) from exc
+
+    @field_validator("pins")
+    @classmethod
+    def _check_pins(cls, pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        for what in ("product", "position"):
+            given = [getattr(pin, what) for pin in pins]
+            twice = [value for value in dict.fromkeys(given) if given.count(value) > 1]
+            if twice:
+                raise ValueError(f"a {what} can be pinned once, {twice[0]!r} is pinned twice")
+        return pins
+
+    def model_post_init(self, _: Any) -> None:
+        """Refuse a rule that says neither when it holds, or says it twice."""
+        if (self.query is None) == (self.contains is None):
+            raise ValueError("give either query (the whole query) or contains (words in it)")
+        both = sorted({pin.product for pin in self.pins} & set(self.blocked))
+        if both:
+            raise ValueError(f"product {both[0]!r} is pinned and blocked; decide for one")
+
+    def holds_for(self, query: str) -> bool:
+        """Tell whether the rule holds for a query, one that `fold_query` made."""
+        if self.query is not None:
+            return query == self.query
+        words = self.contains or ""
+        # Scripts without spaces have no words to compare with.
+        return f" {words} " in f" {query} " if words.isascii() else words in query
+
+
+class RuleFile(_Model):
+    """A rules file.
+
+    Attributes:
+        blocked: ids of products that are never shown, nor recommended.
+        boosts: conditions that always move products.
+        filter: what products of any answer must pass.
+        rules: what holds for some searches. Of several that hold, all apply; the first has its pin.
+    """
+
+    blocked: tuple[str, ...] = ()
+    boosts: tuple[BoostRule, ...] = ()
+    filter: str | None = None
+    rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
+
+    @field_validator("filter")
+    @classmethod
+    def _check_condition(cls, text: str | None) -> str | None:
+        return None if text is None else _check_filter(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What the rules say of one query.
+
+    Attributes:
+        pins: ids and positions.
+        hidden: ids of products that are not shown.
+        boosts: conditions that move products.
+        narrowing: what products must pass.
+    """
+
+    pins: tuple[tuple[str, int], ...] = ()
+    hidden: tuple[str, ...] = ()
+    boosts: tuple[Boost, ...] = ()
+    narrowing: tuple[Filter, ...] = ()
+
+
+class Rules:
+    """The rules that are served."""
+
+    def __init__(self, file: RuleFile | None = None) -> None:
+        """Prepare rules.
+
+        Args:
+            file: the file's content; None for no rules.
+        """
+        self.file = file or RuleFile()
+        always = _join_orders([_always(self.file)])
+        self._always = always
+        self._exact: dict[str, list[tuple[int, Rule]]] = {}
+        self._contained: list[tuple[int, Rule]] = []
+        for place, rule in enumerate(self.file.rules):
+            if rule.query is not None:
+                self._exact.setdefault(rule.query, []).append((place, rule))
+            else:
+                self._contained.append((place, rule))
+        self._find = lru_cache(_MATCHED_QUERIES)(self._find_orders)
+
+    def orders(self, query: str) -> Orders:
+        """Return what the rules say of a query; "" is a recommendation, for which only what always holds counts."""
+        return self._find(query) if query and self.file.rules else self._always
+
+    def apply(self, request: PageRequest) -> PageRequest:
+        """Give a request what the rules add to it.
+
+        A request that is sorted has no pins: who asks for the cheapest first gets the cheapest first. Blocks and
+        filters hold all the same.
+        """
+        retrieval = request.retrieval
+        orders = self.orders(retrieval.text)
+        if orders == _NOTHING:
+            return request
+        pins = orders.pins if retrieval.order_by is None else ()
+        narrowed = replace(
+            retrieval,
+            boosts=(*retrieval.boosts, *orders.boosts),
+            narrowing=(*retrieval.narrowing, *orders.narrowing),
+            hidden_ids=(*retrieval.hidden_ids, *orders.hidden),
+            pinned_ids=tuple(product for product, _ in pins),
+        )
+        return replace(request, retrieval=narrowed, pin_positions=tuple(position for _, position in pins))
+
+    def _find_orders(self, query: str) -> Orders:
+        folded = fold_query(query)
+        held = [*self._exact.get(folded, ()), *(item for item in self._contained if item[1].holds_for(folded))]
+        return _join_orders([self._always, *(_orders_of(rule) for _, rule in sorted(held, key=lambda item: item[0]))])
+
+
+def read_rules(path: Path) -> RuleFile:
+    """Read a rules file.
+
+    Raises:
+        DataError: it is missing, no JSON, or breaks a rule; every problem is listed with its place.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise DataError(f"rules {path}: cannot be read ({exc.strerror}); give a JSON file, such as {_EXAMPLE}") from exc
+    try:
+        return RuleFile.model_validate_json(content)
+    except ValidationError as exc:
+        problems = [
+            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
+            for error in exc.errors()
+        ]
+        raise DataError(f"rules {path}: {'; '.join(problems)[:2000]}; correct the file, such as {_EXAMPLE}") from exc
+
+
+def fold_query(text: str) -> str:
+    """Make a query comparable: normalised as requests are, case folded."""
+    return normalize_query(text).casefold()
+
+
+_NOTHING = Orders()
+
+
+def _check_filter(text: str) -> str:
+    try:
+        parse_filter(text)
+    except InvalidInputError as exc:
+        raise ValueError(str(exc).removeprefix(f"{exc.parameter}: ")) from exc
+    return text
+
+
+def _always(file: RuleFile) -> Orders:
+    return Orders(
+        hidden=file.blocked,
+        boosts=parse_boosts([boost.model_dump() for boost in file.boosts], "boosts"),
+        narrowing=(parse_filter(file.filter),) if file.filter is not None else (),
+    )
+
+
+def _orders_of(rule: Rule) -> Orders:
+    return Orders(
+        pins=tuple((pin.product, pin.position) for pin in rule.pins),
+        hidden=rule.blocked,
+        boosts=parse_boosts([boost.model_dump() for boost in rule.boosts], "boosts"),
+        narrowing=(parse_filter(rule.filter),) if rule.filter is not None else (),
+    )
+
+
+def _join_orders(orders: Iterable[Orders]) -> Orders:
+    """Join what several rules say: a block beats a pin, the first pin of a product or position beats later ones."""
+    listed = list(orders)
+    hidden = tuple(dict.fromkeys(product for order in listed for product in order.hidden))
+    pins: dict[str, int] = {}
+    for product, position in (pin for order in listed for pin in order.pins):
+        if product not in pins and position not in pins.values() and product not in hidden:
+            pins[product] = position
+    return Orders(
+        pins=tuple(pins.items()),
+        hidden=hidden,
+        boosts=tuple(boost for order in listed for boost in order.boosts),
+        narrowing=tuple(dict.fromkeys(condition for order in listed for condition in order.narrowing)),
+    )

@@ -8,6 +8,7 @@ from mercato.cli import ask
 from mercato.cli import index as index_command
 from mercato.cli.catalog import catalog_app
 from mercato.cli.doctor import doctor
+from mercato.cli.evaluate import eval_app
 from mercato.cli.events import events_app
 from mercato.cli.serve import serve
 
@@ -25,6 +26,7 @@ app.command(epilog=ask.RECOMMEND_EPILOG)(ask.recommend)
 app.command(epilog=ask.SIMILAR_EPILOG)(ask.similar)
 app.add_typer(events_app, name="events")
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(eval_app, name="eval")
 
 
 def main() -> None:

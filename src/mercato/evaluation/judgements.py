@@ -20,6 +20,7 @@ JUDGEMENT_FIELDS = (
     FieldSpec(name="query", likely=("search_term", "query_text", "search_query", "keyword", "keywords", "term", "q")),
     FieldSpec(name="docid", likely=("product_id", "doc_id", "document_id", "item_id", "sku", "id", "product", "asin")),
     FieldSpec(name="rating", likely=("relevance", "grade", "label", "judgement", "judgment", "score", "rel")),
+    FieldSpec(name="user_id", likely=("user", "customer_id"), required=False),
 )
 
 
@@ -29,7 +30,9 @@ class Judgements:
 
     Attributes:
         ratings: query -> product id -> rating, 0 to `MAX_RATING`, higher is better; queries in the order of the file.
-            A query that nobody has rated a product for is there with nothing in it.
+            A query that nobody has rated a product for is there with nothing in it. Where ratings are those of a
+            user, the key is the query with the user: ``tea [user 7]``.
+        users: key -> (query, user), where ratings are those of a user.
         rows: rows of the file.
         rejected: rows that are no ratings, all counted.
         shown: the first `MAX_SHOWN` of them.
@@ -38,6 +41,7 @@ class Judgements:
     """
 
     ratings: dict[str, dict[str, int]] = field(default_factory=dict)
+    users: dict[str, tuple[str, str]] = field(default_factory=dict)
     rows: int = 0
     rejected: int = 0
     shown: list[RejectedRow] = field(default_factory=list)
@@ -97,10 +101,13 @@ def read_judgements(path: Path, column_map: Mapping[str, str] | None = None) -> 
         DataError: the file cannot be read, lacks a column (with those there are), or holds no query.
     """
     judgements = Judgements()
-    for line, query, product, rating, given in _read_rows(path, column_map or {}, judgements):
-        if query is None:
+    for line, text, user, product, rating, given in _read_rows(path, column_map or {}, judgements):
+        if text is None:
             judgements.reject(line, "query: must be given and not be blank")
             continue
+        query = text if user is None else f"{text} [user {user}]"
+        if user is not None:
+            judgements.users[query] = (text, user)
         if product is None and not given:
             judgements.ratings.setdefault(query, {})
             continue
@@ -126,8 +133,8 @@ def read_judgements(path: Path, column_map: Mapping[str, str] | None = None) -> 
 
 def _read_rows(
     path: Path, column_map: Mapping[str, str], judgements: Judgements
-) -> Iterator[tuple[int, str | None, str | None, float, bool]]:
-    """Give line, query, product, rating and whether a rating is given; count rows and those that are no rows."""
+) -> Iterator[tuple[int, str | None, str | None, str | None, float, bool]]:
+    """Give line, query, user, product, rating and whether a rating is given; count rows and those that are no rows."""
     for batch in read_fields(path, JUDGEMENT_FIELDS, column_map):
         for rejected in batch.rejected:
             judgements.rows += 1
@@ -137,6 +144,7 @@ def _read_rows(
         yield from zip(
             batch.lines.tolist(),
             read_texts(batch.columns["query"]),
+            read_texts(batch.columns["user_id"]) if "user_id" in batch.columns else [None] * len(batch.lines),
             read_texts(batch.columns["docid"]),
             ratings.tolist(),
             given.tolist(),

@@ -33,6 +33,8 @@ class Room(NamedTuple):
 ROOMS = (
     Room("src/mercato/cli", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("src/mercato/serving", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    # It asks a running server, through the client that services use.
+    Room("src/mercato/evaluation", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
     Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
     # The one library with PyTorch, for the profile that runs on it.
     Room(

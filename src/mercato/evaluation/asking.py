@@ -1,0 +1,243 @@
+"""Asking a running server: every question as deep as it is measured, and again as a shopper would, for the time."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mercato.errors import InvalidInputError, ServerError
+
+if TYPE_CHECKING:
+    from mercato_client import Client, Product, ResultPage
+
+MAX_PAGE_SIZE = 500
+"""Most products of one page (`mercato.pipeline.request`)."""
+SHOPPER_PAGE_SIZE = 20
+PATIENCE_S = 60.0
+"""Seconds for one page: an evaluation asks deep and wants the answer, late or not."""
+PERCENTILES = (50, 90, 99)
+_SEEDS_PER_CALL = 100
+
+Report = Callable[[str, int, int], None]
+Ask = Callable[["Client", int, int], "ResultPage"]
+"""Asks one question for a page: the client, page size and offset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One product of an answer, as it was returned.
+
+    Attributes:
+        id: of the product.
+        title: as the server sent it.
+        sources: the ways by which retrieval found it.
+        stages: stage -> rank there, from 1; empty where the answer explains nothing.
+        categories: general to specific.
+    """
+
+    id: str
+    title: str = ""
+    sources: tuple[str, ...] = ()
+    stages: Mapping[str, int] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the server answered to one question, page by page until the depth asked for.
+
+    Attributes:
+        results: best first.
+        total: how long the server says that the whole list is.
+        degraded: stages that were left out.
+        error: why the server refused the question; empty where it answered.
+    """
+
+    results: tuple[Found, ...] = ()
+    total: int = 0
+    degraded: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def ids(self) -> list[str]:
+        """Product ids, best first."""
+        return [product.id for product in self.results]
+
+
+def open_client(server: str) -> Client:
+    """Open a patient client.
+
+    Args:
+        server: gRPC address.
+    """
+    from mercato_client import Client, Timeouts
+
+    return Client(server, timeouts=Timeouts(read_s=PATIENCE_S, write_s=PATIENCE_S))
+
+
+def ask_all(
+    client: Client, questions: Sequence[Ask], depth: int, *, concurrency: int = 4, report: Report | None = None
+) -> list[Answer]:
+    """Ask all questions, a few at a time.
+
+    Args:
+        client: of the server.
+        questions: what to ask.
+        depth: how many products of each answer, in pages of at most `MAX_PAGE_SIZE`.
+        concurrency: questions at a time.
+        report: is told how many are done.
+
+    Returns:
+        An answer for each question. One that the server refuses has its reason; it stops no other.
+
+    Raises:
+        ServerError: the server cannot be reached, or fails.
+    """
+    answers: list[Answer] = []
+    with ThreadPoolExecutor(max_workers=max(1, concurrency)) as pool:
+        waiting = [pool.submit(_ask_deep, client, question, depth) for question in questions]
+        try:
+            for done, future in enumerate(waiting, 1):
+                answers.append(future.result())
+                if report is not None:
+                    report("asking the server", done, len(questions))
+        finally:
+            for future in waiting:
+                future.cancel()
+    return answers
+
+
+def time_all(
+    client: Client, questions: Sequence[Ask], *, limit: int = 500, report: Report | None = None
+) -> dict[str, Any]:
+    """Measure the time of answers as a shopper waits for them: the first page, one question at a time.
+
+    Args:
+        client: of the server.
+        questions: what to ask; refused ones are left out.
+        limit: most questions to time, spread over all.
+        report: is told how many are done.
+
+    Returns:
+        ``p50``, ``p90``, ``p99`` in milliseconds as the client sees them, ``questions``, ``page_size``, and
+        ``server``: for each stage that the server times the same percentiles.
+
+    Raises:
+        ServerError: the server cannot be reached, or fails.
+    """
+    chosen = np.unique(np.linspace(0, len(questions) - 1, min(limit, len(questions))).astype(int)).tolist()
+    seen: list[float] = []
+    by_stage: dict[str, list[float]] = defaultdict(list)
+    for done, place in enumerate(chosen, 1):
+        started = time.perf_counter()
+        page = _ask_page(client, questions[place], SHOPPER_PAGE_SIZE, 0)
+        took_ms = 1_000 * (time.perf_counter() - started)
+        if not isinstance(page, str):
+            seen.append(took_ms)
+            for name, micros in page.timings.items():
+                by_stage[name.removesuffix("_us")].append(micros / 1_000)
+        if report is not None:
+            report("timing first pages", done, len(chosen))
+    return {
+        **_percentiles(seen),
+        "questions": len(seen),
+        "page_size": SHOPPER_PAGE_SIZE,
+        "server": {name: _percentiles(taken) for name, taken in by_stage.items()},
+    }
+
+
+def count_catalogue(client: Client, condition: str | None = None) -> int:
+    """Count the products that the server can show: how long the list for an unknown visitor is.
+
+    Args:
+        client: of the server.
+        condition: a filter that they pass.
+
+    Raises:
+        InvalidInputError: the server refuses the filter.
+        ServerError: the server cannot be reached, or fails.
+    """
+    page = _ask_page(client, lambda c, size, offset: c.recommend("home-page", filter=condition, page_size=size), 1, 0)
+    if isinstance(page, str):
+        raise InvalidInputError("--filter", page)
+    return page.total
+
+
+def find_unknown(client: Client, products: Sequence[str]) -> set[str]:
+    """Find which products the server's catalogue does not hold: it names the seeds that it does not know.
+
+    Args:
+        client: of the server.
+        products: ids.
+
+    Raises:
+        ServerError: the server cannot be reached, or fails.
+    """
+    unknown: set[str] = set()
+    for start in range(0, len(products), _SEEDS_PER_CALL):
+        seeds = list(products[start : start + _SEEDS_PER_CALL])
+
+        def ask(c: Client, size: int, offset: int, seeds: list[str] = seeds) -> ResultPage:
+            return c.recommend("product-page", seed_product_ids=seeds, page_size=size)
+
+        page = _ask_page(client, ask, 1, 0)
+        unknown.update(seeds if isinstance(page, str) else page.missing_ids)
+    return unknown
+
+
+def _ask_deep(client: Client, question: Ask, depth: int) -> Answer:
+    results: dict[str, Found] = {}
+    total, degraded = 0, ()
+    for offset in range(0, depth, MAX_PAGE_SIZE):
+        page = _ask_page(client, question, min(MAX_PAGE_SIZE, depth - offset), offset)
+        if isinstance(page, str):
+            return Answer(error=page)
+        for product in page.results:
+            results.setdefault(product.id, describe_found(product))
+        total, degraded = page.total, tuple(dict.fromkeys((*degraded, *page.degraded)))
+        if offset + len(page.results) >= page.total or not page.results:
+            break
+    return Answer(results=tuple(results.values()), total=total, degraded=degraded)
+
+
+def describe_found(product: Product) -> Found:
+    """Keep of a product what an evaluation looks at.
+
+    Args:
+        product: as the client gives it; the ranks of stages are read from its ``explanation``, where it has one.
+    """
+    explanation = product.fields.get("explanation")
+    stages = explanation.get("stages") if isinstance(explanation, Mapping) else None
+    ranks = {
+        str(name): int(place["rank"])
+        for name, place in (stages.items() if isinstance(stages, Mapping) else ())
+        if isinstance(place, Mapping) and isinstance(place.get("rank"), int)
+    }
+    return Found(
+        id=product.id, title=product.title, sources=product.sources, stages=ranks, categories=product.categories
+    )
+
+
+def _ask_page(client: Client, question: Ask, page_size: int, offset: int) -> ResultPage | str:
+    """Ask for a page; the reason where the server refuses the question."""
+    from mercato_client import InvalidArgumentError, MercatoClientError
+
+    try:
+        return question(client, page_size, offset)
+    except InvalidArgumentError as exc:
+        return str(exc)
+    except MercatoClientError as exc:
+        raise ServerError(f"{exc}; start one with `mercato serve`, or name it with --server HOST:PORT") from exc
+
+
+def _percentiles(taken_ms: Sequence[float]) -> dict[str, float | None]:
+    if not taken_ms:
+        return {f"p{percentile}": None for percentile in PERCENTILES}
+    found = np.percentile(taken_ms, PERCENTILES)
+    return {f"p{percentile}": round(float(value), 3) for percentile, value in zip(PERCENTILES, found, strict=True)}

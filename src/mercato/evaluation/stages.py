@@ -1,0 +1,39 @@
+"""The order in which each stage of an answer had the products, read from what explanations say of its rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mercato.evaluation.asking import Answer
+
+STAGES = ("words", "dense", "fusion", "ranker", "reranker")
+"""In the order of the way of a request; others that a server names follow by name."""
+SHOWN = "shown"
+"""What was answered in the end."""
+
+
+def order_by_stage(answers: Sequence[Answer]) -> dict[str, list[list[str]]]:
+    """Order each answer's products by their rank in each stage.
+
+    A product that a stage did not see is not in its order. Only what was returned is known, so an order is whole where
+    the answer was asked for as deep as its candidates reach.
+
+    Args:
+        answers: with explanations; without any the result is empty.
+
+    Returns:
+        Stage -> for each answer product ids, best first; ``shown`` is last.
+    """
+    named = {name for answer in answers for product in answer.results for name in product.stages}
+    if not named:
+        return {}
+    chosen = [name for name in STAGES if name in named] + sorted(named - set(STAGES))
+    orders = {name: [_order(answer, name) for answer in answers] for name in chosen}
+    orders[SHOWN] = [answer.ids for answer in answers]
+    return orders
+
+
+def _order(answer: Answer, stage: str) -> list[str]:
+    ranked = [(product.stages[stage], place, product.id) for place, product in enumerate(answer.results)
+              if stage in product.stages]  # fmt: skip
+    return [product for _, _, product in sorted(ranked)]

@@ -126,9 +126,9 @@ class WholeResult:
         relevance = np.arange(size) + size
         relevance[found.fused.rows] = np.arange(len(found.fused.rows))
         chosen = rows[sort_products(keys, relevance[rows], max(WINDOW, case.request.depth))].astype(np.int32)
-        window = _take(found.fused, chosen[:WINDOW])
-        descending = replace(window, fused=(1.0 / (1.0 + np.arange(len(window.rows)))).astype(np.float32))
-        return replace(found, fused=descending, tail=chosen[WINDOW:])
+        arranged = _rearrange(found, chosen[:WINDOW], chosen[WINDOW:])
+        descending = (1.0 / (1.0 + np.arange(len(arranged.fused.rows)))).astype(np.float32)
+        return replace(arranged, fused=replace(arranged.fused, fused=descending))
 
     def _admit(self, case: Case, found: Found) -> Found:
         """Move the best boosted products from beyond the window to its end.
@@ -147,17 +147,20 @@ class WholeResult:
             return found
         kept = held[: WINDOW - len(admitted)]
         after = held[len(kept) :][~np.isin(held[len(kept) :], admitted)]
-        fused = _take(found.fused, np.concatenate([kept, admitted, after]))
-        return replace(found, fused=fused, tail=found.tail[~np.isin(found.tail, admitted)])
+        tail = found.tail[~np.isin(found.tail, admitted)]
+        return _rearrange(found, np.concatenate([kept, admitted, after]), tail)
 
 
-def _take(fused: FusedList, rows: npt.NDArray[np.int32]) -> FusedList:
-    """Return the list with other rows, in their order; what is known of each goes along, zeros for new ones."""
+def _rearrange(found: Found, rows: npt.NDArray[np.int32], tail: npt.NDArray[np.int32]) -> Found:
+    """Return a result with other candidates, in their order; what is known of each goes along, zeros for new ones."""
+    fused = found.fused
     known = {row: place for place, row in enumerate(fused.rows.tolist())}
     places = [known.get(row, -1) for row in rows.tolist()]  # -1 is the zeros put behind
-    return FusedList(
+    taken = FusedList(
         rows=rows,
         fused=np.append(fused.fused, np.float32(0))[places],
         scores=np.pad(fused.scores, ((0, 0), (0, 1)))[:, places],
         ranks=np.pad(fused.ranks, ((0, 0), (0, 1)))[:, places],
     )
+    coverage = None if found.coverage is None else np.append(found.coverage, np.float32(0))[places]
+    return replace(found, fused=taken, coverage=coverage, tail=tail)

@@ -78,6 +78,8 @@ def test_settings_have_absolute_paths_and_null_for_what_is_not_served() -> None:
         "catalog": str(Path.cwd() / "var/c"),
         "encoder": "/models/encoder",
         "ranker": None,
+        "reranker": None,
+        "rules": None,
         "state": f"sqlite:{Path.cwd()}/var/state.db",
     }
 

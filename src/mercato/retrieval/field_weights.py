@@ -91,7 +91,7 @@ def parse_weights(text: str) -> FieldWeights:
             weights[name] = float(number)
         except ValueError:
             equals = ""
-        if not equals or not math.isfinite(weights[name]):
+        if not name or not equals or not math.isfinite(weights[name]):
             raise InvalidInputError(
                 "--weights", f"must be field=number pairs such as title=3,brand=2, got {pair[:80]!r}"
             )

@@ -11,6 +11,7 @@ from mercato.catalog.product import TEXT_FIELDS
 from mercato.catalog.publish import versions_folder
 from mercato.catalog.snapshot import Snapshot, verify_snapshot
 from mercato.errors import DataError, EncoderMismatchError, SnapshotError
+from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.request import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests.stores import (
@@ -115,7 +116,7 @@ def test_equal_texts_share_a_vector_and_are_encoded_once(tmp_path: Path) -> None
 )
 def test_a_catalogue_of_few_or_odd_words(tmp_path: Path, titles: list[str], query: str, found: str) -> None:
     items = [product(f"p{number}", title) for number, title in enumerate(titles)]
-    build(tmp_path / "catalog", items, word_fields=("title",))
+    build(tmp_path / "catalog", items, weights=FieldWeights(weights={"title": 1.0}))
 
     ids = search_ids(Snapshot(tmp_path / "catalog"), query)
 
@@ -256,7 +257,7 @@ def test_a_missing_snapshot_is_refused_with_how_to_make_one(tmp_path: Path) -> N
 
 FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
-    "features.safetensors", "settings.json", "words/statistics.json", "words/data.csc.index.npy",
+    "features.safetensors", "settings.json", "words/statistics.json", "words/postings.safetensors",
 ]  # fmt: skip
 
 
@@ -293,5 +294,5 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 0}))
 
     for open_it in (Snapshot, verify_snapshot):
-        with pytest.raises(SnapshotError, match="schema version 0, this Mercato reads 1"):
+        with pytest.raises(SnapshotError, match="schema version 0, this Mercato reads 2"):
             open_it(tmp_path / "catalog")

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,8 @@ from tests.stores import product
 
 
 def make_delta() -> Delta:
-    return Delta(2, lambda item: item.title.split())
+    # Each word of the title counts a half.
+    return Delta(2, lambda item: {word: count / 2 for word, count in Counter(item.title.split()).items()})
 
 
 def add(delta: Delta, item: Product | None, vector: list[float] | None = None, replaced: int = -1) -> None:
@@ -39,15 +42,14 @@ def test_entries_keep_product_vector_and_replaced_row() -> None:
     assert delta.documents == [product("a", "x").document(), b"", product("b", "y").document()]
 
 
-def test_terms_are_counted_by_entry() -> None:
+def test_terms_are_kept_by_entry_with_their_weight() -> None:
     delta = make_delta()
     add(delta, product("a", "milk milk bread"))
     add(delta, None)
     add(delta, product("b", "bread"))
 
-    assert (delta.postings["milk"].entries, delta.postings["milk"].counts) == ([0], [2])
-    assert (delta.postings["bread"].entries, delta.postings["bread"].counts) == ([0, 2], [1, 1])
-    assert delta.lengths.tolist() == [3, 0, 1]
+    assert (delta.postings["milk"].entries, delta.postings["milk"].weights) == ([0], [2 / 2])
+    assert (delta.postings["bread"].entries, delta.postings["bread"].weights) == ([0, 2], [1 / 2, 1 / 2])
 
 
 def test_it_grows_beyond_its_first_room() -> None:
@@ -60,7 +62,7 @@ def test_it_grows_beyond_its_first_room() -> None:
     assert delta.alive.all() and not delta.heirs.any()
     np.testing.assert_array_equal(delta.own_vectors, delta.vectors)
     assert delta.own_entries.tolist() == list(range(200))
-    assert delta.lengths.tolist() == [1] * 200
+    assert delta.postings["t199"].entries == [199]
 
 
 def test_a_superseded_entry_passes_nothing() -> None:

@@ -127,9 +127,7 @@ some_documents = st.lists(st.tuples(some_field, some_field).map(list), min_size=
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_documents, st.lists(words, max_size=4))
-def test_documents_outside_are_scored_as_inside(
-    tmp_path: Path, documents: list[FieldTerms], terms: list[str]
-) -> None:
+def test_documents_outside_are_scored_as_inside(tmp_path: Path, documents: list[FieldTerms], terms: list[str]) -> None:
     build_word_index(documents, WEIGHTS, tmp_path / "words")
     index = WordIndex(tmp_path / "words")
 

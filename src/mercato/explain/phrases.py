@@ -19,7 +19,7 @@ class Phrases:
     Attributes:
         texts: by key; names in braces are filled in.
         months: short names, January first.
-        deeds: what a shopper did with a product, by event type.
+        deeds: what a shopper did with a product, by event type; ``{what}`` is a pronoun, or nothing.
         fields: fields of a product as they are spoken of.
     """
 
@@ -36,9 +36,9 @@ class Phrases:
         """Whether there is such a phrase."""
         return key in self.texts
 
-    def deed(self, event_type: int) -> str:
+    def deed(self, event_type: int, what: str = "") -> str:
         """Name what was done with a product."""
-        return self.deeds.get(event_type, self.texts["deed"])
+        return " ".join(self.deeds.get(event_type, self.texts["deed"]).format(what=what).split())
 
     def field(self, name: str) -> str:
         """Name a field; an attribute by its key."""
@@ -69,21 +69,23 @@ ENGLISH = Phrases(
         "semicolon": "; ",
         "date": "{day} {month}",
         "date with year": "{day} {month} {year}",
-        "deed": "had",
+        "deed": "chose {what}",
+        "it": "it",
         # What matched.
         "matches": "matches {places}",
         "place": "{words} in {field}",
         "word": "'{word}'",
         "close": "close in meaning to '{query}'",
-        # Sources of recommendations: {title} is the witness, {deed} and {date} its event.
-        "repeat": "you {deed} it on {date}",
+        # Sources: {title} is the witness, {deed} and {date} its event; then a seed, then no witness at all.
+        "repeat": "you {deed_it} on {date}",
         "cooccurrence": "often bought with {title}, which you {deed} on {date}",
         "cooccurrence seed": "often bought with {title}",
         "similar": "like {title}, which you {deed} on {date}",
         "similar seed": "like {title}",
-        "popular": "popular in the shop",
-        "words": "holds a word of the query",
-        "dense": "close in meaning",
+        "popular alone": "popular in the shop",
+        "similar alone": "among the nearest in meaning",
+        "words alone": "holds a word of the query",
+        "dense alone": "close in meaning",
         "source": "found by {source}",
         "popular after": "next by popularity",
         "words after": "next by the words of the query",
@@ -110,9 +112,9 @@ ENGLISH = Phrases(
     },
     months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     deeds={
-        EVENT_TYPE_CODES["detail-page-view"]: "looked at",
-        EVENT_TYPE_CODES["add-to-cart"]: "put into the cart",
-        EVENT_TYPE_CODES["purchase-complete"]: "bought",
+        EVENT_TYPE_CODES["detail-page-view"]: "looked at {what}",
+        EVENT_TYPE_CODES["add-to-cart"]: "put {what} into the cart",
+        EVENT_TYPE_CODES["purchase-complete"]: "bought {what}",
     },
     fields={
         "id": "the id",

@@ -145,18 +145,22 @@ def _name_moves(phrases: Phrases, moves: Sequence[Move], spoken: set[str], suffi
 
 
 def _name_source(phrases: Phrases, because: Because) -> str:
-    key = f"{because.source} after" if because.follows else because.source
+    key = f"{because.source} after" if because.follows else f"{because.source} alone"
     return phrases.say(key) if phrases.knows(key) else phrases.say("source", source=because.source)
 
 
 def _name_witness(phrases: Phrases, because: Because, context: Context) -> str:
-    if not because.product_id:
+    is_seed = because.event_type == NO_EVENT
+    key = f"{because.source} seed" if is_seed else because.source
+    if not because.product_id or not phrases.knows(key):
         return _name_source(phrases, because)
     title = shorten_title(because.title or because.product_id)
-    if because.event_type == NO_EVENT:
-        key = f"{because.source} seed"
-        return phrases.say(key, title=title) if phrases.knows(key) else phrases.say("source", source=because.source)
-    if not phrases.knows(because.source):
-        return phrases.say("source", source=because.source)
-    date = phrases.date(because.time, now=context.time, utc_offset_s=context.utc_offset_s)
-    return phrases.say(because.source, title=title, deed=phrases.deed(because.event_type), date=date)
+    if is_seed:
+        return phrases.say(key, title=title)
+    return phrases.say(
+        key,
+        title=title,
+        deed=phrases.deed(because.event_type),
+        deed_it=phrases.deed(because.event_type, phrases.texts["it"]),
+        date=phrases.date(because.time, now=context.time, utc_offset_s=context.utc_offset_s),
+    )

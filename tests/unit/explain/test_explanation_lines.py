@@ -1,0 +1,142 @@
+"""The readable line: phrases in their order, each said once, and none that does not hold."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.explain.matches import FieldMatch
+from mercato.explain.phrases import ENGLISH, TITLE_CHARS, shorten_title
+from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
+from mercato.ranker.inputs import Context
+
+MARCH_3 = datetime(2026, 3, 3, 12, tzinfo=timezone.utc).timestamp()
+JULY = Context(time=datetime(2026, 7, 1, tzinfo=timezone.utc).timestamp())
+PURCHASE, VIEW, CART = (EVENT_TYPE_CODES[name] for name in ("purchase-complete", "detail-page-view", "add-to-cart"))
+
+
+def search_line(
+    *matches: FieldMatch,
+    rules: tuple[str, ...] = (),
+    dense_rank: int = 0,
+    moves: tuple[Move, ...] = (),
+    because: Because | None = None,
+    query: str = "frozen pizza",
+) -> str:
+    stages = {"dense": {"rank": dense_rank, "score": 0.5}} if dense_rank else {}
+    return write_search_line(ENGLISH, query, rules, matches, stages, moves, because)
+
+
+def recommendation_line(because: Because | None, *moves: Move, context: Context = JULY) -> str:
+    return write_recommendation_line(ENGLISH, (), because, moves, context)
+
+
+def match(field: str, *words: str) -> FieldMatch:
+    return FieldMatch(field=field, words=words)
+
+
+def test_words_then_what_moved_it() -> None:
+    line = search_line(
+        match("title", "frozen", "pizza"),
+        moves=(
+            Move(group="words", effect=2.0, side="more"),
+            Move(group="popularity", effect=1.0, side="more"),
+            Move(group="price", effect=0.5, side="less"),
+            Move(group="brand", effect=0.4, side="more"),
+        ),
+    )
+    assert line == "matches 'frozen', 'pizza' in the title; bought often; cheaper than the others"
+
+
+def test_each_word_is_named_once_in_the_first_field_that_holds_it() -> None:
+    line = search_line(
+        match("title", "frozen"), match("categories", "frozen", "pizza"), match("attributes.pack_size", "12")
+    )
+    assert line == "matches 'frozen' in the title, 'pizza' in the categories, '12' in pack size"
+
+
+def test_what_speaks_against_a_product_is_no_reason_for_it() -> None:
+    line = search_line(
+        match("title", "frozen"),
+        moves=(
+            Move(group="price", effect=-3.0, side="more"),
+            Move(group="popularity", effect=0.05, side="more"),  # too little to say
+            Move(group="popularity", effect=1.0, side="less"),  # raised for being rare: there is no phrase
+        ),
+    )
+    assert line == "matches 'frozen' in the title"
+
+
+@pytest.mark.parametrize(("rank", "says"), [(1, True), (10, True), (11, False)])
+def test_near_products_are_close_in_meaning_besides_their_words(rank: int, says: bool) -> None:
+    assert ("close in meaning" in search_line(match("title", "frozen"), dense_rank=rank)) is says
+    assert search_line(dense_rank=rank) == "close in meaning to 'frozen pizza'", "without words it is the reason"
+
+
+def test_without_any_other_reason_the_source_is_named() -> None:
+    assert search_line(because=Because(source="words", follows=True)) == "next by the words of the query"
+    assert search_line(because=Because(source="sequence")) == "found by sequence"
+    assert search_line() == ""
+
+
+def test_rules_of_the_shop_come_first() -> None:
+    assert search_line(match("title", "frozen"), rules=("pinned",)).startswith("pinned by a rule; matches")
+
+
+@pytest.mark.parametrize(
+    ("because", "says"),
+    [
+        (Because(source="repeat", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3),
+         "you bought it on 3 Mar"),
+        (Because(source="repeat", product_id="p", title="Milk", event_type=CART, time=MARCH_3),
+         "you put it into the cart on 3 Mar"),
+        (Because(source="cooccurrence", product_id="p", title="Milk", event_type=CART, time=MARCH_3),
+         "often bought with Milk, which you put into the cart on 3 Mar"),
+        (Because(source="cooccurrence", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3),
+         "often bought with Milk, which you bought on 3 Mar"),
+        (Because(source="cooccurrence", product_id="p", title="Milk"), "often bought with Milk"),
+        (Because(source="similar", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
+         "like Milk, which you looked at on 3 Mar"),
+        (Because(source="similar", product_id="p", title="Milk"), "like Milk"),
+        (Because(source="similar", product_id="p"), "like p"),
+        (Because(source="similar"), "among the nearest in meaning"),
+        (Because(source="cooccurrence"), "found by cooccurrence"),
+        (Because(source="popular"), "popular in the shop"),
+        (Because(source="popular", follows=True), "next by popularity"),
+        (Because(source="sequence", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
+         "found by sequence"),
+        (Because(source="sequence", product_id="p", title="Milk"), "found by sequence"),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_a_recommendation_names_its_source_and_who_speaks_for_it(because: Because | None, says: str) -> None:
+    assert recommendation_line(because) == says
+
+
+def test_dates_are_the_shoppers_and_name_another_year() -> None:
+    late = datetime(2025, 12, 31, 23, 30, tzinfo=timezone.utc).timestamp()
+    bought = Because(source="repeat", product_id="p", event_type=PURCHASE, time=late)
+    assert recommendation_line(bought) == "you bought it on 31 Dec 2025"
+    east = Context(time=JULY.time, utc_offset_s=3600.0)
+    assert recommendation_line(bought, context=east) == "you bought it on 1 Jan"
+
+
+def test_a_named_source_is_not_said_twice() -> None:
+    popular = Move(group="popularity", effect=1.0, side="more")
+    cheap = Move(group="price", effect=0.5, side="less")
+    assert (
+        recommendation_line(Because(source="popular"), popular, cheap) == "popular in the shop; cheaper than the others"
+    )
+    similar = Move(group="similarity", effect=1.0, side="more")
+    assert recommendation_line(None, similar) == "close to what you chose before"
+
+
+def test_long_titles_end_at_a_word() -> None:
+    words = "word " * 20
+    short = shorten_title(words.strip())
+    assert short.endswith("word…")
+    assert len(short) <= TITLE_CHARS + 1
+    assert shorten_title("x" * 100) == "x" * TITLE_CHARS + "…"
+    assert shorten_title("Milk") == "Milk"

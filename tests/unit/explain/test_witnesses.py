@@ -1,0 +1,175 @@
+"""Who speaks for a candidate: taking the named event or seed away takes its part from the score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mercato.catalog.live import LiveCatalog
+from mercato.events.event import Event
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.explain.trace import NO_EVENT, StageTrace
+from mercato.explain.witness import find_cooccurrence_witnesses, find_repeat_witnesses, find_similarity_witnesses
+from mercato.retrieval.case import prepare_case
+from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.retriever import Retriever
+from tests import stores
+
+MakeRetriever = Callable[[list[Event]], Retriever]
+HOME, PAGE, CART = Placement.HOME_PAGE, Placement.PRODUCT_PAGE, Placement.CART
+PURCHASE, VIEW = EVENT_TYPE_CODES["purchase-complete"], EVENT_TYPE_CODES["detail-page-view"]
+FIND = {
+    "repeat": find_repeat_witnesses,
+    "cooccurrence": find_cooccurrence_witnesses,
+    "similar": find_similarity_witnesses,
+}
+
+
+def trace_of(retriever: Retriever, request: RetrievalRequest) -> StageTrace:
+    [answer] = retriever.retrieve([request], None)
+    assert isinstance(answer, Retrieved)
+    assert answer.stages is not None
+    return answer.stages
+
+
+def home(placement: Placement = HOME, **fields: Any) -> RetrievalRequest:
+    return stores.request(placement, **{"user_id": "me", "explain": True, "depth": 40, **fields})
+
+
+def score(retriever: Retriever, request: RetrievalRequest, source: str, product_id: str) -> float:
+    trace = trace_of(retriever, request)
+    if source not in trace.sources:
+        return 0.0
+    place = trace.place_of[retriever.catalog.row_of(product_id)]
+    return float(trace.scores[trace.sources.index(source), place])
+
+
+def witness(retriever: Retriever, source: str, product_id: str, **fields: Any) -> tuple[str, float, int]:
+    """Name the witness of one product: id, days ago, event type."""
+    request = home(**fields)
+    [history] = retriever._read_state([request], [])
+    case = prepare_case(retriever.catalog, request, history, None)
+    rows = np.array([retriever.catalog.row_of(product_id)], np.int32)
+    found = FIND[source](retriever.catalog, case, rows)
+    if found.rows[0] < 0:
+        return ("", 0.0, NO_EVENT)
+    days = (stores.NOW - found.time[0]) / stores.DAY if found.type[0] != NO_EVENT else 0.0
+    return retriever.catalog.id_of(int(found.rows[0])), days, int(found.type[0])
+
+
+def bought(product_id: str, days_ago: float) -> Event:
+    return stores.purchase("me", product_id, days_ago)
+
+
+def viewed(product_id: str, days_ago: float) -> Event:
+    return stores.event("detail-page-view", product_id, days_ago, user_id="me")
+
+
+# -- Repeats: the user's own event with the product
+
+
+def test_the_newest_purchase_speaks_for_a_repeat(retriever_with: MakeRetriever) -> None:
+    retriever = retriever_with([bought("p20", 30), bought("p20", 5), bought("p08", 2)])
+    assert witness(retriever, "repeat", "p20") == ("p20", 5.0, PURCHASE)
+
+
+def test_an_old_purchase_speaks_before_a_fresh_view_and_not_before_a_fresher_one(retriever_with: MakeRetriever) -> None:
+    # A view counts 0.3, a purchase halves in 60 days: 0.5 ** (60 / 60) > 0.3 > 0.5 ** (120 / 60).
+    assert witness(retriever_with([bought("p20", 60), viewed("p20", 0)]), "repeat", "p20") == ("p20", 60.0, PURCHASE)
+    assert witness(retriever_with([bought("p20", 120), viewed("p20", 0)]), "repeat", "p20") == ("p20", 0.0, VIEW)
+
+
+def test_without_the_named_purchase_the_repeat_score_falls_by_its_part(retriever_with: MakeRetriever) -> None:
+    kept = [bought("p20", 60)]
+    whole = score(retriever_with([*kept, bought("p20", 30)]), home(), "repeat", "p20")
+    assert whole == pytest.approx(0.5 ** (30 / 60) + 0.5 ** (60 / 60))
+    assert score(retriever_with(kept), home(), "repeat", "p20") == pytest.approx(0.5 ** (60 / 60))
+
+
+# -- Bought together: the product of the history, or the seed
+
+
+def test_what_was_bought_with_it_speaks_for_a_cooccurrence(retriever_with: MakeRetriever) -> None:
+    events = [bought("p20", 1), bought("p04", 7), bought("p04", 3), viewed("p08", 0)]
+    assert witness(retriever_with(events), "cooccurrence", "p12") == ("p04", 3.0, PURCHASE)
+
+
+def test_without_the_named_product_nothing_is_bought_together(retriever_with: MakeRetriever) -> None:
+    others = [bought("p20", 1), viewed("p08", 0)]
+    assert score(retriever_with([*others, bought("p04", 3)]), home(), "cooccurrence", "p12") > 0
+    assert score(retriever_with(others), home(), "cooccurrence", "p12") == 0
+
+
+def test_a_seed_speaks_without_an_event(retriever_with: MakeRetriever) -> None:
+    retriever = retriever_with([bought("p04", 3)])
+    found = witness(retriever, "cooccurrence", "p12", placement=CART, seed_ids=("p20", "p04"))
+    assert found == ("p04", 0.0, NO_EVENT)
+
+
+def test_what_was_never_bought_together_has_no_witness(retriever_with: MakeRetriever) -> None:
+    assert witness(retriever_with([bought("p04", 3)]), "cooccurrence", "p33") == ("", 0.0, NO_EVENT)
+    assert witness(retriever_with([]), "cooccurrence", "p12") == ("", 0.0, NO_EVENT)
+
+
+# -- Similar: the product of the history, or the seed, nearest after weighing
+
+
+def test_the_nearest_product_of_the_history_speaks_for_a_similar_one(retriever_with: MakeRetriever) -> None:
+    retriever = retriever_with([bought("p00", 4), bought("p16", 4)])  # milk and tomato soup
+    assert witness(retriever, "similar", "p01") == ("p00", 4.0, PURCHASE)
+    assert witness(retriever, "similar", "p17") == ("p16", 4.0, PURCHASE)
+
+
+def test_without_the_named_product_a_similar_one_is_less_similar(retriever_with: MakeRetriever) -> None:
+    both, other = [bought("p00", 4), bought("p16", 4)], [bought("p16", 4)]
+    assert score(retriever_with(both), home(), "similar", "p01") > score(
+        retriever_with(other), home(), "similar", "p01"
+    )
+
+
+def test_the_event_that_weighs_most_is_named_for_a_similar_product(retriever_with: MakeRetriever) -> None:
+    # Bought 40 days ago: 0.5 ** (40 / 30) = 0.40; seen 10 days ago: 0.3 * 0.5 ** (10 / 30) = 0.24.
+    assert witness(retriever_with([viewed("p00", 10), bought("p00", 40)]), "similar", "p01")[1:] == (40.0, PURCHASE)
+    assert witness(retriever_with([viewed("p00", 10), bought("p00", 90)]), "similar", "p01")[1:] == (10.0, VIEW)
+
+
+def test_the_nearest_seed_speaks_for_a_similar_product(retriever_with: MakeRetriever) -> None:
+    found = witness(retriever_with([]), "similar", "p01", placement=PAGE, seed_ids=("p16", "p00"))
+    assert found == ("p00", 0.0, NO_EVENT)
+
+
+# -- What a trace keeps
+
+
+def test_a_trace_names_the_source_that_gave_most(retriever_with: MakeRetriever) -> None:
+    retriever = retriever_with([bought("p20", 5), bought("p04", 3)])
+    trace = trace_of(retriever, home())
+    largest = {
+        product_id: trace.largest_source(trace.place_of[retriever.catalog.row_of(product_id)])
+        for product_id in ("p20", "p04", "p12", "p30")
+    }
+    assert largest == {"p20": "repeat", "p04": "repeat", "p12": "cooccurrence", "p30": "popular"}
+    np.testing.assert_allclose(trace.shares.sum(axis=0), trace.fused, rtol=1e-6)
+
+
+def test_a_trace_names_no_witness_of_sources_that_gave_less(retriever_with: MakeRetriever) -> None:
+    retriever = retriever_with([bought("p20", 5), bought("p04", 3)])
+    trace = trace_of(retriever, home())
+    named = trace.witnesses["cooccurrence"].rows >= 0
+    assert [retriever.catalog.id_of(row) for row in trace.rows[named].tolist()] == ["p12"]
+
+
+def test_a_changed_product_still_speaks(retriever_with: MakeRetriever) -> None:
+    """The history's product was given a new price since: its row is another, what was learned is the same."""
+    retriever = retriever_with([bought("p04", 3)])
+    catalog: LiveCatalog = retriever.catalog
+    assert retriever._state is not None
+    old = catalog.product("p04")
+    assert old is not None
+    retriever._state.append_product_changes([stores.upsert(old.merged({"price": 99.0}))])
+    catalog.refresh()
+    assert catalog.row_of("p04") >= catalog.base
+    assert witness(retriever, "cooccurrence", "p12") == ("p04", 3.0, PURCHASE)

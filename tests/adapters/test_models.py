@@ -22,10 +22,10 @@ from mercato.settings import SETTINGS_VARIABLE
 from tests import stores
 from tests.adapters import fake_pb_utils as pb
 from tests.adapters.fake_pb_utils import InferenceResponse, make_request, number, text
-from tests.adapters.tiny_models import write_encoder, write_ranker
+from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
-MODELS = ("encoder", "ranker", "retriever", "search", "recommend", "events", "catalog")
+MODELS = ("encoder", "ranker", "reranker", "retriever", "search", "recommend", "events", "catalog")
 DIMENSION = stores.DIMENSION
 CONTEXT = text(orjson.dumps({"time": stores.NOW}))
 Arrays = dict[str, npt.NDArray[Any]]
@@ -57,7 +57,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     encoder = write_encoder(folder / "encoder", DIMENSION, [product.text() for product in products] + ["rye bread"])
     stores.build(folder / "catalog", products, encoder=OnnxEncoder(encoder))  # type: ignore[arg-type]
     ranker = write_ranker(folder / "ranker", DIMENSION)
-    return {"catalog": str(folder / "catalog"), "encoder": str(encoder), "ranker": str(ranker)}
+    reranker = write_reranker(folder / "reranker", {"organic": 1.0, "vanilla": 2.0}, weight=0.25)
+    served = {"encoder": encoder, "ranker": ranker, "reranker": reranker, "catalog": folder / "catalog"}
+    return {name: str(path) for name, path in served.items()}
 
 
 @pytest.fixture
@@ -115,6 +117,8 @@ def good_inputs(name: str, shop: Mapping[str, Any]) -> Arrays:
         shapes = {"query": (1, DIMENSION), "history": (1, DIMENSION)}
         shapes |= {"candidates": (1, 3, DIMENSION), "features": (1, 3, features)}  # type: ignore[dict-item]
         return {key: np.ones(shape, np.float32) for key, shape in shapes.items()}
+    if name == "reranker":
+        return {key: np.array([[2, 3, 3]]) for key in ("input_ids", "attention_mask", "token_type_ids")}
     canary = CANARIES[name]
     assert canary is not None
     return dict(canary)
@@ -166,8 +170,10 @@ def test_search_answers_a_batch_with_one_bad_request(server: Mapping[str, Any]) 
     for place in (1, 3):
         assert responses[place].error().code() == "INVALID_ARG"
         assert responses[place].error().message().startswith("FILTER: ")
-    # Behind calls: three texts are encoded, three requests retrieved, two ranked, each in one call.
-    assert pb.CALLS in ([], [("encoder", 3), ("retriever", 3), ("ranker", 2)])
+    # Behind calls: three texts are encoded, three requests retrieved, two ranked, each in one call, and the best 24
+    # products of these two read again: those that both words find and all that have "milk".
+    assert [name for name, _ in pb.CALLS] in ([], ["encoder", "retriever", "ranker", "reranker"])
+    assert pb.CALLS[:3] in ([], [("encoder", 3), ("retriever", 3), ("ranker", 2)])
 
 
 def test_recommendations_of_a_batch_are_one_call_of_each_stage(server: Mapping[str, Any]) -> None:
@@ -250,7 +256,7 @@ def test_dead_encoder_and_ranker_are_left_out_behind_calls(
         pb.MODELS[name] = load(name, "cpu-bls", monkeypatch)
     [response] = ask(pb.MODELS, "search", {"QUERY": text("green tea"), "CONTEXT": CONTEXT})
     assert set(ids(response)) == {"p24", "p25", "p26", "p27"}
-    assert read_text(response, "DETAILS")["degraded"] == ["encoder", "ranker"]
+    assert read_text(response, "DETAILS")["degraded"] == ["encoder", "ranker", "reranker"]
     del pb.MODELS["retriever"]
     [response] = ask(pb.MODELS, "search", {"QUERY": text("green tea"), "CONTEXT": CONTEXT})
     pb.MODELS.clear()
@@ -276,6 +282,8 @@ def test_writers_refuse_to_start_without_state(
     [
         ("search", {"catalog": "missing"}, "missing"),
         ("ranker", {"ranker": None}, "ranker: none is served"),
+        ("reranker", {"reranker": None}, "reranker: none is served.*--reranker DIR"),
+        ("search", {"reranker": "missing"}, "python -m export reranker"),
         ("encoder", {"encoder": "missing"}, "python -m export encoder"),
         ("search", {"flavour": "mint"}, "flavour"),
     ],

@@ -1,11 +1,11 @@
-"""Networks small enough to be written down: an encoder and a ranker in the folders that serving reads."""
+"""Networks small enough to be written down: an encoder, a ranker and a reranker in the folders that serving reads."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -100,5 +100,48 @@ def write_ranker(folder: Path, dimension: int) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(folder / "model.onnx"))
     manifest = {"serving": {"feature_names": list(FEATURE_NAMES), "dimension": dimension}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def write_reranker(folder: Path, worth: Mapping[str, float], *, weight: float = 1.0) -> Path:
+    """Write a reranker: the score of a pair is the sum of what the words of its product are worth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *worth])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    table = np.array([0.0, 0.0, 0.0, 0.0, *worth.values()], np.float32)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["worth"]),
+        helper.make_node("Mul", ["attention_mask", "token_type_ids"], ["product"]),
+        helper.make_node("Cast", ["product"], ["mask"], to=FLOAT),
+        helper.make_node("Mul", ["worth", "mask"], ["counted"]),
+        helper.make_node("ReduceSum", ["counted", "tokens"], ["score"], keepdims=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "reranker",
+        [helper.make_tensor_value_info(name, INT64, ["batch", "sequence"]) for name in names],
+        [helper.make_tensor_value_info("score", FLOAT, ["batch", 1])],
+        [numpy_helper.from_array(table, "table"), helper.make_tensor("tokens", INT64, [1], [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    for name in ("model.onnx", "model.int8.onnx"):
+        onnx.save(model, str(folder / name))
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = {
+        "schema_version": 1,
+        "serving": {
+            "tokenizer_sha256": digests["tokenizer.json"],
+            "max_tokens": 32,
+            "query_tokens": 8,
+            "weight": weight,
+        },
+        "files": {name: {"bytes": len(content), "sha256": digests[name]} for name, content in files.items()},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder

@@ -17,13 +17,14 @@ from mercato.pipeline.request import DEFAULT_PAGE_SIZE, RECOMMEND_FIELDS, SEARCH
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
+from mercato.reranker import onnx_reranker
 from mercato.serving.canary import CANARIES
 from mercato.serving.options import MODEL_NEEDS
-from tests.adapters.tiny_models import write_encoder, write_ranker
+from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "model_repository"
-MODELS = ("catalog", "encoder", "events", "ranker", "recommend", "retriever", "search")
+MODELS = ("catalog", "encoder", "events", "ranker", "recommend", "reranker", "retriever", "search")
 PROFILES = ("default", "cpu", "cpu-bls")
 WIDTH = contract.EMBEDDING_WIDTH
 ONNX_TYPES = {"tensor(float)": "FP32", "tensor(int64)": "INT64"}
@@ -121,7 +122,7 @@ def test_configuration_batches_and_sheds_load(model: str, profile: str) -> None:
 def test_engines_run_on_the_gpu_and_everything_else_on_cpu(model: str) -> None:
     config = read_config(model, "default")
     kind = model_config_pb2.ModelInstanceGroup.Kind.Name(config.instance_group[0].kind)
-    if model in ("encoder", "ranker"):
+    if model in ("encoder", "ranker", "reranker"):
         assert (config.platform, kind) == ("tensorrt_plan", "KIND_GPU")
     else:
         assert (config.backend, kind) == ("python", "KIND_CPU")
@@ -178,6 +179,12 @@ def test_retriever_and_ranker_are_as_wide_as_the_features() -> None:
     assert (tuple(name for name, *_ in inputs), outputs[0][0]) == (INPUT_NAMES, OUTPUT_NAME)
 
 
+def test_reranker_reads_pairs() -> None:
+    inputs, outputs = list_config_tensors(read_config("reranker", "default"))
+    assert inputs == [(name, "INT64", (-1,), False) for name in onnx_reranker.INPUT_NAMES]
+    assert outputs == [(onnx_reranker.OUTPUT_NAME, "FP32", (1,), False)]
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "model.int8.onnx"])
 def test_exported_encoder_fits_its_configuration(encoder_folder: Path, file: str) -> None:
     assert list_onnx_tensors(encoder_folder / file) == list_config_tensors(read_config("encoder", "default"))
@@ -197,5 +204,6 @@ def test_exported_ranker_fits_its_configuration() -> None:
 def test_networks_of_the_tests_fit_the_configuration_too(tmp_path: Path) -> None:
     encoder = write_encoder(tmp_path / "encoder", WIDTH, ["milk"])
     ranker = write_ranker(tmp_path / "ranker", WIDTH)
-    for model, folder in (("encoder", encoder), ("ranker", ranker)):
+    reranker = write_reranker(tmp_path / "reranker", {"milk": 1.0})
+    for model, folder in (("encoder", encoder), ("ranker", ranker), ("reranker", reranker)):
         assert list_onnx_tensors(folder / "model.onnx") == list_config_tensors(read_config(model, "default"))

@@ -1,4 +1,4 @@
-"""The ``torch`` profile has the tensors of the others; only the encoder and the ranker differ in it."""
+"""The ``torch`` profile has the tensors of the others; only the networks differ in it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from tritonclient.grpc import model_config_pb2
 
 from mercato.serving.repository import list_models, project_repository, read_config
 
-NETWORKS = ("encoder", "ranker")
+NETWORKS = ("encoder", "ranker", "reranker")
 
 
 def read(model: str, profile: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from mercato.explain.ablation import Window, compute_cosines, compute_effects
 from mercato.explain.groups import GROUPS
 from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
+from mercato.explain.rules import note_rules
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
 from mercato.explain.trace import NO_EVENT, StageTrace
 from mercato.pipeline.stages import RankerStage
@@ -45,7 +46,7 @@ class PageToExplain:
         rows: the products of the page, in order.
         window: what the ranker was given and answered; None where it was not asked or failed.
         later: by name the scores of stages after the ranker, by row, the best first in each stage.
-        rules: by row what a shop's own rules did with a product: keys of phrases.
+        pinned: rows whose places the shop decided.
     """
 
     request: RetrievalRequest
@@ -53,7 +54,7 @@ class PageToExplain:
     rows: Sequence[int]
     window: Window | None = None
     later: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
-    rules: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    pinned: Collection[int] = frozenset()
 
 
 class Explainer:
@@ -107,6 +108,7 @@ class _Page:
         self._values = [] if page.window is None else _read_values(page.window)
         self._sides = [None if column is None else np.sign(column - column.mean()) for column in self._values]
         self._products: dict[int, Product | None] = {}
+        self._rules = note_rules(catalog, page.request, page.pinned, page.rows)
         texts = [text for text in (page.request.text, page.retrieved.corrected_query) if text]
         self._words = QueryWords(texts, catalog.analyzer, catalog.stopwords) if texts else None
 
@@ -121,7 +123,7 @@ class _Page:
         moves = self._list_moves(row)
         witness = self._witness_product(because)
         explanation: dict[str, Any] = {"stages": stages}
-        rules = page.rules.get(row, ())
+        rules = self._rules.get(row, [])
         if page.request.is_search:
             matches = self._words.find(product, TEXT_FIELDS) if self._words is not None and product else []
             text = write_search_line(phrases, page.request.text, rules, matches, stages, moves, because)
@@ -132,6 +134,8 @@ class _Page:
         explanation["features"] = self._write_features(row, moves)
         if because is not None and not page.request.is_search:
             explanation["because"] = _write_because(because)
+        if rules:
+            explanation["rules"] = [rule.as_json() for rule in rules]
         explanation["text"] = text
         return explanation
 

@@ -106,9 +106,9 @@ ENGLISH = Phrases(
         "brand more": "of a brand you often choose",
         # What a shop decided.
         "pinned": "pinned by a rule",
-        "boosted": "raised by a rule",
-        "buried": "lowered by a rule",
-        "reranked": "moved up by the reranker",
+        "boosted": "boosted by {what}",
+        "buried": "lowered by {what}",
+        "sorted": "sorted by {what}",
     },
     months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     deeds={

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import Phrases, shorten_title
+from mercato.explain.rules import RuleNote
 from mercato.explain.trace import NO_EVENT
 from mercato.ranker.inputs import Context
 
@@ -59,7 +60,7 @@ class Move:
 def write_search_line(
     phrases: Phrases,
     query: str,
-    rules: Sequence[str],
+    rules: Sequence[RuleNote],
     matches: Sequence[FieldMatch],
     stages: Mapping[str, Mapping[str, object]],
     moves: Sequence[Move],
@@ -70,13 +71,13 @@ def write_search_line(
     Args:
         phrases: the language.
         query: as it was searched.
-        rules: keys of phrases that a shop's own rules speak by.
+        rules: what was decided about it beside its relevance.
         matches: the words that it holds.
         stages: the stages that saw it, as an explanation has them.
         moves: what moved it, the strongest first.
         because: the source that gave most.
     """
-    parts = [phrases.say(rule) for rule in rules]
+    parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if matches:
         parts.append(phrases.say("matches", places=_list_places(phrases, matches)))
@@ -92,10 +93,10 @@ def write_search_line(
 
 
 def write_recommendation_line(
-    phrases: Phrases, rules: Sequence[str], because: Because | None, moves: Sequence[Move], context: Context
+    phrases: Phrases, rules: Sequence[RuleNote], because: Because | None, moves: Sequence[Move], context: Context
 ) -> str:
     """Write the line of a recommended product; arguments as of `write_search_line`, and when it was asked for."""
-    parts = [phrases.say(rule) for rule in rules]
+    parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if because is not None:
         parts.append(_name_witness(phrases, because, context))

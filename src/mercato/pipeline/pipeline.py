@@ -236,7 +236,12 @@ class Pipeline:
                 window = self._describe_window(page, query, outcome, scores.get(place))
                 later = {"reranker": reranked[place]} if place in reranked else {}
                 asked[place] = PageToExplain(
-                    request=page.retrieval, retrieved=outcome, rows=rows, window=window, later=later
+                    request=page.retrieval,
+                    retrieved=outcome,
+                    rows=rows,
+                    window=window,
+                    later=later,
+                    pinned=ranked[place].pinned,
                 )
         if not asked:
             return {}

@@ -19,6 +19,7 @@ from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import RemoteRetriever, retrieve_batch
 from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
+from mercato.policy.rules import RuleFile, Rules
 from mercato.ranker.feature_names import COLUMN
 from mercato.retrieval.request import Retrieved
 from mercato.retrieval.retriever import Retriever
@@ -267,3 +268,37 @@ def test_a_failing_ranker_leaves_the_other_stages_explained(retriever_with: Make
     found = explanations(answer)
     assert {name for e in found.values() for name in e["stages"]} == {"words", "dense", "fusion"}
     assert all(e["features"] == [] for e in found.values())
+
+
+def test_what_the_shop_decided_comes_first(retriever_with: MakeRetriever) -> None:
+    retriever = retriever_with([])
+    file = RuleFile.model_validate(
+        {
+            "rules": [{"query": "milk", "pins": [{"product": "p30", "position": 2}]}],
+            "boosts": [{"condition": 'brand: ANY("Bolt")', "boost": 0.5}],
+        }
+    )
+    encoder = stores.HashEncoder()
+    pipeline = Pipeline(retriever.catalog, encoder, retriever, PriceRanker(), rules=Rules(file))
+    boost = {"condition": "price < 3", "boost": -1}
+    [answer] = pipeline.answer([search("milk", OPTIONS=options(boosts=[boost]), PAGE_SIZE=40)])
+    assert details(answer)["results"][1]["id"] == "p30"
+    found = explanations(details(answer))
+    assert found["p30"]["rules"] == [{"kind": "pinned"}]
+    assert found["p30"]["text"].startswith("pinned by a rule")
+    assert found["p01"]["rules"] == [
+        {"kind": "buried", "what": "price < 3", "boost": -1.0},
+        {"kind": "boosted", "what": 'brand: ANY("Bolt")', "boost": 0.5},
+    ]
+    assert found["p01"]["text"].startswith('lowered by price < 3; boosted by brand: ANY("Bolt"); matches')
+    assert "rules" not in found["p04"], "Acme's, and it costs 5"
+
+
+def test_a_sorted_answer_says_so_and_was_not_ranked(retriever_with: MakeRetriever) -> None:
+    answer = ask(retriever_with([]), search("pizza", OPTIONS=options(order_by="price desc")), PriceRanker())
+    found = explanations(answer)
+    assert {e["rules"][0]["what"] for e in found.values()} == {"price desc"}
+    assert all(e["text"].startswith("sorted by price desc") for e in found.values())
+    assert all("ranker" not in e["stages"] for e in found.values())
+    ranks = [e["stages"]["fusion"]["rank"] for e in found.values()]
+    assert ranks != sorted(ranks), "the ranks of the fusion are those of relevance"

@@ -9,6 +9,7 @@ import pytest
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import ENGLISH, TITLE_CHARS, shorten_title
+from mercato.explain.rules import RuleNote
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
 from mercato.ranker.inputs import Context
 
@@ -19,7 +20,7 @@ PURCHASE, VIEW, CART = (EVENT_TYPE_CODES[name] for name in ("purchase-complete",
 
 def search_line(
     *matches: FieldMatch,
-    rules: tuple[str, ...] = (),
+    rules: tuple[RuleNote, ...] = (),
     dense_rank: int = 0,
     moves: tuple[Move, ...] = (),
     because: Because | None = None,
@@ -82,7 +83,9 @@ def test_without_any_other_reason_the_source_is_named() -> None:
 
 
 def test_rules_of_the_shop_come_first() -> None:
-    assert search_line(match("title", "frozen"), rules=("pinned",)).startswith("pinned by a rule; matches")
+    pinned, boosted = RuleNote(kind="pinned"), RuleNote(kind="boosted", what="price < 3", boost=0.5)
+    assert search_line(match("title", "frozen"), rules=(pinned,)).startswith("pinned by a rule; matches")
+    assert search_line(match("title", "frozen"), rules=(boosted,)).startswith("boosted by price < 3; matches")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""What was decided about a product beside its relevance: pins, boosts, sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mercato.catalog.live import LiveCatalog
+from mercato.policy.weigh import weigh_rows
+from mercato.retrieval.request import RetrievalRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleNote:
+    """One decision.
+
+    Attributes:
+        kind: ``pinned``, ``boosted``, ``buried`` or ``sorted``; the key of its phrase.
+        what: the condition of a boost, or the order of a sort, as it was given.
+        boost: how strongly a boost moves the product, -1 to 1; 0 for the others.
+    """
+
+    kind: str
+    what: str = ""
+    boost: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the note as JSON values."""
+        moved = {"boost": self.boost} if self.boost else {}
+        return {"kind": self.kind, **({"what": self.what} if self.what else {}), **moved}
+
+
+def note_rules(
+    catalog: LiveCatalog, request: RetrievalRequest, pinned: Collection[int], rows: Sequence[int]
+) -> dict[int, list[RuleNote]]:
+    """Note what was decided about each product of a page.
+
+    Args:
+        catalog: the products.
+        request: what was asked, with what the shop's rules added. One that sorts has no pins and no boosts.
+        pinned: rows whose places the shop decided.
+        rows: the page's products.
+
+    Returns:
+        By row its notes; rows without any are left out. A pinned product has no other note: nothing else moved it.
+    """
+    notes: dict[int, list[RuleNote]] = {row: [RuleNote(kind="pinned")] for row in rows if row in pinned}
+    others = [row for row in rows if row not in pinned]
+    if request.order_by is not None:
+        return notes | {row: [RuleNote(kind="sorted", what=request.order_by.text)] for row in others}
+    for boost in request.boosts:
+        weights = weigh_rows(catalog, [boost], np.array(others, np.int32))
+        kind = "boosted" if boost.boost > 0 else "buried"
+        note = RuleNote(kind=kind, what=boost.condition.text, boost=boost.boost)
+        for row in np.array(others, np.int32)[weights != 0].tolist():
+            notes.setdefault(row, []).append(note)
+    return notes

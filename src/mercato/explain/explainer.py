@@ -11,7 +11,7 @@ import numpy.typing as npt
 import orjson
 
 from mercato.catalog.live import LiveCatalog
-from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
 from mercato.explain.groups import GROUPS
@@ -27,6 +27,8 @@ from mercato.text.timestamps import format_timestamp
 
 Float32 = npt.NDArray[np.float32]
 
+FIELDS = ("title", "brand", "categories", "attributes", "description", "id")
+"""The fields of a product that words are looked for in, the most telling first."""
 FEATURES_SHOWN = 5
 """Groups of features of one explanation: those of the largest effect."""
 SMALLEST_EFFECT = 1e-4
@@ -109,8 +111,19 @@ class _Page:
         self._sides = [None if column is None else np.sign(column - column.mean()) for column in self._values]
         self._products: dict[int, Product | None] = {}
         self._rules = note_rules(catalog, page.request, page.pinned, page.rows)
-        texts = [text for text in (page.request.text, page.retrieved.corrected_query) if text]
-        self._words = QueryWords(texts, catalog.analyzer, catalog.stopwords) if texts else None
+        searched = catalog.snapshot.words.settings.fields
+        self._fields = [name for name in FIELDS if name in searched]
+        self._words = self._read_query(page)
+
+    def _read_query(self, page: PageToExplain) -> QueryWords | None:
+        """Read the query as the word index did, which goes by the correction where there is one."""
+        catalog, texts = self._catalog, [page.request.text]
+        if page.retrieved.corrected_query:
+            texts.append(page.retrieved.corrected_query)
+        if not page.request.is_search:
+            return None
+        groups = [group for text in texts for group in catalog.query_reader.read(text).groups]
+        return QueryWords(texts, catalog.analyzer, catalog.stopwords, groups)
 
     def explain(self) -> list[bytes]:
         return [orjson.dumps(self._explain(row), option=orjson.OPT_SERIALIZE_NUMPY) for row in self._page.rows]
@@ -125,7 +138,7 @@ class _Page:
         explanation: dict[str, Any] = {"stages": stages}
         rules = self._rules.get(row, [])
         if page.request.is_search:
-            matches = self._words.find(product, TEXT_FIELDS) if self._words is not None and product else []
+            matches = self._words.find(product, self._fields) if self._words is not None and product else []
             text = write_search_line(phrases, page.request.text, rules, matches, stages, moves, because)
         else:
             matches = compare_products(product, witness) if product and witness and product.id != witness.id else []
@@ -241,7 +254,10 @@ def _read_values(window: Window) -> list[Float32 | None]:
 
 
 def _write_matches(matches: Sequence[FieldMatch]) -> dict[str, Any]:
-    fields = [{"name": match.field, "words": list(match.words)} for match in matches]
+    fields: list[dict[str, Any]] = []
+    for match in matches:
+        others = {"for": dict(match.stands_for)} if match.stands_for else {}
+        fields.append({"name": match.field, "words": list(match.words), **others})
     return {"words": collect_words(matches), "fields": fields}
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.retrieval.stopwords import drop_stopwords
+from mercato.retrieval.word_query import WordGroup
 from mercato.text.words import WordAnalyzer, list_words
 
 
@@ -16,23 +18,32 @@ class FieldMatch:
 
     Attributes:
         field: name of the field; an attribute as ``attributes.colour``.
-        words: as the query has them, in its order.
+        words: as the query has them, in its order; then the product's own for those that it says otherwise.
+        stands_for: for each of the latter the query's words: ``{"sofa": "couch"}``.
     """
 
     field: str
     words: tuple[str, ...]
+    stands_for: Mapping[str, str] = dataclass_field(default_factory=dict)
 
 
 class QueryWords:
     """The words of a query, ready to be looked for in products."""
 
-    def __init__(self, texts: Sequence[str], analyzer: WordAnalyzer, stopwords: frozenset[str]) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        analyzer: WordAnalyzer,
+        stopwords: frozenset[str],
+        groups: Iterable[WordGroup] = (),
+    ) -> None:
         """Analyse a query.
 
         Args:
-            texts: the query, and other texts that were searched with it (its correction, synonyms).
+            texts: the query, and its correction.
             analyzer: the word index's.
             stopwords: terms that are not looked for.
+            groups: the same as the word index was asked, with other ways to say it (synonyms, compounds).
         """
         self._analyzer = analyzer
         self._names: dict[str, _Name] = {}
@@ -41,30 +52,49 @@ class QueryWords:
             for term, name in _name_terms(text, analyzer):
                 if term in wanted:
                     self._names.setdefault(term, name)
+        self._others = [
+            (self._name_group(group), frozenset(other.terms)) for group in groups for other in group.alternatives
+        ]
 
     def find(self, product: Product, fields: Iterable[str] = TEXT_FIELDS) -> list[FieldMatch]:
         """Find the query's words in a product.
 
         Args:
             product: the product.
-            fields: of `mercato.catalog.terms.WORD_FIELDS`.
+            fields: of `mercato.retrieval.field_weights.WORD_FIELDS`.
 
         Returns:
             The fields that hold a word, in the order given; of attributes each for itself.
         """
         found = []
         for name, text in _list_texts(product, fields):
-            words = self._match(text)
-            if words:
-                found.append(FieldMatch(field=name, words=words))
+            terms = set(self._analyzer.analyze(text))
+            words = self._match(terms)
+            others = self._match_others(text, terms, words)
+            if words or others:
+                every = tuple(dict.fromkeys([*words, *others]))
+                found.append(FieldMatch(field=name, words=every, stands_for=others))
         return found
 
-    def _match(self, text: str) -> tuple[str, ...]:
-        held = set(self._analyzer.analyze(text)) & self._names.keys()
+    def _match(self, terms: set[str]) -> tuple[str, ...]:
+        held = terms & self._names.keys()
         # Of "15.6 inch" that matched as a whole, "15.6" and "inch" say nothing more.
         told = {part for term in held for part in self._names[term].parts}
         words = [name.word for term, name in self._names.items() if term in held - told]
         return tuple(dict.fromkeys(words))
+
+    def _match_others(self, text: str, terms: set[str], words: tuple[str, ...]) -> dict[str, str]:
+        """Find what says a word of the query otherwise: the text's words, and the query's that they stand for."""
+        found: dict[str, str] = {}
+        for meant, other in self._others:
+            if other <= terms and meant not in words:
+                said = [word for word in list_words(text) if other.intersection(self._analyzer.analyze(word))]
+                found.setdefault(" ".join(dict.fromkeys(said)), meant)
+        return found
+
+    def _name_group(self, group: WordGroup) -> str:
+        keys = [chunk.joined or chunk.parts[0] for chunk in group.chunks]
+        return " ".join(self._names[key].word if key in self._names else key for key in keys)
 
 
 @dataclass(frozen=True)

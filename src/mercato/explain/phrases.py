@@ -75,6 +75,7 @@ ENGLISH = Phrases(
         "matches": "matches {places}",
         "place": "{words} in {field}",
         "word": "'{word}'",
+        "other": "'{word}' for '{meant}'",
         "close": "close in meaning to '{query}'",
         # Sources: {title} is the witness, {deed} and {date} its event; then a seed, then no witness at all.
         "repeat": "you {deed_it} on {date}",

@@ -122,7 +122,9 @@ def _list_places(phrases: Phrases, matches: Sequence[FieldMatch]) -> str:
         for word in match.words:
             if word not in told and len(told) < MAX_WORDS:
                 told.add(word)
-                by_field.setdefault(match.field, []).append(phrases.say("word", word=word))
+                meant = match.stands_for.get(word)
+                said = phrases.say("word", word=word) if meant is None else phrases.say("other", word=word, meant=meant)
+                by_field.setdefault(match.field, []).append(said)
     places = (
         phrases.say("place", words=phrases.join(words), field=phrases.field(field)) for field, words in by_field.items()
     )

@@ -51,6 +51,11 @@ def test_words_then_what_moved_it() -> None:
     assert line == "matches 'frozen', 'pizza' in the title; bought often; cheaper than the others"
 
 
+def test_another_word_is_named_with_what_it_stands_for() -> None:
+    sofa = FieldMatch(field="title", words=("red", "sofas"), stands_for={"sofas": "couch"})
+    assert search_line(sofa) == "matches 'red', 'sofas' for 'couch' in the title"
+
+
 def test_each_word_is_named_once_in_the_first_field_that_holds_it() -> None:
     line = search_line(
         match("title", "frozen"), match("categories", "frozen", "pizza"), match("attributes.pack_size", "12")

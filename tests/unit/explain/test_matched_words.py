@@ -6,6 +6,7 @@ import pytest
 
 from mercato.explain.matches import QueryWords, collect_words, compare_products
 from mercato.retrieval.stopwords import list_stopwords
+from mercato.retrieval.word_query import Alternative, WordGroup
 from mercato.text.words import WordAnalyzer
 from tests.stores import product
 
@@ -61,6 +62,23 @@ def test_a_word_is_found_as_the_index_finds_it_and_named_as_it_was_typed(
 def test_words_of_a_correction_are_found_too() -> None:
     words = QueryWords(["forzen piza", "frozen pizza"], ANALYZER, STOPWORDS)
     assert words.find(product("p", "Frozen pizza"))[0].words == ("frozen", "pizza")
+
+
+def test_what_says_it_otherwise_is_named_with_what_it_stands_for() -> None:
+    couch, bag = (
+        WordGroup(chunks=tuple(ANALYZER.split("couch")), alternatives=(Alternative(terms=("sofa",)),)),
+        WordGroup(
+            chunks=tuple(ANALYZER.split("notebookbag")),
+            alternatives=(Alternative(terms=(*ANALYZER.analyze("notebook"), *ANALYZER.analyze("bag"))),),
+        ),
+    )
+    words = QueryWords(["couch notebookbag"], ANALYZER, STOPWORDS, [couch, bag])
+    [title] = words.find(product("p", "Notebook bags for sofas"))
+    assert title.words == ("sofas", "notebook bags")
+    assert title.stands_for == {"sofas": "couch", "notebook bags": "notebookbag"}
+    [same] = words.find(product("p", "Couch, a sofa"))
+    assert (same.words, same.stands_for) == (("couch",), {}), "the word itself is there"
+    assert words.find(product("p", "A notebook")) == [], "half of another spelling is nothing"
 
 
 def test_each_word_is_collected_once() -> None:

@@ -16,6 +16,7 @@ from mercato.evaluation.measures import CUTOFFS
 
 eval_app = typer.Typer(help="Measure the answers of a running server.", no_args_is_help=True)
 
+DEFAULT_CUTOFFS = ",".join(map(str, CUTOFFS))
 _SEARCH_EPILOG = "Example: mercato eval search --judgements ratings.csv --map docid=sku --report var/eval"
 
 CutoffsOption = Annotated[str, typer.Option("--k", help="Depths to measure at, separated by commas.")]
@@ -36,7 +37,7 @@ def search(
     judgements: Annotated[Path, typer.Option(help="Ratings: .parquet, .csv or .jsonl with query, docid, rating.")],
     mapping: MapOption = None,
     server: ServerOption = DEFAULT_SERVER,
-    cutoffs: CutoffsOption = ",".join(map(str, CUTOFFS)),
+    cutoffs: CutoffsOption = DEFAULT_CUTOFFS,
     relevant: RelevantOption = 1,
     recall_relevant: Annotated[
         int | None,
@@ -158,6 +159,8 @@ def tabulate_evaluation(document: dict[str, Any]) -> list[Table]:
     for name in ("metric", "mean", "95 %", *(("gain", "95 %", "p", "better/worse") if gains else ())):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, value in document["metrics"].items():
+        if "_rated" in name:
+            continue  # recall from each single rating: in the JSON and the report
         cells = [name, _show(value), _show_range(document["intervals"].get(name))]
         gain = gains.get(name)
         if gain is not None:

@@ -193,7 +193,8 @@ def find_unknown(client: Client, products: Sequence[str]) -> set[str]:
 
 def _ask_deep(client: Client, question: Ask, depth: int) -> Answer:
     results: dict[str, Found] = {}
-    total, degraded = 0, ()
+    total = 0
+    degraded: tuple[str, ...] = ()
     for offset in range(0, depth, MAX_PAGE_SIZE):
         page = _ask_page(client, question, min(MAX_PAGE_SIZE, depth - offset), offset)
         if isinstance(page, str):

@@ -36,8 +36,8 @@ def read_run(path: Path, kind: str) -> dict[str, Any]:
         raise DataError(f"--against {path}: cannot be read as a report ({exc}); --report DIR writes one") from exc
     if not isinstance(document, dict) or not isinstance(document.get("per_query"), list):
         raise DataError(
-            f"--against {path}: holds no figures by query; give the report.json that --report DIR writes, not what --json"
-            " prints"
+            f"--against {path}: holds no figures by query; give the report.json that --report DIR writes, not what"
+            " --json prints"
         )
     if document.get("kind") != kind or document.get("schema") != SCHEMA:
         raise DataError(
@@ -72,10 +72,9 @@ def compare_runs(evaluation: Evaluation, earlier: Mapping[str, Any], name: str) 
         warnings.append(f"{apart:,} queries are in one of the two runs only; {len(shared):,} were compared")
     settings = earlier.get("settings", {})
     for setting in _MUST_AGREE:
-        if settings.get(setting) != evaluation.settings.get(setting):
-            warnings.append(
-                f"the runs differ in {setting}: {evaluation.settings.get(setting)!r} here, {settings.get(setting)!r} there"
-            )
+        here, there = evaluation.settings.get(setting), settings.get(setting)
+        if here != there:
+            warnings.append(f"the runs differ in {setting}: {here!r} here, {there!r} there")
     if earlier.get("counts", {}).get("ratings") != evaluation.counts.get("ratings"):
         warnings.append("the runs were measured with different ratings: part of the difference may be theirs")
     gain = {

@@ -15,6 +15,8 @@ Values = npt.NDArray[np.float64]
 
 CUTOFFS = (5, 10, 100)
 MAX_CUTOFF = 1_000
+FAMILIES = ("ndcg", "mrr", "map", "recall", "precision", "f1", "success", "judged")
+"""In the order in which metrics are shown."""
 _SHOWN_LEVELS = 5  # more distinct ratings than these get no recall of their own
 
 
@@ -77,7 +79,8 @@ def measure_orders(
     * ``ndcg@k``: gain 2 ** rating - 1, discount 1 / log2(rank + 1), what is not rated gains 0.
     * ``ndcg@k_condensed``: the same after all that is not rated was taken out of the list (Sakai 2007).
     * ``mrr``, ``map``, ``precision@k``, ``f1@k``, ``success@k``: relevant is a rating of at least ``plan.relevant``.
-    * ``recall@k``: of the products rated at least ``plan.recall_relevant``; ``recall@k_ratedR`` of those rated R or more.
+    * ``recall@k``: of the products rated at least ``plan.recall_relevant``; ``recall@k_ratedR`` of those rated
+      R or more.
     * ``judged@k``: share of the first k that have a rating.
 
     Args:
@@ -102,7 +105,12 @@ def measure_orders(
         values[f"f1@{cutoff}"] = _mask(_calculate(measures, measure, qrels, cut)["f1"], highest, plan.relevant)
         judged = _calculate(measures, {"judged": measures.Judged @ cutoff}, qrels, run)["judged"]
         values[f"judged@{cutoff}"] = np.where([len(order) > 0 for order in orders], judged, np.nan)
-    return values
+    return {name: values[name] for name in sorted(values, key=_family)}
+
+
+def _family(name: str) -> int:
+    family = name.partition("@")[0]
+    return FAMILIES.index(family) if family in FAMILIES else len(FAMILIES)
 
 
 def _load_measures() -> Any:

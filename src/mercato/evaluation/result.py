@@ -48,7 +48,7 @@ class Evaluation:
     kind: str
     labels: list[str]
     answers: list[Answer]
-    ratings: list[Mapping[str, int]]
+    ratings: Sequence[Mapping[str, int]]
     values: dict[str, Values]
     stages: dict[str, dict[str, Values]] = field(default_factory=dict)
     depth: int = 0

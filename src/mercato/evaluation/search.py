@@ -26,6 +26,9 @@ from mercato.evaluation.stages import order_by_stage
 if TYPE_CHECKING:
     from mercato_client import Client, ResultPage
 
+EXPLAINED = 200
+"""Products of an answer whose way through the stages is asked for: retrieval joins two lists of 100."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
@@ -36,8 +39,7 @@ class SearchSettings:
         options: OPTIONS that every search is sent with.
         depth: products asked for; the figures named condensed look past what is not rated, so deeper than the cutoffs.
         concurrency: searches at a time.
-        explain: whether to ask for explanations, so that each stage can be measured; a server that does not know the
-            option is asked without.
+        explain: whether to ask for explanations too, so that each stage can be measured.
         time_limit: most searches to time; 0 times none.
     """
 
@@ -76,27 +78,29 @@ def evaluate_search(
         for rated in judgements.ratings.values()
     ]
     depth = max(plan.depth, settings.depth)
-    options, notes = dict(settings.options or {}), []
-    if settings.explain and "explain" not in options:
-        options["explain"] = True
+    options = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
     answers = _ask(client, judgements, settings, options, depth, report)
-    if settings.explain and _refuses_explain(answers):
-        notes.append("the server does not explain its answers (OPTIONS.explain is refused): no figures by stage")
-        options.pop("explain")
-        answers = _ask(client, judgements, settings, options, depth, report)
-    if answers and all(answer.error for answer in answers):
+    if all(answer.error for answer in answers):
         raise InvalidInputError("the server", f"refuses every query; the first: {answers[0].error}")
-    timed = {name: value for name, value in options.items() if name != "explain"}
+    stages: dict[str, list[list[str]]] = {}
+    notes = []
+    if settings.explain or (settings.options or {}).get("explain"):
+        # Explanations cost many times the answer: only as deep as what the stages order.
+        explained = _ask(client, judgements, settings, {**options, "explain": True}, EXPLAINED, report)
+        stages = order_by_stage(explained, answers)
+        if not stages:
+            reason = next((answer.error for answer in explained if answer.error), "it names no ranks of stages")
+            notes.append(f"no figures by stage: the server does not explain its answers ({reason})")
     latency = {}
     if settings.time_limit:
-        latency = time_all(client, _questions(judgements, settings, timed), limit=settings.time_limit, report=report)
+        latency = time_all(client, _questions(judgements, settings, options), limit=settings.time_limit, report=report)
     return Evaluation(
         kind="search",
         labels=judgements.queries,
         answers=answers,
         ratings=ratings,
         values=measure_orders(ratings, [answer.ids for answer in answers], plan),
-        stages={stage: measure_orders(ratings, orders, plan) for stage, orders in order_by_stage(answers).items()},
+        stages={stage: measure_orders(ratings, orders, plan) for stage, orders in stages.items()},
         depth=depth,
         cutoffs=plan.cutoffs,
         catalogue=catalogue,
@@ -205,7 +209,3 @@ def _make_question(text: str, user: str | None, condition: str | None, options: 
         return client.search(text, user_id=user, filter=condition, page_size=page_size, offset=offset, options=options)
 
     return ask
-
-
-def _refuses_explain(answers: Sequence[Answer]) -> bool:
-    return bool(answers) and all("OPTIONS" in answer.error and "explain" in answer.error for answer in answers)

@@ -12,23 +12,24 @@ SHOWN = "shown"
 """What was answered in the end."""
 
 
-def order_by_stage(answers: Sequence[Answer]) -> dict[str, list[list[str]]]:
+def order_by_stage(explained: Sequence[Answer], answers: Sequence[Answer]) -> dict[str, list[list[str]]]:
     """Order each answer's products by their rank in each stage.
 
     A product that a stage did not see is not in its order. Only what was returned is known, so an order is whole where
     the answer was asked for as deep as its candidates reach.
 
     Args:
-        answers: with explanations; without any the result is empty.
+        explained: answers with explanations; without any the result is empty.
+        answers: the same questions' answers, for what was shown in the end.
 
     Returns:
         Stage -> for each answer product ids, best first; ``shown`` is last.
     """
-    named = {name for answer in answers for product in answer.results for name in product.stages}
+    named = {name for answer in explained for product in answer.results for name in product.stages}
     if not named:
         return {}
     chosen = [name for name in STAGES if name in named] + sorted(named - set(STAGES))
-    orders = {name: [_order(answer, name) for answer in answers] for name in chosen}
+    orders = {name: [_order(answer, name) for answer in explained] for name in chosen}
     orders[SHOWN] = [answer.ids for answer in answers]
     return orders
 

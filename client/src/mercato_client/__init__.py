@@ -17,14 +17,34 @@ from mercato_client.errors import (
     UnavailableError,
 )
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Health, JsonObject, Product, Rejection, ResultPage, WriteResult
+from mercato_client.types import (
+    Boost,
+    Explanation,
+    Facet,
+    FacetSpec,
+    FacetValue,
+    Health,
+    Interval,
+    JsonObject,
+    Product,
+    Rejection,
+    ResultPage,
+    Suggestion,
+    WriteResult,
+)
 
 __all__ = [
     "AsyncClient",
+    "Boost",
     "Client",
     "ClientClosedError",
     "DeadlineExceededError",
+    "Explanation",
+    "Facet",
+    "FacetSpec",
+    "FacetValue",
     "Health",
+    "Interval",
     "InvalidArgumentError",
     "JsonObject",
     "MercatoClientError",
@@ -34,6 +54,7 @@ __all__ = [
     "ResultPage",
     "Retries",
     "ServerError",
+    "Suggestion",
     "Timeouts",
     "Tls",
     "UnauthenticatedError",

@@ -15,6 +15,7 @@ from mercato_client._calls import (
     Call,
     call_recommend,
     call_search,
+    call_suggest,
     call_write_catalog,
     call_write_events,
     delete_operations,
@@ -25,7 +26,7 @@ from mercato_client._health import ModelQuestion, Question, Reply, ask_health
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Health, JsonObject, ResultPage, WriteResult
+from mercato_client.types import Boost, FacetSpec, Health, JsonObject, ResultPage, Suggestion, WriteResult
 
 
 class AsyncClient(ClientBase):
@@ -61,6 +62,14 @@ class AsyncClient(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
+        facets: Iterable[str | FacetSpec | JsonObject] | None = None,
+        order_by: str | None = None,
+        boosts: Iterable[Boost | JsonObject] | None = None,
+        diversity: float | None = None,
+        collapse: bool | None = None,
+        explain: bool | None = None,
+        rerank: bool | None = None,
+        spelling: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
@@ -74,11 +83,25 @@ class AsyncClient(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
+                facets=facets,
+                order_by=order_by,
+                boosts=boosts,
+                diversity=diversity,
+                collapse=collapse,
+                explain=explain,
+                rerank=rerank,
+                spelling=spelling,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
             )
         )
+
+    async def suggest(
+        self, prefix: str, *, limit: int | None = None, timeout_s: float | None = None
+    ) -> tuple[Suggestion, ...]:
+        """As ``Client.suggest``."""
+        return await self._run(call_suggest(prefix, limit=limit, timeout_s=self._read_timeout(timeout_s)))
 
     async def recommend(
         self,

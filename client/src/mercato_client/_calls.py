@@ -9,11 +9,18 @@ from typing import Any, Generic, TypeVar
 
 from tritonclient.grpc import InferInput, InferResult
 
-from mercato_client._codec import decode_page, decode_write, encode_inputs, encode_list
-from mercato_client.contract import CATALOG, EVENTS, RECOMMEND, SEARCH, ModelSpec
+from mercato_client._codec import (
+    decode_page,
+    decode_suggestions,
+    decode_write,
+    encode_inputs,
+    encode_list,
+    merge_options,
+)
+from mercato_client.contract import CATALOG, EVENTS, RECOMMEND, SEARCH, SUGGEST, ModelSpec
 from mercato_client.errors import InvalidArgumentError
 from mercato_client.settings import check_timeout
-from mercato_client.types import JsonObject, ResultPage, WriteResult
+from mercato_client.types import Boost, FacetSpec, JsonObject, ResultPage, Suggestion, WriteResult
 
 Answer = TypeVar("Answer")
 
@@ -59,8 +66,27 @@ def call_search(
     context: JsonObject | None,
     options: JsonObject | None,
     timeout_s: float,
+    facets: Iterable[str | FacetSpec | JsonObject] | None = None,
+    order_by: str | None = None,
+    boosts: Iterable[Boost | JsonObject] | None = None,
+    diversity: float | None = None,
+    collapse: bool | None = None,
+    explain: bool | None = None,
+    rerank: bool | None = None,
+    spelling: bool | None = None,
 ) -> Call[ResultPage]:
     """Build a search; the parameters are those of ``Client.search``."""
+    options = merge_options(
+        options,
+        facets=facets,
+        order_by=order_by,
+        boosts=boosts,
+        diversity=diversity,
+        collapse=collapse,
+        explain=explain,
+        rerank=rerank,
+        spelling=spelling,
+    )
     values: dict[str, object] = {"QUERY": query, "USER_ID": user_id, "VISITOR_ID": visitor_id}
     page = {"FILTER": filter, "PAGE_SIZE": page_size, "OFFSET": offset, "CONTEXT": context, "OPTIONS": options}
     return _call_page(SEARCH, values | page, timeout_s)
@@ -95,6 +121,17 @@ def _call_page(model: ModelSpec, values: Mapping[str, object], timeout_s: float)
         model=model.name,
         inputs=inputs,
         decode=partial(decode_page, model, first_rank=first_rank),
+        repeatable=True,
+        timeout_s=check_timeout("timeout_s", timeout_s),
+    )
+
+
+def call_suggest(prefix: str, *, limit: int | None, timeout_s: float) -> Call[tuple[Suggestion, ...]]:
+    """Build a question for completions; the parameters are those of ``Client.suggest``."""
+    return Call(
+        model=SUGGEST.name,
+        inputs=encode_inputs(SUGGEST, {"PREFIX": prefix, "LIMIT": limit}),
+        decode=partial(decode_suggestions, SUGGEST),
         repeatable=True,
         timeout_s=check_timeout("timeout_s", timeout_s),
     )

@@ -15,6 +15,7 @@ from mercato_client._calls import (
     Call,
     call_recommend,
     call_search,
+    call_suggest,
     call_write_catalog,
     call_write_events,
     delete_operations,
@@ -25,7 +26,7 @@ from mercato_client._health import ModelQuestion, Question, Reply, ask_health
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Health, JsonObject, ResultPage, WriteResult
+from mercato_client.types import Boost, FacetSpec, Health, JsonObject, ResultPage, Suggestion, WriteResult
 
 
 class Client(ClientBase):
@@ -64,6 +65,14 @@ class Client(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
+        facets: Iterable[str | FacetSpec | JsonObject] | None = None,
+        order_by: str | None = None,
+        boosts: Iterable[Boost | JsonObject] | None = None,
+        diversity: float | None = None,
+        collapse: bool | None = None,
+        explain: bool | None = None,
+        rerank: bool | None = None,
+        spelling: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
@@ -78,6 +87,14 @@ class Client(ClientBase):
                 ``brand: ANY("Acme") AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")``.
             page_size: products wanted; 20 when not given.
             offset: products to skip, for the next page.
+            facets: fields whose values are counted over the whole result: ``["brand", "price"]``, or `FacetSpec`.
+            order_by: what the whole result is sorted by, for example ``price desc``; by relevance when not given.
+            boosts: conditions that move the products passing them up or down.
+            diversity: from 0 (relevance alone, when not given) to 1 (as unlike each other as can be).
+            collapse: whether near-duplicates are shown as one, the others in its ``variants``.
+            explain: whether each product says why it stands where it stands.
+            rerank: False leaves the reranker out, where one is served.
+            spelling: False takes the query as it is.
             context: facts about the moment (device, time, place) as a JSON object.
             options: settings of the answer as a JSON object.
             timeout_s: seconds allowed; by default ``timeouts.read_s``.
@@ -93,11 +110,34 @@ class Client(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
+                facets=facets,
+                order_by=order_by,
+                boosts=boosts,
+                diversity=diversity,
+                collapse=collapse,
+                explain=explain,
+                rerank=rerank,
+                spelling=spelling,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
             )
         )
+
+    def suggest(
+        self, prefix: str, *, limit: int | None = None, timeout_s: float | None = None
+    ) -> tuple[Suggestion, ...]:
+        """Complete what a shopper has typed so far, from the catalogue and from what others searched for.
+
+        Args:
+            prefix: the text in the search field.
+            limit: most suggestions wanted; 10 when not given.
+            timeout_s: seconds allowed; by default ``timeouts.read_s``.
+
+        Returns:
+            Whole queries, best first; possibly none.
+        """
+        return self._run(call_suggest(prefix, limit=limit, timeout_s=self._read_timeout(timeout_s)))
 
     def recommend(
         self,

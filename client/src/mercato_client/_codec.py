@@ -3,6 +3,7 @@
 import json
 import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
@@ -12,7 +13,20 @@ from tritonclient.grpc import InferInput, InferResult
 from mercato_client._document import REMEDY, Document
 from mercato_client.contract import ModelSpec, TensorSpec
 from mercato_client.errors import InvalidArgumentError, ProtocolError
-from mercato_client.types import Product, Rejection, ResultPage, WriteResult
+from mercato_client.types import (
+    Boost,
+    Explanation,
+    Facet,
+    FacetSpec,
+    FacetValue,
+    Interval,
+    JsonObject,
+    Product,
+    Rejection,
+    ResultPage,
+    Suggestion,
+    WriteResult,
+)
 
 _INT32 = np.iinfo(np.int32)
 
@@ -129,6 +143,8 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         token=details.text("token") or "",
         missing_ids=details.texts("missing_ids"),
         degraded=details.texts("degraded"),
+        facets=tuple(_read_facet(facet) for facet in details.optional_objects("facets")),
+        corrected_query=details.text("corrected_query"),
         timings=details.numbers("timings"),
         details=details.fields,
     )
@@ -148,7 +164,109 @@ def _read_product(document: Document, id_: str, score: float, rank: int) -> Prod
         attributes=document.mapping("attributes"),
         sources=document.texts("sources"),
         reasons=document.texts("reasons"),
+        variants=document.texts("variants"),
+        pinned=document.flag("pinned"),
+        explanation=_read_explanation(document.member("explanation")),
         fields=document.fields,
+    )
+
+
+def _read_explanation(document: Document | None) -> Explanation | None:
+    if document is None:
+        return None
+    return Explanation(
+        text=document.text("text") or "",
+        stages=document.mapping("stages"),
+        matched=document.mapping("matched"),
+        features=tuple(feature.fields for feature in document.optional_objects("features")),
+        fields=document.fields,
+    )
+
+
+def _read_facet(document: Document) -> Facet:
+    return Facet(
+        key=document.text("key") or "",
+        values=tuple(_read_facet_value(value) for value in document.objects("values")),
+        distinct=None if document.fields.get("distinct") is None else document.integer("distinct"),
+        minimum=document.number("minimum"),
+        maximum=document.number("maximum"),
+    )
+
+
+def _read_facet_value(document: Document) -> FacetValue:
+    interval = document.member("interval")
+    return FacetValue(
+        count=document.integer("count"),
+        value=document.text("value"),
+        interval=None
+        if interval is None
+        else Interval(**{bound.name: interval.number(bound.name) for bound in fields(Interval)}),
+        minimum=document.number("minimum"),
+        maximum=document.number("maximum"),
+    )
+
+
+def merge_options(
+    options: JsonObject | None,
+    *,
+    facets: Iterable[str | FacetSpec | JsonObject] | None,
+    boosts: Iterable[Boost | JsonObject] | None,
+    **settings: object,
+) -> JsonObject | None:
+    """Return OPTIONS with the parameters that have a name of their own.
+
+    Args:
+        options: further options; None for none.
+        facets: facets to count.
+        boosts: conditions that move products.
+        settings: other options by name; None where not given.
+
+    Raises:
+        InvalidArgumentError: one is given both ways, or a list is one thing and not several.
+    """
+    named: dict[str, object] = {name: value for name, value in settings.items() if value is not None}
+    for name, items in (("facets", facets), ("boosts", boosts)):
+        if isinstance(items, str | Mapping | FacetSpec | Boost):
+            raise InvalidArgumentError(
+                f"{name}: must be a list, is one {type(items).__name__}; put it into a list", parameter=name
+            )
+        if items is not None:
+            named[name] = [_write_value(item) if is_dataclass(item) else item for item in items]
+    twice = sorted(set(named) & set(options or ()))
+    if twice:
+        raise InvalidArgumentError(
+            f"{twice[0]}: is given twice, as a parameter and in options; give it once", parameter=twice[0]
+        )
+    return {**(options or {}), **named} if named else options
+
+
+def _write_value(value: object) -> object:
+    """A value object as JSON: members that are None or empty are left out."""
+    if not is_dataclass(value):
+        return [_write_value(item) for item in value] if isinstance(value, list | tuple) else value
+    members = {member.name: _write_value(getattr(value, member.name)) for member in fields(value)}
+    return {name: member for name, member in members.items() if member is not None and member != []}
+
+
+def decode_suggestions(model: ModelSpec, answer: InferResult) -> tuple[Suggestion, ...]:
+    """Return the suggestions in an answer.
+
+    Args:
+        model: the model that answered.
+        answer: SUGGESTION BYTES [1, n], SCORE FP32 [1, n], DETAILS BYTES [1, 1].
+
+    Raises:
+        ProtocolError: an output is missing, malformed, or not aligned with the others.
+    """
+    found = [_to_text(model, "SUGGESTION", value) for value in _read_output(model, answer, "SUGGESTION")]
+    scores = _read_output(model, answer, "SCORE")
+    details = Document(f"{model.name}: DETAILS", _read_json(model, answer, "DETAILS"))
+    kinds = details.texts("kinds")
+    if not len(found) == len(scores) == len(kinds):
+        details.fail(f"{len(found)} SUGGESTION, {len(scores)} SCORE and {len(kinds)} kinds do not belong together")
+    return tuple(
+        Suggestion(text=text, score=float(score), kind=kind)
+        for text, score, kind in zip(found, scores, kinds, strict=True)
     )
 
 

@@ -78,6 +78,22 @@ class Document:
         """An object of numbers, empty where absent."""
         return {key: self._check_number(f"{name}.{key}", value) for key, value in self.mapping(name).items()}
 
+    def flag(self, name: str) -> bool:
+        """A truth, False where absent."""
+        value = self.fields.get(name)
+        if value is not None and not isinstance(value, bool):
+            self._fail_member(name, "true or false", value)
+        return bool(value)
+
+    def member(self, name: str) -> "Document | None":
+        """An object, None where absent."""
+        value = self.fields.get(name)
+        return None if value is None else Document(f"{self.place}.{name}", value)
+
+    def optional_objects(self, name: str) -> list["Document"]:
+        """A list of objects, empty where absent."""
+        return [] if self.fields.get(name) is None else self.objects(name)
+
     def objects(self, name: str) -> list["Document"]:
         """A list of objects that must be there."""
         value = self.fields.get(name)

@@ -93,6 +93,18 @@ RECOMMEND = ModelSpec(
     outputs=_PAGE_OUTPUTS,
 )
 
+DEFAULT_SUGGESTIONS = 10
+
+SUGGEST = ModelSpec(
+    name="suggest",
+    inputs=(_text("PREFIX"), _count("LIMIT", DEFAULT_SUGGESTIONS)),
+    outputs=(
+        TensorSpec(name="SUGGESTION", dtype="BYTES", dims=(-1,)),
+        TensorSpec(name="SCORE", dtype="FP32", dims=(-1,)),
+        TensorSpec(name="DETAILS", dtype="BYTES", dims=(1,)),
+    ),
+)
+
 EVENTS = ModelSpec(name="events", inputs=(_text("EVENTS"),), outputs=(_text("RESULT"),))
 
 CATALOG = ModelSpec(name="catalog", inputs=(_text("OPERATIONS"),), outputs=(_text("RESULT"),))
@@ -106,5 +118,5 @@ ENCODER = ModelSpec(
     outputs=(TensorSpec(name="embedding", dtype="FP32", dims=(EMBEDDING_WIDTH,)),),
 )
 
-MODELS = {model.name: model for model in (SEARCH, RECOMMEND, EVENTS, CATALOG, ENCODER)}
+MODELS = {model.name: model for model in (SEARCH, RECOMMEND, SUGGEST, EVENTS, CATALOG, ENCODER)}
 """Every model of the contract by name."""

@@ -1,11 +1,118 @@
 """What the client answers: frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 JsonObject = Mapping[str, Any]
 """A JSON object: text, numbers, booleans, None, lists and objects of these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A range of numbers, to ask facets for and as they answer.
+
+    Attributes:
+        minimum: the lower bound, itself in; None where open.
+        exclusive_minimum: the lower bound, itself not in.
+        maximum: the upper bound, itself in; None where open.
+        exclusive_maximum: the upper bound, itself not in.
+    """
+
+    minimum: float | None = None
+    exclusive_minimum: float | None = None
+    maximum: float | None = None
+    exclusive_maximum: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FacetSpec:
+    """A facet to ask for.
+
+    Attributes:
+        key: a field, named as in filters.
+        limit: most values wanted; 20 when not given.
+        intervals: of a number field; none lets the server make them.
+        excluded_filter_keys: fields whose conditions in ``filter`` do not count for this facet, so that a shopper who
+            chose a value still sees how many the others have.
+        order_by: ``count`` (when not given) or ``value``.
+    """
+
+    key: str
+    limit: int | None = None
+    intervals: Sequence[Interval] = ()
+    excluded_filter_keys: Sequence[str] = ()
+    order_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boost:
+    """A condition that moves the products passing it.
+
+    Attributes:
+        condition: in the grammar of filters.
+        boost: from -1 (down) to 1 (up).
+    """
+
+    condition: str
+    boost: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FacetValue:
+    """A value of a facet, or an interval of its numbers.
+
+    Attributes:
+        count: how many products of the whole result have it.
+        value: the text; None for an interval.
+        interval: None for a text.
+        minimum: the lowest number in the interval; None where there is none.
+        maximum: the highest.
+    """
+
+    count: int
+    value: str | None = None
+    interval: Interval | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facet:
+    """How many products of the whole result have which value of a field.
+
+    Attributes:
+        key: the field, as it was asked for.
+        values: in the order asked for; intervals ascend.
+        distinct: how many values there are, those beyond the limit too; None for numbers.
+        minimum: the lowest number of the result; None for texts.
+        maximum: the highest.
+    """
+
+    key: str
+    values: tuple[FacetValue, ...]
+    distinct: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why a product stands where it stands.
+
+    Attributes:
+        text: one line for a person.
+        stages: by stage its ``rank`` (from 1) and ``score``; a stage that did not see the product is absent.
+        matched: ``words`` and ``fields`` of the product that the query found.
+        features: what moved it most, each with ``name``, ``value`` and ``effect``.
+        fields: everything that the server sent, the above included.
+    """
+
+    text: str = ""
+    stages: JsonObject = field(default_factory=dict)
+    matched: JsonObject = field(default_factory=dict)
+    features: tuple[JsonObject, ...] = ()
+    fields: JsonObject = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +132,9 @@ class Product:
         attributes: the shop's own fields.
         sources: the ways by which retrieval found it.
         reasons: why it is here, in words for a person.
+        variants: ids of its near-duplicates, which are not shown, where collapsing was asked for.
+        pinned: whether the shop's rules put it here.
+        explanation: why it stands here; None unless asked for.
         fields: everything that the server sent about the product, the above included.
     """
 
@@ -40,6 +150,9 @@ class Product:
     attributes: JsonObject = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    pinned: bool = False
+    explanation: Explanation | None = None
     fields: JsonObject = field(default_factory=dict, repr=False)
 
 
@@ -53,6 +166,8 @@ class ResultPage:
         token: names this answer; give it back in the context of later events, so that they can be traced to it.
         missing_ids: seed products that the catalogue does not hold.
         degraded: stages that were left out because they were late or broken; empty when all is well.
+        facets: those asked for, in the order asked for.
+        corrected_query: what the shopper seems to have meant; None where the query is fine.
         timings: microseconds by stage, as measured by the server (``encode_us``, ``total_us``, ...).
         details: the whole of the server's DETAILS, for what this version of the client does not know.
     """
@@ -62,8 +177,25 @@ class ResultPage:
     token: str = ""
     missing_ids: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    facets: tuple[Facet, ...] = ()
+    corrected_query: str | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     details: JsonObject = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A completion of what a shopper has typed.
+
+    Attributes:
+        text: the whole query to search for.
+        score: what suggestions are ordered by, higher is better.
+        kind: where it comes from: ``query`` (what others searched for), ``category``, ``brand`` or ``product``.
+    """
+
+    text: str
+    score: float
+    kind: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from mercato.cli.output import Output
+from mercato.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mercato_client import Client, ResultPage
+    from mercato_client import Client, Facet, Interval, ResultPage
 
 ServerOption = Annotated[str, typer.Option(help="gRPC address of the server.")]
 FilterOption = Annotated[
@@ -25,7 +26,10 @@ OffsetOption = Annotated[int, typer.Option(help="Position of the first product."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 DEFAULT_SERVER = "127.0.0.1:8001"
-SEARCH_EPILOG = "Example: mercato search \"usb c charger\" --filter 'price: IN(*, 20)'"
+SEARCH_EPILOG = (
+    "Example: mercato search \"usb c charger\" --filter 'price: IN(*, 20)' --facet brand --order-by 'price desc'"
+)
+SUGGEST_EPILOG = 'Example: mercato suggest "frozen p"'
 RECOMMEND_EPILOG = "Example: mercato recommend --user 1234"
 SIMILAR_EPILOG = "Example: mercato similar 1024993"
 
@@ -37,17 +41,97 @@ def search(
     visitor: VisitorOption = None,
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
+    facet: Annotated[
+        list[str] | None, typer.Option(help="Field whose values are counted, repeatable: brand, price, size.")
+    ] = None,
+    order_by: Annotated[
+        str | None, typer.Option("--order-by", help='What to sort by in place of relevance: "price desc".')
+    ] = None,
+    boost: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition and how far it moves a product, -1 to 1, repeatable: 'price < 5 => 0.5'."),
+    ] = None,
+    diversity: Annotated[
+        float | None, typer.Option(help="From 0, relevance alone, to 1, as unlike each other as can be.")
+    ] = None,
+    collapse: Annotated[bool, typer.Option("--collapse", help="Show near-duplicates as one.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")] = False,
+    rerank: Annotated[
+        bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
+    ] = True,
+    spelling: Annotated[bool, typer.Option("--spelling/--no-spelling", help="Correct the query's spelling.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
     """Search the catalogue of a running server."""
+    output = Output(as_json=as_json)
+    with output.handle_errors():
+        boosts = [read_boost(text) for text in boost or ()] or None
     ask(
         server,
-        Output(as_json=as_json),
+        output,
         lambda client: client.search(
-            query, filter=condition, user_id=user, visitor_id=visitor, page_size=page_size, offset=offset
+            query,
+            filter=condition,
+            user_id=user,
+            visitor_id=visitor,
+            page_size=page_size,
+            offset=offset,
+            facets=facet or None,
+            order_by=order_by,
+            boosts=boosts,
+            diversity=diversity,
+            collapse=collapse or None,
+            explain=explain or None,
+            rerank=None if rerank else False,
+            spelling=None if spelling else False,
         ),
     )
+
+
+def suggest(
+    prefix: Annotated[str, typer.Argument(help="What a shopper has typed so far.")],
+    limit: Annotated[int, typer.Option(help="Most suggestions.")] = 10,
+    server: ServerOption = DEFAULT_SERVER,
+    as_json: JsonOption = False,
+) -> None:
+    """Complete what a shopper has typed, from the catalogue and from what others searched for."""
+    from mercato_client import Client, MercatoClientError
+
+    output = Output(as_json=as_json)
+    try:
+        with Client(server) as client:
+            found = client.suggest(prefix, limit=limit)
+    except MercatoClientError as exc:
+        output.fail(str(exc))
+        raise typer.Exit(1) from exc
+    if as_json:
+        suggestions = [{"text": one.text, "score": one.score, "kind": one.kind} for one in found]
+        typer.echo(json.dumps({"suggestions": suggestions}, ensure_ascii=False))
+        return
+    table = Table("suggestion", "from", title=f"{len(found)} suggestions", title_justify="left")
+    for one in found:
+        table.add_row(one.text, one.kind)
+    output.console.print(table)
+
+
+def read_boost(text: str) -> dict[str, Any]:
+    """Read a boost as the command line has it: ``CONDITION => NUMBER``.
+
+    Raises:
+        InvalidInputError: it is something else.
+    """
+    condition, arrow, number = text.rpartition("=>")
+    try:
+        boost = float(number)
+    except ValueError:
+        arrow = ""
+        boost = 0.0
+    if not arrow or not condition.strip():
+        raise InvalidInputError(
+            "--boost", f"must be a condition, => and a number, got {text[:100]!r}", "write 'price < 5 => 0.5'"
+        )
+    return {"condition": condition.strip(), "boost": boost}
 
 
 def recommend(
@@ -118,7 +202,13 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
         typer.echo(json.dumps(describe_page(page), ensure_ascii=False))
     else:
         output.console.print(tabulate(page))
+        for facet in page.facets:
+            output.console.print(tabulate_facet(facet))
+        for product in page.results:
+            if product.explanation is not None:
+                output.console.print(f"{product.rank:>3}  {product.explanation.text}", highlight=False, markup=False)
         for note in (
+            f"did you mean {page.corrected_query!r}?" if page.corrected_query else "",
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
             f"answered without: {', '.join(page.degraded)}" if page.degraded else "",
         ):
@@ -134,6 +224,8 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
         "missing_ids": list(page.missing_ids),
         "degraded": list(page.degraded),
         "timings": dict(page.timings),
+        **({"corrected_query": page.corrected_query} if page.corrected_query else {}),
+        **({"facets": page.details["facets"]} if page.facets else {}),
         "results": [
             {
                 "rank": product.rank,
@@ -146,10 +238,37 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
                 "availability": product.availability,
                 "attributes": dict(product.attributes),
                 "sources": list(product.sources),
+                **({"variants": list(product.variants)} if product.variants else {}),
+                **({"pinned": True} if product.pinned else {}),
+                **({"explanation": dict(product.explanation.fields)} if product.explanation is not None else {}),
             }
             for product in page.results
         ],
     }
+
+
+def tabulate_facet(facet: Facet) -> Table:
+    """Draw a facet as a table."""
+    more = (facet.distinct or 0) - len(facet.values)
+    table = Table(facet.key, title_justify="left", caption=f"and {more:,} more" if more > 0 else None)
+    table.add_column("products", justify="right")
+    for value in facet.values:
+        table.add_row(value.value if value.interval is None else _write_interval(value.interval), f"{value.count:,}")
+    return table
+
+
+def _write_interval(interval: Interval) -> str:
+    parts = [
+        f"{words} {bound:g}"
+        for words, bound in (
+            ("from", interval.minimum),
+            ("above", interval.exclusive_minimum),
+            ("to", interval.maximum),
+            ("below", interval.exclusive_maximum),
+        )
+        if bound is not None
+    ]
+    return " ".join(parts) or "any"
 
 
 def tabulate(page: ResultPage) -> Table:

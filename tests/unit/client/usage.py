@@ -7,14 +7,18 @@ import asyncio
 
 from mercato_client import (
     AsyncClient,
+    Boost,
     Client,
+    FacetSpec,
     Health,
+    Interval,
     InvalidArgumentError,
     MercatoClientError,
     Product,
     Rejection,
     ResultPage,
     Retries,
+    Suggestion,
     Timeouts,
     Tls,
     WriteResult,
@@ -46,7 +50,12 @@ def use_client() -> None:
         client.delete_products(["p1"])
         health: Health = client.health()
         well: bool = health.ok
-        del price, similar, picks, rejected, well
+        faceted = client.search("tea", facets=["brand", FacetSpec(key="price", intervals=[Interval(maximum=5)])])
+        counts: list[int] = [value.count for facet in faceted.facets for value in facet.values]
+        client.search("tea", order_by="price desc", diversity=0.5, collapse=True, explain=True, rerank=False)
+        client.search("tea", boosts=[Boost(condition="price < 5", boost=0.5), {"condition": "price > 9", "boost": -1}])
+        completions: tuple[Suggestion, ...] = client.suggest("te", limit=5)
+        del price, similar, picks, rejected, well, counts, completions
 
 
 async def use_async_client() -> None:
@@ -74,6 +83,8 @@ def make_mistakes(client: Client, aclient: AsyncClient, product: Product) -> Non
     client.search("tea", "u")  # type: ignore[call-arg]
     client.search(b"tea")  # type: ignore[arg-type]
     client.search("tea", page=2)  # type: ignore[call-arg]
+    client.search("tea", collapse="yes")  # type: ignore[arg-type]
+    client.suggest("te")[0].word  # type: ignore[attr-defined]  # noqa: B018
     client.recommend("cart", user_id=42)  # type: ignore[arg-type]
     client.search("tea").items  # type: ignore[attr-defined]  # noqa: B018
     product.price = 1.0  # type: ignore[misc]

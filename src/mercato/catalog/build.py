@@ -30,7 +30,10 @@ from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.words import build_word_index
 from mercato.signals.popularity import compute_popularity
+from mercato.spelling.vocabulary import count_words, write_vocabulary
 from mercato.state.values import EventTable
+from mercato.synonyms.parse import SynonymRule
+from mercato.synonyms.stored import write_synonyms
 from mercato.text.words import WordAnalyzer
 
 Report = Callable[[str, int, int], None]
@@ -46,6 +49,7 @@ class BuildOptions:
         text_fields: fields of a product that are encoded, in this order; the encoder cuts a long text at its end.
         weights: how much a word counts in each field of a product.
         fusion: how much words and vectors weigh in a search.
+        synonyms: the shop's synonyms, applied to queries.
         workers: threads to encode and index with.
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all events.
         product_sequence: last product change in state that the products contain.
@@ -57,6 +61,7 @@ class BuildOptions:
     text_fields: tuple[str, ...] = TEXT_FIELDS
     weights: FieldWeights = FieldWeights()
     fusion: FusionWeights = FusionWeights()
+    synonyms: tuple[SynonymRule, ...] = ()
     workers: int = 2
     until: float | None = None
     product_sequence: int = 0
@@ -141,6 +146,8 @@ def _fill_folder(
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     report("writing", 0, 1)
     columns = build_columns(rows)
+    write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
+    write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})

@@ -17,6 +17,8 @@ TEXTS = "texts.safetensors"
 SIGNALS = "signals.safetensors"
 FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
+VOCABULARY = "vocabulary.json"
+SYNONYMS = "synonyms.json"
 
 Int32 = npt.NDArray[np.int32]
 

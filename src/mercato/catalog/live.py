@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.catalog import layout
 from mercato.catalog.delta import Delta
 from mercato.catalog.features import append_features
 from mercato.catalog.product import Product, parse_product
@@ -27,8 +28,12 @@ from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.stopwords import list_stopwords
 from mercato.retrieval.word_query import QueryReader
+from mercato.spelling.speller import Speller
+from mercato.spelling.vocabulary import read_vocabulary
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
+from mercato.synonyms.expand import SynonymMap
+from mercato.synonyms.stored import read_stored_synonyms
 from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)
@@ -94,7 +99,10 @@ class LiveCatalog:
         self.analyzer = WordAnalyzer(snapshot.settings["language"])
         self.stopwords = list_stopwords(self.analyzer, snapshot.settings["language"])
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
-        self.query_reader = QueryReader(self.analyzer, self.stopwords, snapshot.words)
+        self.synonyms = SynonymMap(
+            read_stored_synonyms(snapshot.folder / layout.SYNONYMS), self.analyzer, self.stopwords
+        )
+        self.query_reader = QueryReader(self.analyzer, self.stopwords, snapshot.words, self.synonyms.expand)
         self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
@@ -106,6 +114,24 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+
+    @cached_property
+    def speller(self) -> Speller:
+        """What corrects queries; read when first asked for."""
+        counts = read_vocabulary(self.snapshot.folder / layout.VOCABULARY)
+        return Speller(counts, self._count_products, self.query_reader.is_compound)
+
+    def _count_products(self, word: str) -> int:
+        """Return in how many products a word stands, in any form; all of them for a stop word or a synonym."""
+        chunks = self.analyzer.split(word)
+        terms = {term for chunk in chunks for term in chunk.terms}
+        if terms & self.stopwords or any(self.synonyms.has(chunk) for chunk in chunks):
+            return self.base
+        words, postings = self.snapshot.words, self.delta.postings
+        return max(
+            (words.frequency(term) + (len(postings[term].entries) if term in postings else 0) for term in terms),
+            default=0,
+        )
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,11 @@ import typer
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError
+from mercato.retrieval.field_weights import FieldWeights, parse_weights
+from mercato.retrieval.fusion import FusionWeights, parse_fusion
 from mercato.state.store import StateStore, open_state
 from mercato.state.values import EventTable
+from mercato.synonyms.parse import SynonymRule, read_synonyms
 
 _SHOWN_ERRORS = 20
 EPILOG = "Example: mercato index products.parquet --out catalog --map title=name --state sqlite:state.db"
@@ -29,6 +33,13 @@ def index(
     encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
     language: Annotated[str, typer.Option(help="Language of the texts, for stemming.")] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
+    weights: Annotated[
+        str, typer.Option(help="What a word counts by field: title=2,attributes=0; others keep their default.")
+    ] = "",
+    fusion: Annotated[str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1.")] = "",
+    synonyms: Annotated[
+        Path | None, typer.Option(help="Synonyms in Solr's format: lines such as tv, television or kicks => sneakers.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Build a catalogue snapshot and switch it into place.
@@ -37,7 +48,38 @@ def index(
     """
     output = Output(as_json=as_json)
     with output.handle_errors():
-        output.finish(build_index(products, out, state, mapping or [], strict, encoder, language, encode, output))
+        settings = SearchSettings.parse(weights, fusion, synonyms)
+        output.finish(
+            build_index(products, out, state, mapping or [], strict, encoder, language, encode, output, settings)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """What the snapshot keeps for searches.
+
+    Attributes:
+        weights: what a word counts by field.
+        fusion: what words and vectors count.
+        synonyms: the shop's.
+    """
+
+    weights: FieldWeights = FieldWeights()
+    fusion: FusionWeights = FusionWeights()
+    synonyms: tuple[SynonymRule, ...] = ()
+
+    @classmethod
+    def parse(cls, weights: str, fusion: str, synonyms: Path | None) -> SearchSettings:
+        """Read the options of the command.
+
+        Raises:
+            MercatoError: one of them is wrong, or the file of synonyms cannot be used.
+        """
+        return cls(
+            weights=parse_weights(weights),
+            fusion=parse_fusion(fusion),
+            synonyms=tuple(read_synonyms(synonyms)) if synonyms is not None else (),
+        )
 
 
 def build_index(
@@ -50,6 +92,7 @@ def build_index(
     language: str,
     encode: str,
     output: Output,
+    search: SearchSettings | None = None,
 ) -> dict[str, Any]:
     """Do the work of the command; returns what `--json` prints.
 
@@ -69,7 +112,11 @@ def build_index(
     catalogue = apply_changes(rows, store)
     output.say(f"{len(catalogue):,} products read, {rejected:,} bad rows left out")
     events = store.event_columns() if store else EventTable.empty()
+    search = search or SearchSettings()
     options = BuildOptions(
+        weights=search.weights,
+        fusion=search.fusion,
+        synonyms=search.synonyms,
         language=language,
         text_fields=_parse_fields(encode),
         product_sequence=sequence,
@@ -85,6 +132,9 @@ def build_index(
         "texts": manifest.texts,
         "events": len(events),
         "encoder": manifest.encoder,
+        "weights": dict(search.weights.weights),
+        "fusion": asdict(search.fusion),
+        "synonyms": len(search.synonyms),
         "seconds": round(time.monotonic() - started, 1),
     }
 

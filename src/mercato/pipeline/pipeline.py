@@ -91,11 +91,16 @@ class Pipeline:
 
     def _answer_pages(self, pages: Sequence[PageRequest]) -> list[Answer | MercatoError]:
         clock = _Clock()
+        pages, better_queries = self._correct_queries(pages)
         pages = [self._rules.apply(page) for page in pages]
         queries = [page.retrieval for page in pages]
         vectors = self._encode(queries)
         clock.lap("encode_us")
         outcomes = [self._keep_known(outcome) for outcome in self._retrieve(queries, vectors)]
+        outcomes = [
+            replace(outcome, corrected_query=better) if isinstance(outcome, Retrieved) else outcome
+            for outcome, better in zip(outcomes, better_queries, strict=True)
+        ]
         clock.lap("retrieve_us")
         scores, unranked = self._rank(queries, vectors, outcomes)
         clock.lap("rank_us")
@@ -124,6 +129,24 @@ class Pipeline:
             else:
                 answers.append(outcome)
         return answers
+
+    def _correct_queries(self, pages: Sequence[PageRequest]) -> tuple[list[PageRequest], list[str]]:
+        """Correct the spelling of searches.
+
+        Returns:
+            The requests, with a text of known words where a query has an unknown one; and for each the query that it
+            seems to mean, empty where it is fine as it is.
+        """
+        corrected: list[PageRequest] = []
+        better_queries: list[str] = []
+        for page in pages:
+            request = page.retrieval
+            better = self.catalog.speller.correct(request.text) if request.is_search and request.spelling else None
+            if better is not None and better.applied:
+                page = replace(page, retrieval=replace(request, text=better.text))
+            corrected.append(page)
+            better_queries.append(better.text if better is not None else "")
+        return corrected, better_queries
 
     def _encode(self, requests: Sequence[RetrievalRequest]) -> Float32 | None:
         """Return query vectors float32 [batch, D], zeros for requests without a query; None if the encoder failed."""

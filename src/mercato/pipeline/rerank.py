@@ -115,7 +115,7 @@ class RerankStep:
         places = np.argsort(-before, kind="stable")[: self._depth]
         documents = (self._catalog.document(row) for row in outcome.rows[places].tolist())
         return _Head(
-            query=outcome.corrected_query or page.retrieval.text,
+            query=page.retrieval.text,
             places=places,
             texts=[write_product_text(orjson.loads(document)) if document else "" for document in documents],
             before=before,

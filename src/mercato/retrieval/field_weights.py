@@ -84,15 +84,30 @@ def parse_weights(text: str) -> FieldWeights:
     Raises:
         InvalidInputError: no such pair, an unknown field, or a number out of range.
     """
-    weights = dict(DEFAULT_WEIGHTS)
+    return FieldWeights(weights={**DEFAULT_WEIGHTS, **parse_pairs(text, "--weights", "title=3,brand=2")})
+
+
+def parse_pairs(text: str, parameter: str, example: str) -> dict[str, float]:
+    """Read ``name=number`` pairs, separated by commas.
+
+    Args:
+        text: the pairs; empty for none.
+        parameter: what messages call them.
+        example: of such pairs, for messages.
+
+    Returns:
+        The numbers by name, finite.
+
+    Raises:
+        InvalidInputError: something else was given.
+    """
+    numbers: dict[str, float] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, number = (piece.strip() for piece in pair.partition("="))
+        name, _, number = (piece.strip() for piece in pair.partition("="))
         try:
-            weights[name] = float(number)
+            numbers[name] = float(number)
         except ValueError:
-            equals = ""
-        if not name or not equals or not math.isfinite(weights[name]):
-            raise InvalidInputError(
-                "--weights", f"must be field=number pairs such as title=3,brand=2, got {pair[:80]!r}"
-            )
-    return FieldWeights(weights=weights)
+            numbers[name] = math.nan
+        if not name or not math.isfinite(numbers[name]):
+            raise InvalidInputError(parameter, f"must be name=number pairs such as {example}, got {pair[:80]!r}")
+    return numbers

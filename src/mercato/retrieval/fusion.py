@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import InvalidInputError
+from mercato.retrieval.field_weights import parse_pairs
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -21,11 +22,11 @@ class FusionWeights:
     """How much each source of a search weighs in the fusion; kept in the snapshot.
 
     Attributes:
-        words: 0 or more; above 1, the same word matters more than the same meaning.
+        words: 0 or more; above ``dense``, the same word matters more than the same meaning (docs/decisions/0009).
         dense: 0 or more.
     """
 
-    words: float = 1.0
+    words: float = 1.5
     dense: float = 1.0
 
     def __post_init__(self) -> None:
@@ -38,6 +39,19 @@ class FusionWeights:
             raise InvalidInputError(
                 "fusion", f"must be two weights of 0 or more, not both 0, got words={self.words}, dense={self.dense}"
             )
+
+
+def parse_fusion(text: str) -> FusionWeights:
+    """Read fusion weights as the command line gives them: ``words=2,dense=1``; one left out keeps its default.
+
+    Raises:
+        InvalidInputError: no such pairs, or weights that cannot be.
+    """
+    pairs = parse_pairs(text, "--fusion", "words=1.5,dense=1")
+    unknown = sorted(set(pairs) - {"words", "dense"})
+    if unknown:
+        raise InvalidInputError("--fusion", f"must name words and dense, got {unknown[0][:80]!r}")
+    return FusionWeights(**pairs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,9 @@ MAX_COMPOUND_WORDS = 4
 MAX_PREFIX_TERMS = 32
 MIN_PREFIX_CHARS = 4
 MIN_SPLIT_CHARS = 3
+MAX_ABBREVIATION_CHARS = 4
 
+_VOWEL = re.compile("[^b-df-hj-np-tv-xz]")
 _LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
 
 
@@ -118,6 +120,12 @@ class QueryReader:
         groups += self._join(alone)
         return WordQuery(groups=tuple(self._widen(group) for group in groups))
 
+    def is_compound(self, word: str) -> bool:
+        """Return whether a word that the catalogue does not have is two that it has."""
+        return any(
+            chunk.parts[0] not in self._words and self._split(chunk.parts[0]) for chunk in self._analyzer.split(word)
+        )
+
     def _join(self, chunks: Sequence[Chunk]) -> list[WordGroup]:
         """Group neighbours that the catalogue writes in one word, the longest first."""
         groups = []
@@ -146,10 +154,18 @@ class QueryReader:
             return group
         chunk = group.chunks[0]
         term = chunk.joined or chunk.parts[0]
-        alternatives = [*self._longer(term)]
+        alternatives = [*self._singular(term), *self._longer(term)]
         if term not in self._words and not (chunk.joined and all(part in self._words for part in chunk.parts)):
             alternatives += self._split(term)
         return replace(group, alternatives=(*group.alternatives, *alternatives)) if alternatives else group
+
+    def _singular(self, term: str) -> list[Alternative]:
+        """Find the abbreviation whose plural this seems to be, which stemmers leave as it is: ``tvs`` -> ``tv``."""
+        one = term.removesuffix("s")
+        if not 2 <= len(one) < len(term) <= MAX_ABBREVIATION_CHARS or _VOWEL.search(term):
+            return []
+        rarer = self._words.frequency(term) < self._words.frequency(one)  # "gps" is no plural of the brand "GP"
+        return [Alternative(terms=(one,))] if rarer else []
 
     def _longer(self, term: str) -> list[Alternative]:
         """Find model numbers that go on where this one ends, not with another digit: ``lc51`` -> ``lc51c``."""

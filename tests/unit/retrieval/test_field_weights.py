@@ -20,7 +20,7 @@ def test_settings_come_back_from_their_json_form() -> None:
 
 @pytest.mark.parametrize("text", ["title", "title=", "title=much", "title=nan", "=3", "title=3=4"])
 def test_what_is_no_pair_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"--weights: must be field=number pairs .* got"):
+    with pytest.raises(InvalidInputError, match=r"--weights: must be name=number pairs .* got"):
         parse_weights(text)
 
 

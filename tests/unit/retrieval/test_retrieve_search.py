@@ -50,7 +50,7 @@ def test_words_and_vectors_agree_on_the_obvious(retriever: Retriever) -> None:
 
     assert ids_of(retriever, answer)[0] == "p05"
     assert answer.sources[0] == Source.WORDS | Source.DENSE
-    assert answer.fused[0] == pytest.approx(1 / 61 + 1 / 61)
+    assert answer.fused[0] == pytest.approx(1.5 / 61 + 1 / 61)
     assert (np.diff(answer.fused) <= 0).all()
     assert (answer.degraded, answer.missing_ids, answer.relaxed) == ([], [], False)
 
@@ -347,7 +347,7 @@ def test_a_product_without_a_vector_is_found_by_words_alone(retriever: Retriever
 
     place = ids_of(retriever, answer).index("new")
     assert answer.sources[place] == Source.WORDS
-    assert answer.fused[place] == pytest.approx(1 / 61)
+    assert answer.fused[place] == pytest.approx(1.5 / 61)
 
 
 @pytest.mark.parametrize("condition", [None, "price >= 0"])

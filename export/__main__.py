@@ -161,6 +161,50 @@ def ranker(
     _conclude(_run(work), out=out, as_json=as_json)
 
 
+@app.command(epilog="Example: python -m export reranker --weights var/models/reranker-training --target int8")
+def reranker(
+    weights: Annotated[Path, typer.Option(help="Folder that python -m training reranker --out wrote.")],
+    target: TargetOption = "int8",
+    out: OutOption = Path("var/models/reranker"),
+    loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
+    catalog: Annotated[
+        Path | None, typer.Option(help="Catalogue snapshot to take real candidate lists from; --texts without.")
+    ] = None,
+    encoder_folder: Annotated[Path, typer.Option("--encoder", help="Exported encoder of that catalogue.")] = Path(
+        "var/models/encoder"
+    ),
+    texts: TextsOption = None,
+    text_column: TextColumnOption = None,
+    tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    compute_capability: CapabilityOption = None,
+    hardware_compatibility: CompatibilityOption = "none",
+    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a trained reranker."""
+
+    def work(report: Report) -> dict[str, Any]:
+        report("loading PyTorch and weights")
+        from export.pipeline import export_model
+        from export.reranker import DEFAULT_LOADER, describe_reranker
+        from export.reranker_lists import collect_pairs, sample_pairs
+        from export.texts import read_texts
+
+        if catalog is not None:
+            report(f"collecting candidate lists from {catalog}")
+            lists, origin = collect_pairs(catalog, encoder=encoder_folder), "retrieved"
+        else:
+            samples, origin = read_texts(texts, column=text_column)
+            lists = sample_pairs(samples)
+        exportable = describe_reranker(weights, lists, loader=loader or DEFAULT_LOADER, tolerance=tolerance)
+        options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
+        return export_model(
+            exportable, target=target, out=out, parity_source={"lists": origin}, report=report, engine=options
+        )
+
+    _conclude(_run(work), out=out, as_json=as_json)
+
+
 @app.command(epilog="Example: python -m export engine var/models/encoder --target tensorrt")
 def engine(
     folder: Annotated[Path, typer.Argument(help="Folder that python -m export MODEL --target tensorrt wrote.")],

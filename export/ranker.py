@@ -49,7 +49,7 @@ def describe_ranker(
         WeightsError: the folder holds no file of weights.
         ExportError: there is no such function.
     """
-    network, config = _find_loader(loader)(folder)
+    network, config = find_loader(loader)(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise WeightsError(f"--weights: {folder} has no .safetensors file; train one with python -m training ranker")
@@ -83,7 +83,12 @@ def describe_ranker(
     )
 
 
-def _find_loader(name: str) -> Any:
+def find_loader(name: str) -> Any:
+    """Return the function that a ``MODULE:FUNCTION`` names.
+
+    Raises:
+        ExportError: there is none.
+    """
     module, _, function = name.partition(":")
     try:
         return getattr(importlib.import_module(module), function)

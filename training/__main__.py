@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,6 +99,114 @@ def ranker(
         typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     else:
         _print_results(metrics, out)
+
+
+@app.command(
+    epilog="Example: python -m training reranker --catalog var/icecat/catalog "
+    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/reranker-training"
+)
+def reranker(
+    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
+        "var/models/reranker-training"
+    ),
+    encoder: Annotated[Path, typer.Option(help="Exported encoder that the snapshot was built with.")] = Path(
+        "var/models/encoder"
+    ),
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of the encoder's weights to start from; those installed without.")
+    ] = None,
+    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
+    fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
+    start: Annotated[Path | None, typer.Option(help="Go on from this training instead of the encoder.")] = None,
+    layers: Annotated[int, typer.Option(help="Layers to keep: 3 for CPU, 6 for a GPU.")] = 3,
+    max_tokens: Annotated[int, typer.Option(help="Tokens of query and product together.")] = 48,
+    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 700,
+    epochs: Annotated[int, typer.Option(help="Most passes over each kind of queries.", min=1)] = 4,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-4,
+    weight: Annotated[
+        float | None, typer.Option(help="Share of its score in the blend, 0 to 1; chosen by ratings without.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
+    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+) -> None:
+    """Train the reranker from the catalogue alone; from ratings and from events too where there are any."""
+    if weight is not None and not 0 <= weight <= 1:
+        raise typer.BadParameter(f"must be from 0 to 1, got {weight}", param_hint="--weight")
+    if fold is not None and fold >= folds:
+        raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
+
+    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+        from export.weights import MINILM, locate_weights
+        from training.reranker import RerankerShape, train_reranker
+        from training.reranker_data import RerankerDataOptions
+        from training.reranker_fit import RerankerFitOptions
+        from training.sources import open_training_catalog, read_ratings, read_state
+
+        live, text_encoder = open_training_catalog(catalog, encoder)
+        fit_options = RerankerFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed)
+        return train_reranker(
+            live,
+            text_encoder,
+            locate_weights(MINILM, folder=weights, sha256="" if weights is not None else None),
+            out,
+            shape=RerankerShape(layers=layers, max_tokens=max_tokens, weight=weight),
+            data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
+            own_options=replace(fit_options, epochs=min(2, epochs), width=8, teaching=0.5),
+            told_options=replace(fit_options, width=16),
+            ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
+            behaviour=None if state is None else read_state(state, live, report),
+            start=start,
+            report=report,
+            say=say,
+        )
+
+    metrics = _run(work, threads=threads)
+    if as_json:
+        typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        return
+    console = Console()
+    for queries, orders in metrics["results"].items():
+        table = Table("order", "nDCG@10", "condensed", title=f"{queries} queries", title_justify="left")
+        for order, values in orders.items():
+            table.add_row(order, *(f"{value:.3f}" for value in values.values()))
+        console.print(table)
+    console.print(f"weight of the reranker in the blend: {metrics['weight']:.2f}", highlight=False)
+    console.print(f"wrote {out}; export it: python -m export reranker --weights {out}", highlight=False, markup=False)
+
+
+Report = Callable[[str, int, int], None]
+
+
+def _run(work: Callable[[Report, Callable[[str], None]], dict[str, Any]], *, threads: int) -> dict[str, Any]:
+    """Do the work with its progress on standard error; a failure is one sentence and status 1."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    console = Console(stderr=True)
+    try:
+        with console.status("loading PyTorch") as status:
+            import torch
+            import transformers
+
+            transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            torch.set_num_threads(threads)
+
+            def report(what: str, done: int, total: int) -> None:
+                status.update(f"{what} ({done:,} of {total:,})" if total > 1 else what)
+
+            def say(line: str) -> None:
+                console.print(line, highlight=False, markup=False)
+
+            return work(report, say)
+    except MercatoError as exc:
+        console.print(f"training failed: {exc}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from exc
 
 
 def _print_results(metrics: dict[str, Any], out: Path) -> None:

@@ -1,0 +1,148 @@
+"""The reranker: tokens of a query and a product to one score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from export.encoder import limit_buckets
+from export.errors import ExportError, WeightsError
+from export.exportable import Exportable, Tensors
+from export.options import DEFAULT_TOLERANCE
+from export.parity import DifferenceGate, Figure, Outputs
+from export.quality import OrderQuality
+from export.ranker import find_loader
+from mercato.checksum import hash_file
+from mercato.engine.declaration import ENGINES
+from mercato.reranker import PairTokenizer
+
+DEFAULT_LOADER = "training.reranker_model:load_reranker"
+TOKENIZER_FILE = "tokenizer.json"
+LEAST_PRODUCTS = 2
+LARGEST_DIFFERENCE = 1e-3
+# Scores of a trained reranker spread over several units; orders are what counts, and those are gated apart.
+LARGEST_HALF_DIFFERENCE = 0.1
+LARGEST_INT8_DIFFERENCE = 1.5
+# Int8 exchanges products that are nearly alike.
+INT8_TOLERANCE = 0.08
+
+Lists = Sequence[tuple[str, Sequence[str]]]
+
+
+class PairedOrderQuality:
+    """Kendall's tau between the orders of candidate lists, each list a query with products."""
+
+    def __init__(self, items: Sequence[Tensors], lengths: Sequence[int], tolerance: float) -> None:
+        """Take the pairs of all lists, one list after the other.
+
+        Args:
+            items: the pairs, each with a batch axis of 1.
+            lengths: pairs of each list.
+            tolerance: most that the mean tau of a smaller precision may miss of 1; int8 has `INT8_TOLERANCE` at least.
+        """
+        self._items = items
+        self._lengths = list(lengths)
+        self._tolerance = tolerance
+
+    @property
+    def items(self) -> Sequence[Tensors]:
+        """The pairs."""
+        return self._items
+
+    def compare(self, expected: Outputs, actual: Outputs, *, precision: str) -> tuple[Figure, ...]:
+        """Return the mean tau-b of the lists; see `export.quality.OrderQuality`."""
+        tolerance = max(self._tolerance, INT8_TOLERANCE) if precision == "int8" else self._tolerance
+        quality = OrderQuality(items=self._items, lengths=self._lengths, tolerance=tolerance)
+        return quality.compare(self._as_lists(expected), self._as_lists(actual), precision=precision)
+
+    def _as_lists(self, scores: Outputs) -> npt.NDArray[np.float32]:
+        padded = np.zeros((len(self._lengths), max(self._lengths)), np.float32)
+        parts = np.split(scores[:, 0], np.cumsum(self._lengths)[:-1])
+        for row, part in enumerate(parts):
+            padded[row, : len(part)] = part
+        return padded
+
+
+def describe_reranker(
+    folder: Path,
+    lists: Lists,
+    *,
+    loader: str = DEFAULT_LOADER,
+    tolerance: float = DEFAULT_TOLERANCE,
+) -> Exportable:
+    """Load a trained reranker and describe how to export it.
+
+    Args:
+        folder: what ``python -m training reranker --out`` wrote.
+        lists: queries with product texts, as they are when served.
+        loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config.
+        tolerance: most that Kendall's tau of a smaller precision may miss of 1.
+
+    Raises:
+        WeightsError: the folder holds no weights, or its tokenizer is not the one of the training.
+        ExportError: there is no such function, or no list with two products.
+    """
+    network, config = find_loader(loader)(folder)
+    weights = sorted(folder.glob("*.safetensors"))
+    tokenizer_file = folder / TOKENIZER_FILE
+    if not weights or not tokenizer_file.is_file():
+        raise WeightsError(
+            f"--weights: {folder} must hold .safetensors and {TOKENIZER_FILE}; python -m training reranker writes both"
+        )
+    found = hash_file(tokenizer_file)
+    if found != config.tokenizer_sha256:
+        raise WeightsError(
+            f"--weights: {tokenizer_file} must have sha256 {config.tokenizer_sha256}, the tokenizer of the training, "
+            f"has {found}; put the right one there, or train again with python -m training reranker"
+        )
+    usable = [(query, list(texts)) for query, texts in lists if len(texts) >= LEAST_PRODUCTS]
+    if not usable:
+        raise ExportError("--catalog: parity is measured on candidate lists, and no query found two products")
+    tokenizer = PairTokenizer(tokenizer_file, max_tokens=config.max_tokens, query_tokens=config.query_tokens)
+    items = [item for query, texts in usable for item in _tokenize(tokenizer, query, texts)]
+    sequence = ("batch", "sequence")
+    inputs = ("input_ids", "attention_mask", "token_type_ids")
+    return Exportable(
+        name="reranker",
+        module=network,
+        inputs=inputs,
+        outputs=("score",),
+        axes={**dict.fromkeys(inputs, sequence), "score": ("batch", "one")},
+        sizes={"one": 1},
+        items=items,
+        gates={
+            "fp32": DifferenceGate(maximum=LARGEST_DIFFERENCE),
+            "int8": DifferenceGate(maximum=LARGEST_INT8_DIFFERENCE),
+            "fp16": DifferenceGate(maximum=LARGEST_HALF_DIFFERENCE),
+        },
+        source={"sha256": {file.name: hash_file(file) for file in (*weights, tokenizer_file)}, "loader": loader},
+        serving={
+            "tokenizer_sha256": found,
+            "max_tokens": config.max_tokens,
+            "query_tokens": config.query_tokens,
+            "weight": config.weight,
+            "layers": [int(layer) for layer in config.layers],
+        },
+        companions={TOKENIZER_FILE: tokenizer_file},
+        heads=int(config.trunk["num_attention_heads"]),
+        hidden_size=int(config.trunk["hidden_size"]),
+        shapes=limit_buckets(ENGINES["reranker"].shapes, config.max_tokens),
+        quality=PairedOrderQuality(items, [len(texts) for _, texts in usable], tolerance),
+    )
+
+
+def _tokenize(tokenizer: PairTokenizer, query: str, texts: Sequence[str]) -> list[Tensors]:
+    items = []
+    for text in texts:
+        pair = tokenizer([query], [[text]])
+        items.append(
+            {
+                "input_ids": pair.input_ids,
+                "attention_mask": pair.attention_mask,
+                "token_type_ids": pair.token_type_ids,
+            }
+        )
+    return items

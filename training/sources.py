@@ -1,0 +1,75 @@
+"""What trainings read: the catalogue with its encoder, ratings and the log of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.encoder.onnx_encoder import OnnxEncoder
+from mercato.evaluation.judgements import parse_judgement_map, read_judgements
+from mercato.state.store import open_state
+from training.reranker_events import Behaviour, read_behaviour
+from training.reranker_groups import Report
+
+
+def open_training_catalog(catalog: Path, encoder: Path) -> tuple[LiveCatalog, OnnxEncoder]:
+    """Open a snapshot with the encoder that it was built with.
+
+    Args:
+        catalog: the snapshot.
+        encoder: folder of the exported encoder.
+
+    Raises:
+        SnapshotError: the snapshot cannot be used, or was built with another encoder.
+        ModelError: the encoder cannot be used.
+    """
+    text_encoder = OnnxEncoder(encoder)
+    return LiveCatalog(Snapshot(catalog, encoder=text_encoder.identity), None), text_encoder
+
+
+def read_ratings(file: Path, column_map: Sequence[str], say: Callable[[str], None]) -> dict[str, dict[str, int]]:
+    """Read ratings: query -> product id -> rating. Those of a user count for the query as such.
+
+    Args:
+        file: parquet, CSV or JSON lines.
+        column_map: ``field=column``.
+        say: told how much was left out.
+
+    Raises:
+        DataError: the file cannot be used.
+        InvalidInputError: the map names an unknown field.
+    """
+    judgements = read_judgements(file, parse_judgement_map(column_map))
+    if judgements.rejected:
+        first = judgements.shown[0]
+        say(
+            f"{file.name}: {judgements.rejected:,} of {judgements.rows:,} rows left out, line {first.line}: {first.reason}"
+        )
+    ratings: dict[str, dict[str, int]] = {}
+    for key, rated in judgements.ratings.items():
+        query = judgements.users[key][0] if key in judgements.users else key
+        known = ratings.setdefault(query, {})
+        for product, rating in rated.items():
+            known[product] = max(rating, known.get(product, 0))
+    return ratings
+
+
+def read_state(url: str, catalog: LiveCatalog, report: Report) -> Behaviour:
+    """Read what shoppers did.
+
+    Args:
+        url: of the state store, ``sqlite:PATH``.
+        catalog: the products.
+        report: told of progress.
+
+    Raises:
+        StateError: the store cannot be read.
+    """
+    report("reading events", 0, 1)
+    store = open_state(url)
+    try:
+        return read_behaviour(store.export_events(), catalog.snapshot.row_by_id)
+    finally:
+        store.close()

@@ -28,6 +28,8 @@ class Settings(BaseModel):
         rules: the shop's rules file; None for no rules.
         state: URL of the state store; None for a catalogue and shoppers that never change.
         buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
+        stage_budgets_ms: by stage behind a call what one call may take; a stage that is left out has the default of
+            `mercato.pipeline.budgets`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,7 @@ class Settings(BaseModel):
     rules: Path | None = None
     state: str | None = None
     buckets: dict[str, tuple[int, ...]] = {}
+    stage_budgets_ms: dict[str, int] = {}
 
 
 def read_settings() -> Settings:

@@ -45,6 +45,12 @@ def serve(
     rerank_budget_ms: Annotated[
         int, typer.Option(help="Milliseconds of a batch, after which the ranker's order is answered.")
     ] = 400,
+    stage_budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STAGE=MS", help="Milliseconds of a call of encoder, retriever or ranker; repeatable."
+        ),
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="The shop's rules: pins, blocks, boosts and filters, as JSON.")
     ] = None,
@@ -65,6 +71,7 @@ def serve(
     Example: mercato serve --catalog var/demo/catalog --state sqlite:var/demo/state.db
     """
     # Imported here: `mercato --help` needs no gRPC.
+    from mercato.pipeline.budgets import parse_budgets
     from mercato.serving.options import ServerOptions
     from mercato.serving.ports import Ports
 
@@ -80,6 +87,7 @@ def serve(
             reranker=reranker,
             rerank_depth=rerank_depth,
             rerank_budget_ms=rerank_budget_ms,
+            stage_budgets_ms=parse_budgets(stage_budget or ()),
             rules=rules,
             rebuild=rebuild,
             fallback=fallback,

@@ -10,11 +10,13 @@ from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
+from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS
 from mercato.pipeline.deadline import TimelyReranker
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
+from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
@@ -142,6 +144,8 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         settings: what is served.
         call: how to reach the stages as Triton models; None runs them in this process.
     """
+    if call is not None:
+        call = TimelyCall(call, {**DEFAULT_BUDGETS_MS, **settings.stage_budgets_ms})
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
     encoder = open_encoder_stage(settings, call)

@@ -109,7 +109,8 @@ def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] 
     absolute = {name: None if folder is None else str(folder.absolute()) for name, folder in folders.items()}
     padding = {"buckets": {name: list(lengths) for name, lengths in buckets.items()}} if buckets else {}
     reranking = {"rerank_depth": options.rerank_depth, "rerank_budget_ms": options.rerank_budget_ms}
-    return {**absolute, **(reranking if options.reranker is not None else {}), "state": state, **padding}
+    timing = {"stage_budgets_ms": dict(options.stage_budgets_ms)} if options.stage_budgets_ms else {}
+    return {**timing, **absolute, **(reranking if options.reranker is not None else {}), "state": state, **padding}
 
 
 def write_settings(folder: RunFolder, settings: Mapping[str, Any]) -> None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mercato.errors import InvalidInputError
+from mercato.pipeline.budgets import check_budgets
 from mercato.retrieval.request import WINDOW
 from mercato.serving.canary import CANARIES, Inputs
 from mercato.serving.ports import Ports
 from mercato.settings import DEFAULT_RERANK_BUDGET_MS, DEFAULT_RERANK_DEPTH
+from mercato.state.store import STATE_SCHEMES
 
 MEBIBYTE = 1 << 20
-STATE_SCHEMES = ("sqlite:", "redis://")
 # The options without which a model of the project cannot be served.
 MODEL_NEEDS: Mapping[str, tuple[str, ...]] = {
     "encoder": ("encoder",),
@@ -41,6 +42,8 @@ class ServerOptions:
         rerank_depth: products of a search that the reranker reads. More finds more and costs in proportion.
         rerank_budget_ms: what reranking a batch may take, in milliseconds; what is late is left out.
         rules: the shop's rules file (pins, blocks, boosts, filters); None for no rules.
+        stage_budgets_ms: by stage what one call may take where stages live behind calls; what is late is left out.
+            A stage that is not named has the default of `mercato.pipeline.budgets`.
         repository: the model repository; None for the project's.
         models: the models to load; None for all that the profile can run and whose files are given.
         engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
@@ -71,6 +74,7 @@ class ServerOptions:
     rerank_depth: int = DEFAULT_RERANK_DEPTH
     rerank_budget_ms: int = DEFAULT_RERANK_BUDGET_MS
     rules: Path | None = None
+    stage_budgets_ms: Mapping[str, int] = field(default_factory=dict)
     repository: Path | None = None
     models: tuple[str, ...] | None = None
     engines: Mapping[str, Path] = field(default_factory=dict)
@@ -114,8 +118,13 @@ class ServerOptions:
             port = getattr(self.ports, name)
             if not 0 <= port <= 65535:
                 problems.append(f"ports.{name} must be from 0 to 65535, given {port}")
-        if self.state is not None and not self.state.startswith(STATE_SCHEMES):
-            problems.append(f"state must begin with one of {', '.join(STATE_SCHEMES)}, given {self.state!r}")
+        if self.state is not None and self.state.partition(":")[0] not in STATE_SCHEMES:
+            schemes = ", ".join(f"{scheme}:" for scheme in STATE_SCHEMES)
+            problems.append(f"state must begin with one of {schemes}, given {self.state!r}")
+        try:
+            check_budgets(self.stage_budgets_ms)
+        except InvalidInputError as exc:
+            problems.append(str(exc))
         if problems:
             raise InvalidInputError("server options", "; ".join(problems))
 

@@ -91,5 +91,7 @@ def test_settings_keep_a_catalogue_link_so_that_it_can_be_switched(tmp_path: Pat
     assert build_settings(ServerOptions(catalog=link))["catalog"] == str(link)
 
 
-def test_settings_leave_a_url_as_it_is() -> None:
-    assert build_settings(ServerOptions(state="redis://localhost"))["state"] == "redis://localhost"
+def test_settings_hold_the_budgets_that_were_given() -> None:
+    assert "stage_budgets_ms" not in build_settings(ServerOptions())
+    given = build_settings(ServerOptions(stage_budgets_ms={"encoder": 200}))
+    assert given["stage_budgets_ms"] == {"encoder": 200}

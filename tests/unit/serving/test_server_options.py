@@ -9,12 +9,19 @@ from mercato.serving.ports import Ports
 
 def test_all_problems_are_reported_together() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        ServerOptions(ports=Ports(grpc=70000, http=-1), stop_timeout_s=0, state="mysql:x", stub_memory_bytes=1)
+        ServerOptions(
+            ports=Ports(grpc=70000, http=-1),
+            stop_timeout_s=0,
+            state="mysql:x",
+            stub_memory_bytes=1,
+            stage_budgets_ms={"encoder": 0},
+        )
     message = str(caught.value)
     assert "stop_timeout_s must be above 0, given 0" in message
     assert "ports.grpc must be from 0 to 65535, given 70000" in message
     assert "ports.http must be from 0 to 65535, given -1" in message
-    assert "state must begin with one of sqlite:, redis://, given 'mysql:x'" in message
+    assert "state must begin with one of sqlite:, given 'mysql:x'" in message
+    assert "stage budget: of encoder must be above 0 milliseconds, got 0" in message
     assert "stub_memory_bytes must be at least 1048576 (1 MiB), given 1" in message
 
 

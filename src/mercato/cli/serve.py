@@ -47,9 +47,7 @@ def serve(
     ] = 400,
     stage_budget: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="STAGE=MS", help="Milliseconds of a call of encoder, retriever or ranker; repeatable."
-        ),
+        typer.Option(metavar="STAGE=MS", help="Milliseconds of a call of encoder, retriever or ranker; repeatable."),
     ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="The shop's rules: pins, blocks, boosts and filters, as JSON.")

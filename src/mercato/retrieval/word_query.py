@@ -19,6 +19,8 @@ MAX_PREFIX_TERMS = 32
 MIN_PREFIX_CHARS = 4
 MIN_SPLIT_CHARS = 3
 MAX_ABBREVIATION_CHARS = 4
+RARE_PRODUCTS = 3
+"""A word of more products is looked for as it is: "keyboard" is no board with a key."""
 
 _VOWEL = re.compile("[^b-df-hj-np-tv-xz]")
 _LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?")
@@ -155,7 +157,7 @@ class QueryReader:
         chunk = group.chunks[0]
         term = chunk.joined or chunk.parts[0]
         alternatives = [*self._singular(term), *self._longer(term)]
-        if term not in self._words and not (chunk.joined and all(part in self._words for part in chunk.parts)):
+        if self._words.frequency(term) <= RARE_PRODUCTS and not (chunk.joined and all(part in self._words for part in chunk.parts)):
             alternatives += self._split(term)
         return replace(group, alternatives=(*group.alternatives, *alternatives)) if alternatives else group
 
@@ -179,7 +181,7 @@ class QueryReader:
         ]
 
     def _split(self, term: str) -> list[Alternative]:
-        """Find the parts of an unknown word: at a change from letters to digits, else the two commonest known words."""
+        """Find the parts of a rare or unknown word: at a change from letters to digits, else the two commonest known words."""
         if _is_model_number(term):
             parts = tuple(map(self._known, _LETTERS_OR_DIGITS.findall(term)))
             return [Alternative(terms=parts)] if len(parts) > 1 and all(parts) else []

@@ -157,7 +157,8 @@ class QueryReader:
         chunk = group.chunks[0]
         term = chunk.joined or chunk.parts[0]
         alternatives = [*self._singular(term), *self._longer(term)]
-        if self._words.frequency(term) <= RARE_PRODUCTS and not (chunk.joined and all(part in self._words for part in chunk.parts)):
+        known_parts = chunk.joined and all(part in self._words for part in chunk.parts)
+        if not known_parts and self._words.frequency(term) <= RARE_PRODUCTS:
             alternatives += self._split(term)
         return replace(group, alternatives=(*group.alternatives, *alternatives)) if alternatives else group
 
@@ -181,7 +182,7 @@ class QueryReader:
         ]
 
     def _split(self, term: str) -> list[Alternative]:
-        """Find the parts of a rare or unknown word: at a change from letters to digits, else the two commonest known words."""
+        """Find the parts of a rare or unknown word: between letters and digits, else the two commonest known words."""
         if _is_model_number(term):
             parts = tuple(map(self._known, _LETTERS_OR_DIGITS.findall(term)))
             return [Alternative(terms=parts)] if len(parts) > 1 and all(parts) else []

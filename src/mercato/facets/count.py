@@ -18,6 +18,29 @@ Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 
 
+class Matches:
+    """The products of a result, in the forms that counting needs; made once for all facets.
+
+    Attributes:
+        mask: bool [snapshot rows].
+        rows: int64 [n], the same as rows.
+        entries: int64 [m], entries of changed products.
+    """
+
+    __slots__ = ("entries", "mask", "rows")
+
+    def __init__(self, matches: Bool, base: int) -> None:
+        """Split a mask.
+
+        Args:
+            matches: bool [snapshot rows + changes].
+            base: number of snapshot rows.
+        """
+        self.mask = matches[:base]
+        self.rows: Int64 = np.flatnonzero(self.mask)
+        self.entries: Int64 = np.flatnonzero(matches[base:])
+
+
 class FacetCounter:
     """Counts facets of a catalogue. What it reads of a field is kept: the first request for one pays for it.
 
@@ -60,12 +83,12 @@ class FacetCounter:
         except InvalidInputError as exc:
             raise InvalidInputError(parameter, str(exc).removeprefix(f"{exc.parameter}: ")) from exc
 
-    def count(self, spec: FacetSpec, matches: Bool) -> dict[str, Any]:
+    def count(self, spec: FacetSpec, matches: Matches) -> dict[str, Any]:
         """Count one facet.
 
         Args:
             spec: the facet, checked.
-            matches: bool [snapshot rows + changes], the products of the result.
+            matches: the products of the result.
 
         Returns:
             ``key`` and ``values``. Of texts: ``value`` and ``count`` of the values that some product has, the most
@@ -73,14 +96,11 @@ class FacetCounter:
             are beyond the limit too. Of numbers: ``interval``, ``count``, ``minimum`` and ``maximum`` of each interval,
             and the ``minimum`` and ``maximum`` of all.
         """
-        base = self.catalog.base
         field = self.resolve(spec.key, "OPTIONS.facets")
-        rows = np.flatnonzero(matches[:base])
-        entries = np.flatnonzero(matches[base:])
         columns = self.catalog.snapshot.columns
         if spec.intervals or (columns.text(field) is None and columns.number(field) is not None):
-            return self._count_numbers(spec, field, matches[:base], rows, entries)
-        return self._count_texts(spec, field, rows, entries)
+            return self._count_numbers(spec, field, matches)
+        return self._count_texts(spec, field, matches)
 
     def numbers(self, field: str) -> FieldNumbers:
         """Return the numbers of a field (a full name) as they are now."""
@@ -90,12 +110,12 @@ class FacetCounter:
         numbers.update(self.catalog.delta.products, field)
         return numbers
 
-    def _count_texts(self, spec: FacetSpec, field: str, rows: Int64, entries: Int64) -> dict[str, Any]:
+    def _count_texts(self, spec: FacetSpec, field: str, matches: Matches) -> dict[str, Any]:
         if field not in self._codes:
             self._codes[field] = FieldCodes(self.catalog.snapshot.columns.text(field), self.catalog.base)
         codes = self._codes[field]
         codes.update(self.catalog.delta.products, field)
-        counts = codes.count(rows, entries)
+        counts = codes.count(matches.rows, matches.entries)
         chosen = select_values(counts, codes.places(), spec.limit, by_count=spec.order_by == "count")
         return {
             "key": spec.key,
@@ -103,8 +123,8 @@ class FacetCounter:
             "distinct": int(np.count_nonzero(counts)),
         }
 
-    def _count_numbers(self, spec: FacetSpec, field: str, matches: Bool, rows: Int64, entries: Int64) -> dict[str, Any]:
-        numbers, owners = self.numbers(field).select(matches, rows, entries)
+    def _count_numbers(self, spec: FacetSpec, field: str, matches: Matches) -> dict[str, Any]:
+        numbers, owners = self.numbers(field).select(matches.mask, matches.rows, matches.entries)
         intervals = spec.intervals or make_intervals(numbers, min(AUTOMATIC, spec.limit))
         counted: dict[str, Any] = {
             "key": spec.key,

@@ -46,7 +46,8 @@ class Groups:
         Returns:
             Positions in ``items``, int64 [m], and for each the place of its product in ``products``, int64 [m].
         """
-        starts, sizes = self.bounds[products], np.diff(self.bounds)[products]
+        starts = self.bounds[products]
+        sizes = self.bounds[products + 1] - starts
         origin = np.repeat(np.arange(len(products)), sizes)
         before = np.cumsum(sizes) - sizes
         return np.arange(len(origin)) - before[origin] + starts[origin], origin

@@ -36,7 +36,7 @@ def make_intervals(numbers: Float64, most: int = AUTOMATIC) -> tuple[Interval, .
     if not len(numbers):
         return ()
     sample = numbers[:: max(1, len(numbers) // _SAMPLE)]
-    quantiles = np.quantile(sample, np.arange(1, most) / most) if most > 1 else np.zeros(0)
+    quantiles = np.sort(sample)[len(sample) * np.arange(1, most) // most]
     low, high = numbers.min(), numbers.max()
     bounds = [bound for bound in np.unique(_round_off(quantiles)).tolist() if low < bound <= high]
     edges = [-np.inf, *bounds, np.inf]
@@ -67,10 +67,10 @@ def count_intervals(intervals: Sequence[Interval], numbers: Float64, owners: Int
         above = numbers >= interval.lower if interval.lower_inclusive else numbers > interval.lower
         below = numbers <= interval.upper if interval.upper_inclusive else numbers < interval.upper
         inside = above & below
-        count = int(np.count_nonzero(inside)) if owners is None else len(np.unique(owners[inside]))
+        held = numbers[inside]
+        count = len(held) if owners is None else len(np.unique(owners[inside]))
         item: dict[str, Any] = {"interval": interval.as_json(), "count": count}
         if count:
-            held = numbers[inside]
             item |= {"minimum": float(held.min()), "maximum": float(held.max())}
         counted.append(item)
     return counted

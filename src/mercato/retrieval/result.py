@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from mercato.catalog.columns import full_name
 from mercato.errors import InvalidInputError
-from mercato.facets.count import FacetCounter
+from mercato.facets.count import FacetCounter, Matches
 from mercato.facets.exclusion import drop_fields
 from mercato.facets.spec import FacetSpec
 from mercato.policy.order_by import OrderBy
@@ -71,20 +72,21 @@ class WholeResult:
             return self._admit(case, found)
         return found
 
-    def count(self, case: Case, found: Found, facet: FacetSpec) -> dict[str, Any]:
-        """Count a facet; pinned products count.
+    def count(self, case: Case, found: Found, facets: Sequence[FacetSpec]) -> list[dict[str, Any]]:
+        """Count facets; pinned products count.
 
         Args:
             case: the request.
             found: its candidates.
-            facet: what is counted.
+            facets: what is counted.
         """
-        matches = self.matches(case, found)
+        mask = self.matches(case, found)
         pinned = case.pinned[case.pinned >= 0]
         if len(pinned):
-            matches = matches.copy()
-            matches[pinned] = True
-        return self._counter.count(facet, matches)
+            mask = mask.copy()
+            mask[pinned] = True
+        matches = Matches(mask, self._catalog.base)
+        return [self._counter.count(facet, matches) for facet in facets]
 
     def without_excluded(self, request: RetrievalRequest, facet: FacetSpec) -> RetrievalRequest:
         """Return the request whose result a facet counts: without the conditions on its excluded filter keys."""

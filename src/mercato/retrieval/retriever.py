@@ -14,6 +14,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError, MercatoError, StateError
 from mercato.explain.record import record_stages
 from mercato.facets.count import FacetCounter
+from mercato.facets.spec import FacetSpec
 from mercato.filters import Filter
 from mercato.ranker.features import FEATURE_NAMES, compute_features
 from mercato.ranker.inputs import CandidateList, History, RankRequest
@@ -111,25 +112,31 @@ class Retriever:
         """
         if not any(case.request.facets for case in cases):
             return [[] for _ in cases]
-        variants: dict[tuple[int, Filter | None], Case] = {}
-        plans: list[list[tuple[int, Filter | None]]] = []
-        for place, case in enumerate(cases):
-            plan = []
-            for facet in case.request.facets:
-                asked = case.request if case.relaxed else self._whole.without_excluded(case.request, facet)
-                key = (place, asked.condition)
-                if asked is not case.request and key not in variants:
-                    allowed, pinned = allow_for(self.catalog, asked, asked.condition)
-                    variants[key] = replace(case, request=asked, allowed=allowed, pinned=pinned)
-                plan.append(key)
-            plans.append(plan)
-        results = {(place, case.request.condition): (case, found[place]) for place, case in enumerate(cases)}
-        wider = self.find(list(variants.values())) if variants else []
-        results |= {key: (case, one) for (key, case), one in zip(variants.items(), wider, strict=True)}
-        return [
-            [self._whole.count(*results[key], facet) for key, facet in zip(plan, case.request.facets, strict=True)]
-            for plan, case in zip(plans, cases, strict=True)
+        asked = [
+            [
+                case.request if case.relaxed else self._whole.without_excluded(case.request, facet)
+                for facet in case.request.facets
+            ]
+            for case in cases
         ]
+        variants: dict[tuple[int, Filter | None], Case] = {}
+        for place, case in enumerate(cases):
+            for request in asked[place]:
+                if request.condition != case.request.condition:
+                    allowed, pinned = allow_for(self.catalog, request, request.condition)
+                    variants[place, request.condition] = replace(case, request=request, allowed=allowed, pinned=pinned)
+        wider = dict(zip(variants, self.find(list(variants.values())), strict=True)) if variants else {}
+        counted: list[list[dict[str, Any]]] = []
+        for place, case in enumerate(cases):
+            facets: dict[Filter | None, list[FacetSpec]] = {}
+            for facet, request in zip(case.request.facets, asked[place], strict=True):
+                facets.setdefault(request.condition, []).append(facet)
+            counts: dict[str, dict[str, Any]] = {}
+            for condition, specs in facets.items():
+                result = variants.get((place, condition), case), wider.get((place, condition), found[place])
+                counts |= {one["key"]: one for one in self._whole.count(*result, specs)}
+            counted.append([counts[facet.key] for facet in case.request.facets])
+        return counted
 
     def compute_features(self, cases: Sequence[Case], found: Sequence[Found]) -> list[Float32]:
         """Compute the ranker's features of each case's window: float32 [w, F] each."""

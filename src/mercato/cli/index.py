@@ -36,7 +36,9 @@ def index(
     weights: Annotated[
         str, typer.Option(help="What a word counts by field: title=2,attributes=0; others keep their default.")
     ] = "",
-    fusion: Annotated[str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1.")] = "",
+    fusion: Annotated[
+        str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1,popular=0.5.")
+    ] = "",
     synonyms: Annotated[
         Path | None, typer.Option(help="Synonyms in Solr's format: lines such as tv, television or kicks => sneakers.")
     ] = None,

@@ -74,7 +74,7 @@ def _find_witnesses(
 def _share(catalog: LiveCatalog, case: Case, sources: list[Source], ranks: Int32) -> Float32:
     """Return each source's summand of the fused score, float32 [sources, n]; see `fuse_reciprocal_ranks`."""
     fusion = catalog.fusion
-    search = {Source.WORDS: fusion.words, Source.DENSE: fusion.dense}
+    search = {Source.WORDS: fusion.words, Source.DENSE: fusion.dense, Source.POPULAR: fusion.popular}
     weights = search if case.request.is_search else WEIGHTS[case.request.placement]
     column = np.array([[weights.get(source, 1.0)] for source in sources], np.float64).reshape(len(sources), 1)
     return np.where(ranks > 0, column / (RRF_K + ranks), 0.0).astype(np.float32)

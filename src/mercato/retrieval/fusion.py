@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,12 @@ class FusionWeights:
     Attributes:
         words: 0 or more; above ``dense``, the same word matters more than the same meaning (docs/decisions/0009).
         dense: 0 or more.
+        popular: 0 or more; the most popular of the products that hold the words.
     """
 
     words: float = 1.5
     dense: float = 1.0
+    popular: float = 0.5
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -35,9 +37,11 @@ class FusionWeights:
         Raises:
             InvalidInputError: a weight that is negative or not finite, or both 0.
         """
-        if not (0 <= self.words < float("inf") and 0 <= self.dense < float("inf") and self.words + self.dense > 0):
+        given = asdict(self)
+        if not all(0 <= weight < float("inf") for weight in given.values()) or self.words + self.dense == 0:
+            numbers = ", ".join(f"{name}={weight:g}" for name, weight in given.items())
             raise InvalidInputError(
-                "fusion", f"must be two weights of 0 or more, not both 0, got words={self.words}, dense={self.dense}"
+                "fusion", f"must be weights of 0 or more, words and dense not both 0, got {numbers}"
             )
 
 
@@ -48,9 +52,10 @@ def parse_fusion(text: str) -> FusionWeights:
         InvalidInputError: no such pairs, or weights that cannot be.
     """
     pairs = parse_pairs(text, "--fusion", "words=1.5,dense=1")
-    unknown = sorted(set(pairs) - {"words", "dense"})
+    known = [item.name for item in fields(FusionWeights)]
+    unknown = sorted(set(pairs) - set(known))
     if unknown:
-        raise InvalidInputError("--fusion", f"must name words and dense, got {unknown[0][:80]!r}")
+        raise InvalidInputError("--fusion", f"must name {', '.join(known)}, got {unknown[0][:80]!r}")
     return FusionWeights(**pairs)
 
 

@@ -1,4 +1,4 @@
-"""Candidates of a search: dense and words, fused."""
+"""Candidates of a search: dense, words, and the popular ones among what the words match, fused."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from mercato.catalog.live import LiveCatalog
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, select_top
 from mercato.retrieval.request import Source
-from mercato.retrieval.sources import SEARCH_CANDIDATES
+from mercato.retrieval.sources import POPULAR_MATCHES, SEARCH_CANDIDATES, rank_places
 from mercato.retrieval.word_match import WordMatches, match_words
 
+Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 Bool = npt.NDArray[np.bool_]
 
@@ -32,8 +33,12 @@ def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList |
     lists = {Source.WORDS: RankedList(rows=top, scores=words.scores[top], weight=weights.words)}
     if dense is not None:
         lists[Source.DENSE] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
-    fused = fuse_reciprocal_ranks(list(lists.values()))
     enough = select_matches(words)
+    if weights.popular > 0:
+        popular = rank_popular(catalog, enough)
+        if len(popular):
+            lists[Source.POPULAR] = rank_places(popular, weights.popular)
+    fused = fuse_reciprocal_ranks(list(lists.values()))
     others = enough.copy()
     others[fused.rows] = False
     matches = enough
@@ -71,6 +76,17 @@ def find_words(catalog: LiveCatalog, case: Case) -> WordMatches:
         held=np.concatenate([found.held, changed.held]),
         size=query.size,
     )
+
+
+def rank_popular(catalog: LiveCatalog, matches: Bool) -> Int32:
+    """Return the most popular of the products that match, most popular first: int32 [m], m <= `POPULAR_MATCHES`.
+
+    Thousands may match a common word equally well; what is bought most is then likeliest meant. Products that nobody
+    bought are left out, so that a shop without events is not ordered by its product ids.
+    """
+    rows = np.flatnonzero(matches)
+    popularity = catalog.features().log_popularity[rows]
+    return rows[select_top(popularity, POPULAR_MATCHES)].astype(np.int32)
 
 
 def score_words(catalog: LiveCatalog, case: Case) -> Float32:

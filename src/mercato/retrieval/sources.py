@@ -25,6 +25,8 @@ SEARCH_CANDIDATES = 200
 """Candidates of words and of dense in a search (docs/decisions/0009)."""
 SAME_TEXT_ROWS = 10
 """Products of one text that a search's vectors bring, as long as other texts are left."""
+POPULAR_MATCHES = 50
+"""Candidates that a search takes from its word matches for their popularity."""
 RECENT_PRODUCTS = 50
 """Distinct products of a history that co-occurrence starts from."""
 REPEAT_HALF_LIFE_DAYS = 60.0

@@ -23,6 +23,7 @@ UserOption = Annotated[str | None, typer.Option("--user", help="Who is signed in
 VisitorOption = Annotated[str | None, typer.Option("--visitor", help="The device or session.")]
 PageSizeOption = Annotated[int, typer.Option("--page-size", help="Products of a page.")]
 OffsetOption = Annotated[int, typer.Option(help="Position of the first product.")]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 DEFAULT_SERVER = "127.0.0.1:8001"
@@ -55,7 +56,7 @@ def search(
         float | None, typer.Option(help="From 0, relevance alone, to 1, as unlike each other as can be.")
     ] = None,
     collapse: Annotated[bool, typer.Option("--collapse", help="Show near-duplicates as one.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")] = False,
+    explain: ExplainOption = False,
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
     ] = True,
@@ -144,6 +145,7 @@ def recommend(
     visitor: VisitorOption = None,
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
+    explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -159,6 +161,7 @@ def recommend(
             visitor_id=visitor,
             page_size=page_size,
             offset=offset,
+            options={"explain": True} if explain else None,
         ),
     )
 
@@ -168,6 +171,7 @@ def similar(
     condition: FilterOption = None,
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
+    explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -175,7 +179,13 @@ def similar(
     ask(
         server,
         Output(as_json=as_json),
-        lambda client: client.similar(product, filter=condition, page_size=page_size, offset=offset),
+        lambda client: client.similar(
+            product,
+            filter=condition,
+            page_size=page_size,
+            offset=offset,
+            options={"explain": True} if explain else None,
+        ),
     )
 
 

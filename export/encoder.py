@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.exportable import Exportable
+from export.exportable import Exportable, Tensors
 from export.options import DEFAULT_TOLERANCE
 from export.parity import CosineGate
 from export.ratings import compare_on_ratings, compare_on_texts
@@ -21,6 +21,8 @@ from mercato.engine.declaration import ENGINES
 from mercato.engine.shapes import EngineShapes
 
 POOLING = "mean"
+CALIBRATION_TOKENS = 1024
+CALIBRATION_SEED = 20240229
 
 
 class SentenceEncoder(torch.nn.Module):
@@ -42,8 +44,8 @@ class SentenceEncoder(torch.nn.Module):
             position_ids=positions,
         ).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
-        return torch.nn.functional.normalize(mean, dim=-1)
+        # The mean's divisor goes away in the normalisation.
+        return torch.nn.functional.normalize((states * weights).sum(1), dim=-1)
 
 
 def describe_encoder(
@@ -93,6 +95,7 @@ def describe_encoder(
             # measured: 1 - 9e-7 at least
             "fp16": CosineGate(mean=0.9999, minimum=0.9999),
         },
+        calibration=draw_token_ids(tokenizer, int(trunk.config.vocab_size), max_tokens=max_tokens),
         source={
             "repository": weights.model.repository,
             "revision": weights.model.revision,
@@ -117,6 +120,30 @@ def describe_encoder(
         ),
         shapes=limit_buckets(ENGINES["encoder"].shapes, max_tokens),
     )
+
+
+def draw_token_ids(tokenizer: TextTokenizer, vocabulary_size: int, *, max_tokens: int) -> list[Tensors]:
+    """Draw texts of random tokens, between the special ones that every text has, to observe activations on.
+
+    They give the ranges that real texts give, because the special tokens have the largest values, and favour no shop.
+
+    Args:
+        tokenizer: the encoder's.
+        vocabulary_size: ids are below it.
+        max_tokens: length of the longest.
+
+    Returns:
+        The encoder's inputs, of lengths 4, 8, 16, ... up to ``max_tokens``.
+    """
+    random = np.random.default_rng(CALIBRATION_SEED)
+    first, last = (int(token) for token in tokenizer([""])[0][0, [0, -1]])
+    feeds: list[Tensors] = []
+    for length in (*(2**power for power in range(2, max_tokens.bit_length()) if 2**power < max_tokens), max_tokens):
+        rows = max(CALIBRATION_TOKENS // length, 1)
+        ids = random.integers(0, vocabulary_size, (rows, length), dtype=np.int64)
+        ids[:, 0], ids[:, -1] = first, last
+        feeds.append({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    return feeds
 
 
 def limit_buckets(shapes: EngineShapes, longest: int) -> EngineShapes:

@@ -36,6 +36,8 @@ class Exportable:
         sizes: length of each fixed axis.
         items: real inputs, each with a batch axis of 1; what parity is measured on.
         gates: precision (``fp32``, ``int8``, ``fp16``) to the gate its file must pass, against the module.
+        calibration: inputs without padding whose activations give int8 its fixed scales; none gives every activation
+            a scale for each row.
         source: where the weights come from, as the manifest tells it.
         serving: what the serving side reads from the manifest.
         companions: files to copy beside the model (``tokenizer.json``), by the name they get.
@@ -56,6 +58,7 @@ class Exportable:
     gates: Mapping[str, Gate]
     source: Mapping[str, Any]
     serving: Mapping[str, Any]
+    calibration: Sequence[Tensors] = ()
     companions: Mapping[str, Path] = field(default_factory=dict)
     heads: int = 0
     hidden_size: int = 0

@@ -68,10 +68,16 @@ class GraphRewriter:
         return self._producers.get(name)
 
     def finish(self) -> None:
-        """Put the collected nodes and the constants they read into the graph."""
+        """Put the collected nodes that lead to an output, and the constants they read, into the graph."""
+        read = {output.name for output in self.graph.output}
+        leading: list[onnx.NodeProto] = []
+        for node in reversed(self._nodes):
+            # ONNX Runtime computes what nobody reads.
+            if not read.isdisjoint(node.output):
+                read.update(node.input)
+                leading.append(node)
         del self.graph.node[:]
-        self.graph.node.extend(self._nodes)
-        read = {name for node in self._nodes for name in node.input} | {output.name for output in self.graph.output}
+        self.graph.node.extend(reversed(leading))
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         del self.graph.initializer[:]
         self.graph.initializer.extend([*kept, *self._added.values()])

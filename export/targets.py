@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from export.calibrate import observe_ranges
 from export.errors import ExportError
 from export.exportable import Exportable
 from export.fuse import choose_opset, fuse_for_cpu
@@ -48,7 +49,7 @@ def _build_int8(exportable: Exportable, source: Path, destination: Path) -> None
     fused = fuse_for_cpu(
         onnx.load(str(source)), opset=choose_opset(), heads=exportable.heads, hidden_size=exportable.hidden_size
     )
-    onnx.save(quantize_int8(fused), str(destination))
+    onnx.save(quantize_int8(fused, observe_ranges(fused, exportable.calibration)), str(destination))
 
 
 def _build_half(exportable: Exportable, source: Path, destination: Path) -> None:

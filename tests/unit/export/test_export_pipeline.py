@@ -13,6 +13,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from export.calibrate import observe_ranges
 from export.errors import ExportError, ParityError
 from export.exportable import Exportable, collate
 from export.fuse import ATTENTION_OPSET, OLDER_OPSET, choose_opset, fuse_for_cpu
@@ -104,7 +105,7 @@ def test_a_text_is_the_same_alone_and_beside_longer_ones(
     traced: onnx.ModelProto, exportable: Exportable, opset: int
 ) -> None:
     fused = fuse_for_cpu(traced, opset=opset, heads=exportable.heads, hidden_size=exportable.hidden_size)
-    model = quantize_int8(fused)
+    model = quantize_int8(fused, observe_ranges(fused, exportable.calibration))
     shortest = min(exportable.items, key=lambda item: item["input_ids"].shape[1])
     longest = max(exportable.items, key=lambda item: item["input_ids"].shape[1])
     together = run(model, **collate([shortest, longest]))

@@ -170,7 +170,8 @@ def _calculate(
     values = {name: np.zeros(len(qrels)) for name in chosen}
     rated = {query: dict(products) for query, products in qrels.items() if products}
     if rated:
-        answered = {query: dict(scored) for query, scored in run.items() if query in rated}
+        # The share of judged products divides by what was returned: queries that found nothing are left out, and get 0.
+        answered = {query: dict(scored) for query, scored in run.items() if scored and query in rated}
         for result in measures.iter_calc(list(chosen.values()), rated, answered):
             values[names[result.measure]][int(result.query_id)] = result.value
     return values

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,8 @@ class LiveCatalog:
             read_stored_synonyms(snapshot.folder / layout.SYNONYMS), self.analyzer, self.stopwords
         )
         self.query_reader = QueryReader(self.analyzer, self.stopwords, snapshot.words, self.synonyms.expand)
+        counts = read_vocabulary(snapshot.folder / layout.VOCABULARY)
+        self.speller = Speller(counts, self._count_products, self.query_reader.is_compound)
         self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
@@ -114,12 +116,6 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
-
-    @cached_property
-    def speller(self) -> Speller:
-        """What corrects queries; read when first asked for."""
-        counts = read_vocabulary(self.snapshot.folder / layout.VOCABULARY)
-        return Speller(counts, self._count_products, self.query_reader.is_compound)
 
     def _count_products(self, word: str) -> int:
         """Return in how many products a word stands, in any form; all of them for a stop word or a synonym."""

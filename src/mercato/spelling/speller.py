@@ -38,7 +38,7 @@ class Correction:
 
 
 class Speller:
-    """Corrects words that the catalogue does not know to ones that it does.
+    """Corrects words that the catalogue does not know to ones that it does, and offers commoner ones for rare words.
 
     Distances are optimal string alignments: insertions, deletions, substitutions and swaps of neighbours count one
     each. Of the nearest words the one with the query's first letter and, then, of most products is taken. Numbers,
@@ -94,7 +94,7 @@ class Speller:
             return "", False
         far = found == 0 and len(word) >= TWO_EDITS_FROM_CHARS and not self._is_compound(word)
         nearest = self._find_nearest(word, 2 if far else 1)
-        if found and self._counts.get(nearest, 0) < found * COMMONER_TIMES:
+        if found and (nearest[:1] != word[0] or self._counts[nearest] < found * COMMONER_TIMES):
             return "", False
         return nearest, found == 0
 

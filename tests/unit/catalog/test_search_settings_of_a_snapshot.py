@@ -1,0 +1,96 @@
+"""Weights, fusion and synonyms: given when a snapshot is built, kept in it, used by what searches it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.errors import SnapshotError
+from mercato.ranker.inputs import History
+from mercato.retrieval.case import prepare_case
+from mercato.retrieval.field_weights import FieldWeights
+from mercato.retrieval.fusion import FusionWeights
+from mercato.retrieval.search import find_words, select_matches
+from mercato.state.sqlite import SqliteStateStore
+from mercato.synonyms.parse import SynonymRule, parse_synonyms
+from tests.stores import build, open_store, product, search_request, upsert
+
+CIRCLE = tuple(parse_synonyms(["telly => tv", "tv => telly", "a, b", "b, a"], "test"))
+
+
+def find(catalog: LiveCatalog, text: str) -> list[str]:
+    """Products that hold the query's words, best first."""
+    words = find_words(catalog, prepare_case(catalog, search_request(text), History.empty(), None))
+    rows = np.flatnonzero(select_matches(words))
+    return [catalog.id_of(row) for row in rows[np.argsort(-words.scores[rows], kind="stable")].tolist()]
+
+
+def test_weights_order_what_is_found(tmp_path: Path) -> None:
+    items = [
+        product("title", "wooden spoon", description="of beech wood"),
+        product("description", "beech plate", description="wooden wooden"),
+    ]
+    for name, weights, expected in [
+        ("one", {"title": 5.0, "description": 1.0}, ["title", "description"]),
+        ("other", {"title": 1.0, "description": 5.0}, ["description", "title"]),
+        ("alone", {"title": 1.0}, ["title"]),
+    ]:
+        build(tmp_path / name, items, weights=FieldWeights(weights=weights))
+        assert find(LiveCatalog(Snapshot(tmp_path / name), None), "wooden") == expected
+
+
+def test_a_changed_product_is_weighed_as_the_snapshot_weighs(tmp_path: Path) -> None:
+    items = [product("a", "wooden spoon"), product("b", "steel spoon", description="for a wooden bowl")]
+    build(tmp_path / "catalog", items, weights=FieldWeights(weights={"title": 3.0, "description": 0.5}))
+    snapshot = Snapshot(tmp_path / "catalog")
+    state: SqliteStateStore = open_store(tmp_path / "state.db")
+    state.append_product_changes([upsert(items[1])])
+    catalog = LiveCatalog(snapshot, state)
+
+    before = find_words(catalog, prepare_case(catalog, search_request("wooden spoon"), History.empty(), None))
+    catalog.refresh()
+    after = find_words(catalog, prepare_case(catalog, search_request("wooden spoon"), History.empty(), None))
+
+    # The same document, now in the delta: the same score and as many words held, at its new row.
+    old, new = snapshot.row_by_id["b"], catalog.row_of("b")
+    assert new == snapshot.count
+    assert after.scores[new] == pytest.approx(before.scores[old])
+    assert (after.scores[old], after.held[new]) == (0, before.held[old])
+    state.close()
+
+
+def test_fusion_weights_are_kept(tmp_path: Path) -> None:
+    build(tmp_path / "catalog", fusion=FusionWeights(words=2.0, dense=0.5, popular=0.0))
+    assert LiveCatalog(Snapshot(tmp_path / "catalog"), None).fusion == FusionWeights(words=2, dense=0.5, popular=0)
+
+
+def test_synonyms_are_kept_and_circles_end(tmp_path: Path) -> None:
+    build(tmp_path / "catalog", [product("only", "Old TV set")], synonyms=CIRCLE)
+    catalog = LiveCatalog(Snapshot(tmp_path / "catalog"), None)
+
+    assert find(catalog, "telly") == ["only"]
+    assert find(catalog, "old telly") == ["only"]
+    assert catalog.speller.correct("telly") is None
+
+
+def test_one_product_is_searched_corrected_and_widened(tmp_path: Path) -> None:
+    rules = (SynonymRule(left=("brew",), right=("coffee",)),)
+    build(tmp_path / "catalog", [product("only", "Ground coffee 500g")], synonyms=rules)
+    catalog = LiveCatalog(Snapshot(tmp_path / "catalog"), None)
+
+    for text in ("coffee", "brew", "ground coffee", "500 g coffee", "coffee 500g"):
+        assert find(catalog, text) == ["only"], text
+    better = catalog.speller.correct("cofee")
+    assert better is not None and (better.text, better.applied) == ("coffee", True)
+    assert find(catalog, "tea") == []
+
+
+@pytest.mark.parametrize("name", ["synonyms.json", "vocabulary.json"])
+def test_damaged_files_are_refused(tmp_path: Path, name: str) -> None:
+    build(tmp_path / "catalog")
+    path = tmp_path / "catalog" / name
+    path.write_bytes(b"?" + path.read_bytes()[1:])  # as long as before
+    with pytest.raises(SnapshotError, match=f"{name}: cannot be read"):
+        LiveCatalog(Snapshot(tmp_path / "catalog"), None)

@@ -8,20 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 
 from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
-from mercato.signals.cooccurrence import Cooccurrence, compute_cooccurrence
+from mercato.signals.cooccurrence import compute_cooccurrence
+from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.events import EventColumns
+from mercato.signals.momentum import Momentum, compute_momentum
+from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.repeat import Repeat, compute_repeat
 from mercato.state.values import EventTable
 
+LATELY_DAYS = 35.0
+"""Days whose purchases "lately" explains: a season's turn, and enough purchases to learn from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
-    """What was learned of a catalogue's rows."""
+    """What was learned of a catalogue's rows.
+
+    Attributes:
+        popularity: how often products are bought.
+        repeat: whether and how soon they are bought again.
+        cooccurrence: what is bought in one order with them.
+        ease: what the histories that have them have besides.
+        lately: the same, of the last weeks' purchases alone.
+        momentum: how they sell right now.
+    """
 
     popularity: Popularity
     repeat: Repeat
-    cooccurrence: Cooccurrence
+    cooccurrence: Neighbours
+    ease: Neighbours
+    lately: Neighbours
+    momentum: Momentum
 
 
 def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventColumns, EventColumns]:
@@ -68,4 +86,7 @@ def learn_signals(events: EventColumns, purchases: EventColumns, product_count: 
         popularity=compute_popularity(events, product_count, until=until),
         repeat=compute_repeat(bought, product_count, until=until),
         cooccurrence=compute_cooccurrence(bought, product_count, until=until),
+        ease=compute_ease(bought, product_count, until=until),
+        lately=compute_ease(bought, product_count, until=until, options=EaseOptions(lately_days=LATELY_DAYS)),
+        momentum=compute_momentum(bought, product_count, until=until),
     )

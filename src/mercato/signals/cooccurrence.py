@@ -1,12 +1,11 @@
-"""Which products are bought together: learned from orders, looked up for seeds."""
-
-from dataclasses import dataclass
+"""Which products are bought together: learned from orders."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from mercato.signals.events import NO_ORDER, SECONDS_PER_DAY, EventColumns
+from mercato.signals.neighbours import Neighbours
 
 DEFAULT_NEIGHBOURS = 50
 MIN_BUYERS = 3
@@ -18,78 +17,8 @@ BLOCK_PAIRS = 4_000_000
 """Pairs of products multiplied at a time; bounds the memory of a block to about 100 MB."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cooccurrence:
-    """The nearest products of each product, as rows of a sparse matrix.
-
-    Attributes:
-        indptr: int64 [products + 1]; the neighbours of row ``i`` lie at ``indptr[i]:indptr[i + 1]``.
-        neighbours: int32 [pairs], product rows, best first, equal scores by row.
-        scores: float32 [pairs], > 0, higher is closer.
-    """
-
-    indptr: NDArray[np.int64]
-    neighbours: NDArray[np.int32]
-    scores: NDArray[np.float32]
-
-    def score(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        """Score candidates by how often they are bought with the seeds.
-
-        Args:
-            seeds: int32 [seeds], product rows; rows that the matrix does not have contribute nothing.
-            weights: float32 [seeds], how much each seed counts.
-            candidates: int32 [n], distinct product rows, in any order.
-
-        Returns:
-            float32 [n]: ``sum over seeds of weight * score(seed, candidate)``, 0 where they never met.
-        """
-        result = np.zeros(len(candidates), dtype=np.float32)
-        rows, scores = self._expand(seeds, weights)
-        if not len(rows) or not len(candidates):
-            return result
-        order = np.argsort(candidates, kind="stable")
-        ordered = candidates[order]
-        at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
-        hit = ordered[at] == rows
-        result[order] = np.bincount(at[hit], weights=scores[hit], minlength=len(ordered))
-        return result
-
-    def find_neighbours(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], limit: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Find the products most often bought with the seeds.
-
-        Args:
-            seeds: int32 [seeds], product rows; they are never among the results.
-            weights: float32 [seeds], how much each seed counts.
-            limit: most products to return.
-
-        Returns:
-            rows int32 [k] and scores float32 [k], best first, equal scores by row; k <= limit.
-        """
-        rows, scores = self._expand(seeds, weights)
-        found, inverse = np.unique(rows, return_inverse=True)
-        totals = np.bincount(inverse, weights=scores, minlength=len(found)).astype(np.float32)
-        if len(found):
-            at = np.minimum(np.searchsorted(found, seeds), len(found) - 1)
-            totals[at[found[at] == seeds]] = 0.0
-        order = np.lexsort((found, -totals))[: max(limit, 0)]
-        order = order[totals[order] > 0]
-        return found[order].astype(np.int32), totals[order]
-
-    def _expand(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the neighbours of all seeds one after the other, with weighted scores."""
-        known = (seeds >= 0) & (seeds < len(self.indptr) - 1)
-        seeds, weights = seeds[known], weights[known]
-        start = self.indptr[seeds]
-        length = self.indptr[seeds + 1] - start
-        offset = np.repeat(start - np.concatenate(([0], np.cumsum(length)[:-1])), length) if len(seeds) else start
-        at = np.arange(len(offset)) + offset
-        return self.neighbours[at], self.scores[at] * np.repeat(weights.astype(np.float32), length)
+Cooccurrence = Neighbours
+"""The products that are bought with each product, a score being a shrunk cosine of orders."""
 
 
 def compute_cooccurrence(

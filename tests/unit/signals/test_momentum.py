@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from mercato.signals import EventColumns, Momentum, compute_momentum
+from mercato.signals.momentum import NEVER_DAYS
+
+DAY = 86_400.0
+NOW = 1000 * DAY
+
+
+def make_events(lines: list[tuple[int, int, float]]) -> EventColumns:
+    """Lines of actor, product and days ago."""
+    actor, product, days = (np.array(column) for column in zip(*lines, strict=True))
+    return EventColumns(
+        actor=actor.astype(np.int32),
+        product=product.astype(np.int32),
+        order=np.full(len(lines), -1, np.int32),
+        time=NOW - days * DAY,
+        weight=np.ones(len(lines), np.float32),
+    )
+
+
+def test_buyers_of_the_last_days_are_counted_once() -> None:
+    found = compute_momentum(
+        make_events([(0, 0, 1), (0, 0, 2), (1, 0, 6), (2, 0, 20), (3, 0, 40), (0, 1, 3)]), 3, until=NOW
+    )
+    assert found.fresh_buyers.tolist() == [2, 1, 0]
+    assert found.recent_buyers.tolist() == [3, 1, 0]
+    assert found.age_days.tolist() == [40, 3, NEVER_DAYS]
+    assert found.silent_days.tolist() == [1, 3, NEVER_DAYS]
+
+
+def test_the_future_does_not_count() -> None:
+    lines = [(0, 0, 5.0), (1, 1, 30.0)]
+    alone = compute_momentum(make_events(lines), 2, until=NOW)
+    with_future = compute_momentum(make_events([*lines, (2, 0, -1.0), (3, 1, 0.0)]), 2, until=NOW)
+    for name in ("fresh_buyers", "recent_buyers", "age_days", "silent_days"):
+        np.testing.assert_array_equal(getattr(with_future, name), getattr(alone, name), err_msg=name)
+
+
+def test_trending_products_sell_above_their_share() -> None:
+    momentum = Momentum(
+        fresh_buyers=np.array([9, 10, 0, 5], np.float32),
+        recent_buyers=np.array([13, 37, 9, 5], np.float32),
+        age_days=np.full(4, 100, np.float32),
+        silent_days=np.ones(4, np.float32),
+    )
+    rows, scores = momentum.rank_trending(10)
+    # Expected: (13 + 3) / 4 = 4, (37 + 3) / 4 = 10, 3, (5 + 3) / 4 = 2; product 1 sells as always, 2 falls.
+    assert rows.tolist() == [0, 3]
+    assert scores.tolist() == pytest.approx([(9 - 4) / 2, (5 - 2) / np.sqrt(2)])
+    assert momentum.rank_trending(1)[0].tolist() == [0]
+
+
+def test_arrivals_are_what_was_first_sold_lately() -> None:
+    momentum = compute_momentum(make_events([(0, 0, 100), (0, 1, 10), (0, 2, 5), (1, 2, 4), (1, 0, 2)]), 4, until=NOW)
+    rows, scores = momentum.rank_arrivals(10)
+    assert rows.tolist() == [2, 1]
+    assert scores.tolist() == [2, 1]
+
+
+def test_a_shop_that_has_just_opened_has_no_arrivals() -> None:
+    momentum = compute_momentum(make_events([(0, 0, 10), (0, 1, 5)]), 2, until=NOW)
+    assert len(momentum.rank_arrivals(10)[0]) == 0
+
+
+def test_nothing_sold_is_no_error() -> None:
+    for momentum in (Momentum.empty(3), compute_momentum(make_events([(0, 9, 1.0)]), 3, until=NOW)):
+        assert momentum.age_days.tolist() == [NEVER_DAYS] * 3
+        assert len(momentum.rank_trending(5)[0]) == 0
+        assert len(momentum.rank_arrivals(5)[0]) == 0

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from mercato.signals import Neighbours
+from mercato.signals.neighbours import DENSE_SHARE
+
+
+def make_neighbours(count: int, rng: np.random.Generator) -> Neighbours:
+    lengths = rng.integers(0, 9, count)
+    lines = [rng.choice(count, length, replace=False) for length in lengths]
+    return Neighbours(
+        indptr=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+        neighbours=np.concatenate(lines).astype(np.int32),
+        scores=rng.random(int(lengths.sum())).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("count", [30, 60 * DENSE_SHARE], ids=["few products", "many products"])
+def test_both_ways_of_adding_up_give_the_plain_sums(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(count)
+    matrix = make_neighbours(count, rng)
+    seeds = np.array([3, 1, 17, -1, count + 5], np.int32)
+    weights = np.array([1.0, 0.5, 2.0, 9.0, 9.0], np.float32)
+    plain = np.zeros(count)
+    for seed, weight in zip(seeds[:3], weights[:3], strict=True):
+        part = slice(matrix.indptr[seed], matrix.indptr[seed + 1])
+        plain[matrix.neighbours[part]] += weight * matrix.scores[part]
+    candidates = np.array([count - 1, 3, 5, 0, count + 9, -1], np.int32)
+    expected = [plain[c] if 0 <= c < count else 0.0 for c in candidates.tolist()]
+    without_seeds = plain.copy()
+    without_seeds[[3, 1, 17]] = 0.0
+    best = np.lexsort((np.arange(count), -without_seeds))[:4]
+    best = best[without_seeds[best] > 0]
+    for share in (0, 10**9):
+        monkeypatch.setattr("mercato.signals.neighbours.DENSE_SHARE", share)
+        assert matrix.score(seeds, weights, candidates) == pytest.approx(expected, abs=1e-6)
+        rows, scores = matrix.find_neighbours(seeds, weights, 4)
+        assert rows.tolist() == best.tolist()
+        assert scores == pytest.approx(without_seeds[best], abs=1e-6)
+
+
+def test_products_of_which_nothing_is_known_have_no_neighbours() -> None:
+    empty = Neighbours.empty(5)
+    seeds, weights = np.array([0, 4], np.int32), np.ones(2, np.float32)
+    assert empty.score(seeds, weights, np.array([1, 2], np.int32)).tolist() == [0, 0]
+    assert len(empty.find_neighbours(seeds, weights, 3)[0]) == 0

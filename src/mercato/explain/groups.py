@@ -64,7 +64,12 @@ class FeatureGroup:
 
 
 GROUPS: tuple[FeatureGroup, ...] = (
-    FeatureGroup(name="words", columns=("word_score", "word_rank_discount"), shown="word_score"),
+    FeatureGroup(name="words", columns=("word_score", "word_rank_discount", "coverage"), shown="word_score"),
+    FeatureGroup(
+        name="kind of product",
+        columns=("kind_words", "kind_dense", "kind_fused", "brand_agreement", "category_agreement"),
+        shown="kind_fused",
+    ),
     FeatureGroup(
         name="similarity",
         columns=("dense_score", "dense_rank_discount"),
@@ -94,6 +99,7 @@ GROUPS: tuple[FeatureGroup, ...] = (
         shown="log_price",
         read=Read.EXPM1,
     ),
+    FeatureGroup(name="age", columns=("log_age_days", "age_relative"), shown="log_age_days", read=Read.EXPM1),
     FeatureGroup(name="stock", columns=("in_stock",), shown="in_stock"),
     FeatureGroup(
         name="own purchases",
@@ -101,6 +107,7 @@ GROUPS: tuple[FeatureGroup, ...] = (
         shown="log_purchases",
         read=Read.EXPM1,
     ),
+    FeatureGroup(name="own views", columns=("recent_views",), shown="recent_views", read=Read.EXPM1),
     FeatureGroup(name="category", columns=("category_share",), shown="category_share"),
     FeatureGroup(name="brand", columns=("brand_share",), shown="brand_share"),
     FeatureGroup(
@@ -108,9 +115,14 @@ GROUPS: tuple[FeatureGroup, ...] = (
         columns=("hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "weekend"),
         common=True,
     ),
+    FeatureGroup(
+        name="device and region",
+        columns=("device_1", "device_2", "device_3", "region_1", "region_2", "region_3"),
+        common=True,
+    ),
 )
 
-REQUEST_FEATURES = ("has_query", "log_history_length")
+REQUEST_FEATURES = ("has_query", "log_history_length", "log_matches")
 """What kind of request it is: not a reason for one product before another, and never taken away."""
 
 

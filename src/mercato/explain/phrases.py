@@ -92,6 +92,7 @@ ENGLISH = Phrases(
         "words after": "next by the words of the query",
         # What moved it: by group, for a value above and below the window's mean.
         "words more": "fits the words better than the others",
+        "kind of product more": "the kind of thing that most results are",
         "similarity more search": "closer in meaning than the others",
         "similarity more": "close to what you chose before",
         "taste more": "close to what you chose before",
@@ -101,7 +102,9 @@ ENGLISH = Phrases(
         "bought again by others more": "many buy it again",
         "price less": "cheaper than the others",
         "price more": "dearer than the others",
+        "age less": "newer than the others",
         "stock more": "in stock",
+        "own views more": "you looked at it before",
         "own purchases more": "you bought it before",
         "category more": "of a category you often choose",
         "brand more": "of a brand you often choose",

@@ -47,6 +47,8 @@ class PastSnapshot(Snapshot):
         row_here[self.original] = np.arange(len(ids), dtype=np.int32)
         signals = learn_signals(_move(telling, row_here), _move(purchases, row_here), len(ids), until=until)
         self.cooccurrence = signals.cooccurrence
+        self.behaviour = signals.behaviour
+        kinds = snapshot.features.kinds.take(self.original)
         self.features = ProductFeatures(
             log_popularity=np.log1p(signals.popularity.count),
             trend=signals.popularity.trend,
@@ -56,6 +58,10 @@ class PastSnapshot(Snapshot):
             leaf_category=snapshot.features.leaf_category[self.original],
             brand=snapshot.features.brand[self.original],
             in_stock=snapshot.features.in_stock[self.original],
+            available_days=_take(snapshot.features.available_days, self.original),
+            kind_bounds=kinds.bounds,
+            kind_names=kinds.names,
+            kind_weights=kinds.weights,
         )
         text_of_row = snapshot.texts.text_of_row[self.original]
         self.texts = TextLayout(
@@ -89,3 +95,8 @@ def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:
         time=events.time,
         weight=events.weight,
     )
+
+
+def _take(column: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return a column in another order; an empty one stays empty."""
+    return column[rows] if len(column) else column

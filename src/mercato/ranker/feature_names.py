@@ -29,6 +29,22 @@ FEATURE_NAMES: tuple[str, ...] = (
     "weekday_sin",
     "weekday_cos",
     "weekend",
+    "coverage",
+    "log_matches",
+    "kind_words",
+    "kind_dense",
+    "kind_fused",
+    "brand_agreement",
+    "category_agreement",
+    "log_age_days",
+    "age_relative",
+    "recent_views",
+    "device_1",
+    "device_2",
+    "device_3",
+    "region_1",
+    "region_2",
+    "region_3",
 )
 """The columns of :func:`compute_features`, in order. A model manifest holds this list; another list is refused."""
 

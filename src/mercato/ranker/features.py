@@ -4,7 +4,9 @@ Everything is computed for a batch of requests over concatenated candidates; one
 What needs vectors (cosines of query, history and candidate) is computed inside the network instead.
 """
 
+import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,13 @@ from mercato.ranker.candidate_lists import CandidateLists
 from mercato.ranker.feature_names import COLUMN, FEATURE_NAMES
 from mercato.ranker.history_features import fill_history
 from mercato.ranker.inputs import ProductFeatures, RankRequest
+from mercato.ranker.search_features import fill_agreement, fill_search
 from mercato.signals.events import SECONDS_PER_DAY
 
 __all__ = ["FEATURE_NAMES", "compute_features"]
+
+NAME_DIMENSIONS = 3
+"""Features that a name of a device or region becomes."""
 
 
 def compute_features(requests: Sequence[RankRequest], products: ProductFeatures) -> NDArray[np.float32]:
@@ -40,7 +46,10 @@ def compute_features(requests: Sequence[RankRequest], products: ProductFeatures)
     _fill_retrieval(result, lists)
     _fill_products(result, lists, products)
     fill_history(result, lists, products)
+    fill_search(result, lists)
+    fill_agreement(result, lists, products)
     _fill_context(result, lists)
+    _fill_place(result, lists)
     if not np.isfinite(result).all():
         result[~np.isfinite(result)] = 0.0
     return np.ascontiguousarray(result.T)
@@ -75,6 +84,22 @@ def _fill_products(result: NDArray[np.float32], lists: CandidateLists, products:
     log_price = np.where(known, log_price, list_mean)
     result[COLUMN["log_price"]] = log_price
     result[COLUMN["price_relative"]] = log_price - list_mean
+    _fill_age(result, lists, products)
+
+
+def _fill_age(result: NDArray[np.float32], lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how long each candidate has been on sale; one of unknown age reads as the mean of the list."""
+    if not len(products.available_days):
+        return
+    available = products.available_days[lists.rows]
+    known = ~np.isnan(available)
+    today = np.repeat([request.context.time / SECONDS_PER_DAY for request in lists.requests], lists.lengths)
+    days = np.maximum(today - np.where(known, available, today), 0.0)
+    log_age = np.log1p(days).astype(np.float32)
+    mean = lists.total(log_age) / np.maximum(lists.total(known.astype(np.float32)), 1.0)
+    log_age = np.where(known, log_age, mean)
+    result[COLUMN["log_age_days"]] = log_age
+    result[COLUMN["age_relative"]] = log_age - mean
 
 
 def _fill_context(result: NDArray[np.float32], lists: CandidateLists) -> None:
@@ -88,3 +113,22 @@ def _fill_context(result: NDArray[np.float32], lists: CandidateLists) -> None:
     columns = np.array([*values, weekday >= 5.0], dtype=np.float32)
     first = COLUMN["has_query"]
     result[first : first + len(columns)] = np.repeat(columns, lists.lengths, axis=1)
+
+
+def _fill_place(result: NDArray[np.float32], lists: CandidateLists) -> None:
+    for name, first in (("device", COLUMN["device_1"]), ("region", COLUMN["region_1"])):
+        values = [embed_name(getattr(request.context, name)) for request in lists.requests]
+        result[first : first + NAME_DIMENSIONS] = np.repeat(np.array(values, np.float32).T, lists.lengths, axis=1)
+
+
+@lru_cache(maxsize=4096)
+def embed_name(name: str) -> tuple[float, ...]:
+    """Give a name a fixed random place, each coordinate from -1 to 1; zeros for the empty one.
+
+    Names that nobody listed before get a place too, and two share one hardly ever (as in feature hashing, Weinberger
+    et al. 2009).
+    """
+    if not name:
+        return (0.0,) * NAME_DIMENSIONS
+    digest = hashlib.blake2b(name.strip().casefold().encode(), digest_size=2 * NAME_DIMENSIONS).digest()
+    return tuple((np.frombuffer(digest, "<u2") / 32767.5 - 1.0).tolist())

@@ -38,6 +38,7 @@ class _Histories:
         self.rows = np.maximum(rows, 0)
         self.weight = (compute_event_weights(time, event_type, now=now) * known).astype(np.float64)
         self.bought = known & (event_type == PURCHASE)
+        self.seen = known & (event_type != PURCHASE)
         self.paid = np.where(self.bought & (price >= 0), price, np.float32(np.nan))
         self.days = np.clip((now - time) / SECONDS_PER_DAY, 0.0, NEVER_DAYS)
 
@@ -105,8 +106,12 @@ def _upper_median(values: NDArray[np.float32]) -> float:
 def _fill_purchases(
     result: NDArray[np.float32], lists: CandidateLists, histories: _Histories, products: ProductFeatures
 ) -> None:
-    """Fill how often and when each candidate was bought by its user."""
+    """Fill how much its user looked at each candidate lately, and how often and when it was bought."""
     match = _match(lists, histories, len(products.price))
+    viewed = np.flatnonzero(histories.seen & (match >= 0))
+    if len(viewed):
+        views = np.bincount(match[viewed], weights=histories.weight[viewed], minlength=len(lists.rows))
+        result[COLUMN["recent_views"]] = np.log1p(views)
     hit = np.flatnonzero(histories.bought & (match >= 0))
     if not len(hit):
         return

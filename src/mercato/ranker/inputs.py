@@ -1,9 +1,11 @@
 """What the ranker is told about one request: plain arrays in frozen dataclasses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mercato.ranker.kinds import Kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,8 @@ class CandidateList:
         dense_rank: int32 [n], rank from 1 in the dense list, 0 where absent.
         word_rank: int32 [n], rank from 1 in the word list, 0 where absent.
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
+        coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
+        matches: how many products the whole result of a query has.
     """
 
     rows: NDArray[np.int32]
@@ -27,6 +31,8 @@ class CandidateList:
     dense_rank: NDArray[np.int32]
     word_rank: NDArray[np.int32]
     fused: NDArray[np.float32]
+    coverage: NDArray[np.float32] | None = None
+    matches: int = 0
 
     def __len__(self) -> int:
         """Return the number of candidates."""
@@ -42,6 +48,8 @@ class CandidateList:
             dense_rank=self.dense_rank[positions],
             word_rank=self.word_rank[positions],
             fused=self.fused[positions],
+            coverage=None if self.coverage is None else self.coverage[positions],
+            matches=self.matches,
         )
 
 
@@ -89,6 +97,11 @@ class ProductFeatures:
         leaf_category: int32 [N], code of the most specific category, -1 where there is none.
         brand: int32 [N], code of the brand, -1 where there is none.
         in_stock: bool [N].
+        available_days: float32 [N], when the product came, in days since 1970 UTC; NaN where unknown. Empty, as the
+            following, in a snapshot that has none.
+        kind_bounds: int64 [N + 1], :attr:`mercato.ranker.kinds.Kinds.bounds`.
+        kind_names: int32 [m], :attr:`mercato.ranker.kinds.Kinds.names`.
+        kind_weights: float32 [m], :attr:`mercato.ranker.kinds.Kinds.weights`.
     """
 
     log_popularity: NDArray[np.float32]
@@ -99,6 +112,15 @@ class ProductFeatures:
     leaf_category: NDArray[np.int32]
     brand: NDArray[np.int32]
     in_stock: NDArray[np.bool_]
+    available_days: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    kind_bounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    kind_names: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    kind_weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    @property
+    def kinds(self) -> Kinds:
+        """What kind of thing each product is."""
+        return Kinds(bounds=self.kind_bounds, names=self.kind_names, weights=self.kind_weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +130,8 @@ class Context:
     Attributes:
         time: seconds since 1970 UTC.
         utc_offset_s: what to add to get the user's local time; hour and weekday are local.
-        device: kind of device, empty where unknown. Not a feature yet: the demo's purchases do not have it.
-        region: region of the user, empty where unknown. Not a feature yet, as above.
+        device: kind of device, empty where unknown.
+        region: region of the user, empty where unknown.
     """
 
     time: float

@@ -177,6 +177,8 @@ class Retriever:
             dense_rank=column(fused.ranks, Source.DENSE, Source.SIMILAR).astype(np.int32),
             word_rank=column(fused.ranks, Source.WORDS).astype(np.int32),
             fused=fused.fused[:WINDOW],
+            coverage=None if found.coverage is None else found.coverage[:WINDOW],
+            matches=found.total if case.request.is_search else 0,
         )
 
     def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:

@@ -150,7 +150,11 @@ class WholeResult:
         kept = held[: WINDOW - len(admitted)]
         after = held[len(kept) :][~np.isin(held[len(kept) :], admitted)]
         tail = found.tail[~np.isin(found.tail, admitted)]
-        return _rearrange(found, np.concatenate([kept, admitted, after]), tail)
+        arranged = _rearrange(found, np.concatenate([kept, admitted, after]), tail)
+        fused = arranged.fused.fused
+        # Where nothing ranks, they stand level with the last that stays: a score of 0 would be far below all others.
+        fused[len(kept) : len(kept) + len(admitted)] = fused[len(kept) - 1] if len(kept) else 0.0
+        return arranged
 
 
 def _rearrange(found: Found, rows: npt.NDArray[np.int32], tail: npt.NDArray[np.int32]) -> Found:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mercato.catalog import layout
 from mercato.catalog.arrays import map_arrays, write_arrays
+from mercato.catalog.behaviour import write_behaviour
 from mercato.catalog.columns import build_columns
 from mercato.catalog.documents import write_documents
 from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
@@ -152,6 +153,7 @@ def _fill_folder(
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
     write_arrays(folder / layout.SIGNALS, asdict(signals.cooccurrence))
+    write_behaviour(folder / layout.BEHAVIOUR, signals.behaviour)
     write_arrays(folder / layout.FEATURES, asdict(features))
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {

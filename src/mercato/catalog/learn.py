@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mercato.catalog.behaviour import Behaviour
 from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.events import EventColumns
-from mercato.signals.momentum import Momentum, compute_momentum
+from mercato.signals.momentum import compute_momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.repeat import Repeat, compute_repeat
@@ -29,17 +30,13 @@ class Signals:
         popularity: how often products are bought.
         repeat: whether and how soon they are bought again.
         cooccurrence: what is bought in one order with them.
-        ease: what the histories that have them have besides.
-        lately: the same, of the last weeks' purchases alone.
-        momentum: how they sell right now.
+        behaviour: what goes together in whole histories, and how they sell right now.
     """
 
     popularity: Popularity
     repeat: Repeat
     cooccurrence: Neighbours
-    ease: Neighbours
-    lately: Neighbours
-    momentum: Momentum
+    behaviour: Behaviour
 
 
 def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventColumns, EventColumns]:
@@ -86,7 +83,9 @@ def learn_signals(events: EventColumns, purchases: EventColumns, product_count: 
         popularity=compute_popularity(events, product_count, until=until),
         repeat=compute_repeat(bought, product_count, until=until),
         cooccurrence=compute_cooccurrence(bought, product_count, until=until),
-        ease=compute_ease(bought, product_count, until=until),
-        lately=compute_ease(bought, product_count, until=until, options=EaseOptions(lately_days=LATELY_DAYS)),
-        momentum=compute_momentum(bought, product_count, until=until),
+        behaviour=Behaviour(
+            ease=compute_ease(bought, product_count, until=until),
+            lately=compute_ease(bought, product_count, until=until, options=EaseOptions(lately_days=LATELY_DAYS)),
+            momentum=compute_momentum(bought, product_count, until=until),
+        ),
     )

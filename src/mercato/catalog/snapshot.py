@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mercato.catalog import layout
 from mercato.catalog.arrays import map_arrays
+from mercato.catalog.behaviour import read_behaviour
 from mercato.catalog.columns import ColumnSet
 from mercato.catalog.documents import Documents
 from mercato.catalog.layout import TextLayout
@@ -35,6 +36,7 @@ class Snapshot:
         columns: columns for filters and facets.
         features: what the ranker reads of each product.
         cooccurrence: products bought together.
+        behaviour: what goes together in histories, and how products sell right now.
         dictionaries: category and brand names by code, as the features hold them.
     """
 
@@ -63,6 +65,7 @@ class Snapshot:
         self.columns = ColumnSet.from_arrays(map_arrays(folder / layout.COLUMNS), columns_meta)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
+        self.behaviour = read_behaviour(folder / layout.BEHAVIOUR, self.manifest.products)
         self.settings = _read_json(folder / layout.SETTINGS)
 
     @property

@@ -41,7 +41,7 @@ class Ranked:
     Attributes:
         rows: int32 [n].
         scores: float32 [n], descending.
-        sources: uint8 [n].
+        sources: uint16 [n].
         degraded: stages that were left out.
         variants: for a row the rows of its near-duplicates, which are not shown.
         folded: how many near-duplicates are not shown.
@@ -50,7 +50,7 @@ class Ranked:
 
     rows: npt.NDArray[np.int32]
     scores: Float32
-    sources: npt.NDArray[np.uint8]
+    sources: npt.NDArray[np.uint16]
     degraded: list[str] = field(default_factory=list)
     variants: Mapping[int, Sequence[int]] = field(default_factory=dict)
     folded: int = 0

@@ -20,7 +20,7 @@ from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.explain.trace import StageTrace
 from mercato.facets.spec import parse_facets
 from mercato.filters import parse_filter
-from mercato.policy.boost import parse_boosts
+from mercato.policy.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.policy.order_by import parse_order_by
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
@@ -157,6 +157,7 @@ def write_request(request: RetrievalRequest) -> bytes:
             "facets": [facet.as_json() for facet in request.facets],
             "order_by": request.order_by.text if request.order_by is not None else "",
             "boosts": [boost.as_json() for boost in request.boosts],
+            "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
             "narrowing": [condition.text for condition in request.narrowing],
             "hidden_ids": request.hidden_ids,
             "pinned_ids": request.pinned_ids,
@@ -187,6 +188,7 @@ def read_request(document: bytes) -> RetrievalRequest:
             facets=parse_facets(fields.get("facets")),
             order_by=parse_order_by(fields.get("order_by")),
             boosts=parse_boosts(fields.get("boosts")),
+            rule_boosts=parse_boosts(fields.get("rule_boosts"), most=MAX_RULE_BOOSTS),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),
@@ -235,7 +237,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         dimension: D.
 
     Returns:
-        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint8 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
+        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint16 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
         float32 [B, D], TAIL int32 [B, T] and NOTES (JSON) [B, 1].
     """
     batch = len(outcomes)
@@ -245,7 +247,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
     arrays: dict[str, npt.NDArray[Any]] = {
         "ROWS": np.full((batch, widest), -1, np.int32),
         "FUSED": np.zeros((batch, widest), np.float32),
-        "SOURCES": np.zeros((batch, widest + longest), np.uint8),
+        "SOURCES": np.zeros((batch, widest + longest), np.uint16),
         "FEATURES": np.zeros((batch, widest, feature_count), np.float32),
         "HISTORY_VECTOR": np.zeros((batch, dimension), np.float32),
         "TAIL": np.full((batch, longest), -1, np.int32),

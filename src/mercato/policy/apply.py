@@ -74,7 +74,7 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
         The order to show; the same object where nothing is asked for.
     """
     sorts = request.retrieval.order_by is not None
-    boosts = () if sorts else request.retrieval.boosts
+    boosts = () if sorts else request.retrieval.all_boosts
     diversity = 0.0 if sorts else request.diversity
     size = len(retrieved.rows)
     if size and boosts:
@@ -140,6 +140,6 @@ def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
         ranked,
         rows=np.array(rows, np.int32),
         scores=np.array(scores, np.float32),
-        sources=np.array(sources, np.uint8),
+        sources=np.array(sources, np.uint16),
         pinned=frozenset(pins.values()),
     )

@@ -47,6 +47,12 @@ class Source(IntFlag):
     COOCCURRENCE = 8
     SIMILAR = 16
     POPULAR = 32
+    ALSO_BOUGHT = 64
+    LATELY = 128
+    TRENDING = 256
+    ARRIVAL = 512
+    CATEGORY = 1024
+    SEQUENCE = 2048
 
     @property
     def labels(self) -> list[str]:
@@ -72,7 +78,8 @@ class RetrievalRequest:
         spelling: whether the query is corrected.
         facets: which values are counted over the whole result.
         order_by: what the whole result is sorted by; None for relevance.
-        boosts: whose products must have a place in the window.
+        boosts: conditions that move products, which must have a place in the window.
+        rule_boosts: the same, by the shop's rules: what the catalogue cannot answer of these is no caller's mistake.
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
         hidden_ids: products that are not in the result.
         pinned_ids: products that are shown at places of their own, whatever retrieval finds.
@@ -92,9 +99,15 @@ class RetrievalRequest:
     facets: tuple[FacetSpec, ...] = ()
     order_by: OrderBy | None = None
     boosts: tuple[Boost, ...] = ()
+    rule_boosts: tuple[Boost, ...] = ()
     narrowing: tuple[Filter, ...] = ()
     hidden_ids: tuple[str, ...] = ()
     pinned_ids: tuple[str, ...] = ()
+
+    @property
+    def all_boosts(self) -> tuple[Boost, ...]:
+        """The boosts of the request and of the rules."""
+        return (*self.boosts, *self.rule_boosts)
 
     @property
     def is_search(self) -> bool:
@@ -118,7 +131,7 @@ class Retrieved:
     Attributes:
         rows: int32 [w], w <= WINDOW, in fused order.
         fused: float32 [w], descending.
-        sources: uint8 [w + t], combinations of `Source`: the window's, then the tail's.
+        sources: uint16 [w + t], combinations of `Source`: the window's, then the tail's.
         features: float32 [w, F], as `mercato.ranker.features` names them.
         history_vector: float32 [D], unit length, or zeros without history.
         tail: int32 [t], rows after the window, as far as ``depth`` asks.
@@ -134,7 +147,7 @@ class Retrieved:
 
     rows: Int32
     fused: Float32
-    sources: npt.NDArray[np.uint8]
+    sources: npt.NDArray[np.uint16]
     features: Float32
     history_vector: Float32
     tail: Int32

@@ -291,12 +291,12 @@ def _explain(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieve
 def _join(case: Case, found: Found, features: Float32, degraded: list[str], facets: list[dict[str, Any]]) -> Retrieved:
     fused = found.fused
     rows = fused.rows[:WINDOW]
-    flags = np.zeros(len(fused.rows), np.uint8)
+    flags = np.zeros(len(fused.rows), np.uint16)
     for place, source in enumerate(found.sources):
         flags[fused.ranks[place] > 0] |= int(source)
     after = Source.WORDS if case.request.is_search else Source.POPULAR
     tail = np.concatenate([fused.rows[WINDOW:], found.tail])[: max(0, case.request.depth - len(rows))]
-    flags = np.concatenate([flags, np.full(len(found.tail), int(after), np.uint8)])[: len(rows) + len(tail)]
+    flags = np.concatenate([flags, np.full(len(found.tail), int(after), np.uint16)])[: len(rows) + len(tail)]
     flags[flags == 0] = int(after)  # what sorting or a boost brought from beyond the fused candidates
     notes = [*degraded, "encoder"] if case.request.is_search and case.probe is None else list(degraded)
     return Retrieved(

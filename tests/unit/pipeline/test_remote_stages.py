@@ -116,6 +116,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         ),
         order_by=OrderBy((SortKey("price", descending=True), SortKey("size"))),
         boosts=(Boost(parse_filter("price < 10"), -0.5),),
+        rule_boosts=(Boost(parse_filter("price > 10"), 0.5),),
         narrowing=(parse_filter("price < 99"),),
         hidden_ids=("h",),
         pinned_ids=("p", "q"),
@@ -194,7 +195,7 @@ def test_lists_are_padded_to_the_longest_of_the_batch(retriever: Retriever) -> N
     assert types == {
         "ROWS": np.int32,
         "FUSED": np.float32,
-        "SOURCES": np.uint8,
+        "SOURCES": np.uint16,
         "FEATURES": np.float32,
         "HISTORY_VECTOR": np.float32,
         "TAIL": np.int32,

@@ -51,7 +51,7 @@ def note_rules(
     others = [row for row in rows if row not in pinned]
     if request.order_by is not None:
         return notes | {row: [RuleNote(kind="sorted", what=request.order_by.text)] for row in others}
-    for boost in request.boosts:
+    for boost in request.all_boosts:
         weights = weigh_rows(catalog, [boost], np.array(others, np.int32))
         kind = "boosted" if boost.boost > 0 else "buried"
         note = RuleNote(kind=kind, what=boost.condition.text, boost=boost.boost)

@@ -10,6 +10,7 @@ from mercato.errors import InvalidInputError
 from mercato.filters import Filter, parse_filter
 
 MAX_BOOSTS = 20  # as Google Retail
+MAX_RULE_BOOSTS = 1_000
 _KEYS = ("condition", "boost")
 
 
@@ -30,23 +31,24 @@ class Boost:
         return {"condition": self.condition.text, "boost": self.boost}
 
 
-def parse_boosts(value: object, parameter: str = "OPTIONS.boosts") -> tuple[Boost, ...]:
+def parse_boosts(value: object, parameter: str = "OPTIONS.boosts", *, most: int = MAX_BOOSTS) -> tuple[Boost, ...]:
     """Check boosts.
 
     Args:
         value: a list of ``{"condition": FILTER, "boost": -1..1}``, from JSON; None for none.
         parameter: the caller's name for it, for messages.
+        most: how many there may be.
 
     Raises:
         InvalidInputError: it is something else, or a condition is no filter.
     """
     if value is None:
         return ()
-    if not isinstance(value, list) or len(value) > MAX_BOOSTS:
+    if not isinstance(value, list) or len(value) > most:
         given = f"{len(value)}" if isinstance(value, list) else type(value).__name__
         raise InvalidInputError(
             parameter,
-            f"must be a list of at most {MAX_BOOSTS}, got {given}",
+            f"must be a list of at most {most}, got {given}",
             'for example [{"condition": "price < 10", "boost": 0.5}]',
         )
     return tuple(_parse_boost(item, f"{parameter}[{place}]") for place, item in enumerate(value))

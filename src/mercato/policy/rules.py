@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mercato.errors import DataError, InvalidInputError
 from mercato.filters import Filter, parse_filter
 from mercato.pipeline.request import PageRequest
-from mercato.policy.boost import Boost, parse_boosts
+from mercato.policy.boost import MAX_RULE_BOOSTS, Boost
 from mercato.text.normalize import normalize_query
 
 MAX_PIN_POSITION = 100
@@ -187,7 +187,7 @@ class Rules:
         pins = orders.pins if retrieval.order_by is None else ()
         narrowed = replace(
             retrieval,
-            boosts=(*retrieval.boosts, *orders.boosts),
+            rule_boosts=orders.boosts[:MAX_RULE_BOOSTS],
             narrowing=(*retrieval.narrowing, *orders.narrowing),
             hidden_ids=(*retrieval.hidden_ids, *orders.hidden),
             pinned_ids=tuple(product for product, _ in pins),
@@ -236,10 +236,14 @@ def _check_filter(text: str) -> str:
     return text
 
 
+def _read_boosts(boosts: Iterable[BoostRule]) -> tuple[Boost, ...]:
+    return tuple(Boost(parse_filter(boost.condition), boost.boost) for boost in boosts)
+
+
 def _always(file: RuleFile) -> Orders:
     return Orders(
         hidden=file.blocked,
-        boosts=parse_boosts([boost.model_dump() for boost in file.boosts], "boosts"),
+        boosts=_read_boosts(file.boosts),
         narrowing=(parse_filter(file.filter),) if file.filter is not None else (),
     )
 
@@ -248,7 +252,7 @@ def _orders_of(rule: Rule) -> Orders:
     return Orders(
         pins=tuple((pin.product, pin.position) for pin in rule.pins),
         hidden=rule.blocked,
-        boosts=parse_boosts([boost.model_dump() for boost in rule.boosts], "boosts"),
+        boosts=_read_boosts(rule.boosts),
         narrowing=(parse_filter(rule.filter),) if rule.filter is not None else (),
     )
 

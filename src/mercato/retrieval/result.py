@@ -68,7 +68,7 @@ class WholeResult:
         """
         if case.request.order_by is not None:
             return self._sort(case, found, case.request.order_by)
-        if any(boost.boost > 0 for boost in case.request.boosts):
+        if any(boost.boost > 0 for boost in case.request.all_boosts):
             return self._admit(case, found)
         return found
 
@@ -138,7 +138,7 @@ class WholeResult:
         Best are those that fusion holds, in its order, then the most popular of the other matches.
         """
         held = found.fused.rows
-        weights = weigh_all(self._catalog, case.request.boosts)
+        weights = weigh_all(self._catalog, case.request.all_boosts)
         wanted = self.matches(case, found) & (weights > 0)
         wanted[held[:WINDOW]] = False
         behind = np.flatnonzero(wanted[held[WINDOW:]]) + WINDOW

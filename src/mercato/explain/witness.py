@@ -18,6 +18,7 @@ from mercato.retrieval.case import Case
 from mercato.retrieval.recommend import starting_products
 from mercato.retrieval.request import Source
 from mercato.retrieval.sources import weigh_repeats
+from mercato.signals.neighbours import Neighbours
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -37,10 +38,22 @@ def find_cooccurrence_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -
 
     Of a product of the history the newest telling event is named: it is what gave it its weight.
     """
+    return name_by_neighbours(catalog, case, rows, catalog.snapshot.cooccurrence)
+
+
+def name_by_neighbours(catalog: LiveCatalog, case: Case, rows: Int32, neighbours: Neighbours) -> Witnesses:
+    """Name the seed, or the product of the history, with the largest part in a sum over the nearest products.
+
+    Args:
+        catalog: the products.
+        case: the request; the sum goes over its starting products, with their weights.
+        rows: int32 [n], the candidates.
+        neighbours: what scored them.
+    """
     starts, weights = starting_products(case)
     if not len(starts):
         return Witnesses.none(len(rows))
-    score = catalog.snapshot.cooccurrence.score
+    score = neighbours.score
     origins, candidates = catalog.original_rows(starts), catalog.original_rows(rows)
     parts = np.stack([score(origins[i : i + 1], weights[i : i + 1], candidates) for i in range(len(starts))])
     telling = TYPE_WEIGHTS[case.history.type] > 0

@@ -16,15 +16,19 @@ from rich.console import Console
 from benchmarks.record import REPOSITORY
 
 NAMES = ("retrieval", "serving_load", "one_process", "topologies")
+ON_DATA = ("icecat",)
+"""On the evaluation data beside the checkout: run by name, with options as ``python -m benchmarks.icecat``."""
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help=f"some of {', '.join(NAMES)}; all without")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"some of {', '.join((*NAMES, *ON_DATA))}; {', '.join(NAMES)} without")
+    ] = None,
 ) -> None:
     """Run benchmarks, each in a process of its own; results go to benchmarks/results/."""
-    unknown = sorted(set(names or []) - set(NAMES))
+    unknown = sorted(set(names or []) - {*NAMES, *ON_DATA})
     if unknown:
-        raise typer.BadParameter(f"must be some of {', '.join(NAMES)}, given {', '.join(unknown)}")
+        raise typer.BadParameter(f"must be some of {', '.join((*NAMES, *ON_DATA))}, given {', '.join(unknown)}")
     console = Console()
     failed = []
     for name in names or NAMES:

@@ -1,4 +1,4 @@
-"""Encoder and ranker on a GPU: engines, PyTorch and the floor, over buckets and batch sizes.
+"""Every declared model on a GPU: engines, PyTorch and the floor, over buckets and batch sizes.
 
 .venv/bin/python -m benchmarks.gpu.encode
 """
@@ -21,6 +21,7 @@ from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.floor import Rates, Work, count_work, measure_rates
+from benchmarks.gpu.models import load_module, make_inputs
 from benchmarks.record import write_record
 from export.half import halve
 from export.tensorrt_flavour import FLAVOURS
@@ -28,9 +29,6 @@ from mercato.engine.declaration import ENGINES, EngineModel
 from mercato.engine.machine import read_machine
 
 BATCHES = (1, 8, 32, 64)
-SEED = 7
-VOCABULARY = 30_000
-MODELS = Path("var/models")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +47,31 @@ class Measured:
 
 
 def main(
-    encoder: Annotated[Path, typer.Option(help="folder with the encoder's engine")] = MODELS / "encoder",
-    ranker: Annotated[Path, typer.Option(help="folder with the ranker's engine")] = MODELS / "ranker",
-    ranker_weights: Annotated[Path, typer.Option(help="what training wrote")] = MODELS / "ranker-training",
+    models: Annotated[
+        Path, typer.Option(help="folder of models: NAME with the engine, NAME-training with the weights")
+    ] = Path("var/models"),
+    only: Annotated[list[str] | None, typer.Option(help="a declared model; can be given repeatedly")] = None,
     runs: Annotated[int, typer.Option(min=100, help="batches of each measurement")] = 500,
 ) -> None:
     """Measure queries per second and p99, CUDA graphs on and off, against PyTorch and the floor."""
+    unknown = sorted(set(only or ()) - set(ENGINES))
+    if unknown:
+        raise BenchmarkError(f"--only: must be one of {', '.join(ENGINES)}, got {unknown[0]!r}")
     if not torch.cuda.is_available():
         raise BenchmarkError("no GPU that PyTorch can use; run this on a machine with one")
     console, device = Console(), torch.device("cuda")
     rates = measure_rates(device)
     console.print(f"{rates.operations_per_s / 1e12:.0f} T operations/s in fp16, {rates.bytes_per_s / 1e9:.0f} GB/s")
     rows: list[dict[str, Any]] = []
-    for name, folder in (("encoder", encoder), ("ranker", ranker)):
-        rows += measure_model(ENGINES[name], folder, _load(name, ranker_weights), device, rates, runs)
+    for name, model in ENGINES.items():
+        if only and name not in only:
+            continue
+        try:
+            module = load_module(name, models / f"{name}-training")
+        except BenchmarkError as exc:
+            console.print(f"left out: {exc}", highlight=False, markup=False)
+            continue
+        rows += measure_model(model, models / name, module, device, rates, runs)
     show(console, rows)
     path = write_record(
         "gpu_encode",
@@ -130,21 +139,6 @@ def list_variants(
         yield "torch half, graph", graph.replay
 
 
-def make_inputs(model: EngineModel, batch: int, bucket: int) -> dict[str, torch.Tensor]:
-    """Return one full batch on CPU, always the same: random tokens, masks of ones, normal values."""
-    random = np.random.default_rng(SEED)
-    made = {}
-    for tensor in model.inputs:
-        shape = (batch, *tensor.dims(bucket))
-        if tensor.name == "attention_mask":
-            made[tensor.name] = torch.ones(shape, dtype=torch.int64)
-        elif tensor.data_type == "INT64":
-            made[tensor.name] = torch.from_numpy(random.integers(1000, VOCABULARY, shape))
-        else:
-            made[tensor.name] = torch.from_numpy(random.standard_normal(shape).astype(np.float32))
-    return made
-
-
 def measure(start: Callable[[], object], batch: int, device: torch.device, runs: int) -> Measured:
     """Time one variant: first each batch by itself, then all of them back to back."""
     taken = np.empty(runs)
@@ -192,17 +186,6 @@ def show(console: Console, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     console.print(table)
-
-
-def _load(name: str, ranker_weights: Path) -> torch.nn.Module:
-    if name == "ranker":
-        from export.ranker import describe_ranker
-
-        return describe_ranker(ranker_weights).module
-    from export.encoder import describe_encoder
-    from export.weights import MINILM, locate_weights
-
-    return describe_encoder(locate_weights(MINILM), ["a product", "another product"]).module
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def test_near_products_are_close_in_meaning_besides_their_words(rank: int, says:
 
 def test_without_any_other_reason_the_source_is_named() -> None:
     assert search_line(because=Because(source="words", follows=True)) == "next by the words of the query"
-    assert search_line(because=Because(source="sequence")) == "found by sequence"
+    assert search_line(because=Because(source="oracle")) == "found by oracle"
     assert search_line() == ""
 
 
@@ -113,9 +113,9 @@ def test_rules_of_the_shop_come_first() -> None:
         (Because(source="cooccurrence"), "found by cooccurrence"),
         (Because(source="popular"), "popular in the shop"),
         (Because(source="popular", follows=True), "next by popularity"),
-        (Because(source="sequence", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
-         "found by sequence"),
-        (Because(source="sequence", product_id="p", title="Milk"), "found by sequence"),
+        (Because(source="oracle", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
+         "found by oracle"),
+        (Because(source="oracle", product_id="p", title="Milk"), "found by oracle"),
         (None, ""),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,24 @@ LARGEST_INT8_DIFFERENCE = 1.5
 INT8_TOLERANCE = 0.08
 
 Lists = Sequence[tuple[str, Sequence[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairGate:
+    """For scores of pairs: the largest difference to the module, and of a pair alone to the same in a padded batch.
+
+    Attributes:
+        maximum: most that a score may differ from the module's.
+        alone: most that it may depend on its neighbours.
+    """
+
+    maximum: float
+    alone: float = LARGEST_DIFFERENCE
+
+    def compare(self, expected: Outputs, actual: Outputs, *, what: str) -> tuple[Figure, ...]:
+        """Return ``max |e - a|``; see `export.parity.Gate.compare`."""
+        gate = DifferenceGate(maximum=self.alone if what == "alone" else self.maximum)
+        return gate.compare(expected, actual, what=what)
 
 
 class PairedOrderQuality:
@@ -114,9 +133,9 @@ def describe_reranker(
         sizes={"one": 1},
         items=items,
         gates={
-            "fp32": DifferenceGate(maximum=LARGEST_DIFFERENCE),
-            "int8": DifferenceGate(maximum=LARGEST_INT8_DIFFERENCE),
-            "fp16": DifferenceGate(maximum=LARGEST_HALF_DIFFERENCE),
+            "fp32": PairGate(maximum=LARGEST_DIFFERENCE),
+            "int8": PairGate(maximum=LARGEST_INT8_DIFFERENCE),
+            "fp16": PairGate(maximum=LARGEST_HALF_DIFFERENCE, alone=LARGEST_HALF_DIFFERENCE),
         },
         source={"sha256": {file.name: hash_file(file) for file in (*weights, tokenizer_file)}, "loader": loader},
         serving={

@@ -121,6 +121,9 @@ def reranker(
         list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
     ] = None,
     state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    ranker: Annotated[
+        Path | None, typer.Option(help="Exported ranker that stands before it; the order of retrieval without.")
+    ] = None,
     folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
     fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
     start: Annotated[Path | None, typer.Option(help="Go on from this training instead of the encoder.")] = None,
@@ -144,6 +147,7 @@ def reranker(
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from export.weights import MINILM, locate_weights
+        from mercato.ranker.onnx_ranker import OnnxRanker
         from training.reranker import RerankerShape, train_reranker
         from training.reranker_data import RerankerDataOptions
         from training.reranker_fit import RerankerFitOptions
@@ -162,6 +166,7 @@ def reranker(
             told_options=replace(fit_options, width=16),
             ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
             behaviour=None if state is None else read_state(state, live, report),
+            ranker=None if ranker is None else OnnxRanker(ranker),
             start=start,
             report=report,
             say=say,

@@ -16,6 +16,7 @@ from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.checksum import hash_file
 from mercato.errors import DataError, ModelError
+from mercato.pipeline.stages import RankerStage
 from mercato.reranker import PairTokenizer
 from training.reranker_card import write_reranker_card
 from training.reranker_data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
@@ -35,7 +36,6 @@ from training.reranker_quality import choose_weight, compare_orders, score_queri
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
-ENCODER_LAYERS = 6  # of all-MiniLM-L6-v2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ def train_reranker(
     told_options: RerankerFitOptions,
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
+    ranker: RankerStage | None = None,
     start: Path | None = None,
     report: Report = lambda *_: None,
     say: Callable[[str], None] = lambda line: None,
@@ -88,6 +89,7 @@ def train_reranker(
         told_options: how ratings and behaviour are fitted.
         ratings: query -> product id -> rating.
         behaviour: what shoppers did.
+        ranker: the stage before it when served; None for the order of retrieval.
         start: folder of an earlier training to go on from, in place of ``weights``.
         report: told of progress.
         say: told a sentence now and then.
@@ -100,7 +102,9 @@ def train_reranker(
         ModelError: a loss is not finite, or ``start`` cannot be used.
     """
     started = time.monotonic()
-    data = prepare_groups(catalog, encoder, data_options, ratings=ratings, behaviour=behaviour, report=report)
+    data = prepare_groups(
+        catalog, encoder, data_options, ratings=ratings, behaviour=behaviour, ranker=ranker, report=report
+    )
     prepared = time.monotonic()
     network, tokenizer_file = _open_network(weights, shape, start)
     config = network.config
@@ -123,6 +127,7 @@ def train_reranker(
             "told": len(data.told),
             "told_validation": len(data.told_validation),
         },
+        "stage_before": "retrieval" if ranker is None else "ranker",
         "weight": weight,
         "weight_chosen_on": len(held_out) if shape.weight is None else 0,
         "fits": {name: asdict(fit) for name, fit in fits.items()},
@@ -152,14 +157,15 @@ def _open_network(weights: LocatedWeights, shape: RerankerShape, start: Path | N
     if start is not None:
         network, _ = load_reranker(start)
         return network, start / TOKENIZER_FILE
-    if not 1 <= shape.layers <= ENCODER_LAYERS:
-        raise DataError(f"--layers: must be from 1 to {ENCODER_LAYERS}, got {shape.layers}")
+    available = int(orjson.loads((weights.folder / "config.json").read_bytes())["num_hidden_layers"])
+    if not 1 <= shape.layers <= available:
+        raise DataError(f"--layers: must be from 1 to {available}, got {shape.layers}")
     if shape.max_tokens < shape.query_tokens + 8:
         raise DataError(
             f"--max-tokens: must leave 8 tokens to the product beside {shape.query_tokens} of the query, "
             f"got {shape.max_tokens}"
         )
-    layers = choose_layers(shape.layers, ENCODER_LAYERS)
+    layers = choose_layers(shape.layers, available)
     trunk: Any = cut_encoder(weights.folder, layers)
     tokenizer = weights.folder / TOKENIZER_FILE
     config = RerankerConfig(

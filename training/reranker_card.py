@@ -8,7 +8,7 @@ from typing import Any
 _CARD = """# Mercato reranker
 
 A cross-encoder: it reads a query and a product together and says how well they fit. Cut from {repository}
-({licence}): layers {layers} of its 6, {max_tokens} tokens a pair. It orders the best {depth} products of a search
+({licence}): its layers {layers}, {max_tokens} tokens a pair. It orders the best {depth} products of a search
 again; its score counts {weight:.2f} in the blend with the score of the stage before, {chosen}.
 
 ## What it was trained on
@@ -28,7 +28,7 @@ Seed {seed}; {seconds:.0f} s on {threads} thread(s).
 {results}
 
 nDCG@10 with gain 2^rating - 1: unrated products count as 0, and (condensed) are taken out of the list before it is cut.
-Measured over the order of retrieval, without the ranker that stands between the two when served.
+"Before" is the order of the {before}.
 
 ## What to keep in mind
 
@@ -67,6 +67,7 @@ def write_reranker_card(metrics: Mapping[str, Any], *, layers: Sequence[int]) ->
         seed=options["data"]["seed"],
         seconds=metrics["seconds"]["fit"],
         threads=metrics["tools"]["threads"],
+        before=metrics["stage_before"],
         results=_table(metrics["results"]),
     )
 

@@ -12,6 +12,7 @@ from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import DataError
 from mercato.evaluation.folds import FOLDS, fold_of
+from mercato.pipeline.stages import RankerStage
 from mercato.retrieval.retriever import Retriever
 from training.reranker_events import Behaviour
 from training.reranker_groups import (
@@ -103,6 +104,7 @@ def prepare_groups(
     *,
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
+    ranker: RankerStage | None = None,
     report: Report = lambda *_: None,
 ) -> RerankerData:
     """Build the groups through the real retrieval.
@@ -113,6 +115,7 @@ def prepare_groups(
         options: what to build.
         ratings: query -> product id -> rating; None for none.
         behaviour: what shoppers did; None for nothing.
+        ranker: the stage before the reranker; None for the order of retrieval.
         report: told of progress.
 
     Raises:
@@ -123,9 +126,9 @@ def prepare_groups(
     texts = ProductTexts(catalog)
     interest = behaviour.interest if behaviour is not None else None
     own = _make_own(catalog, retriever, encoder, texts, options, interest, rng, report)
-    rated, counts = _find_rated(catalog, retriever, encoder, ratings or {}, report)
+    rated, counts = _find_rated(catalog, retriever, encoder, ratings or {}, report, ranker)
     learned, test = _leave_out(rated, options)
-    answered = _find_answered(retriever, encoder, behaviour, options, report)
+    answered = _find_answered(retriever, encoder, behaviour, options, report, ranker)
     groups = {
         place: group_ratings(one.candidates, one.ratings, catalog, texts, unrated=options.unrated)
         for place, one in enumerate([*learned, *answered])
@@ -201,7 +204,12 @@ def _make_own(
 
 
 def _find_rated(
-    catalog: LiveCatalog, retriever: Retriever, encoder: TextEncoder, ratings: Ratings, report: Report
+    catalog: LiveCatalog,
+    retriever: Retriever,
+    encoder: TextEncoder,
+    ratings: Ratings,
+    report: Report,
+    ranker: RankerStage | None,
 ) -> tuple[list[RatedQuery], dict[str, int]]:
     """Retrieve for rated queries; ratings of products that the catalogue lacks are counted and left out."""
     rows = {query: {catalog.row_of(product): r for product, r in rated.items()} for query, rated in ratings.items()}
@@ -212,7 +220,7 @@ def _find_rated(
         "ratings_of_unknown_products": sum(map(len, ratings.values())) - sum(map(len, known.values())),
     }
     queries = [query for query, rated in known.items() if rated]
-    found = find_candidates(retriever, encoder, queries, report)
+    found = find_candidates(retriever, encoder, queries, report, ranker=ranker)
     return [RatedQuery(candidates=one, ratings=known[one.query]) for one in found], counts
 
 
@@ -234,10 +242,11 @@ def _find_answered(
     behaviour: Behaviour | None,
     options: RerankerDataOptions,
     report: Report,
+    ranker: RankerStage | None,
 ) -> list[RatedQuery]:
     """Retrieve for the queries that shoppers clicked or bought after, those with most of it first."""
     answered = behaviour.answered if behaviour is not None else {}
     most_first = sorted(answered, key=lambda query: (-sum(answered[query].values()), query))
     queries = [query for query in most_first if not _is_left_out(query, options)][: max(1, options.products)]
-    found = find_candidates(retriever, encoder, queries, report)
+    found = find_candidates(retriever, encoder, queries, report, ranker=ranker)
     return [RatedQuery(candidates=one, ratings=answered[one.query]) for one in found]

@@ -18,6 +18,8 @@ from training.reranker_model import RerankerNetwork
 
 TEACHER_TEMPERATURE = 0.05
 """Divides the encoder's cosines: a product 0.1 nearer than another is taught to be e^2 times as likely."""
+BEFORE_SHARE = 2.0
+"""Weight of the standardised score of the stage before, in whose company the network learns."""
 SCORED_PAIRS = 64
 
 
@@ -63,24 +65,27 @@ class RerankerFit:
     best_epoch: int
 
 
-def compute_group_loss(scores: Tensor, gains: Tensor, taught: Tensor, *, teaching: float) -> Tensor:
+def compute_group_loss(scores: Tensor, gains: Tensor, taught: Tensor, before: Tensor, *, teaching: float) -> Tensor:
     """Return the loss of one group.
 
-    ``-sum_i g_i / sum(g) log softmax(s)_i`` (ListNet with the shares of the gains, Cao et al. 2007) plus ``teaching``
-    times the Kullback-Leibler divergence of ``softmax(s)`` from ``softmax(t / T)`` (Hinton et al. 2015). The first is
-    left out where all gains are equal.
+    ``-sum_i g_i / sum(g) log softmax(s + a b)_i`` (ListNet with the shares of the gains, Cao et al. 2007; ``a`` is
+    `BEFORE_SHARE`: the network learns what to add to the score before), plus ``teaching`` times the Kullback-Leibler
+    divergence of ``softmax(s)`` from ``softmax(t / T)`` (Hinton et al. 2015). The first is left out where all gains
+    are equal.
 
     Args:
         scores: float32 [n].
         gains: float32 [n], not negative.
         taught: float32 [n].
+        before: float32 [n].
         teaching: see `RerankerFitOptions`.
     """
     shares = torch.log_softmax(scores, dim=0)
     target = torch.softmax(taught / TEACHER_TEMPERATURE, dim=0)
     loss = teaching * torch.nn.functional.kl_div(shares, target, reduction="sum")
     if float(gains.max() - gains.min()) > 0:
-        loss = loss - (gains / gains.sum() * shares).sum()
+        joined = torch.log_softmax(scores + BEFORE_SHARE * before, dim=0)
+        loss = loss - (gains / gains.sum() * joined).sum()
     return loss
 
 
@@ -176,6 +181,7 @@ def draw(group: PairGroup, width: int, rng: np.random.Generator) -> PairGroup:
         texts=[group.texts[place] for place in places.tolist()],
         gains=group.gains[places],
         taught=group.taught[places],
+        before=group.before[places],
         pinned=group.pinned[places],
     )
 
@@ -189,7 +195,11 @@ def compute_loss(
     scores = network(*tensors)[:, 0].split([len(group.texts) for group in groups])
     losses = [
         compute_group_loss(
-            score, torch.from_numpy(group.gains), torch.from_numpy(group.taught), teaching=options.teaching
+            score,
+            torch.from_numpy(group.gains),
+            torch.from_numpy(group.taught),
+            torch.from_numpy(group.before),
+            teaching=options.teaching,
         )
         for score, group in zip(scores, groups, strict=True)
     ]

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.pipeline.request import parse_search
+from mercato.pipeline.stages import RankerStage
 from mercato.reranker import write_product_text
+from mercato.reranker.blend import standardize_scores
 from mercato.retrieval.request import Retrieved
 from mercato.retrieval.retriever import Retriever
 
@@ -49,6 +51,7 @@ class PairGroup:
         texts: the products as the reranker reads them.
         gains: float32 [n], how much each is worth; all zero where nothing is known.
         taught: float32 [n], the cosine of the text encoder, that the network shall not lose.
+        before: float32 [n], the standardised score of the stage before: what the network adds to.
         pinned: bool [n], that are in every draw; the others are drawn anew in each pass.
     """
 
@@ -56,6 +59,7 @@ class PairGroup:
     texts: Sequence[str]
     gains: NDArray[np.float32]
     taught: NDArray[np.float32]
+    before: NDArray[np.float32]
     pinned: NDArray[np.bool_]
 
     @property
@@ -95,7 +99,12 @@ class ProductTexts:
 
 
 def find_candidates(
-    retriever: Retriever, encoder: TextEncoder, queries: Sequence[str], report: Report = lambda *_: None
+    retriever: Retriever,
+    encoder: TextEncoder,
+    queries: Sequence[str],
+    report: Report = lambda *_: None,
+    *,
+    ranker: RankerStage | None = None,
 ) -> list[Candidates]:
     """Retrieve candidates as the server does.
 
@@ -104,6 +113,7 @@ def find_candidates(
         encoder: that of the catalogue.
         queries: the texts.
         report: told of progress.
+        ranker: the stage before the reranker; None for the order of retrieval.
 
     Returns:
         One for each query; without rows where nothing was found.
@@ -114,12 +124,28 @@ def find_candidates(
         requests = [parse_search({"QUERY": text.encode()}).retrieval for text in texts]
         vectors = encoder.encode_many([request.text for request in requests], workers=1, progress=None)
         for text, vector, outcome in zip(texts, vectors, retriever.retrieve(requests, vectors), strict=True):
-            known = isinstance(outcome, Retrieved)
-            rows = outcome.rows if isinstance(outcome, Retrieved) else np.zeros(0, np.int32)
-            before = outcome.fused if isinstance(outcome, Retrieved) else np.zeros(0, np.float32)
-            found.append(Candidates(query=text, rows=rows if known else rows, before=before, vector=vector))
+            rows, before = np.zeros(0, np.int32), np.zeros(0, np.float32)
+            if isinstance(outcome, Retrieved) and len(outcome.rows):
+                rows, before = _order(retriever, outcome, vector, ranker)
+            found.append(Candidates(query=text, rows=rows, before=before, vector=vector))
         report("retrieving candidates", min(start + BATCH, len(queries)), len(queries))
     return found
+
+
+def _order(
+    retriever: Retriever, outcome: Retrieved, vector: NDArray[np.float32], ranker: RankerStage | None
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return rows and scores of the stage before, the best first."""
+    if ranker is None:
+        return outcome.rows, outcome.fused
+    scores = ranker.score(
+        vector[None],
+        outcome.history_vector[None],
+        retriever.catalog.vectors(outcome.rows)[None],
+        outcome.features[None],
+    )[0]
+    order = np.argsort(-scores, kind="stable")
+    return outcome.rows[order], scores[order]
 
 
 def group_ratings(
@@ -130,9 +156,10 @@ def group_ratings(
     *,
     unrated: int,
 ) -> PairGroup:
-    """Make the group of a rated query: its rated products, and the best that retrieval found and nobody rated.
+    """Make the group of a rated query: of what was found, what is rated, and the best that nobody rated.
 
-    The gain of a rating ``r`` is ``2^r - 1``; what nobody rated counts nothing, as in nDCG.
+    The gain of a rating ``r`` is ``2^r - 1``; what nobody rated counts nothing, as in nDCG. Rated products that were
+    not found are left out: a reranker never sees them.
 
     Args:
         candidates: what retrieval finds.
@@ -141,16 +168,16 @@ def group_ratings(
         texts: the products as texts.
         unrated: products without a rating, the best found.
     """
-    rated = np.array(list(ratings), np.int32)
-    others = candidates.rows[~np.isin(candidates.rows, rated)][:unrated]
-    rows = np.concatenate([rated, others]).astype(np.int32)
-    gains = np.zeros(len(rows), np.float32)
-    gains[: len(rated)] = np.exp2(np.array(list(ratings.values()), np.float32)) - 1
+    is_rated = np.isin(candidates.rows, np.array(list(ratings), np.int32))
+    places = np.concatenate([np.flatnonzero(is_rated), np.flatnonzero(~is_rated)[:unrated]])
+    rows = candidates.rows[places]
+    gains = (np.exp2([ratings.get(row, 0) for row in rows.tolist()]) - 1).astype(np.float32)
     return PairGroup(
         query=candidates.query,
         texts=[texts.text(row) for row in rows.tolist()],
         gains=gains,
         taught=catalog.vectors(rows) @ candidates.vector,
+        before=standardize_scores(candidates.before)[places],
         pinned=np.zeros(len(rows), np.bool_),
     )
 
@@ -199,5 +226,7 @@ def group_source(
         texts=[texts.text(row, without_title=without_title) for row in rows.tolist()],
         gains=gains,
         taught=catalog.vectors(rows) @ candidates.vector,
+        # What a made-up query's order before is worth is not known: the network stands alone.
+        before=np.zeros(len(rows), np.float32),
         pinned=gains > 0,
     )

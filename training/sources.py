@@ -44,9 +44,8 @@ def read_ratings(file: Path, column_map: Sequence[str], say: Callable[[str], Non
     judgements = read_judgements(file, parse_judgement_map(column_map))
     if judgements.rejected:
         first = judgements.shown[0]
-        say(
-            f"{file.name}: {judgements.rejected:,} of {judgements.rows:,} rows left out, line {first.line}: {first.reason}"
-        )
+        left_out = f"{judgements.rejected:,} of {judgements.rows:,} rows left out"
+        say(f"{file.name}: {left_out}; line {first.line}: {first.reason}")
     ratings: dict[str, dict[str, int]] = {}
     for key, rated in judgements.ratings.items():
         query = judgements.users[key][0] if key in judgements.users else key

@@ -20,7 +20,7 @@ Float32 = npt.NDArray[np.float32]
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT_NAME = "score"
 # Tokens of one run of the network, padding included: see docs/decisions/0010-reranker.md.
-TOKENS_PER_RUN = 512
+TOKENS_PER_RUN = 192
 # Pairs that are sorted by length together: whole queries, as many as fit, so that the first of a large batch are done
 # before the last begin.
 PAIRS_PER_LOOK = 64

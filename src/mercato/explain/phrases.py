@@ -92,6 +92,7 @@ ENGLISH = Phrases(
         "arrival alone": "new in the shop",
         "category alone": "popular in its category",
         "popular alone": "popular in the shop",
+        "cooccurrence alone": "often bought with what you chose",
         "similar alone": "among the nearest in meaning",
         "words alone": "holds a word of the query",
         "dense alone": "close in meaning",

@@ -12,7 +12,6 @@ from mercato.retrieval import search
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RRF_K
 from mercato.retrieval.request import Retrieved, Source
-from mercato.retrieval.sources import WEIGHTS
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -43,7 +42,7 @@ def record_stages(catalog: LiveCatalog, case: Case, found: Found, retrieved: Ret
     if case.request.is_search and not held.all():
         place = found.sources.index(Source.WORDS)
         scores[place, ~held], ranks[place, ~held] = _rank_words(catalog, case, rows[~held])
-    shares = _share(catalog, case, found.sources, ranks)
+    shares = _share(catalog, found, ranks)
     return StageTrace(
         rows=rows,
         fused=fused_scores,
@@ -71,12 +70,12 @@ def _find_witnesses(
     return witnesses
 
 
-def _share(catalog: LiveCatalog, case: Case, sources: list[Source], ranks: Int32) -> Float32:
+def _share(catalog: LiveCatalog, found: Found, ranks: Int32) -> Float32:
     """Return each source's summand of the fused score, float32 [sources, n]; see `fuse_reciprocal_ranks`."""
     fusion = catalog.fusion
     search = {Source.WORDS: fusion.words, Source.DENSE: fusion.dense, Source.POPULAR: fusion.popular}
-    weights = search if case.request.is_search else WEIGHTS[case.request.placement]
-    column = np.array([[weights.get(source, 1.0)] for source in sources], np.float64).reshape(len(sources), 1)
+    weights = found.weights or [search.get(source, 1.0) for source in found.sources]
+    column = np.array(weights, np.float64).reshape(len(found.sources), 1)
     return np.where(ranks > 0, column / (RRF_K + ranks), 0.0).astype(np.float32)
 
 

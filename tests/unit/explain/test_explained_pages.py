@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ import numpy.typing as npt
 import orjson
 import pytest
 
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
 from mercato.errors import MercatoError, ModelError
 from mercato.events.event import Event
-from mercato.explain.explainer import FEATURES_SHOWN
+from mercato.explain.explainer import FEATURES_SHOWN, Explainer, PageToExplain
 from mercato.explain.trace import StageTrace
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
@@ -306,3 +310,41 @@ def test_a_sorted_answer_says_so_and_was_not_ranked(retriever_with: MakeRetrieve
     assert all("ranker" not in e["stages"] for e in found.values())
     ranks = [e["stages"]["fusion"]["rank"] for e in found.values()]
     assert ranks != sorted(ranks), "the ranks of the fusion are those of relevance"
+
+
+def test_products_that_follow_the_fused_ones_have_their_word_ranks(tmp_path: Path) -> None:
+    """Six hundred pizzas: more than the sources bring together."""
+    products = [stores.product(f"p{n:03d}", f"Pizza number {n}", price=1.0) for n in range(600)]
+    stores.build(tmp_path / "catalog", products)
+    catalog = LiveCatalog(Snapshot(tmp_path / "catalog"), None)
+    retriever = Retriever(catalog, None)
+    page = search("pizza", OFFSET=560, PAGE_SIZE=40)
+    near = explanations(ask(retriever, page, PriceRanker()))
+    assert len(near) == 40
+    stages = list(near.values())
+    assert all(set(one["stages"]) == {"words"} for one in stages), "neither fused nor ranked"
+    ranks = [one["stages"]["words"]["rank"] for one in stages]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == 40
+    assert max(ranks) <= 600
+    assert all(one["features"] == [] for one in stages)
+    assert {one["text"] for one in stages} == {"matches 'pizza' in the title"}
+
+
+def test_a_product_that_only_the_retriever_knows_is_no_witness(retriever_with: MakeRetriever) -> None:
+    """The retriever of another process read a change that this one cannot: its row has no title here."""
+    retriever = retriever_with([stores.purchase("me", "p04", 3)])
+    [outcome] = retriever.retrieve([recommend(USER_ID=b"me").retrieval], None)
+    assert isinstance(outcome, Retrieved)
+    assert outcome.stages is not None
+    far = np.where(outcome.stages.witnesses["cooccurrence"].rows >= 0, retriever.catalog.base + 7, -1)
+    witnesses = {"cooccurrence": replace(outcome.stages.witnesses["cooccurrence"], rows=far.astype(np.int32))}
+    page = PageToExplain(
+        request=recommend(USER_ID=b"me").retrieval,
+        retrieved=replace(outcome, stages=replace(outcome.stages, witnesses=witnesses)),
+        rows=outcome.rows.tolist(),
+    )
+    [written] = Explainer(retriever.catalog, None).explain([page])
+    texts = [orjson.loads(document)["text"] for document in written]
+    assert "often bought with what you chose" in texts
+    assert all(texts)

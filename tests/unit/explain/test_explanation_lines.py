@@ -110,7 +110,7 @@ def test_rules_of_the_shop_come_first() -> None:
         (Because(source="similar", product_id="p", title="Milk"), "like Milk"),
         (Because(source="similar", product_id="p"), "like p"),
         (Because(source="similar"), "among the nearest in meaning"),
-        (Because(source="cooccurrence"), "found by cooccurrence"),
+        (Because(source="cooccurrence"), "often bought with what you chose"),
         (Because(source="popular"), "popular in the shop"),
         (Because(source="popular", follows=True), "next by popularity"),
         (Because(source="oracle", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),

@@ -1,5 +1,6 @@
 """A product: the one shape of a product document, checked when it comes in."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -38,6 +39,7 @@ TEXT_FIELDS = ("title", "brand", "categories", "description", "attributes")
 DESCRIPTION_CLIP_CHARS = 1_000
 ATTRIBUTES_CLIP_CHARS = 1_000
 
+_TYPE_PREFIX = re.compile("^[a-z]_")
 _KNOWN_FIELDS = frozenset(PRODUCT_FIELDS)
 
 
@@ -183,7 +185,8 @@ class Product:
     def _attributes_text(self, *, keys: bool) -> str:
         parts = []
         for key, value in self.attributes.items():
-            name = key.replace("_", " ")
+            # For the word index a prefix of one letter ("b_wifi") is a type, not a word; encoders are not misled by it.
+            name = (key if keys else _TYPE_PREFIX.sub("", key)).replace("_", " ")
             if isinstance(value, bool):
                 if value:
                     parts.append(name)

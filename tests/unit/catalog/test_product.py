@@ -163,3 +163,10 @@ def test_values_as_text(value: Any, text: str) -> None:
 def test_a_product_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         parse_product(FULL).price = 0.0  # type: ignore[misc]
+
+
+def test_a_type_before_an_attribute_is_no_word() -> None:
+    attributes = {"b_dual_band": True, "t_type": "Wireless", "b_modem": False}
+    item = parse_product({"id": "a", "title": "Router", "attributes": attributes})
+
+    assert set(item.field_text("attributes").split("; ")) == {"dual band", "Wireless"}

@@ -1,13 +1,19 @@
 """What the GPU benchmark computes without a GPU."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.gpu import encode
-from benchmarks.gpu.encode import Measured, describe, make_inputs
+from benchmarks.gpu.encode import Measured, describe
 from benchmarks.gpu.floor import Rates, Work, count_work
+from benchmarks.gpu.models import describe_declared, load_module, make_inputs
+from export.errors import ExportError
+from export.pipeline import export_model
 from mercato.engine.declaration import ENGINES
+from mercato.ranker.feature_names import FEATURE_NAMES
 
 RATES = Rates(operations_per_s=1e12, bytes_per_s=1e9)
 
@@ -44,11 +50,41 @@ def test_inputs_are_those_of_the_declaration() -> None:
         "query": (2, 384),
         "history": (2, 384),
         "candidates": (2, 32, 384),
-        "features": (2, 32, 28),
+        "features": (2, 32, len(FEATURE_NAMES)),
     }
     tokens = make_inputs(ENGINES["encoder"], 2, 16)
     assert {tensor.dtype for tensor in tokens.values()} == {torch.int64}
     assert bool((tokens["attention_mask"] == 1).all())
+
+
+def test_a_pair_of_texts_has_two_segments() -> None:
+    made = make_inputs(ENGINES["reranker"], 2, 32)
+    assert made["token_type_ids"].tolist() == [[0] * 16 + [1] * 16] * 2
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_every_declared_model_runs_on_its_inputs_and_has_a_floor(name: str, tmp_path: Path) -> None:
+    model = ENGINES[name]
+    try:
+        module = load_module(name, Path("var/models") / f"{name}-training")
+    except (BenchmarkError, ExportError) as exc:
+        pytest.skip(str(exc))
+    inputs = make_inputs(model, 2, model.shapes.buckets[0])
+    with torch.inference_mode():
+        output = module(*inputs.values())
+    assert tuple(output.shape) == (2, *model.outputs[0].dims(model.shapes.buckets[0]))
+    assert count_work(module, list(inputs.values())).operations > 0
+    export_model(describe_declared(model, module), target="fp16", out=tmp_path / name, parity_source={})
+
+
+def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"reranker: .* has no .safetensors file; train one"):
+        load_module("reranker", tmp_path)
+
+
+def test_a_model_that_is_not_declared_is_refused() -> None:
+    with pytest.raises(BenchmarkError, match=r"--only: must be one of encoder, .*, got 'nothing'"):
+        encode.main(only=["nothing"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -26,6 +26,7 @@ class Settings(BaseModel):
         rerank_depth: products of a search, the best first, that the reranker reads.
         rerank_budget_ms: what reranking a batch may take; what is late is left out.
         rules: the shop's rules file; None for no rules.
+        source_weights: what the shop changed of the weights of recommendation sources: ``lately``, ``cart.lately``.
         state: URL of the state store; None for a catalogue and shoppers that never change.
         buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
         stage_budgets_ms: by stage behind a call what one call may take; a stage that is left out has the default of
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     rerank_depth: int = Field(default=DEFAULT_RERANK_DEPTH, ge=2, le=WINDOW)
     rerank_budget_ms: int = Field(default=DEFAULT_RERANK_BUDGET_MS, ge=1)
     rules: Path | None = None
+    source_weights: dict[str, float] = {}
     state: str | None = None
     buckets: dict[str, tuple[int, ...]] = {}
     stage_budgets_ms: dict[str, int] = {}

@@ -11,6 +11,8 @@ from mercato.facets.spec import FacetSpec, parse_facets
 from mercato.policy.boost import Boost, parse_boosts
 from mercato.policy.order_by import OrderBy, parse_order_by
 
+MAX_DAYS = 36_500
+"""A hundred years: as good as for ever."""
 OPTION_NAMES = (
     "strict_filtering",
     "explain",
@@ -21,6 +23,7 @@ OPTION_NAMES = (
     "boosts",
     "diversity",
     "collapse",
+    "exclude_purchased_days",
 )
 
 
@@ -38,6 +41,7 @@ class Options:
         boosts: conditions that move products up or down.
         diversity: from 0 (relevance alone) to 1 (difference alone).
         collapse: whether near-duplicates are shown as one.
+        exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
     """
 
     strict_filtering: bool = True
@@ -49,6 +53,7 @@ class Options:
     boosts: tuple[Boost, ...] = ()
     diversity: float = 0.0
     collapse: bool = False
+    exclude_purchased_days: float = 0.0
 
 
 def parse_options(given: Mapping[str, Any]) -> Options:
@@ -67,6 +72,7 @@ def parse_options(given: Mapping[str, Any]) -> Options:
         boosts=parse_boosts(given.get("boosts")),
         diversity=_share(given, "diversity"),
         collapse=_flag(given, "collapse", False),
+        exclude_purchased_days=_days(given, "exclude_purchased_days"),
     )
 
 
@@ -85,4 +91,13 @@ def _share(given: Mapping[str, Any], name: str) -> float:
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InvalidInputError(f"OPTIONS.{name}", f"must be between 0 and 1, got {value!r}"[:200])
+    return float(value)
+
+
+def _days(given: Mapping[str, Any], name: str) -> float:
+    value = given.get(name)
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DAYS:
+        raise InvalidInputError(f"OPTIONS.{name}", f"must be days between 0 and {MAX_DAYS}, got {value!r}"[:200])
     return float(value)

@@ -159,6 +159,7 @@ def write_request(request: RetrievalRequest) -> bytes:
             "boosts": [boost.as_json() for boost in request.boosts],
             "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
             "narrowing": [condition.text for condition in request.narrowing],
+            "exclude_purchased_days": request.exclude_purchased_days,
             "hidden_ids": request.hidden_ids,
             "pinned_ids": request.pinned_ids,
         }
@@ -190,6 +191,7 @@ def read_request(document: bytes) -> RetrievalRequest:
             boosts=parse_boosts(fields.get("boosts")),
             rule_boosts=parse_boosts(fields.get("rule_boosts"), most=MAX_RULE_BOOSTS),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
+            exclude_purchased_days=fields.get("exclude_purchased_days", 0.0),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),
         )

@@ -107,6 +107,7 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         facets=options.facets,
         order_by=options.order_by,
         boosts=options.boosts,
+        exclude_purchased_days=options.exclude_purchased_days,
     )
     return PageRequest(
         retrieval=retrieval,

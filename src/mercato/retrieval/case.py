@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import Allowed, LiveCatalog
-from mercato.ranker.history import history_vector
+from mercato.ranker.history import PURCHASE, history_vector
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import FusedList
-from mercato.retrieval.narrowing import allow_for
+from mercato.retrieval.narrowing import allow_for, without_rows
 from mercato.retrieval.request import RetrievalRequest, Source
+from mercato.signals.events import SECONDS_PER_DAY
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -57,6 +58,7 @@ class Found:
         matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
             allowed, the seeds aside.
         coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
+        weights: of each source in the fusion of recommendations; empty for a search.
     """
 
     fused: FusedList
@@ -65,6 +67,7 @@ class Found:
     total: int
     matches: npt.NDArray[np.bool_] | None = None
     coverage: Float32 | None = None
+    weights: tuple[float, ...] = ()
 
 
 def prepare_case(
@@ -88,6 +91,8 @@ def prepare_case(
     seed_rows = catalog.rows_of(request.seed_ids)
     seeds = seed_rows[seed_rows >= 0]
     known = _drop_unknown(history)
+    if request.exclude_purchased_days > 0:
+        allowed = without_rows(allowed, _bought_since(known, request))
     summary = history_vector(catalog.vectors(known.rows), known.time, known.type, now=request.context.time)
     probe = query_vector
     if not request.is_search:
@@ -111,6 +116,13 @@ def _drop_unknown(history: History) -> History:
     if keep.all():
         return history
     return History(rows=history.rows[keep], time=history.time[keep], type=history.type[keep], price=history.price[keep])
+
+
+def _bought_since(history: History, request: RetrievalRequest) -> Int32:
+    """Return the rows that were bought so lately that the request does not want them."""
+    since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY
+    rows: Int32 = history.rows[(history.type == PURCHASE) & (history.time >= since)]
+    return rows
 
 
 def _unit_mean(vectors: Float32) -> Float32:

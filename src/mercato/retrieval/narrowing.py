@@ -40,11 +40,11 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
         except InvalidInputError as exc:  # a rule's mistake is no shopper's fault
             logger.warning("a rule's filter is left out: %s", exc)
     if request.hidden_ids:
-        allowed = _without(allowed, catalog.rows_of(request.hidden_ids))
+        allowed = without_rows(allowed, catalog.rows_of(request.hidden_ids))
     pinned = catalog.rows_of(request.pinned_ids)
     if len(pinned):
         pinned = np.where(allowed.holds(pinned), pinned, -1).astype(np.int32)
-        allowed = _without(allowed, pinned)
+        allowed = without_rows(allowed, pinned)
     return allowed, pinned
 
 
@@ -58,7 +58,8 @@ def _join(one: Allowed, other: Allowed) -> Allowed:
     )
 
 
-def _without(allowed: Allowed, gone: Int32) -> Allowed:
+def without_rows(allowed: Allowed, gone: Int32) -> Allowed:
+    """Return what is allowed but some rows: int32 [n], -1 stands for none."""
     gone = gone[gone >= 0]
     rows, entries = allowed.rows.copy(), allowed.entries.copy()
     changed = gone >= len(rows)

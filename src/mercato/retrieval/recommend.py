@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,41 +14,38 @@ from mercato.retrieval import sources
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.request import Placement, Source
+from mercato.retrieval.source_weights import WEIGHTS, Weights
 
 Int32 = npt.NDArray[np.int32]
 
 EXCLUDES_SEEDS = (Placement.PRODUCT_PAGE, Placement.CART)
 
 
-def find_recommendations(catalog: LiveCatalog, case: Case, dense: RankedList | None) -> Found:
+def find_recommendations(
+    catalog: LiveCatalog, case: Case, dense: RankedList | None, weights: Weights = WEIGHTS
+) -> Found:
     """Fuse the sources of the request's placement; what follows are the other allowed products by popularity.
 
     Args:
         catalog: the products.
         case: a recommendation.
         dense: products whose vectors are near the seeds or the history; None if there are neither.
+        weights: of the sources, by placement; a source without one is not asked.
     """
     request = case.request
-    weights = sources.WEIGHTS[request.placement]
-    lists: dict[Source, RankedList] = {}
-    if dense is not None:
-        lists[Source.SIMILAR] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights[Source.SIMILAR])
-    starts, start_weights = starting_products(case)
-    if len(starts):
-        together = sources.rank_cooccurring(
-            catalog.snapshot.cooccurrence, catalog.original_rows(starts), start_weights, weights[Source.COOCCURRENCE]
-        )
-        lists[Source.COOCCURRENCE] = keep_allowed(catalog, case, together)
-    if Source.REPEAT in weights and len(case.history):
-        repeats = sources.rank_repeats(case.history, request.context.time, weights[Source.REPEAT])
-        lists[Source.REPEAT] = keep_allowed(catalog, case, repeats)
+    wanted_sources = weights[request.placement]
     excluded = case.seeds if request.placement in EXCLUDES_SEEDS else np.zeros(0, np.int32)
+    lists: dict[Source, RankedList] = {}
+    if dense is not None and Source.SIMILAR in wanted_sources:
+        lists[Source.SIMILAR] = replace(dense, weight=wanted_sources[Source.SIMILAR])
+    for source, item in _learned_lists(catalog, case, wanted_sources).items():
+        lists[source] = keep_allowed(catalog, case, item)
     if len(excluded):
         lists = {source: _without(item, excluded) for source, item in lists.items()}
-    if Source.POPULAR in weights or not any(len(item.rows) for item in lists.values()):
+    if Source.POPULAR in wanted_sources or not any(len(item.rows) for item in lists.values()):
         popular = popular_rows(catalog, case, sources.CANDIDATES + len(excluded))
         popular = popular[~np.isin(popular, excluded)]
-        lists[Source.POPULAR] = sources.rank_places(popular, weights.get(Source.POPULAR, 1.0))
+        lists[Source.POPULAR] = sources.rank_places(popular, wanted_sources.get(Source.POPULAR, 1.0))
     fused = fuse_reciprocal_ranks(list(lists.values()))
     tail = np.zeros(0, np.int32)
     wanted = request.depth - len(fused.rows)
@@ -54,7 +54,50 @@ def find_recommendations(catalog: LiveCatalog, case: Case, dense: RankedList | N
         extra = popular_rows(catalog, case, len(shown) + wanted)
         tail = extra[~np.isin(extra, shown)]
     total = case.allowed.count() - int(np.count_nonzero(case.allowed.holds(np.unique(excluded))))
-    return Found(fused=fused, sources=list(lists), tail=tail, total=total)
+    return Found(
+        fused=fused,
+        sources=list(lists),
+        tail=tail,
+        total=total,
+        weights=tuple(item.weight for item in lists.values()),
+    )
+
+
+def _learned_lists(catalog: LiveCatalog, case: Case, weights: Mapping[Source, float]) -> dict[Source, RankedList]:
+    """Ask the sources that go by what was learned from events, in snapshot rows."""
+    lists: dict[Source, RankedList] = {}
+    behaviour = catalog.snapshot.behaviour
+    starts, start_weights = starting_products(case)
+    if Source.COOCCURRENCE in weights and len(starts):
+        lists[Source.COOCCURRENCE] = sources.rank_neighbours(
+            catalog.snapshot.cooccurrence, catalog.original_rows(starts), start_weights, weights[Source.COOCCURRENCE]
+        )
+    products, product_weights = known_products(case)
+    for source, neighbours in ((Source.ALSO_BOUGHT, behaviour.ease), (Source.LATELY, behaviour.lately)):
+        if source in weights and len(products):
+            lists[source] = sources.rank_neighbours(
+                neighbours, catalog.original_rows(products), product_weights, weights[source]
+            )
+    if Source.REPEAT in weights and len(case.history):
+        lists[Source.REPEAT] = sources.rank_repeats(case.history, case.request.context.time, weights[Source.REPEAT])
+    if Source.TRENDING in weights:
+        rows, scores = behaviour.momentum.rank_trending(sources.CANDIDATES)
+        lists[Source.TRENDING] = RankedList(rows=rows, scores=scores, weight=weights[Source.TRENDING])
+    if Source.ARRIVAL in weights:
+        rows, scores = behaviour.momentum.rank_arrivals(sources.CANDIDATES)
+        lists[Source.ARRIVAL] = RankedList(rows=rows, scores=scores, weight=weights[Source.ARRIVAL])
+    return {source: item for source, item in lists.items() if len(item.rows) or source is Source.COOCCURRENCE}
+
+
+def known_products(case: Case) -> tuple[Int32, npt.NDArray[np.float32]]:
+    """Return what the models of whole histories start from: the seeds, else all products of the history.
+
+    Returns:
+        Rows int32 [m] and weights float32 [m].
+    """
+    if len(case.seeds):
+        return case.seeds, np.ones(len(case.seeds), np.float32)
+    return sources.whole_history(case.history)
 
 
 def starting_products(case: Case) -> tuple[Int32, npt.NDArray[np.float32]]:

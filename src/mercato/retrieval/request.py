@@ -81,6 +81,7 @@ class RetrievalRequest:
         boosts: conditions that move products, which must have a place in the window.
         rule_boosts: the same, by the shop's rules: what the catalogue cannot answer of these is no caller's mistake.
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
+        exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
         hidden_ids: products that are not in the result.
         pinned_ids: products that are shown at places of their own, whatever retrieval finds.
     """
@@ -101,6 +102,7 @@ class RetrievalRequest:
     boosts: tuple[Boost, ...] = ()
     rule_boosts: tuple[Boost, ...] = ()
     narrowing: tuple[Filter, ...] = ()
+    exclude_purchased_days: float = 0.0
     hidden_ids: tuple[str, ...] = ()
     pinned_ids: tuple[str, ...] = ()
 

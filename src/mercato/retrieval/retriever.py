@@ -26,6 +26,7 @@ from mercato.retrieval.recommend import find_recommendations, starting_products
 from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
+from mercato.retrieval.source_weights import WEIGHTS, Weights
 from mercato.retrieval.sources import CANDIDATES, SAME_TEXT_ROWS, SEARCH_CANDIDATES
 from mercato.state.store import StateStore
 from mercato.state.values import Actor
@@ -43,13 +44,15 @@ HISTORY_LIMIT = 1000
 class Retriever:
     """Finds candidates for searches and recommendations."""
 
-    def __init__(self, catalog: LiveCatalog, state: StateStore | None) -> None:
+    def __init__(self, catalog: LiveCatalog, state: StateStore | None, weights: Weights = WEIGHTS) -> None:
         """Make a retriever.
 
         Args:
             catalog: the products.
             state: where histories are read from; None if there are none.
+            weights: of the sources of recommendations, by placement.
         """
+        self._weights = weights
         self.catalog = catalog
         self._state = state
         self._whole = WholeResult(FacetCounter(catalog))
@@ -100,7 +103,7 @@ class Retriever:
         return [
             find_search_candidates(self.catalog, case, dense[place])
             if case.request.is_search
-            else find_recommendations(self.catalog, case, dense[place])
+            else find_recommendations(self.catalog, case, dense[place], self._weights)
             for place, case in enumerate(cases)
         ]
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import RankedList
-from mercato.retrieval.request import Placement, Source
-from mercato.signals.cooccurrence import Cooccurrence
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.neighbours import Neighbours
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -30,16 +29,6 @@ POPULAR_MATCHES = 50
 RECENT_PRODUCTS = 50
 """Distinct products of a history that co-occurrence starts from."""
 REPEAT_HALF_LIFE_DAYS = 60.0
-
-# How much each source weighs in the fusion of recommendations, per placement; a search's weights are the snapshot's
-# settings. Before a ranker, what a shopper buys again and again is the
-# strongest single signal of what comes next (docs/decisions); around one product it is what resembles or joins it.
-WEIGHTS: dict[Placement, dict[Source, float]] = {
-    Placement.HOME_PAGE: {Source.REPEAT: 3.0, Source.COOCCURRENCE: 1.0, Source.SIMILAR: 0.5, Source.POPULAR: 0.5},
-    Placement.CATEGORY: {Source.REPEAT: 3.0, Source.COOCCURRENCE: 1.0, Source.SIMILAR: 0.5, Source.POPULAR: 0.5},
-    Placement.PRODUCT_PAGE: {Source.SIMILAR: 2.0, Source.COOCCURRENCE: 1.0},
-    Placement.CART: {Source.COOCCURRENCE: 2.0, Source.SIMILAR: 0.5},
-}
 
 
 def rank_repeats(history: History, now: float, weight: float) -> RankedList:
@@ -78,9 +67,23 @@ def recent_products(rows: Int32, limit: int = RECENT_PRODUCTS) -> tuple[Int32, F
     return distinct, (1.0 / np.sqrt(np.arange(1, len(distinct) + 1))).astype(np.float32)
 
 
-def rank_cooccurring(cooccurrence: Cooccurrence, rows: Int32, weights: Float32, weight: float) -> RankedList:
-    """Rank what is bought together with given products, which are left out themselves."""
-    found, scores = cooccurrence.find_neighbours(rows, weights, CANDIDATES)
+def whole_history(history: History) -> tuple[Int32, Float32]:
+    """Return the distinct products of a history and their weights: that of the most telling event with each.
+
+    Returns:
+        Rows int32 [m], ascending, and weights float32 [m], above 0.
+    """
+    type_weights = TYPE_WEIGHTS[history.type]
+    telling = (history.rows >= 0) & (type_weights > 0)
+    rows, inverse = np.unique(history.rows[telling], return_inverse=True)
+    weights = np.zeros(len(rows), np.float32)
+    np.maximum.at(weights, inverse, type_weights[telling])
+    return rows.astype(np.int32), weights
+
+
+def rank_neighbours(neighbours: Neighbours, rows: Int32, weights: Float32, weight: float) -> RankedList:
+    """Rank the products nearest to given ones, which are left out themselves."""
+    found, scores = neighbours.find_neighbours(rows, weights, CANDIDATES)
     return RankedList(rows=found, scores=scores, weight=weight)
 
 

@@ -16,6 +16,7 @@ TREND_PRIOR = 3.0
 """Buyers that every product is taken to have had in the recent window at an unchanged rate."""
 ARRIVAL_DAYS = 28.0
 """A product first sold within so many days is a new arrival."""
+MIN_ARRIVAL_BUYERS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +54,14 @@ class Momentum:
     def rank_arrivals(self, limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the products first sold in the last 28 days: rows int32 [k] and recent buyers float32 [k], most first.
 
+        What fewer than :data:`MIN_ARRIVAL_BUYERS` bought is left out: nobody knows it yet to be good.
         A shop all of whose history is shorter than that has no arrivals: everything would be one.
         """
         sold = self.age_days < NEVER_DAYS
         if not sold.any() or self.age_days[sold].max() <= ARRIVAL_DAYS:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        return _best(np.where(sold & (self.age_days <= ARRIVAL_DAYS), self.recent_buyers, 0.0), limit)
+        arrived = sold & (self.age_days <= ARRIVAL_DAYS) & (self.recent_buyers >= MIN_ARRIVAL_BUYERS)
+        return _best(np.where(arrived, self.recent_buyers, 0.0), limit)
 
 
 def compute_momentum(events: EventColumns, product_count: int, *, until: float) -> Momentum:

@@ -118,6 +118,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         boosts=(Boost(parse_filter("price < 10"), -0.5),),
         rule_boosts=(Boost(parse_filter("price > 10"), 0.5),),
         narrowing=(parse_filter("price < 99"),),
+        exclude_purchased_days=30.0,
         hidden_ids=("h",),
         pinned_ids=("p", "q"),
     )

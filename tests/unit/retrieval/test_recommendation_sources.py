@@ -8,14 +8,14 @@ from mercato.ranker.inputs import History
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.sources import (
     CANDIDATES,
-    WEIGHTS,
     first_allowed,
-    rank_cooccurring,
+    rank_neighbours,
     rank_places,
     rank_repeats,
     recent_products,
+    whole_history,
 )
-from mercato.signals.cooccurrence import Cooccurrence
+from mercato.signals.neighbours import Neighbours
 from tests.stores import DAY, NOW
 
 
@@ -79,13 +79,13 @@ def test_recent_products_are_distinct_newest_first() -> None:
 
 def test_cooccurring_products_are_summed_over_what_was_given() -> None:
     # 0 goes with 2 (0.5) and 3 (0.4), 1 with 3 (0.3).
-    together = Cooccurrence(
+    together = Neighbours(
         indptr=np.array([0, 2, 3, 3, 3]),
         neighbours=np.array([2, 3, 3], np.int32),
         scores=np.array([0.5, 0.4, 0.3], np.float32),
     )
 
-    ranked = rank_cooccurring(together, np.array([0, 1, -1], np.int32), np.array([1, 2, 9], np.float32), 2.0)
+    ranked = rank_neighbours(together, np.array([0, 1, -1], np.int32), np.array([1, 2, 9], np.float32), 2.0)
 
     assert ranked.rows.tolist() == [3, 2]
     assert ranked.scores.tolist() == pytest.approx([0.4 + 2 * 0.3, 0.5])
@@ -105,10 +105,13 @@ def test_the_first_allowed(mask: list[bool], count: int) -> None:
     assert found.tolist() == [place for place, allowed in enumerate(mask) if allowed][:count]
 
 
-def test_every_placement_weighs_its_sources() -> None:
-    assert WEIGHTS.keys() == set(Placement) - {Placement.SEARCH}  # a search's weights are the snapshot's
-    assert all(weight > 0 for weights in WEIGHTS.values() for weight in weights.values())
-    assert Source.SIMILAR in WEIGHTS[Placement.CART]
+def test_a_whole_history_has_each_product_once_with_its_most_telling_event() -> None:
+    rows, weights = whole_history(
+        history((7, 1, "detail-page-view"), (3, 2, BUY), (7, 9, BUY), (5, 9, "add-to-cart"), (4, 1, "remove-from-cart"))
+    )
+
+    assert rows.tolist() == [3, 5, 7]
+    assert weights.tolist() == pytest.approx([1.0, 0.7, 1.0])
 
 
 def test_labels_are_the_names_on_the_wire() -> None:

@@ -14,6 +14,7 @@ from mercato.filters import parse_filter
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.request import Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.source_weights import change_weights
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests.stores import (
@@ -117,6 +118,28 @@ def test_events_of_products_that_are_gone_are_passed_over(retriever: Retriever, 
     assert answer.total == 39
 
 
+@pytest.mark.parametrize("placement", [HOME, CATEGORY])
+def test_what_was_bought_lately_is_left_out_where_that_is_asked_for(retriever: Retriever, placement: Placement) -> None:
+    # u0 bought p20 5 days ago, p04 and p12 10 days ago.
+    week = ask(retriever, request(placement, user_id="u0", depth=50, exclude_purchased_days=7.0))
+    ever = ask(retriever, request(placement, user_id="u0", depth=50, exclude_purchased_days=36_500.0))
+
+    assert set(OLD) - set(ids_of(retriever, week)) == {"p20"}
+    assert set(OLD) - set(ids_of(retriever, ever)) == {"p20", "p04", "p12"}
+    assert (week.total, ever.total) == (39, 37)
+    stranger = ask(retriever, request(placement, user_id="stranger", depth=50, exclude_purchased_days=36_500.0))
+    assert ids_of(retriever, stranger) == BY_POPULARITY
+
+
+def test_a_source_that_is_switched_off_is_not_asked(retriever: Retriever) -> None:
+    weights = change_weights({"repeat": 0.0, "similar": 0.0})
+    quiet = Retriever(retriever.catalog, None, weights)
+
+    answer = ask(quiet, request(PAGE, seed_ids=("p04",), depth=50))
+
+    assert sources_of(quiet, answer) == {"p12": Source.COOCCURRENCE | Source.ALSO_BOUGHT}
+
+
 # -- Seeds
 
 
@@ -147,9 +170,9 @@ def test_the_weights_of_a_product_page_spelt_out(retriever: Retriever) -> None:
     similarity = catalog.snapshot.vectors(np.arange(40)) @ catalog.vectors(np.array([catalog.row_of("p04")]))[0]
     ranking = [catalog.id_of(row) for row in np.argsort(-similarity, kind="stable") if catalog.id_of(row) != "p04"]
     fused = dict(zip(ids_of(retriever, answer), answer.fused.tolist(), strict=True))
-    # Similar weighs 2, bought together 1; p12 is the only one bought with the seed.
+    # Similar weighs 2, bought together 1, by the same shoppers 0.5; p12 is the only one bought with the seed.
     expected = {product_id: 2 / (60 + rank) for rank, product_id in enumerate(ranking, start=1)}
-    expected["p12"] += 1 / (60 + 1)
+    expected["p12"] += 1 / (60 + 1) + 0.5 / (60 + 1)
     assert fused == pytest.approx(expected, rel=1e-5)
 
 
@@ -316,7 +339,7 @@ def test_an_unencoded_product_as_the_only_seed_goes_by_what_is_bought_with_it(
 
     answer = ask(retriever, request(PAGE, seed_ids=("p04",), depth=50))
 
-    assert sources_of(retriever, answer) == {"p12": Source.COOCCURRENCE}
+    assert sources_of(retriever, answer) == {"p12": Source.COOCCURRENCE | Source.ALSO_BOUGHT}
     assert ids_of(retriever, answer)[0] == "p12"
     assert len(ids_of(retriever, answer)) == answer.total == 39
 

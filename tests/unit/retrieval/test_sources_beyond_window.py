@@ -30,5 +30,6 @@ def test_what_no_source_found_is_popular(retriever: Retriever, store: SqliteStat
     """Around a seed that is not encoded, only what is bought with it is found; popularity fills the rest."""
     store.append_product_changes([ProductChange("upsert", "p04", make_products()[4].document(), None)])
     answer = ask(retriever, request(Placement.PRODUCT_PAGE, seed_ids=("p04",), depth=40))
-    assert answer.sources.tolist() == [int(Source.COOCCURRENCE)] + [int(Source.POPULAR)] * len(answer.tail)
+    first = Source.COOCCURRENCE | Source.ALSO_BOUGHT
+    assert answer.sources.tolist() == [int(first)] + [int(Source.POPULAR)] * len(answer.tail)
     assert len(answer.tail) == 38

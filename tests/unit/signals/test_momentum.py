@@ -53,10 +53,16 @@ def test_trending_products_sell_above_their_share() -> None:
 
 
 def test_arrivals_are_what_was_first_sold_lately() -> None:
-    momentum = compute_momentum(make_events([(0, 0, 100), (0, 1, 10), (0, 2, 5), (1, 2, 4), (1, 0, 2)]), 4, until=NOW)
+    momentum = compute_momentum(
+        make_events(
+            [(0, 0, 100), (1, 0, 2), *((a, 1, 10) for a in range(3)), *((a, 2, 5) for a in range(4)), (0, 3, 2)]
+        ),
+        4,
+        until=NOW,
+    )
     rows, scores = momentum.rank_arrivals(10)
     assert rows.tolist() == [2, 1]
-    assert scores.tolist() == [2, 1]
+    assert scores.tolist() == [4, 3]  # product 3 has one buyer only
 
 
 def test_a_shop_that_has_just_opened_has_no_arrivals() -> None:

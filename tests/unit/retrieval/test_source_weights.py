@@ -1,0 +1,45 @@
+import pytest
+
+from mercato.errors import ServerError
+from mercato.retrieval.request import Placement, Source
+from mercato.retrieval.source_weights import WEIGHTS, change_weights
+
+HOME, CART, PAGE = Placement.HOME_PAGE, Placement.CART, Placement.PRODUCT_PAGE
+
+
+def test_every_placement_weighs_its_sources() -> None:
+    assert WEIGHTS.keys() == set(Placement) - {Placement.SEARCH}  # a search's weights are the snapshot's
+    assert all(weight > 0 for weights in WEIGHTS.values() for weight in weights.values())
+    assert Source.SIMILAR in WEIGHTS[Placement.CART]
+
+
+def test_without_changes_the_weights_stay() -> None:
+    assert change_weights({}) == WEIGHTS
+
+
+def test_a_source_is_weighed_wherever_it_is_asked() -> None:
+    weights = change_weights({"also_bought": 3.0})
+    assert [weights[placement][Source.ALSO_BOUGHT] for placement in (HOME, CART, PAGE)] == [3.0, 3.0, 3.0]
+    assert weights[HOME][Source.LATELY] == WEIGHTS[HOME][Source.LATELY]
+
+
+def test_a_source_that_a_placement_does_not_ask_is_not_added_by_its_name_alone() -> None:
+    assert Source.LATELY not in change_weights({"lately": 2.0})[CART]
+    assert change_weights({"cart.lately": 2.0})[CART][Source.LATELY] == 2.0
+
+
+def test_zero_switches_off_and_the_placement_goes_before_the_source() -> None:
+    weights = change_weights({"home-page.repeat": 2.0, "repeat": 0.0})
+    assert weights[HOME][Source.REPEAT] == 2.0
+    assert Source.REPEAT not in weights[Placement.CATEGORY]
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(ServerError) as caught:
+        change_weights({"astrology": 1.0, "shelf.lately": 1.0, "lately": -1.0, "repeat": float("nan")})
+    message = str(caught.value)
+    for part in ("'astrology' is no source", "'shelf.lately' is no source", "lately must weigh 0 or more, given -1.0"):
+        assert part in message
+    assert "repeat must weigh 0 or more, given nan" in message
+    assert "also_bought" in message
+    assert "home-page" in message

@@ -18,6 +18,18 @@ eval_app = typer.Typer(help="Measure the answers of a running server.", no_args_
 
 DEFAULT_CUTOFFS = ",".join(map(str, CUTOFFS))
 _SEARCH_EPILOG = "Example: mercato eval search --judgements ratings.csv --map docid=sku --report var/eval"
+_RECOMMEND_EPILOG = "Example: mercato eval recommend --holdout november.csv --events before.csv --user-column country"
+
+_PART_METRICS = (
+    "ndcg@10",
+    "ndcg@20",
+    "ndcg@10_condensed",
+    "mrr",
+    "recall@10",
+    "recall@20",
+    "recall@100",
+    "coverage@20",
+)
 
 CutoffsOption = Annotated[str, typer.Option("--k", help="Depths to measure at, separated by commas.")]
 RelevantOption = Annotated[int, typer.Option(min=1, help="Rating from which a product is relevant.")]
@@ -84,6 +96,74 @@ def search(
         with open_client(server) as client, output.progress() as progress:
             evaluation = evaluate_search(client, rated, plan, settings, progress)
         evaluation.settings = {"judgements": judgements.name, "server": server, **evaluation.settings}
+        finish(output, evaluation, against, report)
+
+
+@eval_app.command("recommend", epilog=_RECOMMEND_EPILOG)
+def recommend(
+    holdout: Annotated[Path, typer.Option(help="Purchases unknown to the server: user_id, product_id, time, order.")],
+    mapping: MapOption = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Purchases the server knows; by default the rows of --holdout before the split.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Ask as of this time; earlier rows of --holdout are known.")] = None,
+    last_out: Annotated[
+        bool, typer.Option("--leave-last-out", help="Each user's last row is to be recommended, the others are known.")
+    ] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(help="sqlite:PATH of the server's state: refused where it holds the holdout's time."),
+    ] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    cutoffs: CutoffsOption = "5,10,20",
+    placement: Annotated[str, typer.Option(help="home-page or category: where the answer is shown.")] = "home-page",
+    new_only: Annotated[
+        bool, typer.Option("--new-only", help="Only products count that the user had not bought before.")
+    ] = False,
+    user_column: Annotated[
+        list[str] | None, typer.Option(help="Column of the holdout to measure by, such as a country; repeatable.")
+    ] = None,
+    condition: Annotated[str | None, typer.Option("--filter", help="Filter that every request is sent with.")] = None,
+    options: OptionsOption = None,
+    against: AgainstOption = None,
+    report: ReportOption = None,
+    concurrency: ConcurrencyOption = 4,
+    time_limit: Annotated[int, typer.Option(min=0, help="Most requests to time; 0 times none.")] = 500,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure recommendation against what was bought later: recall, nDCG, coverage, novelty, by group of users."""
+    from mercato.evaluation import holdout as holdouts
+    from mercato.evaluation.asking import open_client
+    from mercato.evaluation.measures import plan_measures
+    from mercato.evaluation.recommend import RecommendSettings, evaluate_recommend
+
+    output = Output(as_json=as_json)
+    with output.handle_errors():
+        plan = plan_measures([1], cutoffs=parse_cutoffs(cutoffs))
+        columns = holdouts.parse_holdout_map(mapping or [])
+        divided = holdouts.divide(holdout, columns, holdouts.parse_moment(split), last_out, events, user_column or ())
+        if state is not None:
+            holdouts.refuse_late_state(divided, state)
+        settings = RecommendSettings(
+            placement=placement,
+            condition=condition,
+            options=parse_options(options),
+            new_only=new_only,
+            concurrency=concurrency,
+            time_limit=time_limit,
+        )
+        groups = {
+            name: dict(zip(divided.test.users, values, strict=True)) for name, values in divided.test.columns.items()
+        }
+        with open_client(server) as client, output.progress() as progress:
+            evaluation = evaluate_recommend(client, divided, plan, settings, groups, progress)
+        evaluation.settings = {
+            "holdout": holdout.name,
+            "events": events.name if events else None,
+            "split": "leave-last-out" if last_out else split,
+            "server": server,
+            **evaluation.settings,
+        }
         finish(output, evaluation, against, report)
 
 
@@ -155,7 +235,10 @@ def parse_options(text: str | None) -> dict[str, Any] | None:
 def tabulate_evaluation(document: dict[str, Any]) -> list[Table]:
     """Give the tables that a person sees of an evaluation's document."""
     gains = document.get("against", {}).get("gain", {})
-    table = Table(title=f"{document['queries']:,} queries", title_justify="left")
+    table = Table(
+        title=f"{document['queries']:,} {'users' if document['kind'] == 'recommend' else 'queries'}",
+        title_justify="left",
+    )
     for name in ("metric", "mean", "95 %", *(("gain", "95 %", "p", "better/worse") if gains else ())):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, value in document["metrics"].items():
@@ -185,8 +268,7 @@ def tabulate_evaluation(document: dict[str, Any]) -> list[Table]:
 
 
 def _tabulate_parts(title: str, parts: dict[str, Any]) -> Table:
-    shown = [name for name in ("ndcg@10", "ndcg@20", "ndcg@10_condensed", "mrr", "recall@10", "recall@20", "recall@100")
-             if any(name in part["metrics"] for part in parts.values())]  # fmt: skip
+    shown = [name for name in _PART_METRICS if any(name in part["metrics"] for part in parts.values())]
     table = Table(title, *shown, title=f"by {title}", title_justify="left")
     for name, part in parts.items():
         label = f"{name} ({part['queries']:,})" if "queries" in part else name

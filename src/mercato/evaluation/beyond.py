@@ -1,0 +1,152 @@
+"""What accuracy does not say of lists: novelty, variety, concentration on what is popular, order of what was returned.
+
+Library: SciPy for distances, ranks and monotone fits; the rest are counts, each with its source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+from scipy.spatial.distance import pdist
+
+from mercato.evaluation.asking import Answer, Found
+from mercato.evaluation.holdout import Interactions
+
+Values = npt.NDArray[np.float64]
+
+
+def count_buyers(known: Interactions) -> tuple[Counter[str], int]:
+    """Count the distinct buyers of each product, and all buyers."""
+    pairs = set(zip(known.users, known.products, strict=True))
+    return Counter(product for _, product in pairs), len(set(known.users))
+
+
+def measure_novelty(answers: Sequence[Answer], k: int, buyers: Mapping[str, int], users: int) -> Values:
+    """Measure how unexpected lists are: mean self-information of the first k products, in bits.
+
+    -log2(p), p = (buyers + 1) / (users + 1): share of the users who had bought the product (Vargas and Castells 2011),
+    smoothed so that a product that nobody bought has a value.
+
+    Args:
+        answers: lists.
+        k: products of each that count.
+        buyers: product -> distinct buyers.
+        users: all buyers.
+
+    Returns:
+        float64 [answers]; NaN for empty lists.
+    """
+    return _mean_of_first(answers, k, lambda product: -np.log2((buyers.get(product.id, 0) + 1) / (users + 1)))
+
+
+def measure_popularity(answers: Sequence[Answer], k: int, buyers: Mapping[str, int], users: int) -> Values:
+    """Measure how popular lists are: mean share of the users who had bought the first k products, 0 to 1."""
+    return _mean_of_first(answers, k, lambda product: buyers.get(product.id, 0) / max(1, users))
+
+
+def measure_diversity(answers: Sequence[Answer], k: int) -> Values:
+    """Measure how different the products of a list are: mean Jaccard distance between their sets of categories.
+
+    Args:
+        answers: lists.
+        k: products of each that count.
+
+    Returns:
+        float64 [answers], 0 (all in the same categories) to 1 (none share one); NaN where fewer than two products
+        have categories.
+    """
+    found = np.full(len(answers), np.nan)
+    for place, answer in enumerate(answers):
+        sets = [set(product.categories) for product in answer.results[:k] if product.categories]
+        names = sorted(set().union(*sets))
+        if len(sets) > 1:
+            table = np.array([[name in one for name in names] for one in sets], dtype=bool)
+            found[place] = float(np.mean(pdist(table, "jaccard")))
+    return found
+
+
+def compute_gini(answers: Sequence[Answer], k: int, catalogue: int) -> float:
+    """Compute how unequally products are shown: Gini coefficient over the catalogue.
+
+    0: every product is shown equally often; 1: one product takes all. 1 - 2 * area under the Lorenz curve.
+
+    Args:
+        answers: lists.
+        k: products of each that count.
+        catalogue: products there are; those that are never shown count as 0.
+    """
+    shown = Counter(product for answer in answers for product in answer.ids[:k])
+    if not shown:
+        return float("nan")
+    counts = np.zeros(max(catalogue, len(shown)))
+    counts[len(counts) - len(shown) :] = sorted(shown.values())
+    lorenz = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
+    return float(1.0 - 2.0 * np.trapz(lorenz, dx=1.0 / len(counts)))
+
+
+def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) -> Values:
+    """Measure the order within what was returned: how often something bought stands before something not bought.
+
+    The Mann-Whitney U of the places, divided by the number of pairs. Only products that were returned count, so it
+    says nothing of what is missing.
+
+    Args:
+        answers: lists.
+        bought: for each the products that are right.
+
+    Returns:
+        float64 [answers]; NaN where a list holds no pair of one bought and one not.
+    """
+    found = np.full(len(answers), np.nan)
+    for place, (answer, right) in enumerate(zip(answers, bought, strict=True)):
+        hit = np.array([product in right for product in answer.ids], dtype=bool)
+        if hit.any() and not hit.all():
+            height = -np.arange(len(hit), dtype=np.float64)
+            statistic = stats.mannwhitneyu(height[hit], height[~hit], method="asymptotic").statistic
+            found[place] = float(statistic) / (hit.sum() * (~hit).sum())
+    return found
+
+
+def measure_rating_error(answers: Sequence[Answer], ratings: Sequence[Mapping[str, float]]) -> Values:
+    """Measure how far ratings are from what the places in the lists foretell: mean absolute error by user.
+
+    A server returns an order, not stars: the rating that a place stands for is learned by isotonic regression from the
+    other half of the users.
+
+    Args:
+        answers: lists.
+        ratings: for each product -> rating given.
+
+    Returns:
+        float64 [answers]; NaN where no returned product was rated, or the other half has no rating.
+    """
+    pairs = [
+        [(float(rank), ratings[place][product]) for rank, product in enumerate(answer.ids) if product in ratings[place]]
+        for place, answer in enumerate(answers)
+    ]
+    found = np.full(len(answers), np.nan)
+    for half in (0, 1):
+        known = np.array([pair for place, rated in enumerate(pairs) if place % 2 != half for pair in rated])
+        if not len(known):
+            continue
+        order = np.argsort(known[:, 0], kind="stable")
+        fitted = optimize.isotonic_regression(known[order, 1], increasing=False).x
+        for place, rated in enumerate(pairs):
+            if place % 2 == half and rated:
+                ranks, given = np.array(rated).T
+                found[place] = float(np.mean(np.abs(np.interp(ranks, known[order, 0], fitted) - given)))
+    return found
+
+
+def _mean_of_first(answers: Sequence[Answer], k: int, value: Callable[[Found], float]) -> Values:
+    return np.array(
+        [
+            np.mean([value(product) for product in answer.results[:k]]) if answer.results else np.nan
+            for answer in answers
+        ],
+        dtype=np.float64,
+    )

@@ -1,0 +1,322 @@
+"""Purchases that a server does not know yet: from somebody's file, split by time or at each user's last one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import DataError, InvalidInputError
+from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
+from mercato.events.event_files import RejectedRow, open_event_file
+from mercato.events.raw_columns import to_numbers, to_seconds
+from mercato.state.store import open_state
+from mercato.text.timestamps import format_timestamp
+
+Floats = npt.NDArray[np.float64]
+
+HOLDOUT_FIELDS = (
+    FieldSpec(name="user_id", likely=("user", "customer_id", "customerid", "household_id", "visitor_id", "uid")),
+    FieldSpec(name="product_id", likely=("product", "item_id", "item", "sku", "stockcode", "asin", "docid")),
+    FieldSpec(name="time", likely=("timestamp", "date", "invoicedate", "datetime"), required=False),
+    FieldSpec(name="order", likely=("position", "seq", "sequence"), required=False),
+    FieldSpec(name="rating", likely=("stars", "score"), required=False),
+)
+
+
+@dataclass(kw_only=True)
+class Interactions:
+    """Who bought what, in which order.
+
+    Attributes:
+        users: of each row.
+        products: of each row.
+        place: float64 [rows], what rows of a user are ordered by: time, or the column ``order``, or the row's number.
+        time: float64 [rows], seconds since 1970; NaN where the file has none.
+        rating: float64 [rows]; NaN where the file has none.
+        columns: other columns that were asked for -> value of each row.
+        rows: rows of the file.
+        rejected: rows without a user or a product, or with a time that is none.
+        shown: the first of them.
+    """
+
+    users: list[str] = field(default_factory=list)
+    products: list[str] = field(default_factory=list)
+    place: Floats = field(default_factory=lambda: np.zeros(0))
+    time: Floats = field(default_factory=lambda: np.zeros(0))
+    rating: Floats = field(default_factory=lambda: np.zeros(0))
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    rows: int = 0
+    rejected: int = 0
+    shown: list[RejectedRow] = field(default_factory=list)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether every row has a time."""
+        return bool(len(self.time)) and not bool(np.isnan(self.time).any())
+
+    def select(self, keep: npt.NDArray[np.bool_]) -> Interactions:
+        """Keep some rows."""
+        places = np.flatnonzero(keep).tolist()
+        return Interactions(
+            users=[self.users[row] for row in places],
+            products=[self.products[row] for row in places],
+            place=self.place[keep],
+            time=self.time[keep],
+            rating=self.rating[keep],
+            columns={name: [values[row] for row in places] for name, values in self.columns.items()},
+            rows=self.rows,
+            rejected=self.rejected,
+            shown=self.shown,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """What is asked for, and what is known before.
+
+    Attributes:
+        test: rows that are to be recommended.
+        past: rows that came before them; empty where nothing is known of them.
+        moment: user -> the moment at which the server is asked, seconds since 1970; without it the present.
+    """
+
+    test: Interactions
+    past: Interactions
+    moment: Mapping[str, float]
+
+
+def parse_holdout_map(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``--map`` of a holdout: ``user_id=...``, ``product_id=...``, ``time=...``, ``order=...``, ``rating=...``.
+
+    Raises:
+        InvalidInputError: as `parse_column_map`.
+    """
+    return parse_column_map(pairs, HOLDOUT_FIELDS)
+
+
+def read_interactions(
+    path: Path, column_map: Mapping[str, str] | None = None, extra_columns: Sequence[str] = ()
+) -> Interactions:
+    """Read purchases, a row each.
+
+    Args:
+        path: Parquet, CSV or JSON lines.
+        column_map: field -> column.
+        extra_columns: other columns to read as texts, such as a country.
+
+    Raises:
+        DataError: the file cannot be read, lacks a column, or holds no row that can be used.
+    """
+    fields = [*HOLDOUT_FIELDS, *(FieldSpec(name=name) for name in extra_columns)]
+    found = Interactions(columns={name: [] for name in extra_columns})
+    places, times, ratings = [], [], []
+    for batch in read_fields(path, fields, column_map or {}):
+        count = len(batch.lines)
+        first = found.rows
+        found.rows += count + len(batch.rejected)
+        users, products = read_texts(batch.columns["user_id"]), read_texts(batch.columns["product_id"])
+        moment, given = to_seconds(batch.columns["time"]) if "time" in batch.columns else _nothing(count)
+        order, _ = to_numbers(batch.columns["order"]) if "order" in batch.columns else (moment, given)
+        order = np.where(np.isnan(order), np.arange(first, first + count), order)
+        rating, _ = to_numbers(batch.columns["rating"]) if "rating" in batch.columns else _nothing(count)
+        good = np.array(
+            [user is not None and product is not None for user, product in zip(users, products, strict=True)]
+        )
+        good &= ~(given & np.isnan(moment))
+        _reject(found, batch.rejected, batch.lines, good)
+        kept = np.flatnonzero(good).tolist()
+        found.users += [str(users[row]) for row in kept]
+        found.products += [str(products[row]) for row in kept]
+        for name in extra_columns:
+            values = read_texts(batch.columns[name])
+            found.columns[name] += [values[row] or "unknown" for row in kept]
+        places.append(order[good])
+        times.append(moment[good])
+        ratings.append(rating[good])
+    if not found.users:
+        raise DataError(
+            f"{path.name} holds no purchase ({found.rows:,} rows, {found.rejected:,} of them bad); each row needs a"
+            " user and a product"
+        )
+    found.place, found.time = np.concatenate(places), np.concatenate(times)
+    found.rating = np.concatenate(ratings)
+    return found
+
+
+def divide(
+    path: Path,
+    column_map: Mapping[str, str],
+    moment: float | None,
+    last_out: bool,
+    events: Path | None,
+    extra_columns: Sequence[str] = (),
+) -> Split:
+    """Read a holdout and what came before it.
+
+    Args:
+        path: the holdout.
+        column_map: field -> column, of both files; one that the events lack is not mapped there.
+        moment: where to split; None at the first row.
+        last_out: split at each user's last row instead.
+        events: what the server knows; without it the earlier rows of the holdout.
+        extra_columns: columns of users to measure by.
+
+    Raises:
+        DataError: a file cannot be read, or the events overlap the holdout (with the dates).
+        InvalidInputError: two ways to split.
+    """
+    if last_out and moment is not None:
+        raise InvalidInputError("--leave-last-out", "must not be given together with --split", "choose one")
+    holdout = read_interactions(path, column_map, extra_columns)
+    split = leave_last_out(holdout) if last_out else split_at(holdout, moment, path.name)
+    if not split.test.users:
+        raise DataError(f"--leave-last-out: no user of {path.name} has two rows; use --split, or a longer history")
+    if events is None:
+        return split
+    there = set(open_event_file(events).columns)
+    known = read_interactions(events, {name: column for name, column in column_map.items() if column in there})
+    refuse_overlap(split, known, events.name)
+    return replace(split, past=known)
+
+
+def refuse_late_state(split: Split, state: str) -> None:
+    """Refuse a server's state that holds purchases from the time of the holdout.
+
+    Args:
+        split: what is to be recommended.
+        state: ``sqlite:PATH``.
+
+    Raises:
+        DataError: it does; the message has the dates.
+        StateError: the state cannot be read.
+    """
+    store = open_state(state)
+    try:
+        table = store.event_columns()
+    finally:
+        store.close()
+    users = list(table.users)
+    known = Interactions(
+        users=[users[code] if code >= 0 else "" for code in table.user.tolist()],
+        products=[""] * len(table.user),
+        place=table.time,
+        time=table.time,
+        rating=np.full(len(table.time), np.nan),
+    )
+    refuse_overlap(split, known, f"the server's state ({state})")
+
+
+def split_at(holdout: Interactions, moment: float | None, name: str) -> Split:
+    """Split by time: what is bought from the moment on is to be recommended at that moment.
+
+    Args:
+        holdout: the purchases.
+        moment: seconds since 1970; by default that of the first purchase.
+        name: of the file, for messages.
+
+    Raises:
+        DataError: a moment is given and rows have no time, or nothing was bought from then on.
+    """
+    if moment is None:
+        test, past = holdout, holdout.select(np.zeros(len(holdout.users), bool))
+        start = float(holdout.time.min()) if holdout.has_time else None
+    else:
+        if not holdout.has_time:
+            raise DataError(f"--split needs a time in every row of {name}; name its column with --map time=COLUMN")
+        later = holdout.time >= moment
+        if not later.any():
+            raise DataError(
+                f"{name} holds nothing from {format_timestamp(moment)} on; its purchases are from"
+                f" {describe_span(holdout.time)}"
+            )
+        test, past, start = holdout.select(later), holdout.select(~later), moment
+    return Split(test=test, past=past, moment={} if start is None else dict.fromkeys(test.users, start))
+
+
+def leave_last_out(holdout: Interactions) -> Split:
+    """Split at each user's last purchase: it is to be recommended, all before it is the past.
+
+    The last is the one of the highest ``order``, else of the latest time, else the lowest row of the file; users with
+    one purchase have no past and are left out.
+    """
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, user in enumerate(holdout.users):
+        rows_of[user].append(row)
+    last = [max(rows, key=lambda row: (holdout.place[row], row)) for rows in rows_of.values() if len(rows) > 1]
+    chosen = np.zeros(len(holdout.users), bool)
+    chosen[last] = True
+    test = holdout.select(chosen)
+    timed = zip(test.users, test.time.tolist(), strict=True) if test.has_time else ()
+    return Split(test=test, past=holdout.select(~chosen), moment=dict(timed))
+
+
+def refuse_overlap(split: Split, known: Interactions, name: str) -> None:
+    """Refuse a past that knows the future.
+
+    Args:
+        split: what is to be recommended.
+        known: purchases that the server has learned from.
+        name: where they are from, for the message.
+
+    Raises:
+        DataError: one of them is as late as what is to be recommended (by user, where each has a moment of their own).
+    """
+    if not (known.has_time and split.moment):
+        return
+    moments = set(split.moment.values())
+    if len(moments) == 1:
+        (start,) = moments
+        late = known.time >= start
+    else:
+        start = min(moments)
+        limits = np.array([split.moment.get(user, np.inf) for user in known.users])
+        late = known.time >= limits
+    if late.any():
+        raise DataError(
+            f"{name} holds purchases from {describe_span(known.time)}, the holdout starts at {format_timestamp(start)}:"
+            f" {int(late.sum()):,} of them are not before it; leave them out of what the server learns from"
+        )
+
+
+def describe_span(time: Floats) -> str:
+    """Write the first and the last of several times."""
+    return f"{format_timestamp(float(np.nanmin(time)))} to {format_timestamp(float(np.nanmax(time)))}"
+
+
+def count_by_user(known: Interactions) -> Counter[str]:
+    """Count each user's rows."""
+    return Counter(known.users)
+
+
+def parse_moment(text: str | None) -> float | None:
+    """Read ``--split``: a date, RFC 3339, or seconds since 1970.
+
+    Raises:
+        InvalidInputError: none of these.
+    """
+    if text is None:
+        return None
+    seconds, _ = to_seconds([text.strip()])
+    if not np.isfinite(seconds[0]):
+        raise InvalidInputError("--split", f"must be a date or a time, got {text!r}", "for example 2011-11-01")
+    return float(seconds[0])
+
+
+def _nothing(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    return np.full(count, np.nan), np.zeros(count, bool)
+
+
+def _reject(
+    found: Interactions,
+    unread: Sequence[RejectedRow],
+    lines: npt.NDArray[np.int64],
+    good: npt.NDArray[np.bool_],
+) -> None:
+    bad = [RejectedRow(int(line), "must have a user, a product and a time that can be read") for line in lines[~good]]
+    found.rejected += len(unread) + len(bad)
+    found.shown += [*unread, *bad][: MAX_SHOWN - len(found.shown)]

@@ -1,0 +1,327 @@
+"""How good the recommendations of a running server are, against what people bought afterwards."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mercato.errors import DataError, InvalidInputError
+from mercato.evaluation import beyond
+from mercato.evaluation.asking import Answer, Ask, Report, ask_all, count_catalogue, find_unknown, time_all
+from mercato.evaluation.holdout import Interactions, Split, count_by_user
+from mercato.evaluation.measures import MeasurePlan, Values, measure_orders
+from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
+
+if TYPE_CHECKING:
+    from mercato_client import Client, ResultPage
+
+CUTOFFS = (5, 10, 20)
+DEPTH = 200
+"""Products asked for, where the cutoffs need no more: AUC looks at all that was returned."""
+_FAMILIES = ("ndcg", "recall", "precision", "f1", "mrr", "map")
+_MAX_GROUPS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendSettings:
+    """How a server is asked.
+
+    Attributes:
+        placement: where the answer would be shown.
+        condition: filter of every request.
+        options: OPTIONS of every request.
+        new_only: whether only products count that the user had not bought before; those are taken out of the answer.
+        concurrency: requests at a time.
+        time_limit: most requests to time; 0 times none.
+    """
+
+    placement: str = "home-page"
+    condition: str | None = None
+    options: Mapping[str, Any] | None = None
+    new_only: bool = False
+    concurrency: int = 4
+    time_limit: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shopper:
+    """A user who bought something in the holdout.
+
+    Attributes:
+        user: the id.
+        bought: product -> 1; what is to be recommended.
+        ratings: product -> rating, where there are any.
+        before: products bought before.
+        moment: when the server is asked, seconds since 1970; None for the present.
+    """
+
+    user: str
+    bought: Mapping[str, int]
+    ratings: Mapping[str, float]
+    before: frozenset[str]
+    moment: float | None
+
+
+def list_shoppers(split: Split, *, new_only: bool, unknown: frozenset[str] = frozenset()) -> list[Shopper]:
+    """List who is asked for, in the order of the holdout.
+
+    Args:
+        split: the test and the past.
+        new_only: leave out products that the user had bought before, and users without any other.
+        unknown: products that the catalogue does not hold; they are left out.
+    """
+    before: dict[str, set[str]] = defaultdict(set)
+    for user, product in zip(split.past.users, split.past.products, strict=True):
+        before[user].add(product)
+    bought: dict[str, dict[str, int]] = {}
+    ratings: dict[str, dict[str, float]] = defaultdict(dict)
+    rows = zip(split.test.users, split.test.products, split.test.rating.tolist(), strict=True)
+    for user, product, rating in rows:
+        if product in unknown or (new_only and product in before[user]):
+            continue
+        bought.setdefault(user, {})[product] = 1
+        if rating == rating:
+            ratings[user][product] = rating
+    return [
+        Shopper(
+            user=user,
+            bought=products,
+            ratings=ratings.get(user, {}),
+            before=frozenset(before[user]),
+            moment=split.moment.get(user),
+        )
+        for user, products in bought.items()
+    ]
+
+
+def evaluate_recommend(
+    client: Client,
+    split: Split,
+    plan: MeasurePlan,
+    settings: RecommendSettings,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
+    report: Report | None = None,
+) -> Evaluation:
+    """Ask a running server for every user of a holdout and measure what it returns.
+
+    Args:
+        client: of the server.
+        split: what was bought, and what was known before.
+        plan: cutoffs.
+        settings: how to ask.
+        groups: column -> user -> group, besides the groups by history.
+        report: is told how far it is.
+
+    Raises:
+        DataError: nothing of the holdout can be measured.
+        InvalidInputError: the server refuses the placement, the filter or the options.
+        ServerError: the server cannot be reached, or fails.
+    """
+    catalogue = count_catalogue(client, settings.condition)
+    products = sorted(set(split.test.products))
+    unknown = frozenset(find_unknown(client, products))
+    shoppers = list_shoppers(split, new_only=settings.new_only, unknown=unknown)
+    if not shoppers:
+        raise DataError(
+            f"no purchase of the holdout can be measured: of its {len(products):,} products {len(unknown):,} are not in"
+            " the catalogue" + (", and the others were bought before by their users" if settings.new_only else "")
+        )
+    questions = [_make_question(shopper, settings) for shopper in shoppers]
+    most_before = max((len(shopper.before) for shopper in shoppers), default=0) if settings.new_only else 0
+    depth = max(DEPTH, plan.depth) + min(most_before, 1_000)
+    answers = ask_all(client, questions, depth, concurrency=settings.concurrency, report=report)
+    if all(answer.error for answer in answers):
+        raise InvalidInputError("the server", f"refuses every request; the first: {answers[0].error}")
+    if settings.new_only:
+        answers = [_drop(answer, shopper.before) for answer, shopper in zip(answers, shoppers, strict=True)]
+    latency = {}
+    if settings.time_limit:
+        latency = time_all(client, questions, limit=settings.time_limit, report=report)
+    values = measure_lists(answers, shoppers, plan, split.past)
+    totals = summarize_answers(answers, plan.cutoffs, catalogue)
+    totals |= {f"gini@{k}": beyond.compute_gini(answers, k, catalogue) for k in plan.cutoffs}
+    known = {"history": group_by_history(shoppers, split.past), **(groups or {})}
+    return Evaluation(
+        kind="recommend",
+        labels=[shopper.user for shopper in shoppers],
+        answers=answers,
+        ratings=[shopper.bought for shopper in shoppers],
+        values=values,
+        depth=depth,
+        cutoffs=plan.cutoffs,
+        catalogue=catalogue,
+        latency=latency,
+        totals=totals,
+        groups={
+            name: describe_groups(members, shoppers, answers, values, plan, catalogue)
+            for name, members in known.items()
+        },  # fmt: skip
+        counts={
+            "rows": split.test.rows,
+            "rejected_rows": split.test.rejected,
+            "ratings": sum(len(shopper.bought) for shopper in shoppers),
+            "users": len(shoppers),
+            "users_with_history": sum(bool(shopper.before) for shopper in shoppers),
+            "past_rows": len(split.past.users),
+            "unknown_products": len(unknown),
+        },
+        settings={
+            "placement": settings.placement,
+            "filter": settings.condition,
+            "options": dict(settings.options or {}),
+            "new_only": settings.new_only,
+            "depth": depth,
+            "k": list(plan.cutoffs),
+        },
+        definitions=_define(settings),
+        warnings=[*_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
+        shown=f"ndcg@{20 if 20 in plan.cutoffs else plan.depth}",
+    )
+
+
+def measure_lists(
+    answers: Sequence[Answer], shoppers: Sequence[Shopper], plan: MeasurePlan, past: Interactions
+) -> dict[str, Values]:
+    """Measure a list for each user.
+
+    Args:
+        answers: what was returned.
+        shoppers: who it was for.
+        plan: cutoffs.
+        past: what is known before, for popularity; empty leaves out what needs it.
+
+    Returns:
+        Metric -> float64 [users]; NaN where it is not defined.
+    """
+    bought = [shopper.bought for shopper in shoppers]
+    measured = measure_orders(bought, [answer.ids for answer in answers], plan)
+    values = {
+        name: one
+        for name, one in measured.items()
+        if name.partition("@")[0] in _FAMILIES and not name.endswith("_condensed")
+    }
+    values |= {f"hit_rate@{k}": measured[f"success@{k}"] for k in plan.cutoffs}
+    values["auc"] = beyond.measure_auc(answers, bought)
+    if any(shopper.ratings for shopper in shoppers):
+        values["mae"] = beyond.measure_rating_error(answers, [shopper.ratings for shopper in shoppers])
+    buyers, users = beyond.count_buyers(past)
+    for k in plan.cutoffs:
+        values[f"diversity@{k}"] = beyond.measure_diversity(answers, k)
+        if users:
+            values[f"novelty@{k}"] = beyond.measure_novelty(answers, k, buyers, users)
+            values[f"popularity@{k}"] = beyond.measure_popularity(answers, k, buyers, users)
+    return values
+
+
+def group_by_history(shoppers: Sequence[Shopper], past: Interactions) -> dict[str, str]:
+    """Group users by what is known of them: ``new`` (nothing), ``light`` (below the median), ``heavy`` (from it on).
+
+    Args:
+        shoppers: who is asked for.
+        past: what they bought before.
+    """
+    counts = count_by_user(past)
+    known = [counts[shopper.user] for shopper in shoppers if counts[shopper.user]]
+    middle = float(np.median(known)) if known else 0.0
+    return {
+        shopper.user: "new" if not counts[shopper.user] else "light" if counts[shopper.user] < middle else "heavy"
+        for shopper in shoppers
+    }
+
+
+def describe_groups(
+    members: Mapping[str, str],
+    shoppers: Sequence[Shopper],
+    answers: Sequence[Answer],
+    values: Mapping[str, Values],
+    plan: MeasurePlan,
+    catalogue: int,
+) -> dict[str, Any]:
+    """Give the metrics of each group of users, the largest first; the smallest of very many are put together."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, shopper in enumerate(shoppers):
+        places[members.get(shopper.user, "unknown")].append(place)
+    ordered = sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
+    if len(ordered) > _MAX_GROUPS:
+        rest = [place for _, group in ordered[_MAX_GROUPS - 1 :] for place in group]
+        ordered = [*ordered[: _MAX_GROUPS - 1], (f"{len(ordered) - _MAX_GROUPS + 1} smaller groups", rest)]
+    described = {}
+    for name, group in ordered:
+        one = describe_values({metric: array[group] for metric, array in values.items()})
+        totals = summarize_answers([answers[place] for place in group], plan.cutoffs, catalogue)
+        totals |= {
+            f"gini@{k}": beyond.compute_gini([answers[place] for place in group], k, catalogue) for k in plan.cutoffs
+        }
+        one["metrics"] |= {metric: tidy(value) for metric, value in totals.items()}
+        described[name] = {"queries": len(group), **one}
+    return described
+
+
+def _drop(answer: Answer, products: frozenset[str]) -> Answer:
+    return replace(answer, results=tuple(found for found in answer.results if found.id not in products))
+
+
+def _make_question(shopper: Shopper, settings: RecommendSettings) -> Ask:
+    context = None if shopper.moment is None else {"time": shopper.moment}
+    options = dict(settings.options) if settings.options else None
+
+    def ask(client: Client, page_size: int, offset: int) -> ResultPage:
+        return client.recommend(
+            settings.placement,
+            user_id=shopper.user,
+            filter=settings.condition,
+            page_size=page_size,
+            offset=offset,
+            context=context,
+            options=options,
+        )
+
+    return ask
+
+
+def _define(settings: RecommendSettings) -> dict[str, str]:
+    counted = "products that the user had not bought before" if settings.new_only else "all products bought"
+    return {
+        "right": f"{counted} in the holdout; all count the same",
+        "recall@k, precision@k, f1@k, hit_rate@k, ndcg@k, mrr, map": "against these, mean over the users",
+        "auc": "how often something bought stands before something not bought, within what was returned",
+        "mae": "of ratings that are learned from the place in the list, on the other half of the users",
+        "coverage@k": "share of the catalogue that is among the first k of any list",
+        "novelty@k": "mean -log2 of the share of users who had bought the product (bits)",
+        "popularity@k": "mean share of users who had bought the product",
+        "gini@k": "how unequally products are shown: 0 all equally often, 1 one takes all",
+        "diversity@k": "mean Jaccard distance between the categories of two products of a list",
+        "history": "new: nothing known before; light: fewer purchases than the median of the others; heavy: the rest",
+        "intervals": "95 %, bootstrap over users (BCa)",
+    }
+
+
+def _warn(split: Split, shoppers: Sequence[Shopper], products: Sequence[str], unknown: frozenset[str]) -> list[str]:
+    warnings = []
+    for name, read in (("holdout", split.test), ("events", split.past)):
+        if read.rejected:
+            first = read.shown[0]
+            warnings.append(
+                f"{read.rejected:,} of {read.rows:,} rows of the {name} are no purchases and were left out; the first:"
+                f" line {first.line}: {first.reason}"
+            )
+    if unknown:
+        warnings.append(
+            f"{len(unknown):,} of {len(products):,} products of the holdout are not in the catalogue and were left out:"
+            f" {', '.join(sorted(unknown)[:5])}{', ...' if len(unknown) > 5 else ''}"
+        )
+    left = len(set(split.test.users)) - len(shoppers)
+    if left:
+        warnings.append(f"{left:,} users of the holdout bought nothing that counts and were not asked for")
+    if not len(split.past.users):
+        warnings.append(
+            "nothing is known of what was bought before (--events): every user counts as new, novelty and popularity"
+            " are left out, and nobody checked that the server does not know the holdout"
+        )
+    if not split.moment:
+        warnings.append("the holdout has no times: the server was asked as of now")
+    return warnings

@@ -86,12 +86,17 @@ GROUPS: tuple[FeatureGroup, ...] = (
         read=Read.EXPM1,
     ),
     FeatureGroup(
+        name="bought by the same shoppers",
+        columns=("also_bought", "also_bought_relative", "lately", "lately_relative"),
+        shown="also_bought",
+    ),
+    FeatureGroup(
         name="popularity",
-        columns=("log_popularity", "popularity_relative"),
+        columns=("log_popularity", "popularity_relative", "log_fresh_buyers", "log_recent_buyers"),
         shown="log_popularity",
         read=Read.EXPM1,
     ),
-    FeatureGroup(name="trend", columns=("trend",), shown="trend", read=Read.EXP),
+    FeatureGroup(name="trend", columns=("trend", "surge", "log_days_since_sale"), shown="trend", read=Read.EXP),
     FeatureGroup(name="bought again by others", columns=("repeat_rate",), shown="repeat_rate"),
     FeatureGroup(
         name="price",
@@ -99,11 +104,22 @@ GROUPS: tuple[FeatureGroup, ...] = (
         shown="log_price",
         read=Read.EXPM1,
     ),
-    FeatureGroup(name="age", columns=("log_age_days", "age_relative"), shown="log_age_days", read=Read.EXPM1),
+    FeatureGroup(
+        name="age", columns=("log_age_days", "age_relative", "log_days_on_sale"), shown="log_age_days", read=Read.EXPM1
+    ),
     FeatureGroup(name="stock", columns=("in_stock",), shown="in_stock"),
     FeatureGroup(
         name="own purchases",
-        columns=("log_purchases", "recent_purchases", "log_days_since_purchase", "repeat_position"),
+        columns=(
+            "log_purchases",
+            "recent_purchases",
+            "log_days_since_purchase",
+            "repeat_position",
+            "slow_purchases",
+            "purchase_share",
+            "log_days_missed",
+            "in_last_order",
+        ),
         shown="log_purchases",
         read=Read.EXPM1,
     ),
@@ -122,7 +138,17 @@ GROUPS: tuple[FeatureGroup, ...] = (
     ),
 )
 
-REQUEST_FEATURES = ("has_query", "log_history_length", "log_matches")
+REQUEST_FEATURES = (
+    "has_query",
+    "log_history_length",
+    "log_matches",
+    "log_orders",
+    "log_order_size",
+    "repeat_share",
+    "log_days_since_order",
+    "log_order_interval",
+    "log_distinct_products",
+)
 """What kind of request it is: not a reason for one product before another, and never taken away."""
 
 

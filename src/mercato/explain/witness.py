@@ -15,7 +15,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.explain.trace import NO_EVENT, Witnesses
 from mercato.ranker.history import TYPE_WEIGHTS, compute_event_weights
 from mercato.retrieval.case import Case
-from mercato.retrieval.recommend import starting_products
+from mercato.retrieval.recommend import known_products, starting_products
 from mercato.retrieval.request import Source
 from mercato.retrieval.sources import weigh_repeats
 from mercato.signals.neighbours import Neighbours
@@ -38,27 +38,27 @@ def find_cooccurrence_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -
 
     Of a product of the history the newest telling event is named: it is what gave it its weight.
     """
-    return name_by_neighbours(catalog, case, rows, catalog.snapshot.cooccurrence)
-
-
-def name_by_neighbours(catalog: LiveCatalog, case: Case, rows: Int32, neighbours: Neighbours) -> Witnesses:
-    """Name the seed, or the product of the history, with the largest part in a sum over the nearest products.
-
-    Args:
-        catalog: the products.
-        case: the request; the sum goes over its starting products, with their weights.
-        rows: int32 [n], the candidates.
-        neighbours: what scored them.
-    """
-    starts, weights = starting_products(case)
-    if not len(starts):
-        return Witnesses.none(len(rows))
-    score = neighbours.score
-    origins, candidates = catalog.original_rows(starts), catalog.original_rows(rows)
-    parts = np.stack([score(origins[i : i + 1], weights[i : i + 1], candidates) for i in range(len(starts))])
     telling = TYPE_WEIGHTS[case.history.type] > 0
     newest_first = np.where(telling, 1.0 / np.arange(1, len(telling) + 1), 0.0)
-    return _name_products(case, starts, parts, newest_first)
+    starts, weights = starting_products(case)
+    return _name_by_neighbours(catalog, case, rows, catalog.snapshot.cooccurrence, starts, weights, newest_first)
+
+
+def find_also_bought_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
+    """Find the seed, or the product of the whole history, that speaks for each product most: int32 [n] rows.
+
+    Of a product of the history the newest of its most telling events is named: it is what gave it its weight.
+    """
+    starts, weights = known_products(case)
+    telling = TYPE_WEIGHTS[case.history.type].astype(np.float64)
+    return _name_by_neighbours(catalog, case, rows, catalog.snapshot.behaviour.ease, starts, weights, telling)
+
+
+def find_lately_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
+    """Find who speaks for what is bought of late, as `find_also_bought_witnesses`."""
+    starts, weights = known_products(case)
+    telling = TYPE_WEIGHTS[case.history.type].astype(np.float64)
+    return _name_by_neighbours(catalog, case, rows, catalog.snapshot.behaviour.lately, starts, weights, telling)
 
 
 def find_similarity_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
@@ -68,19 +68,21 @@ def find_similarity_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> 
     """
     vectors = catalog.vectors(rows)
     if len(case.seeds):
-        return _name_products(case, case.seeds, catalog.vectors(case.seeds) @ vectors.T, _NO_WEIGHTS)
+        return _name_largest(case, case.seeds, catalog.vectors(case.seeds) @ vectors.T, _NO_WEIGHTS)
     history = case.history
     weights = compute_event_weights(history.time, history.type, now=case.request.context.time).astype(np.float64)
     products, inverse = np.unique(history.rows, return_inverse=True)
     total = np.bincount(inverse, weights, len(products)).astype(np.float32)
     telling = total > 0
     parts = (total[telling, None] * catalog.vectors(products[telling])) @ vectors.T
-    return _name_products(case, products[telling], parts, weights)
+    return _name_largest(case, products[telling], parts, weights)
 
 
 FIND: Mapping[Source, Callable[[LiveCatalog, Case, Int32], Witnesses]] = {
     Source.REPEAT: find_repeat_witnesses,
     Source.COOCCURRENCE: find_cooccurrence_witnesses,
+    Source.ALSO_BOUGHT: find_also_bought_witnesses,
+    Source.LATELY: find_lately_witnesses,
     Source.SIMILAR: find_similarity_witnesses,
 }
 """How the witnesses of a source are found; sources that go by no event are not here."""
@@ -97,12 +99,32 @@ def _pick_events(case: Case, rows: Int32, weights: Float64) -> Witnesses:
     return _write_events(case, rows, events)
 
 
-def _name_products(case: Case, products: Int32, parts: Float32, event_weights: Float64) -> Witnesses:
+def _name_by_neighbours(
+    catalog: LiveCatalog,
+    case: Case,
+    rows: Int32,
+    neighbours: Neighbours,
+    starts: Int32,
+    weights: Float32,
+    event_weights: Float64,
+) -> Witnesses:
+    """Name for each candidate the starting product with the largest part in its sum, and that one's largest event."""
+    if not len(starts):
+        return Witnesses.none(len(rows))
+    largest = neighbours.find_largest(catalog.original_rows(starts), weights, catalog.original_rows(rows))
+    return _name_products(case, np.where(largest >= 0, starts[largest], -1).astype(np.int32), event_weights)
+
+
+def _name_largest(case: Case, products: Int32, parts: Float32, event_weights: Float64) -> Witnesses:
     """Name for each column of parts [products, n] the product of the largest one above 0, and its largest event."""
     if not len(products):
         return Witnesses.none(parts.shape[1])
-    largest = parts.argmax(axis=0)
-    named = np.where(parts.max(axis=0) > 0, products[largest], -1).astype(np.int32)
+    named = np.where(parts.max(axis=0) > 0, products[parts.argmax(axis=0)], -1).astype(np.int32)
+    return _name_products(case, named, event_weights)
+
+
+def _name_products(case: Case, named: Int32, event_weights: Float64) -> Witnesses:
+    """Give each named product (int32 [n], -1 for none) the event that counts most; seeds have none."""
     if len(case.seeds):
         return Witnesses(rows=named, time=np.zeros(len(named)), type=np.full(len(named), NO_EVENT, np.int32))
     return _pick_events(case, named, event_weights)

@@ -91,6 +91,35 @@ class Neighbours:
         order = order[totals[order] > 0]
         return found[order].astype(np.int32), totals[order]
 
+    def find_largest(
+        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
+    ) -> NDArray[np.int64]:
+        """Find the seed with the largest part in each candidate's `score`: ``weight * score(seed, candidate)``.
+
+        Args:
+            seeds: int32 [seeds], product rows.
+            weights: float32 [seeds], how much each seed counts, above 0.
+            candidates: int32 [n], product rows, distinct but for -1.
+
+        Returns:
+            int64 [n], positions in ``seeds``, of equal parts the first; -1 where no seed has the candidate as a
+            neighbour.
+        """
+        largest = np.full(len(candidates), -1, dtype=np.int64)
+        rows, parts = self._expand(seeds, weights)
+        if not len(rows) or not len(candidates):
+            return largest
+        known = np.flatnonzero((seeds >= 0) & (seeds < len(self.indptr) - 1))
+        origin = np.repeat(known, self.indptr[seeds[known] + 1] - self.indptr[seeds[known]])
+        order = np.argsort(candidates, kind="stable")
+        ordered = candidates[order]
+        at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
+        hit = np.flatnonzero((ordered[at] == rows) & (parts > 0))
+        # The last assignment wins.
+        hit = hit[np.lexsort((-origin[hit], parts[hit]))]
+        largest[order[at[hit]]] = origin[hit]
+        return largest
+
     def _sum_dense(
         self, rows: NDArray[np.int32], scores: NDArray[np.float32], candidates: NDArray[np.int32]
     ) -> NDArray[np.float32]:

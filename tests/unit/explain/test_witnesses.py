@@ -12,7 +12,13 @@ from mercato.catalog.live import LiveCatalog
 from mercato.events.event import Event
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.trace import NO_EVENT, StageTrace
-from mercato.explain.witness import find_cooccurrence_witnesses, find_repeat_witnesses, find_similarity_witnesses
+from mercato.explain.witness import (
+    find_also_bought_witnesses,
+    find_cooccurrence_witnesses,
+    find_lately_witnesses,
+    find_repeat_witnesses,
+    find_similarity_witnesses,
+)
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
@@ -25,6 +31,8 @@ FIND = {
     "repeat": find_repeat_witnesses,
     "cooccurrence": find_cooccurrence_witnesses,
     "similar": find_similarity_witnesses,
+    "also_bought": find_also_bought_witnesses,
+    "lately": find_lately_witnesses,
 }
 
 
@@ -112,6 +120,17 @@ def test_a_seed_speaks_without_an_event(retriever_with: MakeRetriever) -> None:
 def test_what_was_never_bought_together_has_no_witness(retriever_with: MakeRetriever) -> None:
     assert witness(retriever_with([bought("p04", 3)]), "cooccurrence", "p33") == ("", 0.0, NO_EVENT)
     assert witness(retriever_with([]), "cooccurrence", "p12") == ("", 0.0, NO_EVENT)
+
+
+@pytest.mark.parametrize("source", ["also_bought", "lately"])
+def test_who_speaks_in_a_whole_history_is_named_with_the_most_telling_event(
+    retriever_with: MakeRetriever, source: str
+) -> None:
+    events = [bought("p20", 1), bought("p04", 7), viewed("p04", 3), bought("p04", 9)]
+    assert witness(retriever_with(events), source, "p12") == ("p04", 7.0, PURCHASE)
+    assert witness(retriever_with([bought("p20", 1)]), source, "p12") == ("", 0.0, NO_EVENT)
+    seeds = witness(retriever_with(events), source, "p12", placement=CART, seed_ids=("p20", "p04"))
+    assert seeds == ("p04", 0.0, NO_EVENT)
 
 
 # -- Similar: the product of the history, or the seed, nearest after weighing

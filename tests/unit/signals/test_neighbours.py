@@ -44,3 +44,31 @@ def test_products_of_which_nothing_is_known_have_no_neighbours() -> None:
     seeds, weights = np.array([0, 4], np.int32), np.ones(2, np.float32)
     assert empty.score(seeds, weights, np.array([1, 2], np.int32)).tolist() == [0, 0]
     assert len(empty.find_neighbours(seeds, weights, 3)[0]) == 0
+
+
+def test_the_seed_with_the_largest_part_is_found_for_each_candidate() -> None:
+    rng = np.random.default_rng(5)
+    lists = [rng.choice(30, 6, replace=False) for _ in range(30)]
+    known = Neighbours(
+        indptr=np.arange(31, dtype=np.int64) * 6,
+        neighbours=np.concatenate(lists).astype(np.int32),
+        scores=rng.uniform(0.1, 1.0, 180).astype(np.float32),
+    )
+    seeds = np.array([4, -1, 17, 9, 99, 22], np.int32)  # one that is new, one that the matrix does not have
+    weights = np.array([1.0, 3.0, 0.5, 0.9, 3.0, 0.7], np.float32)
+    candidates = np.array([-1, *rng.permutation(30), -1], np.int32)
+    parts = np.stack([known.score(seeds[i : i + 1], weights[i : i + 1], candidates) for i in range(len(seeds))])
+    parts[:, candidates < 0] = 0.0
+    expected = np.where(parts.max(axis=0) > 0, parts.argmax(axis=0), -1)
+    np.testing.assert_array_equal(known.find_largest(seeds, weights, candidates), expected)
+    assert set(expected.tolist()) >= {-1, 0, 2, 3, 5}
+
+
+def test_of_equal_parts_the_first_seed_is_the_largest() -> None:
+    known = Neighbours(
+        indptr=np.array([0, 1, 2, 2]), neighbours=np.array([2, 2], np.int32), scores=np.array([0.5, 0.5], np.float32)
+    )
+    found = known.find_largest(np.array([1, 0], np.int32), np.ones(2, np.float32), np.array([2], np.int32))
+    assert found.tolist() == [0]
+    nothing = known.find_largest(np.zeros(0, np.int32), np.zeros(0, np.float32), np.array([2], np.int32))
+    assert nothing.tolist() == [-1]

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog import layout
 from mercato.catalog.delta import Delta
 from mercato.catalog.features import append_features
 from mercato.catalog.product import Product, parse_product
@@ -29,11 +28,9 @@ from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.stopwords import list_stopwords
 from mercato.retrieval.word_query import QueryReader
 from mercato.spelling.speller import Speller
-from mercato.spelling.vocabulary import read_vocabulary
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
 from mercato.synonyms.expand import SynonymMap
-from mercato.synonyms.stored import read_stored_synonyms
 from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)
@@ -99,12 +96,9 @@ class LiveCatalog:
         self.analyzer = WordAnalyzer(snapshot.settings["language"])
         self.stopwords = list_stopwords(self.analyzer, snapshot.settings["language"])
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
-        self.synonyms = SynonymMap(
-            read_stored_synonyms(snapshot.folder / layout.SYNONYMS), self.analyzer, self.stopwords
-        )
+        self.synonyms = SynonymMap(snapshot.synonyms, self.analyzer, self.stopwords)
         self.query_reader = QueryReader(self.analyzer, self.stopwords, snapshot.words, self.synonyms.expand)
-        counts = read_vocabulary(snapshot.folder / layout.VOCABULARY)
-        self.speller = Speller(counts, self._count_products, self.query_reader.is_compound)
+        self.speller = Speller(snapshot.vocabulary, self._count_products, self.query_reader.is_compound)
         self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)

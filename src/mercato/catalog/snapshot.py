@@ -22,6 +22,8 @@ from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.dense import DenseIndex
 from mercato.retrieval.words import WordIndex
 from mercato.signals.cooccurrence import Cooccurrence
+from mercato.spelling.vocabulary import read_vocabulary
+from mercato.synonyms.stored import read_stored_synonyms
 
 
 class Snapshot:
@@ -37,6 +39,8 @@ class Snapshot:
         features: what the ranker reads of each product.
         cooccurrence: products bought together.
         behaviour: what goes together in histories, and how products sell right now.
+        vocabulary: words as they are spelt -> number of products, the most frequent first.
+        synonyms: the shop's.
         dictionaries: category and brand names by code, as the features hold them.
     """
 
@@ -67,6 +71,8 @@ class Snapshot:
         self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
         self.behaviour = read_behaviour(folder / layout.BEHAVIOUR, self.manifest.products)
         self.settings = _read_json(folder / layout.SETTINGS)
+        self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
+        self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
 
     @property
     def count(self) -> int:

@@ -14,6 +14,7 @@ from mercato.errors import DataError, EncoderMismatchError, SnapshotError
 from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.request import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
+from mercato.synonyms.parse import SynonymRule
 from tests.stores import (
     DIMENSION,
     NOW,
@@ -257,14 +258,15 @@ def test_a_missing_snapshot_is_refused_with_how_to_make_one(tmp_path: Path) -> N
 
 FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
-    "features.safetensors", "settings.json", "words/statistics.json", "words/postings.safetensors",
+    "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "words/statistics.json",
+    "words/vocabulary.json", "words/postings.safetensors",
     "behaviour.safetensors",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_damage_of_every_file_is_found_and_named(tmp_path: Path, name: str) -> None:
-    build(tmp_path / "catalog")
+    build(tmp_path / "catalog", synonyms=(SynonymRule(left=("tv", "television")),))
     path = tmp_path / "catalog" / name
     whole = path.read_bytes()
 

@@ -106,7 +106,7 @@ def test_search_finds_by_words_and_meaning(
     [answer] = Pipeline(catalog, encoder, counted, None).answer([search("frozen pizza")])
     assert set(ids(answer)[:4]) == {"p04", "p05", "p06", "p07"}
     assert details(answer)["degraded"] == []
-    assert details(answer)["results"][0]["sources"] == ["dense", "words"]
+    assert details(answer)["results"][0]["sources"] == ["dense", "words", "popular"]
 
 
 def test_a_batch_is_one_call_of_each_stage(
@@ -222,7 +222,7 @@ def test_without_an_encoder_words_answer(
     assert set(ids(answers[0])) == {"p04", "p05", "p06", "p07"}, "four hold the word; nothing else can be found"
     assert details(answers[0])["degraded"] == ["encoder"]
     assert details(answers[0])["total"] == 4
-    assert {source for result in details(answers[0])["results"] for source in result["sources"]} == {"words"}
+    assert {source for result in details(answers[0])["results"] for source in result["sources"]} == {"words", "popular"}
     assert details(answers[1])["degraded"] == [], "a recommendation needs no encoder"
     assert counted.vectors == [None]
 

@@ -16,6 +16,7 @@ from mercato.ranker.feature_names import COLUMN, FEATURE_NAMES
 from mercato.ranker.history_features import fill_history
 from mercato.ranker.inputs import ProductFeatures, RankRequest
 from mercato.ranker.search_features import fill_agreement, fill_search
+from mercato.ranker.shopping_features import fill_shopping
 from mercato.signals.events import SECONDS_PER_DAY
 
 __all__ = ["FEATURE_NAMES", "compute_features"]
@@ -50,6 +51,7 @@ def compute_features(requests: Sequence[RankRequest], products: ProductFeatures)
     fill_agreement(result, lists, products)
     _fill_context(result, lists)
     _fill_place(result, lists)
+    fill_shopping(result, lists)
     if not np.isfinite(result).all():
         result[~np.isfinite(result)] = 0.0
     return np.ascontiguousarray(result.T)

@@ -22,6 +22,7 @@ class CandidateList:
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
         coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
         matches: how many products the whole result of a query has.
+        signals: float32 [signals, n], rows as :data:`mercato.ranker.shopping_features.SIGNALS`; None for a search.
     """
 
     rows: NDArray[np.int32]
@@ -33,6 +34,7 @@ class CandidateList:
     fused: NDArray[np.float32]
     coverage: NDArray[np.float32] | None = None
     matches: int = 0
+    signals: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Return the number of candidates."""
@@ -50,6 +52,7 @@ class CandidateList:
             fused=self.fused[positions],
             coverage=None if self.coverage is None else self.coverage[positions],
             matches=self.matches,
+            signals=None if self.signals is None else self.signals[:, positions],
         )
 
 

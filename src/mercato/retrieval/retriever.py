@@ -26,6 +26,7 @@ from mercato.retrieval.recommend import find_recommendations, starting_products
 from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
+from mercato.retrieval.signals import gather_signals
 from mercato.retrieval.source_weights import WEIGHTS, Weights
 from mercato.retrieval.sources import CANDIDATES, SAME_TEXT_ROWS, SEARCH_CANDIDATES
 from mercato.state.store import StateStore
@@ -182,6 +183,7 @@ class Retriever:
             fused=fused.fused[:WINDOW],
             coverage=None if found.coverage is None else found.coverage[:WINDOW],
             matches=found.total if case.request.is_search else 0,
+            signals=None if case.request.is_search else gather_signals(self.catalog, case, rows),
         )
 
     def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:

@@ -1,0 +1,44 @@
+"""What the ranker is told of a recommendation's candidates, whichever source found them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.ranker.shopping_features import SIGNALS
+from mercato.retrieval.case import Case
+from mercato.retrieval.recommend import known_products
+from mercato.signals.momentum import NEVER_DAYS
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+
+
+def gather_signals(catalog: LiveCatalog, case: Case, rows: Int32) -> Float32:
+    """Look up what was learned of candidates.
+
+    Args:
+        catalog: the products.
+        case: a recommendation.
+        rows: int32 [n], its candidates.
+
+    Returns:
+        float32 [len(SIGNALS), n]; a product newer than the snapshot was never sold.
+    """
+    behaviour = catalog.snapshot.behaviour
+    originals = catalog.original_rows(rows)
+    products, weights = known_products(case)
+    seeds = catalog.original_rows(products)
+    result = np.zeros((len(SIGNALS), len(rows)), np.float32)
+    if len(seeds):
+        result[0] = behaviour.ease.score(seeds, weights, originals)
+        result[1] = behaviour.lately.score(seeds, weights, originals)
+    known = originals >= 0
+    at = np.where(known, originals, 0)
+    momentum = behaviour.momentum
+    result[2] = np.where(known, momentum.fresh_buyers[at], 0.0)
+    result[3] = np.where(known, momentum.recent_buyers[at], 0.0)
+    result[4] = np.where(known, momentum.age_days[at], NEVER_DAYS)
+    result[5] = np.where(known, momentum.silent_days[at], NEVER_DAYS)
+    return result

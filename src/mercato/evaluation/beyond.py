@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 from scipy.spatial.distance import pdist
 
 from mercato.evaluation.asking import Answer, Found
@@ -85,7 +85,7 @@ def compute_gini(answers: Sequence[Answer], k: int, catalogue: int) -> float:
     counts = np.zeros(max(catalogue, len(shown)))
     counts[len(counts) - len(shown) :] = sorted(shown.values())
     lorenz = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
-    return float(1.0 - 2.0 * np.trapz(lorenz, dx=1.0 / len(counts)))
+    return float(1.0 - 2.0 * integrate.trapezoid(lorenz, dx=1.0 / len(counts)))
 
 
 def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) -> Values:

@@ -1,0 +1,150 @@
+"""Purchases split into what is known and what is to be recommended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mercato.errors import DataError, InvalidInputError
+from mercato.evaluation.holdout import divide, parse_moment, read_interactions, refuse_late_state
+from mercato.evaluation.recommend import group_by_history, list_shoppers
+from mercato.text.timestamps import parse_timestamp
+from tests.stores import DAY, NOW, open_store, purchase
+
+ROWS = """user_id,product_id,time,country
+u1,a,2011-10-01,UK
+u1,b,2011-11-02,UK
+u2,c,2011-11-03,FR
+u1,a,2011-11-04,UK
+"""
+NOVEMBER = parse_timestamp("2011-11-01T00:00:00Z")
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_split_by_time_asks_for_what_came_later(tmp_path: Path) -> None:
+    split = divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, False, None, ["country"])
+    assert list(zip(split.test.users, split.test.products, strict=True)) == [("u1", "b"), ("u2", "c"), ("u1", "a")]
+    assert list(zip(split.past.users, split.past.products, strict=True)) == [("u1", "a")]
+    assert split.moment == {"u1": NOVEMBER, "u2": NOVEMBER}
+    assert split.test.columns == {"country": ["UK", "FR", "UK"]}
+
+
+def test_without_a_split_all_is_asked_for_as_of_the_first_row(tmp_path: Path) -> None:
+    split = divide(write(tmp_path, "h.csv", ROWS), {}, None, False, None)
+    assert len(split.test.users) == 4
+    assert set(split.moment.values()) == {parse_timestamp("2011-10-01T00:00:00Z")}
+
+
+def test_the_last_row_of_each_user_is_left_out(tmp_path: Path) -> None:
+    split = divide(write(tmp_path, "h.csv", ROWS), {}, None, True, None)
+    assert (split.test.users, split.test.products) == (["u1"], ["a"])  # u2 has one row and no past
+    assert split.past.products == ["a", "b", "c"]
+    assert split.moment == {"u1": parse_timestamp("2011-11-04T00:00:00Z")}
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("user_id,product_id,order\nu,x,3\nu,y,1\nu,z,2\n", "x"),
+        ("user_id,product_id\nu,x\nu,y\nu,z\n", "z"),
+    ],
+)
+def test_order_is_enough_where_there_are_no_times(tmp_path: Path, text: str, last: str) -> None:
+    split = divide(write(tmp_path, "h.csv", text), {}, None, True, None)
+    assert split.test.products == [last]
+    assert split.moment == {}
+
+
+def test_only_new_products_count_where_that_is_asked(tmp_path: Path) -> None:
+    split = divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, False, None)
+    everything = {shopper.user: dict(shopper.bought) for shopper in list_shoppers(split, new_only=False)}
+    assert everything == {"u1": {"b": 1, "a": 1}, "u2": {"c": 1}}
+    new = list_shoppers(split, new_only=True, unknown=frozenset("c"))
+    assert [(shopper.user, dict(shopper.bought)) for shopper in new] == [("u1", {"b": 1})]
+    assert new[0].before == {"a"}
+
+
+def test_events_that_overlap_the_holdout_are_refused_with_the_dates(tmp_path: Path) -> None:
+    holdout = write(tmp_path, "h.csv", "user_id,product_id,time\nu1,b,2011-11-02\n")
+    events = write(tmp_path, "e.csv", "user_id,product_id,time\nu1,a,2011-10-01\nu9,z,2011-11-02\n")
+    with pytest.raises(DataError) as caught:
+        divide(holdout, {}, None, False, events)
+    assert "2011-10-01T00:00:00Z to 2011-11-02T00:00:00Z" in str(caught.value)
+    assert "the holdout starts at 2011-11-02T00:00:00Z: 1 of them" in str(caught.value)
+
+
+def test_events_before_the_holdout_are_what_is_known(tmp_path: Path) -> None:
+    holdout = write(tmp_path, "h.csv", "customer,product_id,time\nu1,b,2011-11-02\n")
+    events = write(tmp_path, "e.csv", "user_id,product_id,time\nu1,a,2011-10-01\n")
+    split = divide(holdout, {"user_id": "customer"}, None, False, events)
+    assert split.past.products == ["a"]
+
+
+def test_a_state_as_late_as_the_holdout_is_refused(tmp_path: Path) -> None:
+    open_store(tmp_path / "state.db", [purchase("u1", "a", 30), purchase("u1", "b", 5)]).close()
+    early = f"user_id,product_id,time\nu1,c,{NOW - 4 * DAY}\n"
+    late = f"user_id,product_id,time\nu1,c,{NOW - 6 * DAY}\n"
+    url = f"sqlite:{tmp_path / 'state.db'}"
+    refuse_late_state(divide(write(tmp_path, "early.csv", early), {}, None, False, None), url)
+    with pytest.raises(DataError, match="the server's state .* the holdout starts at 2023-11-08T22:13:20Z: 1 of them"):
+        refuse_late_state(divide(write(tmp_path, "late.csv", late), {}, None, False, None), url)
+
+
+def test_groups_by_history_are_cut_at_the_median(tmp_path: Path) -> None:
+    past = "".join(f"{user},p{n},2011-01-01\n" for user, count in (("a", 1), ("b", 3), ("c", 9)) for n in range(count))
+    later = "".join(f"{user},q,2011-11-02\n" for user in "abcd")
+    file = write(tmp_path, "h.csv", "user_id,product_id,time\n" + past + later)
+    split = divide(file, {}, NOVEMBER, False, None)
+    groups = group_by_history(list_shoppers(split, new_only=False), split.past)
+    assert groups == {"a": "light", "b": "heavy", "c": "heavy", "d": "new"}  # median of 1, 3, 9 is 3
+
+
+def test_bad_rows_are_counted_and_harm_no_other(tmp_path: Path) -> None:
+    text = "user_id,product_id,time\n,a,2011-01-01\nu,,2011-01-01\nu,a,yesterday\nu,b,2011-01-01\n"
+    found = read_interactions(write(tmp_path, "h.csv", text))
+    assert (found.products, found.rows, found.rejected) == (["b"], 4, 3)
+    assert [row.line for row in found.shown] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment", "last_out", "message"),
+    [
+        ("user_id,product_id\n", None, False, "holds no purchase"),
+        ("customer_id,sku\nu,a\n", None, False, "--map user_id=customer_id --map product_id=sku"),
+        ("user_id,product_id\nu,a\n", NOVEMBER, False, "--split needs a time in every row"),
+        ("user_id,product_id,time\nu,a,2011-01-05\n", NOVEMBER, False, "nothing from 2011-11-01T00:00:00Z on"),
+        ("user_id,product_id\nu,a\n", None, True, "no user of h.csv has two rows"),
+    ],
+)
+def test_a_holdout_that_cannot_be_used_is_refused(
+    tmp_path: Path, text: str, moment: float | None, last_out: bool, message: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        divide(write(tmp_path, "h.csv", text), {}, moment, last_out, None)
+    assert message in str(caught.value)
+
+
+def test_two_ways_to_split_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="choose one"):
+        divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, True, None)
+
+
+def test_moments_are_read_kindly_and_nonsense_is_refused() -> None:
+    assert parse_moment("2011-11-01") == NOVEMBER
+    assert parse_moment("2011-11-01T00:00:00Z") == NOVEMBER
+    assert parse_moment(str(NOVEMBER)) == NOVEMBER
+    assert parse_moment(None) is None
+    with pytest.raises(InvalidInputError, match="--split"):
+        parse_moment("soon")
+
+
+def test_ids_may_be_long(tmp_path: Path) -> None:
+    found = read_interactions(write(tmp_path, "h.csv", f"user_id,product_id\n{'u' * 10_000},{'p' * 10_000}\n"))
+    assert len(found.users[0]) == 10_000
+    assert np.isnan(found.time).all()

@@ -25,7 +25,7 @@ from tests.adapters.fake_pb_utils import InferenceResponse, make_request, number
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
-MODELS = ("encoder", "ranker", "reranker", "retriever", "search", "recommend", "events", "catalog")
+MODELS = ("encoder", "ranker", "reranker", "retriever", "search", "recommend", "suggest", "events", "catalog")
 DIMENSION = stores.DIMENSION
 CONTEXT = text(orjson.dumps({"time": stores.NOW}))
 Arrays = dict[str, npt.NDArray[Any]]

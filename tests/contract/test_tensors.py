@@ -24,7 +24,7 @@ from tests.adapters.tiny_models import write_encoder, write_ranker, write_rerank
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "model_repository"
-MODELS = ("catalog", "encoder", "events", "ranker", "recommend", "reranker", "retriever", "search")
+MODELS = ("catalog", "encoder", "events", "ranker", "recommend", "reranker", "retriever", "search", "suggest")
 PROFILES = ("default", "cpu", "cpu-bls")
 WIDTH = contract.EMBEDDING_WIDTH
 ONNX_TYPES = {"tensor(float)": "FP32", "tensor(int64)": "INT64"}

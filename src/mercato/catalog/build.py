@@ -33,6 +33,7 @@ from mercato.retrieval.words import build_word_index
 from mercato.signals.popularity import compute_popularity
 from mercato.spelling.vocabulary import count_words, write_vocabulary
 from mercato.state.values import EventTable
+from mercato.suggest.stored import write_suggestions
 from mercato.synonyms.parse import SynonymRule
 from mercato.synonyms.stored import write_synonyms
 from mercato.text.words import WordAnalyzer
@@ -148,6 +149,7 @@ def _fill_folder(
     report("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
+    write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")

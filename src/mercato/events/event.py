@@ -11,6 +11,7 @@ import orjson
 from mercato.errors import InvalidInputError
 from mercato.events.event_time import check_event_time, parse_rfc3339
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
+from mercato.text.normalize import QUERY_LIMIT_CHARS
 
 MAX_ID_BYTES = 256
 MAX_CONTEXT_BYTES = 8_192
@@ -29,6 +30,7 @@ EVENT_FIELDS = (
     "event_id",
     "context",
 )
+QUERY_FIELD = "search_query"  # of an event that is sent; kept in the context, where a file has it
 
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f]")
 
@@ -74,10 +76,12 @@ def parse_event(value: object, *, now: float) -> Event:
     """
     if not isinstance(value, dict):
         raise InvalidInputError("event", f"must be a JSON object, got {type(value).__name__}")
-    unknown = sorted(str(key) for key in value if key not in EVENT_FIELDS)
+    unknown = sorted(str(key) for key in value if key not in (*EVENT_FIELDS, QUERY_FIELD))
     if unknown:
         raise InvalidInputError(
-            "event", f"has no field {unknown[0][:64]!r}", f"fields are {', '.join(EVENT_FIELDS)}; others go in context"
+            "event",
+            f"has no field {unknown[0][:64]!r}",
+            f"fields are {', '.join((*EVENT_FIELDS, QUERY_FIELD))}; others go in context",
         )
     event_type = _parse_event_type(value.get("event_type"))
     user_id = parse_id("user_id", value.get("user_id"))
@@ -97,8 +101,19 @@ def parse_event(value: object, *, now: float) -> Event:
         price=_parse_price(value.get("price")),
         order_id=parse_id("order_id", value.get("order_id")),
         event_id=parse_id("event_id", value.get("event_id")),
-        context=parse_context(value.get("context")),
+        context=_add_query(parse_context(value.get("context")), value.get(QUERY_FIELD)),
     )
+
+
+def _add_query(context: dict[str, Any], query: object) -> dict[str, Any]:
+    """Put the query of a search into its context, where it is kept."""
+    if query is None or query == "":
+        return context
+    if not isinstance(query, str) or len(query) > QUERY_LIMIT_CHARS:
+        raise InvalidInputError(
+            QUERY_FIELD, f"must be a text of at most {QUERY_LIMIT_CHARS:,} characters, got {query!r}"[:200]
+        )
+    return {**context, QUERY_FIELD: query}
 
 
 def parse_id(parameter: str, value: object) -> str:

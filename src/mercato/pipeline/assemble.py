@@ -21,8 +21,11 @@ from mercato.policy.rules import Rules, read_rules
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.source_weights import change_weights
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
+from mercato.suggest.stored import read_suggestions
+from mercato.suggest.suggester import Suggester
 
 
 def open_state_of(settings: Settings) -> StateStore | None:
@@ -99,7 +102,7 @@ def open_reranker_stage(settings: Settings, call: Call | None) -> RerankerStage 
 def open_retriever(settings: Settings) -> Retriever:
     """Open the retriever for this process."""
     state = open_state_of(settings)
-    return Retriever(open_catalog(settings, state), state)
+    return Retriever(open_catalog(settings, state), state, change_weights(settings.source_weights))
 
 
 def open_event_writer(settings: Settings) -> EventWriter:
@@ -137,6 +140,16 @@ def open_rules(settings: Settings) -> Rules:
     return Rules(read_rules(settings.rules) if settings.rules is not None else None)
 
 
+def open_suggester(settings: Settings) -> Suggester:
+    """Open what completes prefixes: the snapshot's suggestions, and past queries where there is a state store.
+
+    Raises:
+        SnapshotError: the snapshot cannot be used.
+        StateError: the state store cannot be opened.
+    """
+    return Suggester(read_suggestions(settings.catalog), open_state_of(settings))
+
+
 def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     """Build the pipeline of `search` and `recommend`.
 
@@ -149,7 +162,8 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
     encoder = open_encoder_stage(settings, call)
-    retriever: RetrieverStage = Retriever(catalog, state) if call is None else RemoteRetriever(call)
+    weights = change_weights(settings.source_weights)
+    retriever: RetrieverStage = Retriever(catalog, state, weights) if call is None else RemoteRetriever(call)
     ranker: RankerStage | None = None
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.remote import Arrays, Call
+from mercato.suggest.suggester import SuggestAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +206,15 @@ def write_page(pb_utils: Any, answer: Answer) -> list[Any]:
     """Return the output tensors of one page: PRODUCT_ID [1, n], SCORE [1, n], DETAILS [1, 1]."""
     return [
         write_strings(pb_utils, "PRODUCT_ID", answer.product_ids),
+        pb_utils.Tensor("SCORE", np.ascontiguousarray(answer.scores[None], np.float32)),
+        write_strings(pb_utils, "DETAILS", [answer.details]),
+    ]
+
+
+def write_suggestions(pb_utils: Any, answer: SuggestAnswer) -> list[Any]:
+    """Return the output tensors of suggestions: SUGGESTION [1, n], SCORE [1, n], DETAILS [1, 1]."""
+    return [
+        write_strings(pb_utils, "SUGGESTION", answer.texts),
         pb_utils.Tensor("SCORE", np.ascontiguousarray(answer.scores[None], np.float32)),
         write_strings(pb_utils, "DETAILS", [answer.details]),
     ]

@@ -43,6 +43,7 @@ _RETRIEVAL_REQUEST = {
 CANARIES: Mapping[str, Inputs | None] = {
     "search": {"QUERY": _text("canary"), "PAGE_SIZE": _number(1)},
     "recommend": {"PLACEMENT": _text("home-page"), "PAGE_SIZE": _number(1)},
+    "suggest": {"PREFIX": _text("a"), "LIMIT": _number(1)},
     "events": {"EVENTS": _text("[]")},
     "catalog": {"OPERATIONS": _text("[]")},
     "encoder": {

@@ -21,6 +21,7 @@ MODEL_NEEDS: Mapping[str, tuple[str, ...]] = {
     "retriever": ("catalog",),
     "search": ("catalog",),
     "recommend": ("catalog",),
+    "suggest": ("catalog",),
     "events": ("catalog", "state"),
     "catalog": ("catalog", "state"),
 }

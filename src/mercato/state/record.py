@@ -24,6 +24,7 @@ RECORD = np.dtype(
 
 # Where a field lies in a record, for SQL's substr(), which counts from 1.
 USER_POSITION = RECORD.fields["user"][1] + 1 if RECORD.fields else 0
+TYPE_POSITION = RECORD.fields["event_type"][1] + 1 if RECORD.fields else 0
 PRODUCT_POSITION = RECORD.fields["product"][1] + 1 if RECORD.fields else 0
 
 Records = npt.NDArray[np.void]

@@ -8,13 +8,15 @@ import orjson
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.events.event_batch import EventBatch
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state.event_history import read_event_batches, read_event_table
 from mercato.state.event_log import EventCoder, write_rows
 from mercato.state.id_codes import IdNames
 from mercato.state.recent import read_recent_events
+from mercato.state.record import TYPE_POSITION
 from mercato.state.session import SessionPool
 from mercato.state.sqlite_errors import translated_errors
-from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange
+from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange, SearchQuery
 
 
 class SqliteStateStore:
@@ -97,6 +99,18 @@ class SqliteStateStore:
         """Read all events in a form that can be imported; see ``StateStore``."""
         with translated_errors(self._path):
             yield from read_event_batches(self._pool.get().connection)
+
+    def search_queries(self, after_sequence: int = 0) -> list[SearchQuery]:
+        """Read what shoppers searched for; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            rows = session.connection.execute(
+                "SELECT coalesce(json_extract(context, '$.search_query'), json_extract(context, '$.query')),"
+                " coalesce('u' || user, 'v' || visitor, ''), sequence FROM events"
+                " WHERE sequence > ? AND context IS NOT NULL AND substr(body, ?, 1) = ? ORDER BY sequence",
+                (after_sequence, TYPE_POSITION, bytes([EVENT_TYPE_CODES["search"]])),
+            )
+            return [SearchQuery(text, shopper, sequence) for text, shopper, sequence in rows if isinstance(text, str)]
 
     def append_product_changes(self, changes: Sequence[ProductChange]) -> int:
         """Write changes of the catalogue; see ``StateStore``."""

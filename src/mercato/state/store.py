@@ -6,7 +6,7 @@ from typing import Protocol
 from mercato.errors import StateError
 from mercato.events.event import Event
 from mercato.events.event_batch import EventBatch
-from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange
+from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange, SearchQuery
 
 
 class StateStore(Protocol):
@@ -65,6 +65,16 @@ class StateStore(Protocol):
 
     def export_events(self) -> Iterator[EventBatch]:
         """Read all events in the order they were written, in a form that ``import_events`` takes."""
+        ...
+
+    def search_queries(self, after_sequence: int = 0) -> list[SearchQuery]:
+        """Read the queries of ``search`` events, in the order they were written.
+
+        A query is the ``search_query`` of an event's context, or its ``query``; events with neither are left out.
+
+        Args:
+            after_sequence: only events with a larger sequence number.
+        """
         ...
 
     def append_product_changes(self, changes: Sequence[ProductChange]) -> int:

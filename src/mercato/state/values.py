@@ -24,6 +24,21 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A query that a shopper sent, from an event of the type ``search``.
+
+    Attributes:
+        text: as it was sent.
+        shopper: names who sent it, and nothing else: equal for equal users, and for equal visitors.
+        sequence: the event's place in the log.
+    """
+
+    text: str
+    shopper: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class AppendResult:
     """What became of events that were written.
 

@@ -258,8 +258,8 @@ def test_a_missing_snapshot_is_refused_with_how_to_make_one(tmp_path: Path) -> N
 
 FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
-    "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "words/statistics.json",
-    "words/vocabulary.json", "words/postings.safetensors",
+    "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "suggestions.safetensors",
+    "words/statistics.json",    "words/vocabulary.json", "words/postings.safetensors",
     "behaviour.safetensors",
 ]  # fmt: skip
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.serving.options import ServerOptions
+from mercato.serving.options import MODEL_NEEDS, ServerOptions
 from mercato.serving.ports import Ports
 
 
@@ -26,12 +26,15 @@ def test_all_problems_are_reported_together() -> None:
 
 
 def test_models_without_what_they_need_are_not_served() -> None:
-    everything = ServerOptions(catalog=Path("c"), encoder=Path("e"), ranker=Path("r"), state="sqlite:s")
+    everything = ServerOptions(
+        catalog=Path("c"), encoder=Path("e"), ranker=Path("r"), reranker=Path("x"), state="sqlite:s"
+    )
     assert everything.unserved_models == frozenset()
     no_ranker_no_state = ServerOptions(catalog=Path("c"), encoder=Path("e"))
-    assert no_ranker_no_state.unserved_models == {"ranker", "events", "catalog"}
+    assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "events", "catalog"}
     nothing = ServerOptions()
-    assert nothing.unserved_models == {"encoder", "ranker", "retriever", "search", "recommend", "events", "catalog"}
+    assert nothing.unserved_models == set(MODEL_NEEDS)
+    assert {"search", "recommend", "suggest", "retriever"} <= nothing.unserved_models
 
 
 def test_engines_lie_in_the_models_folders_unless_given() -> None:

@@ -1,0 +1,133 @@
+"""Suggestions by prefix: the places where words begin, sorted by what follows, as a suffix array has them.
+
+Two bisections find all suggestions that hold a prefix at the beginning of a word; the heaviest of them are picked.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import SnapshotError
+from mercato.suggest.collect import Entry
+from mercato.suggest.phrase import list_starts
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+FIRST_WORD_BONUS = 1.0
+"""Weight for a prefix that the whole suggestion begins with: as if nearly three times as many products had it."""
+
+_NAMES = ("blob", "bounds", "weight", "kind", "key_entry", "key_start")
+
+
+class SuggestionIndex:
+    """Suggestions, searched by prefix. Its arrays may be memory-mapped."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        """Hold the arrays that `build_arrays` made.
+
+        Raises:
+            SnapshotError: one is missing.
+        """
+        missing = [name for name in _NAMES if name not in arrays]
+        if missing:
+            raise SnapshotError(f"suggestions lack {', '.join(missing)}; build the snapshot again")
+        self._blob = memoryview(np.ascontiguousarray(arrays["blob"]).data).cast("B") if len(arrays["blob"]) else b""
+        self._bounds = arrays["bounds"]
+        self._weight = arrays["weight"]
+        self._kind = arrays["kind"]
+        self._key_entry = arrays["key_entry"]
+        self._key_start = arrays["key_start"]
+
+    def __len__(self) -> int:
+        """Count the suggestions."""
+        return len(self._weight)
+
+    def find(self, prefix: str, limit: int) -> list[Entry]:
+        """Find suggestions that hold a prefix at the beginning of a word.
+
+        Args:
+            prefix: folded; empty for any.
+            limit: how many at most, from 1.
+
+        Returns:
+            The heaviest first, equal ones as they were given; the weight includes `FIRST_WORD_BONUS`.
+        """
+        first, last = self.span(prefix)
+        entries = self._key_entry[first:last]
+        weights = self._weight[entries] + FIRST_WORD_BONUS * (self._key_start[first:last] == 0)
+        # A suggestion may hold the prefix at several words: twice as many places are enough for the limit, mostly.
+        order = _select_highest(weights, entries, 2 * limit + 8)
+        found: dict[int, float] = {}
+        for place in order.tolist():
+            found.setdefault(int(entries[place]), float(weights[place]))
+            if len(found) == limit:
+                break
+        return [Entry(self.text(entry), weight, int(self._kind[entry])) for entry, weight in found.items()]
+
+    def span(self, prefix: str) -> tuple[int, int]:
+        """Return the first key that begins with a prefix, and the first behind those that do."""
+        wanted = prefix.encode("utf-8", "surrogatepass")
+        keys = range(len(self._key_entry))
+        first = bisect_left(keys, wanted, key=self._key)
+        size = len(wanted)
+        last = bisect_left(keys, True, lo=first, key=lambda place: self._key(place)[:size] > wanted)
+        return first, last
+
+    def text(self, entry: int) -> str:
+        """Return a suggestion."""
+        return str(bytes(self._blob[self._bounds[entry] : self._bounds[entry + 1]]), "utf-8")
+
+    def words(self) -> list[str]:
+        """Return the distinct words of all suggestions, sorted by code points."""
+        return sorted({word for entry in range(len(self)) for word in self.text(entry).split()})
+
+    def _key(self, place: int) -> bytes:
+        entry = self._key_entry[place]
+        return bytes(self._blob[self._bounds[entry] + self._key_start[place] : self._bounds[entry + 1]])
+
+
+def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
+    """Build the arrays of an index.
+
+    Args:
+        entries: distinct texts; of equal weights the first is shown first.
+
+    Returns:
+        ``blob`` uint8 and ``bounds`` int64 [n + 1], the texts as UTF-8; ``weight`` float32 [n]; ``kind`` uint8 [n];
+        ``key_entry`` int32 [k] and ``key_start`` int32 [k], the places where words begin (byte offsets), sorted by the
+        bytes from there on.
+    """
+    texts = [entry.text.encode("utf-8", "surrogatepass") for entry in entries]
+    keys: list[tuple[bytes, int, int]] = []
+    for number, entry in enumerate(entries):
+        for start in list_starts(entry.text):
+            offset = start if entry.text.isascii() else len(entry.text[:start].encode("utf-8", "surrogatepass"))
+            keys.append((texts[number][offset:], number, offset))
+    keys.sort()
+    bounds = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=bounds[1:])
+    return {
+        "blob": np.frombuffer(b"".join(texts), np.uint8),
+        "bounds": bounds,
+        "weight": np.array([entry.weight for entry in entries], np.float32),
+        "kind": np.array([entry.kind for entry in entries], np.uint8),
+        "key_entry": np.array([entry for _, entry, _ in keys], np.int32),
+        "key_start": np.array([start for _, _, start in keys], np.int32),
+    }
+
+
+def _select_highest(
+    weights: npt.NDArray[np.float32], entries: npt.NDArray[np.int32], count: int
+) -> npt.NDArray[np.int64]:
+    """Return the places of the highest weights, equal ones by entry."""
+    places = np.arange(len(weights))
+    if len(weights) > count:
+        least = np.partition(weights, len(weights) - count)[len(weights) - count]
+        places = np.flatnonzero(weights >= least)
+    order: npt.NDArray[np.int64] = places[np.lexsort((entries[places], -weights[places]))]
+    return order

@@ -1,0 +1,65 @@
+"""Suggestions in a snapshot: written by `mercato index`, made anew for a snapshot that was built without."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from mercato.catalog import layout
+from mercato.catalog.arrays import map_arrays, write_arrays
+from mercato.catalog.documents import Documents
+from mercato.catalog.manifest import read_manifest
+from mercato.catalog.product import Product
+from mercato.errors import SnapshotError
+from mercato.retrieval.stopwords import list_stopwords
+from mercato.suggest.collect import Suggestible, collect_entries
+from mercato.suggest.index import SuggestionIndex, build_arrays
+from mercato.text.words import WordAnalyzer
+
+logger = logging.getLogger(__name__)
+
+SUGGESTIONS = "suggestions.safetensors"
+
+
+def write_suggestions(folder: Path, products: Iterable[Product], language: str) -> None:
+    """Write the suggestions of a catalogue into a snapshot's folder.
+
+    Args:
+        folder: the snapshot.
+        products: the catalogue.
+        language: of its texts.
+    """
+    listed = (Suggestible(product.title, product.brand, product.categories) for product in products)
+    write_arrays(folder / SUGGESTIONS, build_arrays(collect_entries(listed, _stopwords(language))))
+
+
+def read_suggestions(folder: Path) -> SuggestionIndex:
+    """Open the suggestions of a snapshot.
+
+    Args:
+        folder: the snapshot, or a link to it.
+
+    Raises:
+        SnapshotError: it cannot be read.
+    """
+    folder = folder.resolve()
+    manifest = read_manifest(folder)
+    if SUGGESTIONS in manifest.files:
+        return SuggestionIndex(map_arrays(folder / SUGGESTIONS))
+    logger.warning("catalogue %s has no suggestions; making them, build it again to start faster", folder)
+    documents = Documents(folder / layout.PRODUCTS)
+    fields = (orjson.loads(documents.document(row)) for row in range(documents.count))
+    listed = (Suggestible(one["title"], one.get("brand", ""), one.get("categories", ())) for one in fields)
+    try:
+        language: str = json.loads((folder / layout.SETTINGS).read_bytes())["language"]
+    except (OSError, ValueError, KeyError) as exc:
+        raise SnapshotError(f"{layout.SETTINGS}: cannot be read ({exc}); build the snapshot again") from exc
+    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(language))))
+
+
+def _stopwords(language: str) -> frozenset[str]:
+    return list_stopwords(WordAnalyzer(language), language)

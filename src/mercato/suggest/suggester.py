@@ -1,0 +1,150 @@
+"""Answering prefixes: from the catalogue's suggestions and the queries that shoppers sent since."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from mercato.errors import MercatoError, StateError
+from mercato.state.store import StateStore
+from mercato.suggest.collect import KINDS, Entry, collect_queries
+from mercato.suggest.index import SuggestionIndex, build_arrays
+from mercato.suggest.phrase import fold_phrase
+from mercato.suggest.request import SuggestRequest
+from mercato.suggest.typos import list_corrections
+
+logger = logging.getLogger(__name__)
+
+REFRESH_S = 30.0
+"""How old the count of past queries may be."""
+
+_ALPHABET_CHARS = 40  # Latin, Greek or Cyrillic letters and digits; scripts of thousands of characters have no typos
+_MAX_CORRECTIONS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestAnswer:
+    """Suggestions for one prefix.
+
+    Attributes:
+        texts: whole queries, best first.
+        scores: float32 [n], descending.
+        details: JSON: ``kinds`` (one for each text), ``corrected`` (the prefixes that were answered in place of one
+            that leads nowhere), ``degraded``.
+    """
+
+    texts: list[str]
+    scores: npt.NDArray[np.float32]
+    details: bytes
+
+
+@dataclass
+class _Queries:
+    """What shoppers searched for, as far as it was read."""
+
+    shoppers: dict[str, set[str]] = field(default_factory=dict)
+    sequence: int = 0
+    index: SuggestionIndex = field(default_factory=lambda: SuggestionIndex(build_arrays([])))
+    read_at: float = float("-inf")
+    broken: bool = False
+
+
+class Suggester:
+    """Completes prefixes."""
+
+    def __init__(
+        self, index: SuggestionIndex, state: StateStore | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Make a suggester.
+
+        Args:
+            index: the catalogue's suggestions.
+            state: where past queries are read from; None for none.
+            clock: seconds that only grow.
+        """
+        self._index = index
+        self._state = state
+        self._clock = clock
+        self._queries = _Queries()
+        self._words = index.words()
+        letters = Counter("".join(word for word in self._words if word.isalnum()))
+        self._alphabet = "".join(letter for letter, _ in letters.most_common(_ALPHABET_CHARS))
+        self._most_wanted: dict[int, list[Entry]] = {}
+
+    def suggest(self, requests: Sequence[SuggestRequest | MercatoError]) -> list[SuggestAnswer | MercatoError]:
+        """Answer a batch.
+
+        Args:
+            requests: checked requests, or the errors of those that failed the check, which are passed on.
+        """
+        self._refresh()
+        return [request if isinstance(request, MercatoError) else self._answer(request) for request in requests]
+
+    def _answer(self, request: SuggestRequest) -> SuggestAnswer:
+        corrected: list[str] = []
+        found = self._find(request.prefix, request.limit)
+        if not found and request.prefix:
+            corrected = list_corrections(request.prefix, self._words, self._alphabet)[:_MAX_CORRECTIONS]
+            found = _merge([self._find(prefix, request.limit) for prefix in corrected], request.limit)
+        details = {
+            "kinds": [KINDS[entry.kind] for entry in found],
+            "corrected": corrected,
+            "degraded": ["state"] if self._queries.broken else [],
+        }
+        return SuggestAnswer(
+            texts=[entry.text for entry in found],
+            scores=np.array([entry.weight for entry in found], np.float32),
+            details=orjson.dumps(details),
+        )
+
+    def _find(self, prefix: str, limit: int) -> list[Entry]:
+        if prefix:
+            fixed = self._index.find(prefix, limit)
+        else:
+            if limit not in self._most_wanted:
+                self._most_wanted[limit] = self._index.find("", limit)
+            fixed = self._most_wanted[limit]
+        return _merge([self._queries.index.find(prefix, limit), fixed], limit)
+
+    def _refresh(self) -> None:
+        """Read the queries since the last time, now and then; a state that cannot be read leaves what is known."""
+        now = self._clock()
+        known = self._queries
+        if self._state is None or now - known.read_at < REFRESH_S:
+            return
+        known.read_at = now
+        try:
+            fresh = self._state.search_queries(known.sequence)
+        except StateError:
+            if not known.broken:
+                logger.exception("state cannot be read; suggesting without new queries")
+            known.broken = True
+            return
+        known.broken = False
+        for query in fresh:
+            known.sequence = max(known.sequence, query.sequence)
+            try:
+                folded = fold_phrase(query.text)
+            except MercatoError:
+                continue
+            if folded:
+                known.shoppers.setdefault(folded, set()).add(query.shopper)
+        if fresh:
+            counts = {text: len(shoppers) for text, shoppers in known.shoppers.items()}
+            known.index = SuggestionIndex(build_arrays(collect_queries(counts)))
+
+
+def _merge(lists: Sequence[Sequence[Entry]], limit: int) -> list[Entry]:
+    """Join suggestions: of a text that several lists have the heaviest; the heaviest first, equal ones by text."""
+    best: dict[str, Entry] = {}
+    for entry in (entry for entries in lists for entry in entries):
+        if entry.text not in best or entry.weight > best[entry.text].weight:
+            best[entry.text] = entry
+    return sorted(best.values(), key=lambda entry: (-entry.weight, entry.text))[:limit]

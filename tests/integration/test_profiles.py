@@ -94,3 +94,37 @@ def test_search_goes_by_words_while_the_encoder_is_away(bls: Client, bls_server:
         admin.load_model("ranker")
         admin.load_model("encoder")
     assert bls.search("frozen pizza").degraded == ()
+
+
+def test_explanations_are_the_same_behind_calls(client: Client, bls: Client, shop: Shop) -> None:
+    pizza, coffee = (str(shop.products["id"].iloc[place]) for place in (0, 20))
+    bought = [
+        {
+            "event_type": "purchase-complete",
+            "user_id": "reasons",
+            "product_id": product_id,
+            "time": CONTEXT["time"] - age,
+        }
+        for product_id, age in ((pizza, 3 * 86_400), (coffee, 86_400))
+    ]
+    explained: dict[str, list[list[dict[str, Any]]]] = {"near": [], "far": []}
+    for name, asked in (("near", client), ("far", bls)):
+        assert asked.write_events(bought).accepted == 2
+        pages = (
+            asked.search("frozen pizza", user_id="reasons", explain=True, context=CONTEXT),
+            asked.recommend("home-page", user_id="reasons", options={"explain": True}, context=CONTEXT),
+        )
+        explained[name] = [[dict(product.fields["explanation"]) for product in page.results] for page in pages]
+    for near, far in zip(explained["near"], explained["far"], strict=True):
+        assert [one["text"] for one in far] == [one["text"] for one in near]
+        assert all(one["text"] for one in near)
+        for one, other in zip(near, far, strict=True):
+            assert other["stages"].keys() == one["stages"].keys()
+            assert other["matched"] == one["matched"]
+            assert other.get("because") == one.get("because")
+            for stage, numbers in one["stages"].items():
+                assert other["stages"][stage]["rank"] == numbers["rank"], stage
+                assert other["stages"][stage]["score"] == pytest.approx(numbers["score"], abs=1e-4)
+    assert {"ranker", "fusion", "words", "dense"} <= explained["far"][0][0]["stages"].keys()
+    events = [one["because"] for one in explained["far"][1] if "event_type" in one["because"]]
+    assert {one["product_id"] for one in events} == {pizza, coffee}

@@ -18,6 +18,7 @@ from training.timeline import Timeline
 
 BATCH = 64
 PADDING = -1
+FOR_EVER_DAYS = 36_500.0
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
@@ -33,6 +34,7 @@ class Task:
         query: position of the query's text; -1 for a recommendation.
         bought: int32, rows of the products; for a search those that the query stands for.
         history_limit: events of the actor's history that are known then, the newest; 0 for an unknown shopper.
+        only_new: a recommendation of products that the actor had not bought before.
     """
 
     actor: int
@@ -40,6 +42,7 @@ class Task:
     query: int
     bought: NDArray[np.int32]
     history_limit: int = HISTORY_LIMIT
+    only_new: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,7 @@ class ExampleBuilder:
             text=self._texts[task.query] if is_search else "",
             context=Context(time=task.time),
             depth=WINDOW,
+            exclude_purchased_days=FOR_EVER_DAYS if task.only_new else 0.0,
         )
         past = self._timeline.history_before(task.actor, task.time, limit=task.history_limit)
         vector = self.query_vectors[task.query] if is_search else None

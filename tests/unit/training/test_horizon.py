@@ -1,0 +1,98 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mercato.catalog.snapshot import Snapshot
+from mercato.ranker.features import FEATURE_NAMES
+from mercato.ranker.history import PURCHASE
+from mercato.state.values import EventTable
+from training.horizon import HorizonOptions, build_horizons, draw_horizons, list_cuts, split_shoppers
+from training.timeline import Timeline
+
+DAY = 86_400.0
+OPTIONS = HorizonOptions(days=21.0, cuts=2, step_days=14.0, width=48)
+
+
+@pytest.fixture(scope="module")
+def end(events: EventTable) -> float:
+    return float(events.time.max()) + 1.0
+
+
+def test_the_latest_moments_weeks_end_at_the_last_event() -> None:
+    assert list_cuts(100 * DAY, OPTIONS) == [(100 - 21) * DAY, (100 - 21 - 14) * DAY]
+
+
+def test_a_shopper_is_asked_for_what_was_bought_in_the_weeks_after(
+    snapshot: Snapshot, events: EventTable, end: float
+) -> None:
+    timeline = Timeline(events, snapshot.row_by_id)
+    cut = end - 21 * DAY
+    tasks = draw_horizons(timeline, cut, end, 99, np.random.default_rng(1))
+    everything = [task for task in tasks if not task.only_new]
+    assert sorted(task.actor for task in everything) == list(range(24))
+    row = np.array([snapshot.row_by_id[product] for product in events.products])
+    for task in tasks:
+        own = (events.user == task.actor) & (events.event_type == PURCHASE)
+        after = set(row[events.product[own & (events.time >= cut)]].tolist())
+        before = set(row[events.product[own & (events.time < cut)]].tolist())
+        assert set(task.bought.tolist()) == (after - before if task.only_new else after)
+        assert task.time == cut
+    assert len(draw_horizons(timeline, cut, end, 5, np.random.default_rng(1))) >= 5
+
+
+def test_shoppers_without_a_past_or_a_future_are_not_asked(snapshot: Snapshot, events: EventTable, end: float) -> None:
+    timeline = Timeline(events, snapshot.row_by_id)
+    rng = np.random.default_rng(1)
+    assert draw_horizons(timeline, float(events.time.min()), end, 99, rng) == []
+    assert draw_horizons(timeline, end, end + DAY, 99, rng) == []
+
+
+def test_examples_name_products_by_the_snapshots_rows(
+    snapshot: Snapshot, events: EventTable, encoder: Any, end: float
+) -> None:
+    examples = build_horizons(snapshot, events, encoder, list_cuts(end, OPTIONS), OPTIONS)
+    assert len({task.time for task in examples.tasks}) == 2
+    row = np.array([snapshot.row_by_id[product] for product in events.products])
+    for place, task in enumerate(examples.tasks):
+        own = events.user == task.actor
+        bought = set(row[events.product[own & (events.time >= task.time)]].tolist())
+        listed = examples.rows[place]
+        assert {int(r) for r in listed[examples.bought[place]]} <= bought
+        if task.only_new:
+            before = set(row[events.product[own & (events.time < task.time)]].tolist())
+            assert not before & set(listed[listed >= 0].tolist())
+    assert examples.features.shape == (len(examples), 48, len(FEATURE_NAMES))
+
+
+def test_what_happens_after_a_moment_changes_its_labels_alone(
+    snapshot: Snapshot, events: EventTable, encoder: Any, end: float
+) -> None:
+    cut = end - 21 * DAY
+    rng = np.random.default_rng(5)
+    after = np.flatnonzero(events.time >= cut)
+    product = events.product.copy()
+    product[after] = rng.permutation(product[after])
+    other = EventTable(**{name: getattr(events, name) for name in events.__slots__} | {"product": product})
+    options = HorizonOptions(days=21.0, cuts=1, width=128)
+    one, two = (build_horizons(snapshot, table, encoder, [cut], options) for table in (events, other))
+    labelled = {}
+    for examples in (one, two):
+        for place, task in enumerate(examples.tasks):
+            key = (task.actor, task.only_new)
+            features = (examples.rows[place], examples.features[place])
+            if key in labelled:
+                np.testing.assert_array_equal(labelled[key][0], features[0])
+                np.testing.assert_array_equal(labelled[key][1], features[1])
+            labelled[key] = features
+    assert one.bought.tolist() != two.bought.tolist()
+
+
+def test_a_shopper_is_on_one_side_of_the_split(
+    snapshot: Snapshot, events: EventTable, encoder: Any, end: float
+) -> None:
+    examples = build_horizons(snapshot, events, encoder, list_cuts(end, OPTIONS), OPTIONS)
+    train, held_out = split_shoppers(examples, 0.25, seed=3)
+    assert len(train) + len(held_out) == len(examples)
+    assert len({task.actor for task in held_out.tasks}) == 24 // 4
+    assert not {task.actor for task in train.tasks} & {task.actor for task in held_out.tasks}

@@ -1,0 +1,150 @@
+"""Recommendations to learn from: at several moments of the past, what each shopper bought in the weeks that followed.
+
+What a page shows is chosen before the shopper comes, and is right when it is bought within the next weeks: that is what
+is learned, and what an evaluation with a time split measures. At each moment retrieval and features know the past alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.catalog.encode import TextEncoder
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.ranker.history import PURCHASE
+from mercato.retrieval.request import WINDOW
+from mercato.retrieval.retriever import Retriever
+from mercato.state.values import EventTable
+from training.examples import PADDING, ExampleBuilder, ExampleSet, Report, Task
+from training.past import PastSnapshot
+from training.tasks import SECONDS_PER_DAY
+from training.timeline import Timeline
+
+NEW_SHARE = 0.5
+"""Requests that are asked for new products alone, besides those for all: the ranker must tell those apart as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HorizonOptions:
+    """Which moments are learned from.
+
+    Attributes:
+        days: how far ahead what is bought counts.
+        cuts: how many moments.
+        step_days: days between them.
+        shoppers: most shoppers of a moment.
+        width: candidates of a list: what was bought and a sample of the rest.
+        held_out: share of shoppers whose lists stop the training.
+        seed: of every draw.
+    """
+
+    days: float = 35.0
+    cuts: int = 4
+    step_days: float = 14.0
+    shoppers: int = 3_000
+    width: int = WINDOW
+    held_out: float = 0.15
+    seed: int = 17
+
+
+def list_cuts(until: float, options: HorizonOptions) -> list[float]:
+    """Return the moments, latest first: the latest one's weeks end at ``until`` (seconds since 1970 UTC)."""
+    last = until - options.days * SECONDS_PER_DAY
+    return [last - place * options.step_days * SECONDS_PER_DAY for place in range(options.cuts)]
+
+
+def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng: np.random.Generator) -> list[Task]:
+    """Draw shoppers who bought something before a moment and something after it.
+
+    Args:
+        timeline: the events.
+        cut: the moment, seconds since 1970 UTC.
+        until: purchases from ``cut`` on and before this count.
+        count: how many shoppers, all where there are fewer.
+        rng: for the draw.
+
+    Returns:
+        For each shopper a task for all products; for :data:`NEW_SHARE` of them one for new products too, where they
+        bought such.
+    """
+    bought = timeline.type == PURCHASE
+    known = np.unique(timeline.actor[bought & (timeline.time < cut)])
+    after = np.flatnonzero(bought & (timeline.time >= cut) & (timeline.time < until))
+    after = after[np.isin(timeline.actor[after], known)]
+    actors = np.unique(timeline.actor[after])
+    tasks: list[Task] = []
+    for actor in rng.permutation(actors)[:count].tolist():
+        own = slice(*np.searchsorted(timeline.actor, (actor, actor + 1)))
+        rows, time, is_bought = timeline.rows[own], timeline.time[own], bought[own]
+        future = np.unique(rows[is_bought & (time >= cut) & (time < until)])
+        tasks.append(Task(actor=actor, time=cut, query=-1, bought=future))
+        fresh = np.setdiff1d(future, rows[is_bought & (time < cut)])
+        if len(fresh) and rng.random() < NEW_SHARE:
+            tasks.append(Task(actor=actor, time=cut, query=-1, bought=fresh.astype(np.int32), only_new=True))
+    return tasks
+
+
+def build_horizons(
+    snapshot: Snapshot,
+    events: EventTable,
+    encoder: TextEncoder,
+    cuts: Sequence[float],
+    options: HorizonOptions,
+    report: Report = lambda what, done, total: None,
+) -> ExampleSet:
+    """Build the examples of several moments, each through a retrieval that knows what came before it alone.
+
+    Args:
+        snapshot: the catalogue; its rows are those of the examples.
+        events: all events; a moment's labels end ``options.days`` after it.
+        encoder: the encoder that the snapshot was built with.
+        cuts: the moments, seconds since 1970 UTC.
+        options: what to build.
+        report: told of progress.
+    """
+    rng = np.random.default_rng(options.seed)
+    parts: list[ExampleSet] = []
+    for place, cut in enumerate(cuts):
+        report("learning from what came before a moment", place, len(cuts))
+        past = PastSnapshot(snapshot, events, until=cut)
+        timeline = Timeline(events, past.row_by_id)
+        tasks = draw_horizons(timeline, cut, cut + options.days * SECONDS_PER_DAY, options.shoppers, rng)
+        builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, [], encoder)
+        examples = builder.build(tasks, width=options.width, rng=rng, report=report)
+        parts.append(renumber(examples, past.original))
+    return join_examples(parts)
+
+
+def renumber(examples: ExampleSet, original: NDArray[np.int64]) -> ExampleSet:
+    """Return examples in another numbering of products: row ``i`` becomes ``original[i]``."""
+    rows = np.where(examples.rows >= 0, original[np.maximum(examples.rows, 0)], PADDING).astype(np.int32)
+    tasks = [replace(task, bought=original[task.bought].astype(np.int32)) for task in examples.tasks]
+    return replace(examples, rows=rows, tasks=tasks)
+
+
+def join_examples(parts: Sequence[ExampleSet]) -> ExampleSet:
+    """Put sets one after the other; their lists are of one width."""
+    return ExampleSet(
+        rows=np.concatenate([part.rows for part in parts]),
+        features=np.concatenate([part.features for part in parts]),
+        bought=np.concatenate([part.bought for part in parts]),
+        query=np.concatenate([part.query for part in parts]),
+        history=np.concatenate([part.history for part in parts]),
+        tasks=[task for part in parts for task in part.tasks],
+    )
+
+
+def split_shoppers(examples: ExampleSet, share: float, seed: int) -> tuple[ExampleSet, ExampleSet]:
+    """Split by shopper: those who are learned from, and those held out.
+
+    Every moment of a shopper is on the same side, so that nothing is learned of whom it is tried on.
+    """
+    actors = np.array([task.actor for task in examples.tasks])
+    distinct = np.unique(actors)
+    chosen = np.random.default_rng(seed).permutation(distinct)[: round(share * len(distinct))]
+    held_out = np.isin(actors, chosen)
+    return examples.select(~held_out), examples.select(held_out)

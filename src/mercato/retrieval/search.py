@@ -14,7 +14,7 @@ from mercato.retrieval.word_match import WordMatches, match_words
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
+Int64 = npt.NDArray[np.int64]
 
 
 def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList | None) -> Found:
@@ -29,7 +29,7 @@ def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList |
     """
     weights = catalog.fusion
     words = find_words(catalog, case)
-    top = select_top(words.scores, SEARCH_CANDIDATES)
+    top = words.select_best(SEARCH_CANDIDATES)
     lists = {Source.WORDS: RankedList(rows=top, scores=words.scores[top], weight=weights.words)}
     if dense is not None:
         lists[Source.DENSE] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
@@ -39,22 +39,22 @@ def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList |
         if len(popular):
             lists[Source.POPULAR] = rank_places(popular, weights.popular)
     fused = fuse_reciprocal_ranks(list(lists.values()))
-    others = enough.copy()
-    others[fused.rows] = False
-    matches = enough
+    matches = np.zeros(len(words.scores), np.bool_)
+    matches[enough] = True
     matches[fused.rows] = True
     total = int(np.count_nonzero(matches))
     tail = np.zeros(0, np.int32)
     wanted = case.request.depth - len(fused.rows)
     if wanted > 0 and total > len(fused.rows):
-        tail = select_top(np.where(others, words.scores, np.float32(0)), wanted)
+        others = enough[~np.isin(enough, fused.rows)]
+        tail = others[select_top(words.scores[others], wanted)].astype(np.int32)
     return Found(
         fused=fused,
         sources=list(lists),
         tail=tail,
         total=total,
         matches=matches,
-        coverage=words.coverage[fused.rows],
+        coverage=words.coverage(fused.rows),
     )
 
 
@@ -64,29 +64,22 @@ def find_words(catalog: LiveCatalog, case: Case) -> WordMatches:
     index = catalog.snapshot.words
     found = match_words(query, index)
     if case.allowed.rows_missing:
-        found.scores[~case.allowed.rows] = 0.0
-        found.held[~case.allowed.rows] = 0.0
-    if not len(case.allowed.entries):
+        found = found.keep(case.allowed.rows)
+    entries = case.allowed.entries
+    if not len(entries):
         return found
-    changed = match_words(query, index.look_outside(catalog.delta.postings, len(case.allowed.entries)))
-    changed.scores[~case.allowed.entries] = 0.0
-    changed.held[~case.allowed.entries] = 0.0
-    return WordMatches(
-        scores=np.concatenate([found.scores, changed.scores]),
-        held=np.concatenate([found.held, changed.held]),
-        size=query.size,
-    )
+    changed = match_words(query, index.look_outside(catalog.delta.postings, len(entries)))
+    return found.followed_by(changed.keep(entries))
 
 
-def rank_popular(catalog: LiveCatalog, matches: Bool) -> Int32:
+def rank_popular(catalog: LiveCatalog, matches: Int64) -> Int32:
     """Return the most popular of the products that match, most popular first: int32 [m], m <= `POPULAR_MATCHES`.
 
     Thousands may match a common word equally well; what is bought most is then likeliest meant. Products that nobody
     bought are left out, so that a shop without events is not ordered by its product ids.
     """
-    rows = np.flatnonzero(matches)
-    popularity = catalog.features().log_popularity[rows]
-    return rows[select_top(popularity, POPULAR_MATCHES)].astype(np.int32)
+    popularity = catalog.features().log_popularity[matches]
+    return matches[select_top(popularity, POPULAR_MATCHES)].astype(np.int32)
 
 
 def score_words(catalog: LiveCatalog, case: Case) -> Float32:
@@ -94,13 +87,12 @@ def score_words(catalog: LiveCatalog, case: Case) -> Float32:
     return find_words(catalog, case).scores
 
 
-def select_matches(words: WordMatches) -> Bool:
-    """Return the products that hold enough of the query, bool [products].
+def select_matches(words: WordMatches) -> Int64:
+    """Return the products that hold enough of the query, int64 [m], ascending.
 
     Of c words c - floor(c / 4) must be there: all of three, three of four; as many as any product holds where none
     holds that many.
     """
-    required = words.size - words.size // 4
-    reached = float(words.held.max(initial=0.0))
-    matches: Bool = (words.held >= min(float(required), reached)) & (words.scores > 0)
-    return matches
+    required = float(words.size - words.size // 4)
+    held = words.held[words.rows]
+    return words.rows[held >= min(required, float(held.max(initial=0.0)))]

@@ -23,7 +23,7 @@ CIRCLE = tuple(parse_synonyms(["telly => tv", "tv => telly", "a, b", "b, a"], "t
 def find(catalog: LiveCatalog, text: str) -> list[str]:
     """Products that hold the query's words, best first."""
     words = find_words(catalog, prepare_case(catalog, search_request(text), History.empty(), None))
-    rows = np.flatnonzero(select_matches(words))
+    rows = select_matches(words)
     return [catalog.id_of(row) for row in rows[np.argsort(-words.scores[rows], kind="stable")].tolist()]
 
 

@@ -193,7 +193,7 @@ def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -
     def total(text: str) -> int:
         # Beyond the fused candidates, which are all that the little shop has: counted from the words themselves.
         case = prepare_case(retriever.catalog, search_request(text), History.empty(), None)
-        return int(np.count_nonzero(select_matches(find_words(retriever.catalog, case))))
+        return len(select_matches(find_words(retriever.catalog, case)))
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
     assert total("frozen pizza") == 4

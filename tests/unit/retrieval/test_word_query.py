@@ -51,8 +51,8 @@ def find(reader: QueryReader, words: WordIndex, text: str) -> list[str]:
     """Products that hold the whole query, best first."""
     found = match_words(reader.read(text), words)
     names = list(TITLES)
-    order = np.argsort(-found.scores, kind="stable")
-    return [names[row] for row in order if found.coverage[row] == 1]
+    best = found.select_best(len(names))
+    return [names[row] for row in best[found.coverage(best) == 1].tolist()]
 
 
 @pytest.mark.parametrize("text", ["LC51C", "lc51c", "lc 51 c", "lc-51c", "LC-51 C", "brother lc51"])
@@ -122,7 +122,7 @@ def test_scores_are_scaled_by_the_share_of_words_held(reader: QueryReader, words
     assert found.size == 2
     assert found.held[rows["chair"]] == 1
     assert found.scores[rows["chair"]] == pytest.approx(words.scores(["offic"])[rows["chair"]] * 1 / 2)
-    assert found.coverage.max() == 0.5
+    assert found.coverage(found.rows).max() == 0.5
 
 
 def test_part_of_a_size_is_not_the_size(reader: QueryReader, words: WordIndex) -> None:
@@ -136,4 +136,5 @@ def test_part_of_a_size_is_not_the_size(reader: QueryReader, words: WordIndex) -
 
 def test_a_query_without_words_finds_nothing(reader: QueryReader, words: WordIndex) -> None:
     found = match_words(reader.read("???"), words)
-    assert not found.scores.any() and not found.held.any() and not found.coverage.any()
+    assert not found.scores.any() and not found.held.any() and not len(found.rows)
+    assert found.coverage(np.arange(3)).tolist() == [0, 0, 0]

@@ -106,7 +106,7 @@ ENGLISH = Phrases(
         "similarity more": "close to what you chose before",
         "taste more": "close to what you chose before",
         "bought together more": "often bought with what you chose",
-        "bought by the same shoppers more": "bought by many who bought what you bought",
+        "bought by the same shoppers more": "bought by many who bought what you chose",
         "popularity more": "bought often",
         "trend more": "bought more than usual lately",
         "bought again by others more": "many buy it again",

@@ -107,7 +107,11 @@ def write_recommendation_line(
 
 _SAID_BY = {
     "repeat": {"own purchases", "similarity", "taste"},
-    "cooccurrence": {"bought together"},
+    "cooccurrence": {"bought together", "bought by the same shoppers"},
+    "also_bought": {"bought together", "bought by the same shoppers"},
+    "lately": {"bought together", "bought by the same shoppers"},
+    "trending": {"trend"},
+    "arrival": {"age"},
     "similar": {"similarity", "taste"},
     "popular": {"popularity"},
 }

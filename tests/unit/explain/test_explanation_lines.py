@@ -137,6 +137,9 @@ def test_a_named_source_is_not_said_twice() -> None:
     assert (
         recommendation_line(Because(source="popular"), popular, cheap) == "popular in the shop; cheaper than the others"
     )
+    together = Move(group="bought by the same shoppers", effect=1.0, side="more")
+    also = Because(source="also_bought", product_id="p", title="Milk")
+    assert recommendation_line(also, together, cheap) == "bought by many who bought Milk; cheaper than the others"
     similar = Move(group="similarity", effect=1.0, side="more")
     assert recommendation_line(None, similar) == "close to what you chose before"
 

@@ -24,79 +24,106 @@ def main() -> None:
 
 
 @app.command(
-    epilog="Example: python -m training ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db "
-    "--out var/models/ranker-training"
+    epilog="Examples: python -m training ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
+    "python -m training ranker --catalog var/icecat/catalog "
+    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/icecat-ranker-training"
 )
 def ranker(
     catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
-    state: Annotated[str, typer.Option(help="Where the purchases are: sqlite:PATH.")],
+    state: Annotated[str | None, typer.Option(help="Where the purchases are: sqlite:PATH.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
         "var/models/ranker-training"
     ),
     encoder: Annotated[Path, typer.Option(help="Exported encoder that the snapshot was built with.")] = Path(
         "var/models/encoder"
     ),
+    judgements: Annotated[Path | None, typer.Option(help="Ratings for searches: parquet, csv or jsonl.")] = None,
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(help="Folds of the rated queries, by a hash of the query; 0 measures none.")
+    ] = 5,
+    fold: Annotated[
+        int | None, typer.Option(help="Leave this fold out and report it; all are, in turn, without.")
+    ] = None,
     searches: Annotated[int, typer.Option(help="Training searches; more is slower and a little better.")] = 8_000,
     recommendations: Annotated[int, typer.Option(help="Training recommendations.")] = 4_000,
-    epochs: Annotated[int, typer.Option(help="Most passes over the training lists.")] = 6,
+    epochs: Annotated[int, typer.Option(help="Most passes over the training lists of purchases.")] = 6,
+    rating_epochs: Annotated[int, typer.Option(help="Most passes over the rated queries.", min=1)] = 30,
+    unrated_weight: Annotated[
+        float, typer.Option(help="What an unrated product counts as one of rating 0, beside 1.", min=0, max=1)
+    ] = 0.15,
     train_days: Annotated[float, typer.Option(help="Days of orders to learn from.")] = 28.0,
     validation_days: Annotated[float, typer.Option(help="Days after them that decide when to stop.")] = 14.0,
     test_days: Annotated[float, typer.Option(help="Last days, that are reported.")] = 21.0,
     seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:
-    """Train the ranker from purchases and compare it with the order before it on the last weeks."""
-    progress = Console(stderr=True)
-    try:
-        with progress.status("loading PyTorch") as status:
-            import torch
+    """Train the ranker: from ratings, from purchases, or from ratings first and purchases after them.
 
-            from mercato.catalog.snapshot import Snapshot
-            from mercato.encoder.onnx_encoder import OnnxEncoder
-            from mercato.state.store import open_state
-            from training.fit import FitOptions
-            from training.prepare import DataOptions
-            from training.ranker import train_ranker
+    From purchases it is compared with the order before it on the last weeks, from ratings by cross-validation.
+    """
+    if state is None and judgements is None:
+        raise typer.BadParameter(
+            "give --state, --judgements or both: without either there is nothing to learn, and the order of retrieval, "
+            "which needs no ranker, is the best there is"
+        )
 
-            # The network is so small that two threads take longer than one, on a busy machine ten times as long.
-            torch.set_num_threads(1)
+    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+        from mercato.catalog.snapshot import Snapshot
+        from mercato.encoder.onnx_encoder import OnnxEncoder
+        from training.fit import FitOptions
+        from training.fit_ratings import RatingFitOptions
+        from training.model import RankerNetwork
+        from training.prepare import DataOptions
+        from training.ranker import train_ranker
+        from training.rated_ranker import FoldOptions, train_from_ratings
+        from training.sources import read_events, read_ratings
 
-            def report(what: str, done: int, total: int) -> None:
-                status.update(f"{what} ({done:,} of {total:,})" if total > 1 else what)
-
-            def say(line: str) -> None:
-                progress.print(line, highlight=False, markup=False)
-
-            text_encoder = OnnxEncoder(encoder)
-            snapshot = Snapshot(catalog, encoder=text_encoder.identity)
-            report("reading events", 0, 1)
-            store = open_state(state)
-            try:
-                events = store.event_columns()
-            finally:
-                store.close()
-            metrics = train_ranker(
+        fold_options = FoldOptions(folds=folds, fold=fold)
+        text_encoder = OnnxEncoder(encoder)
+        snapshot = Snapshot(catalog, encoder=text_encoder.identity)
+        rated: RankerNetwork | None = None
+        metrics: dict[str, Any] = {}
+        if judgements is not None:
+            rated, metrics = train_from_ratings(
                 snapshot,
-                events,
+                read_ratings(judgements, column_map or (), say),
                 text_encoder,
-                out,
-                data_options=DataOptions(
-                    searches=searches,
-                    recommendations=recommendations,
-                    train_days=train_days,
-                    validation_days=validation_days,
-                    test_days=test_days,
-                    seed=seed,
-                ),
-                fit_options=FitOptions(epochs=epochs, seed=seed),
+                out if state is None else out / "ratings",
+                fold_options=fold_options,
+                fit_options=RatingFitOptions(epochs=rating_epochs, unrated_weight=unrated_weight, seed=seed),
                 report=report,
                 say=say,
             )
-    except MercatoError as exc:
-        progress.print(f"training failed: {exc}", style="red", highlight=False, markup=False)
-        raise typer.Exit(1) from exc
+        if state is None:
+            return metrics
+        return train_ranker(
+            snapshot,
+            read_events(state, report),
+            text_encoder,
+            out,
+            data_options=DataOptions(
+                searches=searches,
+                recommendations=recommendations,
+                train_days=train_days,
+                validation_days=validation_days,
+                test_days=test_days,
+                seed=seed,
+            ),
+            fit_options=FitOptions(epochs=epochs, seed=seed),
+            report=report,
+            say=say,
+            rated=rated,
+        )
+
+    # The network is so small that two threads take longer than one, on a busy machine ten times as long.
+    metrics = _run(work, threads=1)
     if as_json:
         typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+    elif "ratings" in metrics:
+        _print_rated_results(metrics, out)
     else:
         _print_results(metrics, out)
 
@@ -129,7 +156,7 @@ def reranker(
     start: Annotated[Path | None, typer.Option(help="Go on from this training instead of the encoder.")] = None,
     layers: Annotated[int, typer.Option(help="Layers to keep: 3 for CPU, 6 for a GPU.")] = 3,
     max_tokens: Annotated[int, typer.Option(help="Tokens of query and product together.")] = 48,
-    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 700,
+    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
     epochs: Annotated[int, typer.Option(help="Most passes over each kind of queries.", min=1)] = 4,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-4,
     weight: Annotated[
@@ -162,7 +189,7 @@ def reranker(
             out,
             shape=RerankerShape(layers=layers, max_tokens=max_tokens, weight=weight),
             data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
-            own_options=replace(fit_options, epochs=min(2, epochs), width=8, teaching=0.5),
+            own_options=replace(fit_options, epochs=min(2, epochs), width=12, teaching=2.0),
             told_options=replace(fit_options, width=16),
             ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
             behaviour=None if state is None else read_state(state, live, report),
@@ -184,6 +211,71 @@ def reranker(
         console.print(table)
     console.print(f"weight of the reranker in the blend: {metrics['weight']:.2f}", highlight=False)
     console.print(f"wrote {out}; export it: python -m export reranker --weights {out}", highlight=False, markup=False)
+
+
+@app.command(
+    epilog="Example: python -m training encoder --catalog var/icecat/catalog "
+    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/encoder-training"
+)
+def encoder(
+    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
+        "var/models/encoder-training"
+    ),
+    encoder_folder: Annotated[
+        Path, typer.Option("--encoder", help="Exported encoder that the snapshot was built with.")
+    ] = Path("var/models/encoder"),
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of weights to start from; those installed without.")
+    ] = None,
+    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
+    fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
+    lora_rank: Annotated[int, typer.Option(help="Width of the matrices that are learned.", min=1)] = 8,
+    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
+    epochs: Annotated[int, typer.Option(help="Most passes over the pairs.", min=1)] = 2,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 2e-4,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
+    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+) -> None:
+    """Fine-tune the encoder with LoRA on the catalogue's own queries, on ratings and on events."""
+    if fold is not None and fold >= folds:
+        raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
+
+    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+        from export.weights import MINILM, locate_weights
+        from training.encoder import EncoderOptions, train_encoder
+        from training.reranker_data import RerankerDataOptions
+        from training.sources import open_training_catalog, read_ratings, read_state
+
+        live, text_encoder = open_training_catalog(catalog, encoder_folder)
+        return train_encoder(
+            live,
+            text_encoder,
+            locate_weights(MINILM, folder=weights, sha256="" if weights is not None else None),
+            out,
+            options=EncoderOptions(lora_rank=lora_rank, epochs=epochs, learning_rate=learning_rate, seed=seed),
+            data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
+            ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
+            behaviour=None if state is None else read_state(state, live, report),
+            report=report,
+            say=say,
+        )
+
+    metrics = _run(work, threads=threads)
+    if as_json:
+        typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        return
+    before, after = (metrics["results"][name]["ndcg@10"] for name in ("before", "after"))
+    console = Console()
+    console.print(f"nDCG@10 of rated products alone: {after:.3f}, before {before:.3f}", highlight=False)
+    remedy = f"python -m export encoder --weights {out} --sha256 '' --out DIR"
+    console.print(f"wrote {out}; export it: {remedy}", highlight=False, markup=False, soft_wrap=True)
 
 
 Report = Callable[[str, int, int], None]
@@ -214,21 +306,32 @@ def _run(work: Callable[[Report, Callable[[str], None]], dict[str, Any]], *, thr
         raise typer.Exit(1) from exc
 
 
+def _print_rated_results(metrics: dict[str, Any], out: Path) -> None:
+    console = Console()
+    if metrics["results"]:
+        console.print(_make_table("Rated queries that were left out", metrics["results"]))
+    console.print(f"wrote {out}; export it: python -m export ranker --weights {out}", highlight=False, markup=False)
+
+
+def _make_table(title: str, systems: dict[str, Any]) -> Table:
+    names = list(next(iter(systems.values())))
+    table = Table(title=title, title_justify="left")
+    table.add_column("order", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for system, values in systems.items():
+        sign = "+" if " - " in system else ""
+        cells = (f"{values[n]['mean']:{sign}.3f} ±{(values[n]['high'] - values[n]['low']) / 2:.3f}" for n in names)
+        table.add_row(system, *cells)
+    return table
+
+
 def _print_results(metrics: dict[str, Any], out: Path) -> None:
     from training.card import TASK_TITLES
 
     console = Console()
     for task, systems in metrics["results"].items():
-        names = list(next(iter(systems.values())))
-        table = Table(title=TASK_TITLES[task], title_justify="left")
-        table.add_column("order", no_wrap=True)
-        for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
-        for system, values in systems.items():
-            sign = "+" if " - " in system else ""
-            cells = (f"{values[n]['mean']:{sign}.3f} ±{(values[n]['high'] - values[n]['low']) / 2:.3f}" for n in names)
-            table.add_row(system, *cells)
-        console.print(table)
+        console.print(_make_table(TASK_TITLES[task], systems))
     console.print("retrieval: the order before the ranker. most bought: by this shopper, then popular products.")
     console.print(f"wrote {out}; export it: python -m export ranker --weights {out}", highlight=False, markup=False)
 

@@ -117,6 +117,8 @@ def fit_ranker(
     config: RankerConfig,
     options: FitOptions,
     report: Callable[[str], None] = lambda line: None,
+    *,
+    rated: RankerNetwork | None = None,
 ) -> Fit:
     """Fit a network; lists without anything bought teach nothing and are left out.
 
@@ -127,6 +129,8 @@ def fit_ranker(
         config: shape of the network.
         options: how to fit.
         report: told of each epoch.
+        rated: a network that learned from ratings. Its relevance layer is taken over as it is, and what is learned is
+            how far to trust it and what purchases say beside it.
     """
     train = train.select(train.bought.any(axis=1))
     validation = validation.select(validation.bought.any(axis=1))
@@ -134,7 +138,14 @@ def fit_ranker(
     rng = np.random.default_rng(options.seed)
     network = RankerNetwork(config)
     network.standardize_by(torch.from_numpy(train.features[train.rows >= 0]))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    if rated is not None:
+        network.relevance.load_state_dict(rated.relevance.state_dict())
+        network.relevance.requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        [weights for weights in network.parameters() if weights.requires_grad],
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+    )
     steps = options.epochs * -(-len(train) // options.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
     best = copy.deepcopy(network.state_dict())

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
+from training.relevance import RelevanceLayer
 
 WEIGHTS_FILE = "ranker.safetensors"
 CONFIG_FILE = "config.json"
@@ -30,21 +31,28 @@ class RankerConfig:
         dimension: length of the vectors.
         projection: width of the learned projection of vectors. Wider tells products apart better, and its product with
             the candidates is most of the cost.
-        hidden: widths of the hidden layers.
+        hidden: widths of the hidden layers; none for a network that learned from ratings alone.
+        relevance: width of the layer that learned from ratings; 0 for a network that saw none.
+        bins: pieces that each of that layer's inputs is cut into.
     """
 
     feature_names: tuple[str, ...]
     dimension: int = 384
     projection: int = 32
     hidden: tuple[int, ...] = (64, 32)
+    relevance: int = 0
+    bins: int = 8
 
 
 class RankerNetwork(nn.Module):
     """Scores candidates from vectors and features.
 
-    Inputs of the perceptron are the standardised features, the cosines of query and history with the candidate, and the
-    same two after one learned projection of all three. Its output is added to ``skip * fused``; its last layer starts
-    at zero, so an untrained network answers in the order of retrieval.
+    score = ``skip * fused + trust * has_query * relevance + perceptron``.
+
+    Inputs of the perceptron, which learns from purchases, are the standardised features, the cosines of query and
+    history with the candidate, and the same two after one learned projection of all three. Its last layer starts at
+    zero, so an untrained network answers in the order of retrieval. The relevance, which learns from ratings, is in
+    `training.relevance`.
     """
 
     mean: Tensor
@@ -58,8 +66,14 @@ class RankerNetwork(nn.Module):
         self.fused_column = config.feature_names.index("fused")
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("scale", torch.ones(count))
-        self.projection = nn.Linear(config.dimension, config.projection, bias=False)
         self.skip = nn.Parameter(torch.ones(1))
+        if config.relevance:
+            self.query_column = config.feature_names.index("has_query")
+            self.trust = nn.Parameter(torch.ones(1))
+            self.relevance = RelevanceLayer(count + 2, config.relevance, config.bins)
+        if not config.hidden:
+            return
+        self.projection = nn.Linear(config.dimension, config.projection, bias=False)
         layers: list[nn.Module] = []
         width = count + 4
         for hidden in config.hidden:
@@ -93,11 +107,16 @@ class RankerNetwork(nn.Module):
         """
         pair = torch.stack((query, history), dim=2)
         cosines = candidates @ pair
+        score: Tensor = self.skip * features[..., self.fused_column]
+        if self.config.relevance:
+            relevance = self.relevance(torch.cat((features, cosines), dim=2))
+            score = score + self.trust * features[..., self.query_column] * relevance
+        if not self.config.hidden:
+            return score
         learned = self.projection(candidates) @ self.projection(pair.transpose(1, 2)).transpose(1, 2)
-        fused = features[..., self.fused_column]
         standard = ((features - self.mean) * self.scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
         output: Tensor = self.perceptron(torch.cat((standard, cosines, learned), dim=2)).squeeze(2)
-        return output + self.skip * fused
+        return score + output
 
 
 def save_ranker(folder: Path, network: RankerNetwork) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def train_ranker(
     fit_options: FitOptions,
     report: Report,
     say: Callable[[str], None],
+    rated: RankerNetwork | None = None,
 ) -> dict[str, Any]:
     """Train a ranker, compare it, and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.
 
@@ -55,6 +56,7 @@ def train_ranker(
         fit_options: how the network is fitted.
         report: told of progress.
         say: told a sentence now and then: epochs, the verdict.
+        rated: a network that learned from ratings, to start from.
 
     Returns:
         What ``metrics.json`` holds.
@@ -67,7 +69,9 @@ def train_ranker(
     prepared = time.monotonic()
     report("fitting", 0, 1)
     config = RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension)
-    fit = fit_ranker(data.train, data.validation, data.vectors, config, fit_options, say)
+    if rated is not None:
+        config = replace(config, relevance=rated.config.relevance, bins=rated.config.bins)
+    fit = fit_ranker(data.train, data.validation, data.vectors, config, fit_options, say, rated=rated)
     fitted = time.monotonic()
     report("comparing with the order before the ranker", 0, 1)
     results = compare(fit.network, data, seed=data_options.seed)

@@ -10,6 +10,7 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.encoder.onnx_encoder import OnnxEncoder
 from mercato.evaluation.judgements import parse_judgement_map, read_judgements
 from mercato.state.store import open_state
+from mercato.state.values import EventTable
 from training.reranker_events import Behaviour, read_behaviour
 from training.reranker_groups import Report
 
@@ -53,6 +54,20 @@ def read_ratings(file: Path, column_map: Sequence[str], say: Callable[[str], Non
         for product, rating in rated.items():
             known[product] = max(rating, known.get(product, 0))
     return ratings
+
+
+def read_events(url: str, report: Report) -> EventTable:
+    """Read the whole log of events of a state store, ``sqlite:PATH``.
+
+    Raises:
+        StateError: the store cannot be read.
+    """
+    report("reading events", 0, 1)
+    store = open_state(url)
+    try:
+        return store.event_columns()
+    finally:
+        store.close()
 
 
 def read_state(url: str, catalog: LiveCatalog, report: Report) -> Behaviour:

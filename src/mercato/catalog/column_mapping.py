@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from mercato.catalog.field_checks import LIST_LIMIT
 from mercato.catalog.product import PRODUCT_FIELDS
 from mercato.errors import DataError, InvalidInputError
 
@@ -17,12 +18,16 @@ Row: TypeAlias = Mapping[str, Any]
 REQUIRED_FIELDS = ("id", "title")
 #: Target that drops columns.
 IGNORE = "ignore"
+#: Source of `id` for files that have none: the number of the row.
+ROW_NUMBER = "ROW"
 
 # Names that exports of shops use; they are suggested in messages, never taken without being asked for.
 _LIKELY_COLUMNS = {
     "id": ("product_id", "sku", "item_id", "productid", "docid", "code", "uid", "asin", "article_id"),
     "title": ("name", "product_name", "product_title", "item_name", "label", "product_type", "description"),
 }
+# A price as people write it: a number with separators, a currency's sign or name before or after it.
+_WRITTEN_PRICE = re.compile(r"[^\d.,+-]{0,4}\s*(\d[\d.,' \u00a0]*?)\s*[^\d.,+-]{0,4}")
 _SCALED = re.compile(r"(.+?)\s*([*/])\s*(\d+(?:\.\d+)?)")
 
 
@@ -56,9 +61,11 @@ class ColumnMapping:
 
     A field takes the column that is mapped to it, or the one of its own name (which others may use too). A source is a
     column, several separated by commas (texts are joined by a space, categories follow each other), or ``COLUMN/100``,
-    ``COLUMN*1.2`` for the price. Values are read kindly: numbers as ids, ``A > B`` or a JSON list as categories, ``in
-    stock`` and truths as availability, dates as times. Every other column becomes an attribute of its name. A column
-    mapped to ``attributes`` holds JSON objects.
+    ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a file without ids. Values are read kindly: numbers as
+    ids, ``A > B`` or a JSON list as categories, ``$1,299.00`` as a price, ``in stock`` and truths as availability,
+    dates as times. Every other column becomes an attribute of its name, but for lists that are too long or hold more
+    than texts and numbers (vectors, reviews): no filter could use them. A column mapped to ``attributes`` holds JSON
+    objects.
     """
 
     def __init__(self, mapping: Mapping[str, str], columns: Sequence[str], file_name: str) -> None:
@@ -85,11 +92,12 @@ class ColumnMapping:
             if name not in self._sources and name in self._columns:
                 self._sources[name] = [name]
         self._check_required()
+        self._numbered = self._sources.get("id") == [ROW_NUMBER] and ROW_NUMBER not in self._columns
         self._taken = {column for sources in self._sources.values() for column in sources}
         self._steps: list[tuple[str, list[str], Callable[[Any], Any]]] = [
             (target, sources, _CONVERTERS.get(target, _to_text))
             for target, sources in self._sources.items()
-            if target != IGNORE and not target.startswith("attributes")
+            if target != IGNORE and not target.startswith("attributes") and not (target == "id" and self._numbered)
         ]
         self._attribute_columns = self._sources.get("attributes", [])
         self._named_attributes = [
@@ -103,11 +111,12 @@ class ColumnMapping:
         """Columns that become attributes."""
         return [column for column in self._columns if column not in self._taken]
 
-    def document(self, row: Row) -> dict[str, Any]:
+    def document(self, row: Row, number: int = 0) -> dict[str, Any]:
         """Make the product document of one row; `parse_product` checks it.
 
         Args:
             row: column -> value; columns may be missing.
+            number: of the row in the file, for ``id=ROW``.
 
         Returns:
             Product fields, without those that have no value.
@@ -115,7 +124,7 @@ class ColumnMapping:
         Raises:
             InvalidInputError: a value cannot be read as its field.
         """
-        document: dict[str, Any] = {}
+        document: dict[str, Any] = {"id": str(number)} if self._numbered else {}
         for target, sources, convert in self._steps:
             if len(sources) == 1:
                 value = convert(row.get(sources[0]))
@@ -133,14 +142,14 @@ class ColumnMapping:
         for name, column in self._named_attributes:
             _add_attribute(attributes, name, row.get(column))
         for column, value in row.items():
-            if column not in self._taken:
+            if column not in self._taken and _can_be_attribute(value):
                 _add_attribute(attributes, column, value)
         if attributes:
             document["attributes"] = attributes
         return document
 
     def _resolve(self, target: str, source: str) -> list[str]:
-        if source in self._columns:
+        if source in self._columns or (target == "id" and source == ROW_NUMBER):
             return [source]
         scaled = _SCALED.fullmatch(source)
         if scaled and scaled[1] in self._columns:
@@ -169,6 +178,7 @@ class ColumnMapping:
         raise DataError(
             f"{self._file_name} has no column for {' and '.join(missing)}; its columns: "
             f"{', '.join(self._columns) or 'none'}; name the right one, for example {remedy}"
+            + (f" (--map id={ROW_NUMBER} numbers the rows)" if "id" in missing else "")
         )
 
     def _likely_column(self, name: str) -> str:
@@ -216,7 +226,26 @@ def _to_price(value: Any) -> float | None:
     try:
         return float(text)
     except ValueError as exc:
-        raise InvalidInputError("price", f"must be a number, got {text!r:.60}") from exc
+        written = _WRITTEN_PRICE.fullmatch(text.strip()) if isinstance(text, str) else None
+        number = _read_written_number(written[1]) if written else None
+        if number is None:
+            raise InvalidInputError("price", f"must be a number, got {text!r:.60}") from exc
+        return number
+
+
+def _read_written_number(digits: str) -> float | None:
+    """Read digits with separators: the last mark followed by one or two digits is the decimal one, others group.
+
+    Returns:
+        None where the marks group nothing, as in ``1,29,9``.
+    """
+    plain = re.sub(r"[' \u00a0]", "", digits).rstrip(".,")
+    whole, mark, part = plain.rpartition("," if plain.rfind(",") > plain.rfind(".") else ".")
+    if not (mark and len(part) <= 2):
+        whole, part = plain, "0"
+    if re.fullmatch(r"\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+", whole) is None:
+        return None
+    return float(f"{re.sub('[.,]', '', whole)}.{part}")
 
 
 def _to_categories(value: Any) -> list[Any] | None:
@@ -288,12 +317,21 @@ def _join(target: str, parts: list[Any]) -> Any:
     return " ".join(part if isinstance(part, str) else part.decode("utf-8", "surrogateescape") for part in parts)
 
 
+def _can_be_attribute(value: Any) -> bool:
+    """Tell whether a value of a column that nobody mapped can be an attribute; a mapped one is refused by the row."""
+    if not isinstance(value, list) or (value and all(isinstance(pair, tuple) for pair in value)):
+        return True
+    return len(value) <= LIST_LIMIT and all(item is None or isinstance(item, str | int | float) for item in value)
+
+
 def _add_attribute(attributes: dict[str, Any], name: str, value: Any) -> None:
     if value is None or value == "" or value != value:
         return
     if isinstance(value, Mapping):
         for key, item in value.items():
             _add_attribute(attributes, f"{name}.{key}", item)
+    elif isinstance(value, list) and value and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
+        _add_attribute(attributes, name, dict(value))  # a map column of Arrow
     elif isinstance(value, Decimal):
         attributes[name] = float(value)
     elif isinstance(value, date):

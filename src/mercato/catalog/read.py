@@ -91,7 +91,7 @@ def _check_row(line: int, row: Row | str, mapping: ColumnMapping, line_of_id: di
     if isinstance(row, str):
         return RowError(line, row)
     try:
-        product = parse_product(mapping.document(row))
+        product = parse_product(mapping.document(row, line))
     except InvalidInputError as exc:
         return RowError(line, str(exc))
     earlier = line_of_id.setdefault(product.id, line)

@@ -1,0 +1,123 @@
+"""`mercato eval recommend` against a real server that knows the past and not the holdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mercato.serving.server import TritonServer
+from tests.integration.conftest import Shop, run_mercato
+
+pytestmark = pytest.mark.triton
+
+USERS = 12
+
+
+def make_purchases(shop: Shop) -> pd.DataFrame:
+    """Each user buys three products again and again in ten weeks of 2025, and one that is new in the last."""
+    ids = shop.products["id"].tolist()
+    rows = []
+    for user in range(USERS):
+        favourites = ids[user * 3 : user * 3 + 3]
+        for week in range(10):
+            day = pd.Timestamp("2025-01-06") + pd.Timedelta(days=7 * week)
+            bought = [*favourites, ids[100 + user]] if week == 9 else favourites
+            rows += [(f"u{user}", product, day.isoformat() + "Z", "UK" if user % 3 else "FR") for product in bought]
+    return pd.DataFrame(rows, columns=["customer", "product_id", "time", "country"])
+
+
+@pytest.fixture(scope="module")
+def bought(shop: Shop, _triton: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, TritonServer]]:
+    """A server that knows the first nine weeks; the folder holds before.csv and after.csv."""
+    folder = tmp_path_factory.mktemp("bought")
+    purchases = make_purchases(shop)
+    known = purchases["time"] < "2025-03-10"
+    purchases[known].to_csv(folder / "before.csv", index=False)
+    purchases[~known].to_csv(folder / "after.csv", index=False)
+    purchases.to_csv(folder / "all.csv", index=False)
+    options = shop.options(folder, ranker=None)
+    imported = run_mercato("events", "import", "before.csv", "--state", str(options.state), "--map", "user_id=customer",
+                           "--event-type", "purchase-complete", cwd=folder)  # fmt: skip
+    assert imported.returncode == 0, imported.stderr
+    with TritonServer(options) as server:
+        yield folder, server
+
+
+def evaluate(bought: tuple[Path, TritonServer], *arguments: str) -> dict[str, Any]:
+    folder, server = bought
+    given = ("--map", "user_id=customer", "--server", server.grpc_address, "--json", *arguments)
+    done = run_mercato("eval", "recommend", *given, cwd=folder)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return {**document, "status": done.returncode}
+
+
+def test_what_is_bought_again_is_found_and_groups_are_told_apart(bought: tuple[Path, TritonServer]) -> None:
+    document = evaluate(bought, "--holdout", "after.csv", "--events", "before.csv", "--user-column", "country",
+                        "--report", "report")  # fmt: skip
+    assert document["status"] == 0, document
+    assert document["queries"] == USERS
+    # three of the four products of the last week were bought in every week before
+    assert document["metrics"]["recall@10"] >= 3 / 4 - 1e-6
+    assert document["metrics"]["hit_rate@5"] == 1.0
+    assert {name: group["queries"] for name, group in document["groups"]["country"].items()} == {"UK": 8, "FR": 4}
+    assert set(document["groups"]["history"]) == {"heavy"}  # all have bought equally much
+    assert 0 < document["metrics"]["coverage@10"] <= 1
+    assert document["metrics"]["novelty@10"] > 0
+    assert (bought[0] / "report" / "report.html").is_file()
+    assert (bought[0] / "report" / "by-country.png").is_file()
+
+
+def test_new_only_takes_known_products_out(bought: tuple[Path, TritonServer]) -> None:
+    document = evaluate(bought, "--holdout", "all.csv", "--split", "2025-03-10", "--new-only")
+    assert document["counts"]["ratings"] == USERS  # one new product each
+    assert document["metrics"]["recall@5"] < 3 / 4
+
+
+def test_last_rows_without_times_are_enough(bought: tuple[Path, TritonServer]) -> None:
+    folder, _ = bought
+    pd.read_csv(folder / "all.csv").drop(columns=["time"]).to_csv(folder / "ordered.csv", index=False)
+    document = evaluate(bought, "--holdout", "ordered.csv", "--leave-last-out")
+    assert document["queries"] == USERS
+    assert document["counts"]["ratings"] == USERS
+    assert any("no times" in warning for warning in document["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--holdout", "before.csv", "--events", "after.csv"), "the holdout starts at 2025-01-06T00:00:00Z"),
+        (("--holdout", "before.csv", "--state", "sqlite:state.db"), "the server's state"),
+        (("--holdout", "after.csv", "--placement", "attic"), "PLACEMENT"),
+        (("--holdout", "after.csv", "--split", "soon"), "--split"),
+        (("--holdout", "after.csv", "--user-column", "colour"), "no column for colour"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    bought: tuple[Path, TritonServer], arguments: tuple[str, ...], message: str
+) -> None:
+    document = evaluate(bought, *arguments)
+    assert document["status"] == 1
+    assert message in document["error"]
+
+
+def test_users_and_products_that_nobody_knows_are_counted(bought: tuple[Path, TritonServer]) -> None:
+    folder, _ = bought
+    known = first_product(folder)
+    (folder / "odd.csv").write_text(
+        f"customer,product_id,time\nstranger,{known},2025-04-01\nstranger,gone,2025-04-01\nother,gone,2025-04-01\n"
+    )
+    document = evaluate(bought, "--holdout", "odd.csv", "--events", "before.csv")
+    assert document["queries"] == 1
+    assert document["counts"]["unknown_products"] == 1
+    assert list(document["groups"]["history"]) == ["new"]
+    assert any("1 users of the holdout bought nothing that counts" in warning for warning in document["warnings"])
+
+
+def first_product(folder: Path) -> str:
+    """A product that was bought."""
+    return str(pd.read_csv(folder / "before.csv", dtype=str)["product_id"].iloc[0])

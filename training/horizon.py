@@ -1,7 +1,8 @@
 """Recommendations to learn from: at several moments of the past, what each shopper bought in the weeks that followed.
 
-What a page shows is chosen before the shopper comes, and is right when it is bought within the next weeks: that is what
-is learned, and what an evaluation with a time split measures. At each moment retrieval and features know the past alone.
+What a page shows is chosen before the shopper comes, and is right when it is bought within the next weeks: that is
+what is learned, and what an evaluation with a time split measures. At each moment retrieval and features know the past
+alone.
 """
 
 from __future__ import annotations

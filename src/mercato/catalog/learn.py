@@ -10,7 +10,7 @@ import numpy as np
 from mercato.catalog.behaviour import Behaviour
 from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.cooccurrence import compute_cooccurrence
-from mercato.signals.ease import EaseOptions, compute_ease
+from mercato.signals.ease import compute_eases
 from mercato.signals.events import EventColumns
 from mercato.signals.momentum import compute_momentum
 from mercato.signals.neighbours import Neighbours
@@ -79,13 +79,14 @@ def learn_signals(events: EventColumns, purchases: EventColumns, product_count: 
         until: seconds since 1970 UTC.
     """
     bought = purchases if len(purchases) else events
+    ease, lately = compute_eases(bought, product_count, until=until, windows=(None, LATELY_DAYS))
     return Signals(
         popularity=compute_popularity(events, product_count, until=until),
         repeat=compute_repeat(bought, product_count, until=until),
         cooccurrence=compute_cooccurrence(bought, product_count, until=until),
         behaviour=Behaviour(
-            ease=compute_ease(bought, product_count, until=until),
-            lately=compute_ease(bought, product_count, until=until, options=EaseOptions(lately_days=LATELY_DAYS)),
+            ease=ease,
+            lately=lately,
             momentum=compute_momentum(bought, product_count, until=until),
         ),
     )

@@ -4,6 +4,7 @@ Two signals are learned with it: what goes with a history at all, and what goes 
 bought in the last weeks is to be explained. The second follows seasons and new products, which the first misses.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,23 @@ class EaseOptions:
 def compute_ease(
     events: EventColumns, product_count: int, *, until: float, options: EaseOptions | None = None
 ) -> Neighbours:
-    """Learn which products speak for which, from the histories before a moment.
+    """Learn which products speak for which; see `compute_eases`."""
+    options = options or EaseOptions()
+    (found,) = compute_eases(events, product_count, until=until, windows=(options.lately_days,), options=options)
+    return found
+
+
+def compute_eases(
+    events: EventColumns,
+    product_count: int,
+    *,
+    until: float,
+    windows: Sequence[float | None],
+    options: EaseOptions | None = None,
+) -> list[Neighbours]:
+    """Learn which products speak for which, from the histories before a moment, for several windows at once.
+
+    The inverse, which costs most, is computed once for all.
 
     With ``X`` the 0/1 matrix of actors and products, ``Y`` the same of what is to be explained (``X`` itself, or its
     last days) and ``P = (X'X + lambda I)^-1``, the weights that minimise ``|Y - XB|^2 + lambda |B|^2`` with a zero
@@ -56,10 +73,11 @@ def compute_ease(
             0..product_count-1 are ignored.
         product_count: number of products.
         until: seconds since 1970 UTC; only strictly earlier events count.
-        options: how.
+        windows: for each result how many days before ``until`` are to be explained; None for all.
+        options: how; its ``lately_days`` is not read.
 
     Returns:
-        For each product its best positive weights; products that took no part have none.
+        For each window and product its best positive weights; products that took no part have none.
 
     Raises:
         ValueError: the regularization is not positive.
@@ -71,17 +89,19 @@ def compute_ease(
     past = events.select(known)
     rows = _choose_products(past, product_count, options)
     if not len(rows):
-        return Neighbours.empty(product_count)
+        return [Neighbours.empty(product_count) for _ in windows]
     history = _presence(past, rows, product_count)
-    weights = _invert(history, options.regularization)
-    if options.lately_days is None:
-        weights /= -np.diag(weights)[None, :]
-    else:
-        lately = past.select(past.time >= until - options.lately_days * SECONDS_PER_DAY)
-        target = _presence(lately, rows, product_count, actors=past)
-        weights = _explain(weights, history, target)
-    np.fill_diagonal(weights, 0.0)
-    return _keep_best(weights, rows, product_count, options.neighbours)
+    inverse = _invert(history, options.regularization)
+    found = []
+    for days in windows:
+        if days is None:
+            weights = inverse / -np.diag(inverse)[None, :]
+        else:
+            lately = past.select(past.time >= until - days * SECONDS_PER_DAY)
+            weights = _explain(inverse, history, _presence(lately, rows, product_count, actors=past))
+        np.fill_diagonal(weights, 0.0)
+        found.append(_keep_best(weights, rows, product_count, options.neighbours))
+    return found
 
 
 def _choose_products(past: EventColumns, product_count: int, options: EaseOptions) -> NDArray[np.int64]:

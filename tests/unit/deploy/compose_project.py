@@ -109,7 +109,8 @@ def published(services: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 def paths_read(step: Step, values: Mapping[str, Any]) -> list[PurePosixPath]:
     """Return the paths that a step reads: its arguments, its options, and what ``once`` needs."""
-    read = [PurePosixPath(values[name]) for name in READ_OPTIONS if values.get(name) is not None]
+    # `index --weights` is no path, and that of an export is
+    read = [PurePosixPath(values[name]) for name in READ_OPTIONS if isinstance(values.get(name), Path)]
     read += [PurePosixPath(values[name]) for name in ("file", "products") if name in values]
     return read + ([step.needs] if step.needs else [])
 

@@ -14,10 +14,13 @@ COMPOUND_WEIGHT = 1.0
 """A word written in one or in two is the same word."""
 PREFIX_WEIGHT = 0.8
 """A longer model number is another model, mostly of the same kind: it comes after the one that was asked for."""
+MAX_QUERY_WORDS = 32
+"""A shopper types a dozen words; each more costs time and says less."""
 MAX_COMPOUND_WORDS = 4
 MAX_PREFIX_TERMS = 32
 MIN_PREFIX_CHARS = 4
 MIN_SPLIT_CHARS = 3
+MAX_SPLIT_WORD_CHARS = 40
 MAX_ABBREVIATION_CHARS = 4
 RARE_PRODUCTS = 3
 """A word of more products is looked for as it is: "keyboard" is no board with a key."""
@@ -107,12 +110,13 @@ class QueryReader:
         Words that say nothing are left out, unless nothing else is left ("The Who"); a repeated word counts once.
         Words that the catalogue writes in one are also looked for in one ("lc 51 c" -> "lc51c"), one that it writes in
         several also in several ("notebookbag"), and a model number also as the beginning of longer ones.
+        Of a pasted text the first `MAX_QUERY_WORDS` words are read.
         """
         chunks = list(dict.fromkeys(self._analyzer.split(text)))
         telling = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
         groups: list[WordGroup] = []
         alone: list[Chunk] = []
-        for group in self._expand(telling or chunks):
+        for group in self._expand((telling or chunks)[:MAX_QUERY_WORDS]):
             if group.size == 1 and not group.alternatives:
                 alone.append(group.chunks[0])
                 continue
@@ -144,7 +148,9 @@ class QueryReader:
         return groups
 
     def _term_of(self, word: str) -> str:
-        """Return a known term for a word in one piece; empty if there is none."""
+        """Return a known term for a word in one piece; empty if there is none, or if it is a number: 5 2 is not 52."""
+        if not any(map(str.isalpha, word)):
+            return ""
         if word in self._words:
             return word
         chunks = self._analyzer.split(word)
@@ -186,6 +192,8 @@ class QueryReader:
         if _is_model_number(term):
             parts = tuple(map(self._known, _LETTERS_OR_DIGITS.findall(term)))
             return [Alternative(terms=parts)] if len(parts) > 1 and all(parts) else []
+        if len(term) > MAX_SPLIT_WORD_CHARS:
+            return []
         best: tuple[str, ...] = ()
         best_frequency = 0
         for cut in range(MIN_SPLIT_CHARS, len(term) - MIN_SPLIT_CHARS + 1):

@@ -21,6 +21,8 @@ RARE_PRODUCTS = 3
 """A word of at most so many products may be the catalogue's own mistake ..."""
 COMMONER_TIMES = 100
 """... where a neighbour has so many times as many products; the query is answered as it is, and the other offered."""
+MAX_UNKNOWN_WORDS = 5
+"""A text of more unknown words is of another language or a paste, and would cost a search of the vocabulary each."""
 _CACHED_WORDS = 4096
 
 
@@ -71,14 +73,18 @@ class Speller:
             text: a normalised query.
 
         Returns:
-            What it seems to mean; None where nothing better is known.
+            What it seems to mean; None where nothing better is known, or more than `MAX_UNKNOWN_WORDS` are unknown.
         """
         pieces = text.split(" ")
         applied = changed = False
+        unknown = 0
         for place, piece in enumerate(pieces):
             words = list_words(piece)
             if len(words) != 1 or words[0] not in piece.casefold() or not is_spelt(words[0]):
                 continue
+            unknown += len(words[0]) >= MIN_CORRECTED_CHARS and self._frequency(words[0]) <= RARE_PRODUCTS
+            if unknown > MAX_UNKNOWN_WORDS:
+                return None
             better, certain = self._correct_word(words[0])
             if better:
                 pieces[place] = piece.casefold().replace(words[0], better)

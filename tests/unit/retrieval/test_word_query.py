@@ -7,7 +7,7 @@ import pytest
 
 from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.word_match import match_words
-from mercato.retrieval.word_query import PREFIX_WEIGHT, QueryReader
+from mercato.retrieval.word_query import MAX_QUERY_WORDS, PREFIX_WEIGHT, QueryReader
 from mercato.retrieval.words import WordIndex, build_word_index
 from mercato.synonyms.expand import SynonymMap
 from mercato.synonyms.parse import parse_synonyms
@@ -106,6 +106,17 @@ def test_stop_words_are_left_out_and_repeated_ones_count_once(reader: QueryReade
     assert reader.read("monitor monitor").size == 1
     assert reader.read("the").size == 1  # nothing else is left
     assert reader.read("!!!").size == 0
+
+
+def test_numbers_are_not_joined_to_other_numbers(reader: QueryReader) -> None:
+    query = reader.read("canon 21 10 5 1")
+    assert not any(group.alternatives for group in query.groups)
+    assert query.size == 5
+
+
+def test_of_a_pasted_text_the_first_words_are_read(reader: QueryReader) -> None:
+    assert reader.read(" ".join(f"word{n}xyz" for n in range(100))).size == MAX_QUERY_WORDS
+    assert reader.read("x" * 1_000).size == 1
 
 
 def test_chinese_is_neither_joined_nor_split(reader: QueryReader, words: WordIndex) -> None:

@@ -79,6 +79,13 @@ def test_numbers_and_model_numbers_are_never_touched(text: str) -> None:
     assert Speller({"lcsc": 5, "café": 5, "p": 5}, lambda word: 0, lambda word: False).correct(text) is None
 
 
+def test_a_text_of_many_unknown_words_is_left_alone(speller: Speller) -> None:
+    misspelt = ["wirless", "mosue", "labtop", "chesee", "milkk", "slik"]
+
+    assert speller.correct(" ".join(misspelt[:5])) is not None
+    assert speller.correct(" ".join(misspelt)) is None
+
+
 def test_a_catalogue_without_words_corrects_nothing() -> None:
     assert Speller({}, lambda word: 0, lambda word: False).correct("laptop") is None
 

@@ -73,7 +73,7 @@ class Vectors:
         self._texts = torch.from_numpy(np.array(text_vectors))
         self._text_of_row = torch.from_numpy(text_of_row.astype(np.int64))
         # One vector more, of zeros: what position -1 means.
-        self._queries = torch.from_numpy(np.concatenate((queries, np.zeros_like(queries[:1]))))
+        self._queries = torch.from_numpy(np.concatenate((queries, np.zeros((1, queries.shape[1]), queries.dtype))))
 
     def __len__(self) -> int:
         """Return the number of products."""

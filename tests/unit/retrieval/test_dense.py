@@ -97,6 +97,36 @@ def test_a_filter_that_leaves_much_goes_through_the_graph_unless_told_otherwise(
         assert texts.tolist() == nearest(query, np.flatnonzero(allowed), 50)[1]
 
 
+def test_a_filter_that_most_texts_pass_is_applied_to_what_the_whole_graph_finds(
+    index: DenseIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense, "WIDE_LEAST", 10)
+    allowed = np.arange(COUNT) % 2 == 0
+    queries = make_vectors(30, seed=6)
+
+    for query in queries:
+        # k of half the texts, and half again as many: 3 * k of all.
+        scores, everything = index.search(query[None], 3 * 50)
+        keep = allowed[everything[0]]
+        found_scores, found = index.search_allowed(query, 50, allowed)
+        assert found.tolist() == everything[0][keep][:50].tolist()
+        np.testing.assert_array_equal(found_scores, scores[0][keep][:50])
+
+
+def test_a_wide_filter_that_leaves_out_the_nearest_falls_back(
+    index: DenseIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense, "WIDE_LEAST", 10)
+    (query,) = make_vectors(1, seed=6)
+    near = index.search_exact(query[None], COUNT // 2)[1][0]
+    allowed = np.ones(COUNT, np.bool_)
+    allowed[near] = False
+
+    found = index.search_allowed(query, 20, allowed)[1]
+
+    assert found.tolist() == nearest(query, np.flatnonzero(allowed), 20)[1]
+
+
 def test_few_or_no_allowed_texts(index: DenseIndex) -> None:
     (query,) = make_vectors(1, seed=7)
     one = np.arange(COUNT) == 599

@@ -13,13 +13,9 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.filters import matches, parse_filter
 from mercato.ranker.features import FEATURE_NAMES
-from mercato.ranker.inputs import History
-from mercato.retrieval.case import prepare_case
-from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.request import WINDOW, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.search import find_words, select_matches
-from mercato.retrieval.sources import SAME_TEXT_ROWS, SEARCH_CANDIDATES
+from mercato.retrieval.sources import SEARCH_CANDIDATES
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests.stores import HashEncoder, build, delete, make_products, open_store, product, request, search_request, upsert
@@ -187,21 +183,6 @@ def test_what_follows_the_window_is_ordered_by_words(big: Retriever) -> None:
     assert answer.total == BIG / 2
     assert len(answer.rows) == WINDOW
     assert len(answer.tail) == BIG / 2 - WINDOW
-
-
-def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -> None:
-    def total(text: str) -> int:
-        # Beyond the fused candidates, which are all that the little shop has: counted from the words themselves.
-        case = prepare_case(retriever.catalog, search_request(text), History.empty(), None)
-        return len(select_matches(find_words(retriever.catalog, case)))
-
-    # Of one to three words all must be there where some product has them all: one large frozen pizza.
-    assert total("frozen pizza") == 4
-    assert total("large frozen pizza") == 1
-    # Three of four are enough: the large one is Bolt's, two others are Acme's.
-    assert total("large frozen pizza acme") == 1 + 2
-    # As many as any product holds where none holds all: one of milk and pizza, which are four each.
-    assert total("milk pizza") == 4 + 4
 
 
 # -- Filters
@@ -378,18 +359,6 @@ def test_many_deletions_around_a_query_leave_a_full_answer(
     found = ids_of(retriever, answer)
     assert len(found) == min(SEARCH_CANDIDATES, len(left)) == answer.total
     np.testing.assert_allclose([left[product_id] for product_id in found], expected, atol=1e-5)
-
-
-def test_a_text_of_very_many_products_leaves_room_for_others(tmp_path: Path) -> None:
-    # The query is nearest to 400 products of one text; 300 others have a text each.
-    items = [product(f"p{n:03d}", "xyzzy" if n < 400 else f"xyzzy {n}") for n in range(BIG)]
-    build(tmp_path / "catalog", items, weights=FieldWeights(weights={"id": 1.0}))
-    retriever = Retriever(LiveCatalog(Snapshot(tmp_path / "catalog"), None), None)
-
-    found = ids_of(retriever, ask(retriever, search_request("xyzzy", depth=1_000)))
-
-    assert len(found) == SEARCH_CANDIDATES
-    assert sum(int(name[1:]) < 400 for name in found) == SAME_TEXT_ROWS
 
 
 @pytest.mark.parametrize("condition", [None, "price >= 5000"])

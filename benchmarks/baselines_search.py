@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
 
 import bm25s
 import numpy as np
@@ -16,20 +13,6 @@ Float32 = npt.NDArray[np.float32]
 
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 BM25_K1, BM25_B = 1.2, 0.75  # Lucene's; bm25s' own k1 of 1.5 is worse on icecat
-
-
-class TextEncoder(Protocol):
-    """Turns texts into unit vectors."""
-
-    @property
-    def identity(self) -> str:
-        """What tells its vectors from those of another encoder."""
-
-    def encode(self, texts: Sequence[str]) -> Float32:
-        """Encode a few texts, float32 [texts, D]."""
-
-    def encode_many(self, texts: Sequence[str], *, workers: int, progress: None) -> Float32:
-        """Encode many texts, float32 [texts, D]."""
 
 
 def score_bm25(texts: Sequence[str], queries: Sequence[str], *, language: str = "english") -> Float32:
@@ -43,28 +26,6 @@ def score_bm25(texts: Sequence[str], queries: Sequence[str], *, language: str = 
     index.index(bm25s.tokenize(list(texts), stopwords="en", stemmer=stemmer, show_progress=False), show_progress=False)
     asked = bm25s.tokenize(list(queries), stopwords="en", stemmer=stemmer, show_progress=False, return_ids=False)
     return np.stack([np.asarray(index.get_scores(words), np.float32) for words in asked])
-
-
-def score_dense(texts: Sequence[str], queries: Sequence[str], encoder: TextEncoder, cache: Path) -> Float32:
-    """Score every text for every query by the inner product of their vectors, exactly.
-
-    Args:
-        texts: what is searched.
-        queries: what is asked.
-        encoder: of both.
-        cache: folder in which the texts' vectors are kept, since they take minutes.
-
-    Returns:
-        float32 [queries, texts].
-    """
-    digest = hashlib.sha256("\0".join((encoder.identity, *texts)).encode()).hexdigest()[:16]
-    file = cache / f"baseline-vectors-{digest}.npy"
-    if not file.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        np.save(file, encoder.encode_many(list(texts), workers=2, progress=None))
-    vectors: Float32 = np.load(file, mmap_mode="r")
-    scores: Float32 = np.concatenate([encoder.encode([query]) for query in queries]) @ vectors.T
-    return scores
 
 
 def order_scores(scores: Float32) -> npt.NDArray[np.int64]:

@@ -21,11 +21,12 @@ import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 
-from benchmarks.baselines_search import TextEncoder, fuse_orders, order_scores, score_bm25, score_dense
+from benchmarks.baselines_search import fuse_orders, order_scores, score_bm25
 from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.record import REPOSITORY, write_record
 from benchmarks.store import ENCODER, VAR
+from mercato.catalog.snapshot import Snapshot
 from mercato.evaluation.asking import open_client
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.evaluation.intervals import compare_values
@@ -178,18 +179,24 @@ def write_text(row: Mapping[str, Any]) -> str:
 
 
 def measure_baselines(
-    data: Path, judgements: Judgements, plan: MeasurePlan, encoder: TextEncoder, cache: Path
+    data: Path, catalog: Path, judgements: Judgements, plan: MeasurePlan, encoder: Path
 ) -> dict[str, dict[str, Values]]:
     """Measure BM25, dense search and their fusion on the same queries: whole rankings over all products.
+
+    Dense search is exact, over the snapshot's own vectors: title, supplier, description and attributes, encoded once.
 
     Returns:
         System -> metric -> float64 [queries], in the order of the judgements.
     """
+    from mercato.encoder.onnx_encoder import OnnxEncoder
+
     rows = pq.read_table(data / "products.parquet").to_pylist()
-    texts, ids = [write_text(row) for row in rows], [str(row["id"]) for row in rows]
+    ids = [str(row["id"]) for row in rows]
     queries, ratings = judgements.queries, list(judgements.ratings.values())
-    words = order_scores(score_bm25(texts, queries))
-    dense = order_scores(score_dense(texts, queries, encoder, cache))
+    words = order_scores(score_bm25([write_text(row) for row in rows], queries))
+    model, snapshot = OnnxEncoder(encoder), Snapshot(catalog)
+    vectors = snapshot.vectors(np.array([snapshot.row_by_id[product] for product in ids]))
+    dense = order_scores(np.concatenate([model.encode([query]) for query in queries]) @ vectors.T)
     orders = {"bm25": words, "dense": dense, FUSION: order_scores(fuse_orders([words, dense]))}
     return {
         name: measure_orders(
@@ -220,7 +227,7 @@ def reorder(evaluation: Evaluation, queries: Sequence[str]) -> dict[str, Values]
 
 def main(
     data: Annotated[Path, typer.Option(help="folder with products.parquet and judgements.parquet")] = DATA,
-    work: Annotated[Path, typer.Option(help="folder for the snapshot and the baselines' vectors")] = WORK,
+    work: Annotated[Path, typer.Option(help="folder for the snapshot")] = WORK,
     encoder: Annotated[Path, typer.Option(help="folder of the exported encoder")] = ENCODER,
     ranker: Annotated[Path | None, typer.Option(help="ranker that no rating was used for; none without")] = None,
     reranker: Annotated[Path | None, typer.Option(help="reranker that no rating was used for; none without")] = None,
@@ -229,14 +236,12 @@ def main(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="index the products again")] = False,
 ) -> None:
     """Measure search over icecat: the server, cross-validated where models were trained on ratings, and baselines."""
-    from mercato.encoder.onnx_encoder import OnnxEncoder
-
     console = Console()
     catalog = build_catalog(data, work, encoder, rebuild=rebuild)
     judgements = read_judgements(data / "judgements.parquet")
     plan = plan_measures(judgements.levels)
     asked: dict[str, Any] = json.loads(options)
-    baselines = measure_baselines(data, judgements, plan, OnnxEncoder(encoder), work)
+    baselines = measure_baselines(data, catalog, judgements, plan, encoder)
     runs = {"no_ratings": evaluate_server(catalog, encoder, Served(ranker=ranker, reranker=reranker), judgements,
                                           plan, asked)}  # fmt: skip
     if folds is not None:

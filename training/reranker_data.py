@@ -48,8 +48,8 @@ class RerankerDataOptions:
         seed: of every draw.
     """
 
-    products: int = 700
-    negatives: int = 7
+    products: int = 600
+    negatives: int = 11
     untitled: float = 0.3
     unrated: int = 12
     folds: int = FOLDS
@@ -68,6 +68,23 @@ class RatedQuery:
 
     candidates: Candidates
     ratings: Mapping[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatedData:
+    """Queries with ratings, and with what was done after them.
+
+    Attributes:
+        learned: to learn from: those that people rated, then those of the log.
+        people: how many of them people rated.
+        test: rated queries of the fold that is left out.
+        counts: what was read and what was left out.
+    """
+
+    learned: list[RatedQuery]
+    people: int
+    test: list[RatedQuery]
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,23 +139,19 @@ def prepare_groups(
         DataError: there is nothing to learn from: fewer than two queries with products that differ.
     """
     rng = np.random.default_rng(options.seed)
-    retriever = Retriever(catalog, None)
     texts = ProductTexts(catalog)
     interest = behaviour.interest if behaviour is not None else None
-    own = _make_own(catalog, retriever, encoder, texts, options, interest, rng, report)
-    rated, counts = _find_rated(catalog, retriever, encoder, ratings or {}, report, ranker)
-    learned, test = _leave_out(rated, options)
-    answered = _find_answered(retriever, encoder, behaviour, options, report, ranker)
+    own = _make_own(catalog, encoder, texts, options, interest, rng, report)
+    rated = prepare_rated(catalog, encoder, options, ratings=ratings, behaviour=behaviour, ranker=ranker, report=report)
     groups = {
         place: group_ratings(one.candidates, one.ratings, catalog, texts, unrated=options.unrated)
-        for place, one in enumerate([*learned, *answered])
+        for place, one in enumerate(rated.learned)
     }
     telling = [place for place, group in groups.items() if group.is_told]
     held = telling[::VALIDATION_EVERY] if len(telling) >= LEAST_QUERIES else []
     told = [groups[place] for place in telling if place not in set(held)]
-    counts |= {
+    counts = rated.counts | {
         "own_queries": len(own),
-        "answered_queries": len(answered),
         "queries_learned_from": len(told),
         "queries_that_tell_nothing": len(groups) - len(telling),
     }
@@ -156,24 +169,69 @@ def prepare_groups(
         own_validation=own[:cut],
         told=told if held else [],
         told_validation=[groups[place] for place in held],
-        held_out=[learned[place] for place in held if place < len(learned)],
-        test=test,
+        held_out=[rated.learned[place] for place in held if place < rated.people],
+        test=rated.test,
         counts=counts,
     )
 
 
-def _make_own(
+def prepare_rated(
     catalog: LiveCatalog,
-    retriever: Retriever,
+    encoder: TextEncoder,
+    options: RerankerDataOptions,
+    *,
+    ratings: Ratings | None = None,
+    behaviour: Behaviour | None = None,
+    ranker: RankerStage | None = None,
+    report: Report = lambda *_: None,
+) -> RatedData:
+    """Find candidates for what people rated, clicked and bought, and leave a fold of it out.
+
+    Args:
+        catalog: the products.
+        encoder: that of the catalogue.
+        options: which fold, and how many queries of the log.
+        ratings: query -> product id -> rating; None for none.
+        behaviour: what shoppers did; None for nothing.
+        ranker: the stage before the reranker; None for the order of retrieval.
+        report: told of progress.
+    """
+    retriever = Retriever(catalog, None)
+    rated, counts = _find_rated(catalog, retriever, encoder, ratings or {}, report, ranker)
+    learned, test = _leave_out(rated, options)
+    answered = _find_answered(retriever, encoder, behaviour, options, report, ranker)
+    return RatedData(
+        learned=[*learned, *answered],
+        people=len(learned),
+        test=test,
+        counts=counts | {"answered_queries": len(answered)},
+    )
+
+
+def draw_own_queries(
+    catalog: LiveCatalog,
     encoder: TextEncoder,
     texts: ProductTexts,
-    options: RerankerDataOptions,
+    count: int,
     interest: NDArray[np.float64] | None,
     rng: np.random.Generator,
     report: Report,
-) -> list[PairGroup]:
-    """Make groups of the catalogue's own queries; what shoppers want is drawn more often where that is known."""
-    count = min(options.products, catalog.base)
+) -> list[tuple[int, Candidates]]:
+    """Draw products, make a query for each, and retrieve for it.
+
+    Args:
+        catalog: the products.
+        encoder: that of the catalogue.
+        texts: the products as texts.
+        count: how many to draw, all where there are fewer.
+        interest: float64 [products]; what shoppers want is drawn more often where that is known.
+        rng: for the draws.
+        report: told of progress.
+
+    Returns:
+        Rows with what retrieval finds for their queries; without products that no query can be made for.
+    """
+    count = min(count, catalog.base)
     if count == 0:
         return []
     report("reading titles", 0, 1)
@@ -188,6 +246,21 @@ def _make_own(
         if made:
             sources.append(row)
             queries.append(made[0])
+    found = find_candidates(Retriever(catalog, None), encoder, queries, report)
+    return list(zip(sources, found, strict=True))
+
+
+def _make_own(
+    catalog: LiveCatalog,
+    encoder: TextEncoder,
+    texts: ProductTexts,
+    options: RerankerDataOptions,
+    interest: NDArray[np.float64] | None,
+    rng: np.random.Generator,
+    report: Report,
+) -> list[PairGroup]:
+    """Make groups of the catalogue's own queries."""
+    drawn = draw_own_queries(catalog, encoder, texts, options.products, interest, rng, report)
     groups = [
         group_source(
             found,
@@ -198,7 +271,7 @@ def _make_own(
             without_title=bool(rng.random() < options.untitled),
             rng=rng,
         )
-        for row, found in zip(sources, find_candidates(retriever, encoder, queries, report), strict=True)
+        for row, found in drawn
     ]
     return [group for group in groups if group is not None]
 

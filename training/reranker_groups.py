@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
+from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.pipeline.request import parse_search
 from mercato.pipeline.stages import RankerStage
 from mercato.reranker import write_product_text
 from mercato.reranker.blend import standardize_scores
 from mercato.retrieval.request import Retrieved
 from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.stopwords import drop_stopwords
 
+COVERAGE_SHARE = 0.5
+"""A product with all words of the query is taught to be worth as much as one that is this much nearer by cosine."""
 BATCH = 32
 """Queries that are retrieved together."""
 
@@ -50,7 +54,8 @@ class PairGroup:
         query: its text.
         texts: the products as the reranker reads them.
         gains: float32 [n], how much each is worth; all zero where nothing is known.
-        taught: float32 [n], the cosine of the text encoder, that the network shall not lose.
+        taught: float32 [n], what can be said of each without anybody's word, and what the network shall not lose; see
+            `teach`.
         before: float32 [n], the standardised score of the stage before: what the network adds to.
         pinned: bool [n], that are in every draw; the others are drawn anew in each pass.
     """
@@ -75,6 +80,7 @@ class ProductTexts:
         """Read from a catalogue when asked."""
         self._catalog = catalog
         self._documents: dict[int, dict[str, object]] = {}
+        self._terms: dict[tuple[int, bool], frozenset[str]] = {}
 
     def document(self, row: int) -> dict[str, object]:
         """Return the document of a row."""
@@ -96,6 +102,15 @@ class ProductTexts:
             if len(rest) >= 16:
                 return rest
         return write_product_text(document)
+
+    def terms(self, row: int, *, without_title: bool = False) -> frozenset[str]:
+        """Return the terms of all fields of a row, or of all but the title."""
+        if (row, without_title) not in self._terms:
+            product = parse_product(self.document(row))
+            fields = [name for name in TEXT_FIELDS if name != "title" or not without_title]
+            whole = " ".join(product.field_text(name) for name in fields)
+            self._terms[row, without_title] = frozenset(self._catalog.analyzer.analyze(whole))
+        return self._terms[row, without_title]
 
 
 def find_candidates(
@@ -148,6 +163,25 @@ def _order(
     return outcome.rows[order], scores[order]
 
 
+def teach(
+    candidates: Candidates,
+    rows: NDArray[np.int32],
+    catalog: LiveCatalog,
+    texts: ProductTexts,
+    *,
+    without_title: bool = False,
+) -> NDArray[np.float32]:
+    """Return ``cos(q, p) + COVERAGE_SHARE * |words(q) in p| / |words(q)|``: float32 [n].
+
+    The encoder knows what is alike and forgets what was said; the words know what was said and not what is alike.
+    """
+    cosines = catalog.vectors(rows) @ candidates.vector
+    words = set(drop_stopwords(catalog.analyzer.analyze(candidates.query), catalog.stopwords))
+    covered = [len(words & texts.terms(row, without_title=without_title)) / max(1, len(words)) for row in rows.tolist()]
+    taught: NDArray[np.float32] = (cosines + COVERAGE_SHARE * np.array(covered)).astype(np.float32)
+    return taught
+
+
 def group_ratings(
     candidates: Candidates,
     ratings: Mapping[int, float],
@@ -176,7 +210,7 @@ def group_ratings(
         query=candidates.query,
         texts=[texts.text(row) for row in rows.tolist()],
         gains=gains,
-        taught=catalog.vectors(rows) @ candidates.vector,
+        taught=teach(candidates, rows, catalog, texts),
         before=standardize_scores(candidates.before)[places],
         pinned=np.zeros(len(rows), np.bool_),
     )
@@ -225,7 +259,7 @@ def group_source(
         query=candidates.query,
         texts=[texts.text(row, without_title=without_title) for row in rows.tolist()],
         gains=gains,
-        taught=catalog.vectors(rows) @ candidates.vector,
+        taught=teach(candidates, rows, catalog, texts, without_title=without_title),
         # What a made-up query's order before is worth is not known: the network stands alone.
         before=np.zeros(len(rows), np.float32),
         pinned=gains > 0,

@@ -49,6 +49,11 @@ class RatingFitOptions:
     unrated_weight: float = 0.15
     seed: int = 17
 
+    def __post_init__(self) -> None:
+        """Check the number of members: one alone would leave out every query."""
+        if self.members < 2:
+            raise ValueError(f"members must be at least 2, got {self.members}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatingFit:

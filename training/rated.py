@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,17 +57,17 @@ def build_rated_lists(
     encoder: TextEncoder,
     *,
     depth: int,
-    now: float | None = None,
     report: Report = lambda what, done, total: None,
 ) -> list[RatedList]:
     """Retrieve candidates for rated queries through the retrieval that serves, for an unknown shopper.
+
+    The searches are made at the moment the snapshot was built, so that the same snapshot gives the same lists.
 
     Args:
         snapshot: the catalogue.
         ratings: query -> product id -> rating.
         encoder: the encoder that the snapshot was built with.
         depth: how many ids of each list to keep.
-        now: time of the searches, seconds since 1970 UTC; by default the present.
         report: told of progress.
 
     Raises:
@@ -77,7 +77,7 @@ def build_rated_lists(
     queries = list(ratings)
     report("encoding queries", 0, len(queries))
     vectors = encoder.encode_many(queries, workers=1, progress=None)
-    context = Context(time=time.time() if now is None else now)
+    context = Context(time=datetime.fromisoformat(snapshot.manifest.created).timestamp())
     lists: list[RatedList] = []
     for start in range(0, len(queries), BATCH):
         report("searching", start, len(queries))

@@ -229,3 +229,66 @@ def test_a_request_equals_its_rows_in_a_batch() -> None:
     assert together.shape == (3 + 0 + 5 + 1 + 4, len(FEATURE_NAMES))
     np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-6)
     assert np.isfinite(together).all()
+
+
+def test_what_the_query_found_and_how_much_of_it_a_candidate_holds() -> None:
+    candidates = replace(make_candidates(0, 1), coverage=np.array([1.0, 0.5], np.float32), matches=99)
+    columns = compute_columns(make_request(candidates))
+    assert columns["coverage"].tolist() == [1.0, 0.5]
+    assert columns["log_matches"] == pytest.approx([np.log(1 + 99)] * 2)
+    without = compute_columns(make_request(make_candidates(0, 1), has_query=False))
+    assert without["coverage"].tolist() == without["log_matches"].tolist() == [0.0, 0.0]
+
+
+def test_agreement_with_the_first_of_the_list() -> None:
+    # Brands 1, 0, 1, 1 and none; categories 0, 0, 1, none and 2.
+    columns = compute_columns(make_request(make_candidates(0, 1, 2, 3, 4)))
+    assert columns["brand_agreement"] == pytest.approx([3 / 5, 1 / 5, 3 / 5, 3 / 5, 0.0])
+    assert columns["category_agreement"] == pytest.approx([2 / 5, 2 / 5, 1 / 5, 0.0, 1 / 5])
+
+
+def test_kinds_are_compared_with_the_best_by_words_by_meaning_and_in_all() -> None:
+    # Products 0 and 1 are of one kind, 2 of another, 3 is half of each, 4 of none.
+    half = np.float32(np.sqrt(0.5))
+    products = replace(
+        PRODUCTS,
+        kind_bounds=np.array([0, 1, 2, 3, 5, 5]),
+        kind_names=np.array([0, 0, 1, 0, 1], np.int32),
+        kind_weights=np.array([1, 1, 1, half, half], np.float32),
+    )
+    candidates = make_candidates(3, 2, 0, 4, 1, word_rank=[0, 0, 1, 0, 2], dense_rank=[0, 1, 0, 11, 0])
+    columns = compute_columns(make_request(candidates), products)
+    assert columns["kind_words"] == pytest.approx([half, 0.0, 1.0, 0.0, 1.0])
+    assert columns["kind_dense"] == pytest.approx([half, 1.0, 0.0, 0.0, 0.0])
+    mean = np.array([half + 1 + 1, half + 1]) / 5  # of all five: one kind twice and half, the other once and half
+    assert columns["kind_fused"] == pytest.approx([half * mean.sum(), mean[1], mean[0], 0.0, mean[0]])
+
+
+def test_age_of_a_product_and_beside_the_others() -> None:
+    available = np.array([1000 - 10, 1000 + 5, np.nan, 0, 0], np.float32)
+    columns = compute_columns(make_request(make_candidates(0, 1, 2)), replace(PRODUCTS, available_days=available))
+    # The one to come has age 0; the unknown one reads as the mean.
+    mean = (np.log(1 + 10) + 0.0) / 2
+    assert columns["log_age_days"] == pytest.approx([np.log(1 + 10), 0.0, mean], abs=1e-5)
+    assert columns["age_relative"] == pytest.approx([np.log(1 + 10) - mean, -mean, 0.0], abs=1e-5)
+    assert compute_columns(make_request(make_candidates(0)))["log_age_days"].tolist() == [0.0]
+
+
+def test_what_was_looked_at_lately() -> None:
+    columns = compute_columns(make_request(make_candidates(0, 2), make_history((0, 30, 1.0), event_type=VIEW)))
+    # A view weighs 0.3, and half of it after 30 days.
+    assert columns["recent_views"] == pytest.approx([np.log1p(0.3 / 2), 0.0], rel=1e-5)
+
+
+def test_device_and_region_have_places_of_their_own() -> None:
+    request = make_request(make_candidates(0, 1))
+    phone = replace(request, context=Context(time=NOW, device="Phone", region="DE"))
+    tablet = replace(request, context=Context(time=NOW, device="tablet", region="DE"))
+    names = ("device_1", "device_2", "device_3", "region_1", "region_2", "region_3")
+    unknown, first, second = (compute_columns(one) for one in (request, phone, tablet))
+    assert all(unknown[name].tolist() == [0.0, 0.0] for name in names)
+    assert all(-1 <= first[name][0] <= 1 and first[name][0] == first[name][1] for name in names)
+    assert [first[name][0] for name in names[:3]] != [second[name][0] for name in names[:3]]
+    assert [first[name][0] for name in names[3:]] == [second[name][0] for name in names[3:]]
+    again = compute_columns(replace(request, context=Context(time=NOW, device=" phone ")))
+    assert [again[name][0] for name in names[:3]] == [first[name][0] for name in names[:3]]

@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.record import REPOSITORY
 
 NAMES = ("retrieval", "serving_load", "one_process", "topologies", "explanations")
-ON_DATA = ("icecat",)
+ON_DATA = ("icecat", "online_retail")
 """On the evaluation data beside the checkout: run by name, with options as ``python -m benchmarks.icecat``."""
 
 

@@ -65,8 +65,7 @@ class Snapshot:
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
         self.dense = DenseIndex(folder / layout.DENSE_INDEX)
         self.words = WordIndex(folder / layout.WORD_INDEX)
-        columns_meta = _read_json(folder / layout.COLUMNS_META)
-        self.columns = ColumnSet.from_arrays(map_arrays(folder / layout.COLUMNS), columns_meta)
+        self.columns = read_columns(folder)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
         self.behaviour = read_behaviour(folder / layout.BEHAVIOUR, self.manifest.products)
@@ -88,6 +87,16 @@ class Snapshot:
         """Return the vectors of rows, float32 [n, dimension]."""
         found: npt.NDArray[np.float32] = self.dense.vectors[self.texts.text_of_row[rows]]
         return found
+
+
+def read_columns(folder: Path) -> ColumnSet:
+    """Open the columns of a snapshot alone.
+
+    Raises:
+        SnapshotError: they are missing, altered or of another version.
+    """
+    meta = _read_json(folder / layout.COLUMNS_META)
+    return ColumnSet.from_arrays(map_arrays(folder / layout.COLUMNS), meta)
 
 
 def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None:

@@ -1,14 +1,20 @@
 """Checks made before anything is started, each with one message that says what to do."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from mercato.catalog.snapshot import read_columns
 from mercato.errors import ModelError, ServerError
+from mercato.policy.check import list_unknown
+from mercato.policy.rules import RuleFile, read_rules
 from mercato.reranker.manifest import read_reranker_manifest
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel
 from mercato.serving.shared_memory import free_bytes
+
+logger = logging.getLogger(__name__)
 
 ENCODER_FILES = ("tokenizer.json", "manifest.json")
 # Any of these can encode; which one is used is the profile's matter.
@@ -28,6 +34,7 @@ def check_inputs(options: ServerOptions) -> None:
         ModelError: a model folder lacks a file; the message has the command that makes it.
         SnapshotError: the catalogue is missing or damaged.
         EncoderMismatchError: the catalogue was built with another encoder.
+        DataError: the rules file cannot be used.
     """
     if options.encoder is not None:
         check_encoder(options.encoder)
@@ -35,8 +42,22 @@ def check_inputs(options: ServerOptions) -> None:
         check_ranker(options.ranker)
     if options.reranker is not None:
         check_reranker(options.reranker)
+    rules = read_rules(options.rules) if options.rules is not None else None
     if options.catalog is not None:
         verify_apart(options.catalog, options.encoder)
+        if rules is not None:
+            check_rules(rules, options.catalog)
+
+
+def check_rules(rules: RuleFile, catalog: Path) -> None:
+    """Warn of what rules name and the catalogue does not have (yet).
+
+    Args:
+        rules: the shop's rules.
+        catalog: the snapshot.
+    """
+    for hint in list_unknown(rules, read_columns(catalog)):
+        logger.warning("rules: %s", hint)
 
 
 def check_encoder(folder: Path) -> None:

@@ -54,8 +54,8 @@ CANARIES: Mapping[str, Inputs | None] = {
     "retriever": {"REQUEST": _text(json.dumps(_RETRIEVAL_REQUEST))},
     "ranker": None,
     "reranker": {
-        # [CLS] [SEP] [SEP]: nothing asked of nothing.
-        "input_ids": np.array([[101, 102, 102]], dtype=np.int64),
+        # Token 0, which every vocabulary has.
+        "input_ids": np.zeros((1, 3), dtype=np.int64),
         "attention_mask": np.array([[1, 1, 1]], dtype=np.int64),
         "token_type_ids": np.array([[0, 0, 1]], dtype=np.int64),
     },

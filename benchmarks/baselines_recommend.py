@@ -86,7 +86,7 @@ def score_item_knn(past: Purchases, asked: Int64, moment: float, *, neighbours: 
     counts = past.counts()
     model = TFIDFRecommender(K=neighbours, num_threads=1)
     model.fit(counts, show_progress=False)
-    return np.asarray((counts[asked] @ model.similarity).toarray(), np.float32)
+    return np.asarray((counts[asked] @ model.similarity.tocsr()).toarray(), np.float32)
 
 
 def score_ease(past: Purchases, asked: Int64, moment: float, *, regularisation: float = 300.0) -> Float32:
@@ -117,7 +117,7 @@ def score_bpr(past: Purchases, asked: Int64, moment: float, *, factors: int = 64
     from implicit.bpr import BayesianPersonalizedRanking
 
     model = BayesianPersonalizedRanking(factors=factors, iterations=100, num_threads=1, random_state=SEED)
-    model.fit((past.counts() > 0).astype(np.float32), show_progress=False)
+    model.fit(sparse.csr_matrix(past.counts() > 0, dtype=np.float32), show_progress=False)
     scores: Float32 = model.user_factors[asked] @ model.item_factors.T
     return scores
 

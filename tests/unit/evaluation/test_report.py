@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def test_the_page_stands_alone_and_shows_texts_as_texts(tmp_path: Path) -> None:
     assert "<script" not in page
     assert "&lt;b&gt;mug&lt;/b&gt;" in page
     assert "&lt;a&gt; &amp; co" in page
+    identifiers = re.findall(r' id="([^"]+)"', page)
+    named = [name for name in identifiers if not re.fullmatch(r"[pmhC][0-9a-f_]+", name)]
+    assert len(named) == len(set(named))
+    assert page.count('<svg role="img" aria-label=') == page.count("<svg ")
     assert "src=" not in page and "href=" not in page.replace("xlink:href=", "")
     for name in ("metrics", "stages", "wins-and-losses", "distribution"):
         assert ET.parse(tmp_path / "r" / f"{name}.svg").getroot().tag.endswith("svg")

@@ -27,6 +27,7 @@ class FitOptions:
         batch_size: lists in a step.
         learning_rate: of Adam (Kingma and Ba 2015) at the start; it falls to zero along a cosine.
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
+        dropout: share of each hidden layer that a step leaves out; for few and long lists.
         seed: of the network's start and of the order of lists; the same seed gives the same network.
     """
 
@@ -35,6 +36,7 @@ class FitOptions:
     batch_size: int = 128
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
+    dropout: float = 0.0
     seed: int = 17
 
 
@@ -137,6 +139,7 @@ def fit_ranker(
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     network = RankerNetwork(config)
+    network.drop_out(options.dropout)
     network.standardize_by(torch.from_numpy(train.features[train.rows >= 0]))
     if rated is not None:
         network.relevance.load_state_dict(rated.relevance.state_dict())

@@ -44,6 +44,16 @@ class RankerConfig:
     bins: int = 8
 
 
+class Activation(nn.Module):
+    """ReLU, while training with dropout after it; holds no weights."""
+
+    dropout: float = 0.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return float32 of the same shape."""
+        return nn.functional.dropout(nn.functional.relu(inputs), self.dropout, self.training)
+
+
 class RankerNetwork(nn.Module):
     """Scores candidates from vectors and features.
 
@@ -77,12 +87,18 @@ class RankerNetwork(nn.Module):
         layers: list[nn.Module] = []
         width = count + 4
         for hidden in config.hidden:
-            layers += [nn.Linear(width, hidden), nn.ReLU()]
+            layers += [nn.Linear(width, hidden), Activation()]
             width = hidden
         last = nn.Linear(width, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.perceptron = nn.Sequential(*layers, last)
+
+    def drop_out(self, share: float) -> None:
+        """Set how much of each hidden layer training leaves out (Srivastava et al. 2014); nothing of it is kept."""
+        for module in self.modules():
+            if isinstance(module, Activation):
+                module.dropout = share
 
     def standardize_by(self, features: Tensor) -> None:
         """Set mean and scale from training features, float32 [rows, F].

@@ -57,6 +57,11 @@ def ranker(
     train_days: Annotated[float, typer.Option(help="Days of orders to learn from.")] = 28.0,
     validation_days: Annotated[float, typer.Option(help="Days after them that decide when to stop.")] = 14.0,
     test_days: Annotated[float, typer.Option(help="Last days, that are reported.")] = 21.0,
+    horizon_days: Annotated[
+        float | None,
+        typer.Option(help="Learn what is bought in so many days after several moments, not single orders.", min=1),
+    ] = None,
+    cuts: Annotated[int, typer.Option(help="Moments of --horizon-days, two weeks apart.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:
@@ -75,6 +80,8 @@ def ranker(
         from mercato.encoder.onnx_encoder import OnnxEncoder
         from training.fit import FitOptions
         from training.fit_ratings import RatingFitOptions
+        from training.horizon import HorizonOptions
+        from training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
         from training.model import RankerNetwork
         from training.prepare import DataOptions
         from training.ranker import train_ranker
@@ -112,10 +119,16 @@ def ranker(
                 test_days=test_days,
                 seed=seed,
             ),
-            fit_options=FitOptions(epochs=epochs, seed=seed),
+            fit_options=FitOptions(epochs=epochs, seed=seed)
+            if horizon_days is None
+            else replace(HORIZON_FIT, epochs=epochs, seed=seed),
             report=report,
             say=say,
             rated=rated,
+            horizon=None
+            if horizon_days is None
+            else HorizonOptions(days=horizon_days, cuts=cuts, shoppers=recommendations, seed=seed),
+            shape=None if horizon_days is None else HORIZON_SHAPE,
         )
 
     # The network is so small that two threads take longer than one, on a busy machine ten times as long.

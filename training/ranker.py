@@ -22,6 +22,8 @@ from training.card import describe_verdict, write_card
 from training.evaluate import Estimate, compare_systems, order_by_habit, order_by_retrieval, order_by_scores
 from training.examples import ExampleSet, Report
 from training.fit import FitOptions, compute_scores, fit_ranker
+from training.horizon import HorizonOptions
+from training.horizon_data import prepare_horizon_data
 from training.model import RankerConfig, RankerNetwork, save_ranker
 from training.prepare import DataOptions, RankerData, prepare_data
 
@@ -44,6 +46,8 @@ def train_ranker(
     report: Report,
     say: Callable[[str], None],
     rated: RankerNetwork | None = None,
+    horizon: HorizonOptions | None = None,
+    shape: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a ranker, compare it, and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.
 
@@ -57,6 +61,8 @@ def train_ranker(
         report: told of progress.
         say: told a sentence now and then: epochs, the verdict.
         rated: a network that learned from ratings, to start from.
+        horizon: learn recommendations from the weeks after several moments; None for single orders.
+        shape: fields of the network's config to change.
 
     Returns:
         What ``metrics.json`` holds.
@@ -65,10 +71,13 @@ def train_ranker(
         DataError: too few purchases.
     """
     started = time.monotonic()
-    data = prepare_data(snapshot, events, encoder, data_options, report)
+    if horizon is None:
+        data = prepare_data(snapshot, events, encoder, data_options, report)
+    else:
+        data = prepare_horizon_data(snapshot, events, encoder, data_options, horizon, report)
     prepared = time.monotonic()
     report("fitting", 0, 1)
-    config = RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension)
+    config = RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension, **(shape or {}))
     if rated is not None:
         config = replace(config, relevance=rated.config.relevance, bins=rated.config.bins)
     fit = fit_ranker(data.train, data.validation, data.vectors, config, fit_options, say, rated=rated)
@@ -86,7 +95,11 @@ def train_ranker(
             "skip": fit.network.skip.item(),
         },
         "results": _as_numbers(results),
-        "options": {"data": asdict(data_options), "fit": asdict(fit_options)},
+        "options": {
+            "data": asdict(data_options),
+            "fit": asdict(fit_options),
+            "horizon": None if horizon is None else asdict(horizon),
+        },
         "seconds": {
             "data": round(prepared - started, 1),
             "fit": round(fitted - prepared, 1),

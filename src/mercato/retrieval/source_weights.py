@@ -14,11 +14,11 @@ Weights = Mapping[Placement, Mapping[Source, float]]
 # product it is what resembles or joins it.
 _HOME = {
     Source.REPEAT: 5.0,
-    Source.COOCCURRENCE: 1.0,
+    Source.LATELY: 3.0,
     Source.ALSO_BOUGHT: 1.0,
-    Source.LATELY: 1.0,
-    Source.SIMILAR: 0.5,
-    Source.POPULAR: 0.5,
+    Source.COOCCURRENCE: 0.25,
+    Source.SIMILAR: 0.25,
+    Source.POPULAR: 0.25,
     Source.TRENDING: 0.2,
     Source.ARRIVAL: 0.1,
 }

@@ -1,13 +1,20 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mercato.catalog.snapshot import Snapshot
+from mercato.errors import DataError
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.history import PURCHASE
 from mercato.state.values import EventTable
+from training.fit import FitOptions
 from training.horizon import HorizonOptions, build_horizons, draw_horizons, list_cuts, split_shoppers
+from training.horizon_data import prepare_horizon_data
+from training.model import load_ranker
+from training.prepare import DataOptions
+from training.ranker import train_ranker
 from training.timeline import Timeline
 
 DAY = 86_400.0
@@ -96,3 +103,32 @@ def test_a_shopper_is_on_one_side_of_the_split(
     assert len(train) + len(held_out) == len(examples)
     assert len({task.actor for task in held_out.tasks}) == 24 // 4
     assert not {task.actor for task in train.tasks} & {task.actor for task in held_out.tasks}
+
+
+def test_a_ranker_learns_from_horizons_and_searches(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    metrics = train_ranker(
+        snapshot,
+        events,
+        encoder,
+        tmp_path,
+        data_options=DataOptions(searches=200),
+        fit_options=FitOptions(epochs=4, batch_size=16, dropout=0.1),
+        report=lambda what, done, total: None,
+        say=lambda line: None,
+        horizon=OPTIONS,
+        shape={"hidden": (16,), "projection": 2},
+    )
+    assert set(metrics["results"]) == {"search", "recommend"}
+    assert metrics["options"]["horizon"]["days"] == 21.0
+    assert metrics["fit"]["validation_loss"] < metrics["fit"]["start_loss"]
+    network, config = load_ranker(tmp_path)
+    assert (config.hidden, config.projection) == ((16,), 2)
+    assert not network.training
+
+
+def test_too_short_a_history_is_refused_with_what_to_do(snapshot: Snapshot, events: EventTable, encoder: Any) -> None:
+    endless = HorizonOptions(days=365.0, cuts=1)
+    with pytest.raises(DataError, match=r"365 days apart.*--horizon-days"):
+        prepare_horizon_data(snapshot, events, encoder, DataOptions(), endless, lambda what, done, total: None)

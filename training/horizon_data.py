@@ -1,0 +1,100 @@
+"""The ranker's data where recommendations are learned from the weeks after several moments of the past."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mercato.catalog.encode import TextEncoder
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.errors import DataError
+from mercato.retrieval.request import WINDOW
+from mercato.retrieval.retriever import Retriever
+from mercato.state.values import EventTable
+from training.examples import ExampleBuilder, ExampleSet, Report
+from training.fit import FitOptions, Vectors
+from training.horizon import HorizonOptions, build_horizons, join_examples, list_cuts, renumber, split_shoppers
+from training.past import PastSnapshot
+from training.prepare import DataOptions, RankerData, read_queries
+from training.tasks import SECONDS_PER_DAY, Split, draw_searches, forget_histories
+from training.timeline import Timeline
+
+HORIZON_FIT = FitOptions(epochs=8, patience=3, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, dropout=0.15)
+"""Lists are fewer and longer than those of single orders, and shoppers come back: less is learned by heart."""
+HORIZON_SHAPE: dict[str, Any] = {"hidden": (128, 64), "projection": 8}
+
+
+def prepare_horizon_data(
+    snapshot: Snapshot,
+    events: EventTable,
+    encoder: TextEncoder,
+    options: DataOptions,
+    horizon: HorizonOptions,
+    report: Report,
+) -> RankerData:
+    """Build the example sets; shoppers that are held out decide when to stop, and are reported.
+
+    Nothing after the last event is needed, so all of the history is learned from: the latest moment's weeks end with
+    it. Searches, where products have categories to search for, come from the orders of those weeks.
+
+    Args:
+        snapshot: the catalogue.
+        events: all events.
+        encoder: the encoder that the snapshot was built with.
+        options: how many searches; its stretches of time are not read.
+        horizon: which moments.
+        report: told of progress.
+
+    Raises:
+        DataError: nobody bought something before the first moment and something after it.
+    """
+    if not len(events) or not (events.user >= 0).any():
+        raise DataError(
+            "training needs purchases of known users, the state has none; import them: mercato events import FILE"
+        )
+    end = float(np.nextafter(events.time.max(), np.inf))
+    cuts = list_cuts(end, horizon)
+    recommendations = build_horizons(snapshot, events, encoder, cuts, horizon, report)
+    if not len(recommendations):
+        raise DataError(
+            f"training needs shoppers who bought before and after {len(cuts)} moments, {horizon.days:g} days apart "
+            "from the last event and earlier; give a longer history, fewer moments (--cuts) or shorter ones (--horizon-days)"
+        )
+    timeline = Timeline(events, snapshot.row_by_id)
+    searches, texts, query_vectors = _build_searches(snapshot, events, encoder, options, cuts[0], horizon, report)
+    examples = join_examples([recommendations, searches])
+    train, held_out = split_shoppers(examples, horizon.held_out, horizon.seed)
+    unknown = held_out.select(np.zeros(len(held_out), np.bool_))
+    return RankerData(
+        train=train,
+        validation=held_out,
+        test=held_out,
+        test_unknown=unknown,
+        vectors=Vectors(snapshot.dense.vectors, snapshot.texts.text_of_row, query_vectors),
+        split=Split(train=cuts[-1], validation=cuts[0], test=cuts[0], end=cuts[0] + horizon.days * SECONDS_PER_DAY),
+        timeline=timeline,
+        queries=texts,
+    )
+
+
+def _build_searches(
+    snapshot: Snapshot,
+    events: EventTable,
+    encoder: TextEncoder,
+    options: DataOptions,
+    cut: float,
+    horizon: HorizonOptions,
+    report: Report,
+) -> tuple[ExampleSet, list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    """Build the searches of the latest moment's weeks: the examples, their texts, and the texts' vectors."""
+    rng = np.random.default_rng(options.seed)
+    past = PastSnapshot(snapshot, events, until=cut)
+    timeline = Timeline(events, past.row_by_id)
+    orders = timeline.orders(since=cut, until=cut + horizon.days * SECONDS_PER_DAY)
+    texts, queries_of_row = read_queries(past, np.unique(orders.rows))
+    tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)
+    builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
+    examples = builder.build(tasks, width=min(horizon.width, WINDOW), rng=rng, report=report)
+    return renumber(examples, past.original), texts, builder.query_vectors

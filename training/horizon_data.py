@@ -60,7 +60,8 @@ def prepare_horizon_data(
     if not len(recommendations):
         raise DataError(
             f"training needs shoppers who bought before and after {len(cuts)} moments, {horizon.days:g} days apart "
-            "from the last event and earlier; give a longer history, fewer moments (--cuts) or shorter ones (--horizon-days)"
+            "from the last event and earlier; give a longer history, fewer moments (--cuts) or shorter ones "
+            "(--horizon-days)"
         )
     timeline = Timeline(events, snapshot.row_by_id)
     searches, texts, query_vectors = _build_searches(snapshot, events, encoder, options, cuts[0], horizon, report)

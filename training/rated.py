@@ -22,6 +22,9 @@ from training.examples import BATCH, Report
 
 UNRATED = -1
 
+LEAST_QUERIES = 2
+"""Queries that must teach an order: one alone cannot say what holds for others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatedList:
@@ -122,12 +125,12 @@ def check_lists(lists: Sequence[RatedList]) -> None:
         DataError: fewer than two queries teach anything; the message says why.
     """
     teaching = sum(one.teaches for one in lists)
-    if teaching >= 2:
+    if teaching >= LEAST_QUERIES:
         return
     rated = sum(bool(one.ratings) for one in lists)
     found = sum(bool((one.rating >= 0).any()) for one in lists)
     raise DataError(
-        f"training from ratings needs at least 2 queries with a better and a worse product among those found, got "
-        f"{teaching}: {len(lists)} queries, {rated} with ratings, {found} with a rated product among those found; "
+        f"training from ratings needs at least {LEAST_QUERIES} queries with a better and a worse product among those "
+        f"found, got {teaching}: {len(lists)} queries, {rated} with ratings, {found} with a rated product among those found; "
         "rate more queries, with products that fit and products that do not"
     )

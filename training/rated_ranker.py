@@ -23,7 +23,7 @@ from training.evaluate import Estimate, estimate_mean
 from training.examples import Report
 from training.fit_ratings import RatingFit, RatingFitOptions, fit_ratings, score_list
 from training.model import RankerNetwork, save_ranker
-from training.rated import RatedList, build_rated_lists, check_lists
+from training.rated import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
 from training.rated_card import write_rated_card
 
 METRICS_FILE = "metrics.json"
@@ -96,9 +96,13 @@ def train_from_ratings(
     orders: dict[str, list[str]] = {}
     if fold_options.fold is None:
         for held_out in range(fold_options.folds):
+            learned = [one for one in lists if fold[one.query] != held_out]
+            if sum(one.teaches for one in learned) < LEAST_QUERIES:
+                say(f"fold {held_out + 1} of {fold_options.folds} is not measured: without it too few queries are left")
+                continue
             report(f"cross-validation, fold {held_out + 1} of {fold_options.folds}", 0, 1)
-            network = fit_ratings([one for one in lists if fold[one.query] != held_out], encoder.dimension, fit_options)
-            orders |= {one.query: order_ids(network.network, one) for one in lists if fold[one.query] == held_out}
+            network = fit_ratings(learned, encoder.dimension, fit_options).network
+            orders |= {one.query: order_ids(network, one) for one in lists if fold[one.query] == held_out}
     report("fitting", 0, 1)
     fit = fit_ratings(
         [one for one in lists if fold_options.fold is None or fold[one.query] != fold_options.fold],

@@ -93,6 +93,22 @@ def test_a_fold_left_out_is_measured_and_not_learned_from(
     assert metrics["results"] != other["results"]
 
 
+def test_a_fold_that_leaves_too_few_queries_is_not_measured(
+    snapshot: Snapshot, ratings: Mapping[str, Any], encoder: Any, tmp_path: Path
+) -> None:
+    by_fold = sorted(ratings, key=lambda query: fold_of(query, 2))
+    pair = {query: ratings[query] for query in (by_fold[0], by_fold[-1])}
+    assert [fold_of(query, 2) for query in pair] == [0, 1]
+    lines: list[str] = []
+    _, metrics = train_from_ratings(
+        snapshot, pair, encoder, tmp_path, fold_options=FoldOptions(folds=2), fit_options=FIT,
+        report=lambda what, done, total: None, say=lines.append,
+    )  # fmt: skip
+    assert metrics["results"] == {}
+    assert sum("is not measured" in line for line in lines) == 2
+    assert "Nothing was held out" in (tmp_path / "MODEL_CARD.md").read_text()
+
+
 def test_folds_are_checked() -> None:
     with pytest.raises(InvalidInputError, match="--folds"):
         FoldOptions(folds=1)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from export.errors import ExportError
-from export.options import DEFAULT_TIMING_CACHE, DEFAULT_TOLERANCE, BuildOptions
+from export.options import DEFAULT_INT8_TAU_TOLERANCE, DEFAULT_TIMING_CACHE, DEFAULT_TOLERANCE, BuildOptions
 from mercato.engine.manifest import HardwareCompatibility
 from mercato.errors import MercatoError
 
@@ -100,7 +100,7 @@ def speed(
     encoder: Annotated[Path, typer.Option(help="Folder that python -m export encoder --out wrote.")] = Path(
         "var/models/encoder"
     ),
-    rounds: Annotated[int, typer.Option(help="Rounds; the least time of each counts.", min=1)] = 20,
+    rounds: Annotated[int, typer.Option(help="Rounds; the least time of each batch counts.", min=1)] = 20,
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
     as_json: JsonOption = False,
@@ -176,6 +176,9 @@ def reranker(
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
     tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    int8_tau_tolerance: Annotated[
+        float, typer.Option(help="Most that int8's Kendall tau may miss of 1; --tolerance holds for its nDCG@10.")
+    ] = DEFAULT_INT8_TAU_TOLERANCE,
     compute_capability: CapabilityOption = None,
     hardware_compatibility: CompatibilityOption = "none",
     timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
@@ -196,7 +199,13 @@ def reranker(
         else:
             samples, origin = read_texts(texts, column=text_column)
             lists = sample_pairs(samples)
-        exportable = describe_reranker(weights, lists, loader=loader or DEFAULT_LOADER, tolerance=tolerance)
+        exportable = describe_reranker(
+            weights,
+            lists,
+            loader=loader or DEFAULT_LOADER,
+            tolerance=tolerance,
+            int8_tau_tolerance=int8_tau_tolerance,
+        )
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
         return export_model(
             exportable, target=target, out=out, parity_source={"lists": origin}, report=report, engine=options

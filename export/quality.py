@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import ir_measures
@@ -115,24 +115,52 @@ class SearchQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderQuality:
-    """For rankers: Kendall's tau between the orders of candidate lists.
+    """For rankers: what the orders of candidate lists lost.
 
     Attributes:
         items: candidate lists.
         lengths: candidates of each list; what follows is padding.
-        tolerance: most that the mean tau may miss of 1.
+        tolerance: most that the mean tau may miss of 1, and most that nDCG@10 may lose.
+        tau_tolerance: precision to what its mean tau may miss of 1, where that is declared apart.
     """
 
     items: Sequence[Tensors]
     lengths: Sequence[int]
     tolerance: float = DEFAULT_TOLERANCE
+    tau_tolerance: Mapping[str, float] = field(default_factory=dict)
 
     def compare(self, expected: Outputs, actual: Outputs, *, precision: str) -> tuple[Figure, ...]:
-        """Return the mean tau-b of the lists that fp32 orders at all; NaN in ``actual`` fails."""
-        taus = [
-            kendalltau(left[:length], right[:length]).statistic
+        """Return the mean over the lists that fp32 orders at all of tau-b and `lose_gain`; NaN in ``actual`` fails."""
+        pairs = [
+            (left[:length], right[:length])
             for left, right, length in zip(expected, actual, self.lengths, strict=True)
             if length > 1 and np.ptp(left[:length]) > 0
         ]
-        mean = float(np.mean(taus)) if taus else 1.0
-        return (Figure(name="Kendall tau to fp32, mean", value=mean, limit=1 - self.tolerance, at_least=True),)
+        tau = float(np.mean([kendalltau(left, right).statistic for left, right in pairs])) if pairs else 1.0
+        loss = float(np.mean([lose_gain(left, right) for left, right in pairs])) if pairs else 0.0
+        least = 1 - self.tau_tolerance.get(precision, self.tolerance)
+        return (
+            Figure(name="Kendall tau to fp32, mean", value=tau, limit=least, at_least=True),
+            Figure(name="loss of nDCG@10 by fp32's scores", value=loss, limit=self.tolerance, at_least=False),
+        )
+
+
+def lose_gain(expected: Outputs, actual: Outputs) -> float:
+    """Return the share of nDCG@10 that another order of a list loses, with the expected scores as gains.
+
+    ``gain_i = (e_i - min e) / (max e - min e)``, and ``1 - DCG@10(order of a) / DCG@10(order of e)``: products that
+    change places cost what they differ in. Kendall's tau counts every pair alike, wherever in the list it stands.
+
+    Args:
+        expected: float [candidates], not all equal.
+        actual: float [candidates]; equal ones keep their places.
+
+    Returns:
+        0 to 1; NaN where ``actual`` has a value that is not finite.
+    """
+    if not np.isfinite(actual).all():
+        return float("nan")
+    gains = (expected - expected.min()).astype(np.float64) / float(np.ptp(expected))
+    discounts = 1 / np.log2(np.arange(2, 2 + min(TOP, len(gains))))
+    best, found = (float(gains[np.argsort(-scores, kind="stable")[:TOP]] @ discounts) for scores in (expected, actual))
+    return 1 - found / best

@@ -43,7 +43,7 @@ def describe_ranker(
         loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config, which has
             ``feature_names`` and ``dimension``. The network's buffers ``mean`` and ``scale`` standardise features.
         lists: real candidate lists, from `export.lists.collect_lists`; None draws some.
-        tolerance: most that Kendall's tau of a smaller precision may miss of 1.
+        tolerance: most that a smaller precision may lose of nDCG@10, and that Kendall's tau may miss of 1.
 
     Raises:
         WeightsError: the folder holds no file of weights.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from export.encoder import limit_buckets
 from export.errors import ExportError, WeightsError
 from export.exportable import Exportable, Tensors
-from export.options import DEFAULT_TOLERANCE
+from export.options import DEFAULT_INT8_TAU_TOLERANCE, DEFAULT_TOLERANCE
 from export.parity import DifferenceGate, Figure, Outputs
 from export.quality import OrderQuality
 from export.ranker import find_loader
@@ -27,8 +27,6 @@ LARGEST_DIFFERENCE = 1e-3
 # Scores of a trained reranker spread over several units; orders are what counts, and those are gated apart.
 LARGEST_HALF_DIFFERENCE = 0.1
 LARGEST_INT8_DIFFERENCE = 1.5
-# Int8 exchanges products that are nearly alike.
-INT8_TOLERANCE = 0.08
 
 Lists = Sequence[tuple[str, Sequence[str]]]
 
@@ -52,30 +50,32 @@ class PairGate:
 
 
 class PairedOrderQuality:
-    """Kendall's tau between the orders of candidate lists, each list a query with products."""
+    """What the orders of candidate lists lost, each list a query with products."""
 
-    def __init__(self, items: Sequence[Tensors], lengths: Sequence[int], tolerance: float) -> None:
+    def __init__(
+        self, items: Sequence[Tensors], lengths: Sequence[int], *, tolerance: float, int8_tau_tolerance: float
+    ) -> None:
         """Take the pairs of all lists, one list after the other.
 
         Args:
             items: the pairs, each with a batch axis of 1.
             lengths: pairs of each list.
-            tolerance: most that the mean tau of a smaller precision may miss of 1; int8 has `INT8_TOLERANCE` at least.
+            tolerance: see `export.quality.OrderQuality`.
+            int8_tau_tolerance: most that int8's mean tau may miss of 1.
         """
-        self._items = items
         self._lengths = list(lengths)
-        self._tolerance = tolerance
+        self._quality = OrderQuality(
+            items=items, lengths=self._lengths, tolerance=tolerance, tau_tolerance={"int8": int8_tau_tolerance}
+        )
 
     @property
     def items(self) -> Sequence[Tensors]:
         """The pairs."""
-        return self._items
+        return self._quality.items
 
     def compare(self, expected: Outputs, actual: Outputs, *, precision: str) -> tuple[Figure, ...]:
-        """Return the mean tau-b of the lists; see `export.quality.OrderQuality`."""
-        tolerance = max(self._tolerance, INT8_TOLERANCE) if precision == "int8" else self._tolerance
-        quality = OrderQuality(items=self._items, lengths=self._lengths, tolerance=tolerance)
-        return quality.compare(self._as_lists(expected), self._as_lists(actual), precision=precision)
+        """Return what the orders of the lists lost; see `export.quality.OrderQuality`."""
+        return self._quality.compare(self._as_lists(expected), self._as_lists(actual), precision=precision)
 
     def _as_lists(self, scores: Outputs) -> npt.NDArray[np.float32]:
         padded = np.zeros((len(self._lengths), max(self._lengths)), np.float32)
@@ -91,6 +91,7 @@ def describe_reranker(
     *,
     loader: str = DEFAULT_LOADER,
     tolerance: float = DEFAULT_TOLERANCE,
+    int8_tau_tolerance: float = DEFAULT_INT8_TAU_TOLERANCE,
 ) -> Exportable:
     """Load a trained reranker and describe how to export it.
 
@@ -98,7 +99,8 @@ def describe_reranker(
         folder: what ``python -m training reranker --out`` wrote.
         lists: queries with product texts, as they are when served.
         loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config.
-        tolerance: most that Kendall's tau of a smaller precision may miss of 1.
+        tolerance: most that a smaller precision may lose of nDCG@10, and that Kendall's tau may miss of 1.
+        int8_tau_tolerance: most that int8's tau may miss of 1.
 
     Raises:
         WeightsError: the folder holds no weights, or its tokenizer is not the one of the training.
@@ -149,7 +151,12 @@ def describe_reranker(
         heads=int(config.trunk["num_attention_heads"]),
         hidden_size=int(config.trunk["hidden_size"]),
         shapes=limit_buckets(ENGINES["reranker"].shapes, config.max_tokens),
-        quality=PairedOrderQuality(items, [len(texts) for _, texts in usable], tolerance),
+        quality=PairedOrderQuality(
+            items,
+            [len(texts) for _, texts in usable],
+            tolerance=tolerance,
+            int8_tau_tolerance=int8_tau_tolerance,
+        ),
     )
 
 

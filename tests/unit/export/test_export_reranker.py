@@ -104,11 +104,22 @@ def test_order_that_is_lost_is_refused(trained: Path) -> None:
     exportable = describe_reranker(trained, sample_pairs(make_texts(), count=2))
     assert exportable.quality is not None
     scores = np.arange(len(exportable.items), dtype=np.float32)[:, None]
-    [same] = exportable.quality.compare(scores, scores * 2, precision="int8")
-    [turned] = exportable.quality.compare(scores, -scores, precision="int8")
-    assert (same.value, turned.value) == pytest.approx((1.0, -1.0))
-    assert same.passed
-    assert not turned.passed
+    same = exportable.quality.compare(scores, scores * 2, precision="int8")
+    turned = exportable.quality.compare(scores, -scores, precision="int8")
+    assert (same[0].value, turned[0].value) == pytest.approx((1.0, -1.0))
+    assert all(figure.passed for figure in same)
+    assert not any(figure.passed for figure in turned)
+
+
+def test_int8_may_exchange_what_scores_alike_and_half_precision_may_not(trained: Path) -> None:
+    exportable = describe_reranker(trained, sample_pairs(make_texts(), count=2), int8_tau_tolerance=0.5)
+    assert exportable.quality is not None
+    scores = np.arange(len(exportable.items), dtype=np.float32)[:, None]
+    # the two lists have 12 products each; the last two of each are exchanged: tau = 1 - 2 / 66 = 0.97
+    other = scores.copy()
+    other[[0, 1, 12, 13]] = other[[1, 0, 13, 12]]
+    assert [figure.passed for figure in exportable.quality.compare(scores, other, precision="int8")] == [True, True]
+    assert [figure.passed for figure in exportable.quality.compare(scores, other, precision="fp16")] == [False, True]
 
 
 def test_engine_is_built_without_a_gpu(trained: Path, tmp_path: Path) -> None:

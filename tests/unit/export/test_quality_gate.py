@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from export.errors import ExportError
-from export.quality import OrderQuality, SearchQuality
+from export.quality import OrderQuality, SearchQuality, lose_gain
 from export.ratings import QUERY_WORDS, compare_on_ratings, compare_on_texts
 from mercato.encoder.tokenizer import TextTokenizer
 from tests.unit.export.tiny_encoder import make_tokenizer
@@ -78,12 +78,33 @@ def test_kendall_tau_of_lists_without_their_padding() -> None:
     expected = np.array([[4.0, 3.0, 2.0, 9.0], [1.0, 1.0, 1.0, 1.0]])
     actual = np.array([[4.0, 2.0, 3.0, -9.0], [1.0, 2.0, 3.0, 4.0]])
     quality = OrderQuality(items=[], lengths=[3, 4])
-    (figure,) = quality.compare(expected, actual, precision="fp16")
+    tau, loss = quality.compare(expected, actual, precision="fp16")
     # of three pairs one is exchanged: (2 - 1) / 3; the second list has no order to lose
-    assert figure.value == pytest.approx(1 / 3)
-    assert not figure.passed
-    assert quality.compare(expected, expected, precision="fp16")[0].passed
-    assert not quality.compare(expected, actual * np.nan, precision="fp16")[0].passed
+    assert tau.value == pytest.approx(1 / 3)
+    assert not tau.passed
+    # gains 1, 1/2 and 0: the second place has a gain of 0 in place of 1/2, the third 1/2 in place of 0
+    best, found = 1 + 0.5 / np.log2(3), 1 + 0.5 / np.log2(4)
+    assert loss.value == pytest.approx(1 - found / best)
+    assert not loss.passed
+    assert all(figure.passed for figure in quality.compare(expected, expected, precision="fp16"))
+    assert not any(figure.passed for figure in quality.compare(expected, actual * np.nan, precision="fp16"))
+
+
+def test_what_changes_places_costs_what_it_differs_in() -> None:
+    near, far = np.array([1.0, 0.999, 0.0]), np.array([1.0, 0.1, 0.0])
+    exchanged = np.array([2.0, 3.0, 1.0])
+    assert lose_gain(near, exchanged) < 0.001 < 0.1 < lose_gain(far, exchanged)
+    # beyond the tenth place nothing counts
+    many = np.arange(12, 0, -1.0)
+    assert lose_gain(many, np.array([*many[:10], 0.0, 1.0])) == 0
+
+
+def test_tau_has_a_tolerance_of_its_own_where_that_is_declared() -> None:
+    expected, actual = np.array([[1.0, 0.999, 0.0]]), np.array([[2.0, 3.0, 1.0]])
+    quality = OrderQuality(items=[], lengths=[3], tau_tolerance={"int8": 0.7})
+    # tau is (2 - 1) / 3, and nDCG loses 0.0004
+    assert [figure.passed for figure in quality.compare(expected, actual, precision="int8")] == [True, True]
+    assert [figure.passed for figure in quality.compare(expected, actual, precision="fp16")] == [False, True]
 
 
 def test_tolerance_is_the_limit() -> None:

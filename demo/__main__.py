@@ -10,12 +10,17 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import orjson
 from mercato_client import Client
 from rich.console import Console
 
 from demo.show import list_next_steps, pick_household, show_live_changes, show_recommendations, show_searches
 from demo.steps import Step, run_steps
-from mercato.errors import MercatoError
+from mercato.catalog.manifest import read_manifest as read_catalog_manifest
+from mercato.encoder.manifest import read_manifest as read_encoder_manifest
+from mercato.errors import MercatoError, ModelError
+from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.ranker.manifest import read_ranker_manifest
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
@@ -40,6 +45,7 @@ def demo_steps() -> list[Step]:
             title="Export the encoder: PyTorch -> ONNX -> int8, behind a parity gate",
             command=["python", "-m", "export", "encoder", "--out", str(MODELS / "encoder")],
             output=encoder,
+            read=lambda: read_encoder_manifest(MODELS / "encoder"),
         ),
         Step(
             title="Write The Complete Journey as a shop's files: products and purchases",
@@ -59,6 +65,7 @@ def demo_steps() -> list[Step]:
             + ["--encode", "title,categories"],
             inputs=[PRODUCTS, encoder, imported],
             output=catalog,
+            read=lambda: read_catalog_manifest(CATALOG),
         ),
         Step(
             title="Train the ranker on earlier weeks, compare it on later ones",
@@ -66,14 +73,27 @@ def demo_steps() -> list[Step]:
             + ["--out", str(TRAINED)],
             inputs=[imported],
             output=TRAINED / "metrics.json",
+            read=check_trained,
         ),
         Step(
             title="Export the ranker to ONNX",
             command=["python", "-m", "export", "ranker", "--weights", str(TRAINED), "--out", str(MODELS / "ranker")],
             inputs=[TRAINED / "metrics.json"],
             output=MODELS / "ranker" / "manifest.json",
+            read=lambda: read_ranker_manifest(MODELS / "ranker", FEATURE_NAMES),
         ),
     ]
+
+
+def check_trained() -> None:
+    """Check that the ranker was trained on the features that are served.
+
+    Raises:
+        ModelError: on others.
+    """
+    trained = orjson.loads((TRAINED / "config.json").read_bytes()).get("feature_names")
+    if trained != list(FEATURE_NAMES):
+        raise ModelError(f"ranker: {TRAINED} was trained on other features; train it again")
 
 
 def main() -> int:

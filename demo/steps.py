@@ -1,6 +1,6 @@
 """The steps from a fresh checkout to a shop that can be served.
 
-A step whose result is newer than what it reads is skipped.
+A step whose result is newer than what it reads, and of this version's format, is skipped.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Step:
         inputs: files it reads.
         output: file that is there when it is done.
         mark: whether ``output`` is an empty file that the step itself does not write.
+        read: reads the output as serving or the next step would; raises a `MercatoError` where another version of the
+            code wrote what this one cannot use.
     """
 
     title: str
@@ -34,13 +36,21 @@ class Step:
     inputs: Sequence[Path] = field(default_factory=tuple)
     output: Path
     mark: bool = False
+    read: Callable[[], object] | None = None
 
     def is_done(self) -> bool:
-        """Tell whether the output is there and newer than every input."""
+        """Tell whether the output is there, newer than every input, and one that this version can use."""
         if not self.output.exists():
             return False
         made = self.output.stat().st_mtime
-        return all(path.exists() and path.stat().st_mtime <= made for path in self.inputs)
+        if not all(path.exists() and path.stat().st_mtime <= made for path in self.inputs):
+            return False
+        try:
+            if self.read is not None:
+                self.read()
+        except MercatoError:
+            return False
+        return True
 
 
 def run_steps(steps: Sequence[Step], console: Console) -> float:

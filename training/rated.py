@@ -131,6 +131,6 @@ def check_lists(lists: Sequence[RatedList]) -> None:
     found = sum(bool((one.rating >= 0).any()) for one in lists)
     raise DataError(
         f"training from ratings needs at least {LEAST_QUERIES} queries with a better and a worse product among those "
-        f"found, got {teaching}: {len(lists)} queries, {rated} with ratings, {found} with a rated product among those found; "
-        "rate more queries, with products that fit and products that do not"
+        f"found, got {teaching}: {len(lists)} queries, {rated} with ratings, {found} with a rated product among "
+        "those found; rate more queries, with products that fit and products that do not"
     )

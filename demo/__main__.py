@@ -14,7 +14,14 @@ import orjson
 from mercato_client import Client
 from rich.console import Console
 
-from demo.show import list_next_steps, pick_household, show_live_changes, show_recommendations, show_searches
+from demo.show import (
+    list_next_steps,
+    pick_household,
+    show_live_changes,
+    show_recommendations,
+    show_search_features,
+    show_searches,
+)
 from demo.steps import Step, run_steps
 from mercato.catalog.manifest import read_manifest as read_catalog_manifest
 from mercato.encoder.manifest import read_manifest as read_encoder_manifest
@@ -146,6 +153,7 @@ def serve_and_show(console: Console, *, keep: bool, port: int) -> None:
         household = pick_household(EVENTS)
         with Client(address) as client:
             show_searches(client, console)
+            show_search_features(client, console)
             show_recommendations(client, console, EVENTS, PRODUCTS, household)
             show_live_changes(client, console)
         console.print("\n[bold]Next[/bold]" + ("" if keep else ", with the server left running (make demo KEEP=1)"))

@@ -18,6 +18,8 @@ SEARCHES: tuple[tuple[str, str], ...] = (
     ("dog treats", ""),
     ("pasta sauce", 'price: IN(*, 2.00) AND brand: ANY("Private")'),
 )
+MISSPELT = "vanila yogurth"
+PREFIX = "choc"
 GROCERIES = 'NOT categories: ANY("Coupon/miscellaneous items")'
 """The chain's list has fuel and coupons among its products."""
 NEW_PRODUCT = {
@@ -39,6 +41,23 @@ def show_searches(client: Client, console: Console) -> None:
         milliseconds = page.timings.get("total_us", 0) / 1000
         title = f'search "{query}"{where}: {page.total:,} products, {milliseconds:.1f} ms in the model'
         console.print(tabulate(page, title))
+
+
+def show_search_features(client: Client, console: Console) -> None:
+    """Misspell, count, explain, complete: what a search page needs beside its results."""
+    page = client.search(MISSPELT, page_size=3, facets=["brand", "categories"], explain=True)
+    meant = page.corrected_query or MISSPELT
+    table = Table(title=f'search "{MISSPELT}", read as "{meant}": why each product is there', title_justify="left")
+    for column in ("product", "why"):
+        table.add_column(column)
+    for item in page.results:
+        table.add_row(item.title, item.explanation.text if item.explanation else "")
+    console.print(table)
+    for facet in page.facets:
+        counts = ", ".join(f"{value.value} {value.count:,}" for value in facet.values[:4])
+        console.print(f"    {facet.key} over all {page.total:,} products: {counts}", markup=False, highlight=False)
+    completions = ", ".join(suggestion.text for suggestion in client.suggest(PREFIX, limit=5))
+    console.print(f'    "{PREFIX}" is completed to: {completions}\n', markup=False, highlight=False)
 
 
 def show_recommendations(client: Client, console: Console, events: Path, products: Path, household: str) -> None:

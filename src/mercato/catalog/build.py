@@ -20,7 +20,7 @@ from mercato.catalog.columns import build_columns
 from mercato.catalog.documents import write_documents
 from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
 from mercato.catalog.features import build_features
-from mercato.catalog.learn import learn_signals, order_rows, select_events
+from mercato.catalog.learn import find_moment, learn_signals, order_rows, select_events
 from mercato.catalog.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.catalog.publish import hold_target, publish
@@ -53,7 +53,7 @@ class BuildOptions:
         fusion: how much words and vectors weigh in a search.
         synonyms: the shop's synonyms, applied to queries.
         workers: threads to encode and index with.
-        until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all events.
+        until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all up to now.
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
@@ -117,7 +117,7 @@ def _fill_folder(
     report: Report,
 ) -> Manifest:
     """Write every file of a snapshot, the manifest last."""
-    until = options.until if options.until is not None else time.time()
+    until = options.until if options.until is not None else find_moment(events, now=time.time())
     ids = [product.id for product in products]
     report("ordering products by popularity", 0, 1)
     telling, _ = select_events(events, ids)

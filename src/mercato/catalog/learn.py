@@ -60,6 +60,19 @@ def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventC
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))
 
 
+def find_moment(table: EventTable, *, now: float) -> float:
+    """Return the moment that signals are learned for: just after the last event, at the latest now.
+
+    What sells "now" in a history that ended a year ago is what sold when it ended.
+
+    Args:
+        table: the events.
+        now: seconds since 1970 UTC; later events are mistakes of a clock.
+    """
+    past = table.time[table.time < now]
+    return float(np.nextafter(past.max(), np.inf)) if len(past) else now
+
+
 def order_rows(popularity: Popularity, product_ids: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return the order of a snapshot's rows: most popular first, equal ones by product id.
 

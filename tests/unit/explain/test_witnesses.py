@@ -170,14 +170,14 @@ def test_a_trace_names_the_source_that_gave_most(retriever_with: MakeRetriever) 
         product_id: trace.largest_source(trace.place_of[retriever.catalog.row_of(product_id)])
         for product_id in ("p20", "p04", "p12", "p30")
     }
-    assert largest == {"p20": "repeat", "p04": "repeat", "p12": "cooccurrence", "p30": "popular"}
+    assert largest == {"p20": "repeat", "p04": "repeat", "p12": "lately", "p30": "popular"}
     np.testing.assert_allclose(trace.shares.sum(axis=0), trace.fused, rtol=1e-6)
 
 
 def test_a_trace_names_no_witness_of_sources_that_gave_less(retriever_with: MakeRetriever) -> None:
     retriever = retriever_with([bought("p20", 5), bought("p04", 3)])
     trace = trace_of(retriever, home())
-    named = trace.witnesses["cooccurrence"].rows >= 0
+    named = trace.witnesses["lately"].rows >= 0
     assert [retriever.catalog.id_of(row) for row in trace.rows[named].tolist()] == ["p12"]
 
 

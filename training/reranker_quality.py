@@ -17,9 +17,9 @@ from training.reranker_model import RerankerNetwork
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 METRICS = ("ndcg@10", "ndcg@10_condensed")
-DEFAULT_WEIGHT = 0.25
-"""Where there are too few ratings to choose by: about what a reranker that knows the catalogue alone is worth beside
-the fused order (docs/decisions/0010-reranker.md)."""
+DEFAULT_WEIGHT = 0.1
+"""Where there are too few ratings to choose by: little, because a small reranker that knows the catalogue alone gains
+little and can lose (docs/decisions/0010-reranker.md)."""
 LEAST_QUERIES = 8
 """Fewer rated queries than these do not choose a weight: it would be theirs alone."""
 

@@ -88,6 +88,8 @@ ENGLISH = Phrases(
         "lately": "bought of late by many who bought {title}, which you {deed} on {date}",
         "lately seed": "bought of late by many who bought {title}",
         "sequence alone": "what often follows what you chose last",
+        "also_bought alone": "bought by many who bought what you chose",
+        "lately alone": "bought of late by many who bought what you chose",
         "trending alone": "bought more than usual of late",
         "arrival alone": "new in the shop",
         "category alone": "popular in its category",

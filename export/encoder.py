@@ -72,6 +72,7 @@ def describe_encoder(
     trunk = AutoModel.from_pretrained(weights.folder, attn_implementation="eager", dtype=torch.float32)
     tokenizer_file = weights.folder / "tokenizer.json"
     tokenizer = TextTokenizer(tokenizer_file, max_tokens=max_tokens)
+    first, last = (int(token) for token in tokenizer([""])[0][0, [0, -1]])
     dimension = int(trunk.config.hidden_size)
     tokenizer_sha256 = hash_file(tokenizer_file)
     identity = identify(weights.sha256, tokenizer_sha256, POOLING, str(max_tokens))
@@ -95,7 +96,7 @@ def describe_encoder(
             # measured: 1 - 9e-7 at least
             "fp16": CosineGate(mean=0.9999, minimum=0.9999),
         },
-        calibration=draw_token_ids(tokenizer, int(trunk.config.vocab_size), max_tokens=max_tokens),
+        calibration=draw_token_ids(first, last, int(trunk.config.vocab_size), max_tokens=max_tokens),
         source={
             "repository": weights.model.repository,
             "revision": weights.model.revision,
@@ -122,13 +123,14 @@ def describe_encoder(
     )
 
 
-def draw_token_ids(tokenizer: TextTokenizer, vocabulary_size: int, *, max_tokens: int) -> list[Tensors]:
+def draw_token_ids(first: int, last: int, vocabulary_size: int, *, max_tokens: int) -> list[Tensors]:
     """Draw texts of random tokens, between the special ones that every text has, to observe activations on.
 
     They give the ranges that real texts give, because the special tokens have the largest values, and favour no shop.
 
     Args:
-        tokenizer: the encoder's.
+        first: the token that every text begins with.
+        last: the token that every text ends with.
         vocabulary_size: ids are below it.
         max_tokens: length of the longest.
 
@@ -136,7 +138,6 @@ def draw_token_ids(tokenizer: TextTokenizer, vocabulary_size: int, *, max_tokens
         The encoder's inputs, of lengths 4, 8, 16, ... up to ``max_tokens``.
     """
     random = np.random.default_rng(CALIBRATION_SEED)
-    first, last = (int(token) for token in tokenizer([""])[0][0, [0, -1]])
     feeds: list[Tensors] = []
     for length in (*(2**power for power in range(2, max_tokens.bit_length()) if 2**power < max_tokens), max_tokens):
         rows = max(CALIBRATION_TOKENS // length, 1)

@@ -12,7 +12,7 @@ DEFAULT_TIMING_CACHE = Path("var/cache/tensorrt")
 DEFAULT_TOLERANCE = 0.005
 # Most that the reranker's Kendall tau may miss of 1 in int8, which exchanges products that score nearly alike; what
 # that costs is the loss of nDCG@10, whose tolerance is the one above.
-DEFAULT_INT8_TAU_TOLERANCE = 0.08
+DEFAULT_INT8_TAU_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)

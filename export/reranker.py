@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from export.encoder import limit_buckets
+from export.encoder import draw_token_ids, limit_buckets
 from export.errors import ExportError, WeightsError
 from export.exportable import Exportable, Tensors
 from export.options import DEFAULT_INT8_TAU_TOLERANCE, DEFAULT_TOLERANCE
@@ -25,8 +25,8 @@ TOKENIZER_FILE = "tokenizer.json"
 LEAST_PRODUCTS = 2
 LARGEST_DIFFERENCE = 1e-3
 # Scores of a trained reranker spread over several units; orders are what counts, and those are gated apart.
-LARGEST_HALF_DIFFERENCE = 0.1
-LARGEST_INT8_DIFFERENCE = 1.5
+LARGEST_HALF_DIFFERENCE = 0.05
+LARGEST_INT8_DIFFERENCE = 0.5
 
 Lists = Sequence[tuple[str, Sequence[str]]]
 
@@ -147,6 +147,7 @@ def describe_reranker(
             "weight": config.weight,
             "layers": [int(layer) for layer in config.layers],
         },
+        calibration=draw_pairs(tokenizer, int(config.trunk["vocab_size"])),
         companions={TOKENIZER_FILE: tokenizer_file},
         heads=int(config.trunk["num_attention_heads"]),
         hidden_size=int(config.trunk["hidden_size"]),
@@ -158,6 +159,28 @@ def describe_reranker(
             int8_tau_tolerance=int8_tau_tolerance,
         ),
     )
+
+
+def draw_pairs(tokenizer: PairTokenizer, vocabulary_size: int) -> list[Tensors]:
+    """Draw pairs of random tokens, a third of each the query; see `export.encoder.draw_token_ids`.
+
+    Args:
+        tokenizer: the reranker's.
+        vocabulary_size: ids are below it.
+
+    Returns:
+        The reranker's inputs, of lengths 4, 8, 16, ... up to the tokenizer's longest pair.
+    """
+    empty = tokenizer([""], [[""]]).input_ids[0]
+    first, separator = int(empty[0]), int(empty[-1])
+    feeds = draw_token_ids(first, separator, vocabulary_size, max_tokens=tokenizer.max_tokens)
+    for feed in feeds:
+        ids = feed["input_ids"]
+        end = max(ids.shape[1] // 3, 1)
+        ids[:, end] = separator
+        feed["token_type_ids"] = np.zeros_like(ids)
+        feed["token_type_ids"][:, end + 1 :] = 1
+    return feeds
 
 
 def _tokenize(tokenizer: PairTokenizer, query: str, texts: Sequence[str]) -> list[Tensors]:

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from export.errors import ExportError, WeightsError
 from export.pipeline import export_model
-from export.reranker import PairGate, describe_reranker
+from export.reranker import PairGate, describe_reranker, draw_pairs
 from export.reranker_lists import sample_pairs
 from mercato.checksum import hash_file
 from mercato.errors import ModelError
-from mercato.reranker import OnnxReranker
+from mercato.reranker import OnnxReranker, PairTokenizer
 from mercato.serving.preflight import check_reranker
 from tests.unit.export.tiny_encoder import make_texts, make_weights
 from training.reranker_model import RerankerConfig, RerankerNetwork, cut_encoder, save_reranker
@@ -82,6 +83,39 @@ def test_served_scores_are_those_of_pytorch(trained: Path, exported: Path) -> No
     quantised = np.concatenate(OnnxReranker(exported).score(queries, texts))
     assert not np.array_equal(quantised, exact)
     assert np.corrcoef(quantised, exact)[0, 1] > 0.99
+
+
+def test_drawn_pairs_are_built_as_real_ones_are(trained: Path) -> None:
+    tokenizer = PairTokenizer(trained / "tokenizer.json", max_tokens=24, query_tokens=8)
+    real = tokenizer(["green tea"], [["frozen pizza"]])
+    first, separator = real.input_ids[0, 0], real.input_ids[0, -1]
+    drawn = draw_pairs(tokenizer, 60)
+    assert [feed["input_ids"].shape[1] for feed in drawn] == [4, 8, 16, 24]
+    for feed in drawn:
+        ids, types = feed["input_ids"], feed["token_type_ids"]
+        second = int(np.argmax(types[0] == 1))
+        assert {*ids[:, 0]} == {first}
+        assert {*ids[:, second - 1]} == {*ids[:, -1]} == {separator}
+        np.testing.assert_array_equal(types[:, second:], 1)
+        np.testing.assert_array_equal(types[:, :second], 0)
+        np.testing.assert_array_equal(feed["attention_mask"], 1)
+
+
+def test_int8_has_fixed_scales_after_normalisation(exported: Path) -> None:
+    graph = onnx.load(str(exported / "model.int8.onnx")).graph
+    after_gelu = {node.output[0] for node in graph.node if node.op_type == "Gelu"}
+    fixed = [
+        node
+        for node in graph.node
+        if node.op_type == "QuantizeLinear" and onnx_attributes(node).get("block_size", 0) == 0
+    ]
+    # one layer: before Q, K and V, after attention, before the feed-forward layer
+    assert len(fixed) == 3
+    assert not after_gelu & {name for node in fixed for name in node.input}
+
+
+def onnx_attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
 
 
 def test_int8_score_does_not_depend_on_neighbours(exported: Path) -> None:

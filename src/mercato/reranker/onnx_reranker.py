@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,8 @@ TOKENS_PER_RUN = 192
 # Pairs that are sorted by length together: whole queries, as many as fit, so that the first of a large batch are done
 # before the last begin.
 PAIRS_PER_LOOK = 64
+# Threads that share the runs of one call: one search alone has idle cores beside it, and a busy machine loses nothing.
+WORKERS = 2
 
 
 class OnnxReranker:
@@ -36,23 +40,32 @@ class OnnxReranker:
     """
 
     def __init__(
-        self, folder: Path | str, *, precision: Precision | None = None, threads: int = 1, budget_s: float = 0.0
+        self,
+        folder: Path | str,
+        *,
+        precision: Precision | None = None,
+        threads: int = 1,
+        workers: int = WORKERS,
+        budget_s: float = 0.0,
     ) -> None:
         """Load the reranker.
 
         Args:
             folder: what ``python -m export reranker --out`` wrote.
             precision: None takes int8 where it was exported.
-            threads: ONNX Runtime's threads for one call.
+            threads: ONNX Runtime's threads for one run.
+            workers: threads that share the runs of a call; 1 makes them in the caller's.
             budget_s: seconds of one call of `score`, after which what is left is given up; 0 for no end.
 
         Raises:
-            InvalidInputError: ``precision`` is not one of those allowed.
+            InvalidInputError: ``precision`` is not one of those allowed, or ``workers`` is below 1.
             ModelError: the folder, its manifest or a file is missing or broken, or the tokenizer is not the one that
                 the reranker was trained with.
         """
         if precision is not None and precision not in MODEL_FILES:
             raise InvalidInputError("precision", f"must be one of {sorted(MODEL_FILES)}, got {precision!r}")
+        if workers < 1:
+            raise InvalidInputError("workers", f"must be at least 1, got {workers}")
         folder = Path(folder)
         manifest = read_reranker_manifest(folder)
         if precision is None:
@@ -65,6 +78,7 @@ class OnnxReranker:
         )
         self._budget_s = budget_s
         self._session = open_session(folder / MODEL_FILES[precision], threads=threads)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rerank") if workers > 1 else None
 
     def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[Float32]:
         """Score all pairs of a batch; see `mercato.pipeline.stages.RerankerStage.score`."""
@@ -114,10 +128,18 @@ class OnnxReranker:
     def _score_pairs(self, pairs: PairBatch, deadline: float = float("inf")) -> Float32:
         """Score pairs, those of similar length together: float32 [pairs], NaN for what the deadline left out."""
         scores = np.full(len(pairs.lengths), np.nan, np.float32)
-        for group in split_by_tokens(pairs.lengths, TOKENS_PER_RUN):
-            if time.monotonic() > deadline:
-                break
-            scores[group] = self._run(pairs.take(group))
+
+        def run(group: TokenIds) -> None:
+            if time.monotonic() <= deadline:
+                scores[group] = self._run(pairs.take(group))
+
+        groups = split_by_tokens(pairs.lengths, TOKENS_PER_RUN)
+        if self._pool is None or len(groups) == 1:
+            for group in groups:
+                run(group)
+        else:
+            # read to its end: the failure of a thread is raised here
+            deque(self._pool.map(run, groups), maxlen=0)
         return scores
 
     def _run(self, pairs: PairBatch) -> Float32:

@@ -1,6 +1,7 @@
 """Pairs, their scores in any company, time limits, and folders that are refused."""
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from mercato.errors import InvalidInputError, ModelError
 from mercato.reranker import OnnxReranker, PairTokenizer, onnx_reranker, pair_tokenizer
+from mercato.reranker.onnx_reranker import Float32
+from mercato.reranker.pair_tokenizer import PairBatch
 from mercato.serving.preflight import check_reranker
 from tests.adapters.tiny_models import write_reranker
 
@@ -74,10 +77,11 @@ def test_scores_come_back_in_the_order_of_queries_and_texts(folder: Path) -> Non
     assert (reranker.weight, reranker.precision) == (0.4, "int8")
 
 
-def test_pair_scores_the_same_alone_and_in_company(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_pair_scores_the_same_alone_and_in_company(folder: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_reranker, "TOKENS_PER_RUN", 16)
     monkeypatch.setattr(onnx_reranker, "PAIRS_PER_LOOK", 3)
-    reranker = OnnxReranker(folder)
+    reranker = OnnxReranker(folder, workers=workers)
     queries = ["tea", "green milk", "milk", "tea green"]
     texts = [["green " * n for n in (5, 1, 3)], ["milk"], ["tea"] * 4, ["green tea"]]
     together = reranker.score(queries, texts)
@@ -100,6 +104,30 @@ def test_what_is_late_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch)
     scores = OnnxReranker(folder, budget_s=0.5).score(["tea", "milk"], [["tea"], ["milk"]])
     assert scores[0].tolist() == [1.0]
     assert np.isnan(scores[1]).all()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_runs_share_the_workers_and_their_failure_is_raised(
+    folder: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_reranker, "TOKENS_PER_RUN", 1)
+    reranker = OnnxReranker(folder, workers=workers)
+    # two threads meet in here, one alone waits in vain
+    meeting = threading.Barrier(2, timeout=0.2 if workers == 1 else 10.0)
+    run = reranker._run
+
+    def meet(pairs: PairBatch) -> Float32:
+        meeting.wait()
+        return run(pairs)
+
+    monkeypatch.setattr(reranker, "_run", meet)
+    if workers == 1:
+        with pytest.raises(threading.BrokenBarrierError):
+            reranker.score(["tea"], [["tea", "milk"]])
+    else:
+        assert reranker.score(["tea"], [["tea", "milk"]])[0].tolist() == [1.0, 100.0]
+    with pytest.raises(InvalidInputError, match="workers: must be at least 1, got 0"):
+        OnnxReranker(folder, workers=0)
 
 
 def test_tokens_must_fit_together(folder: Path) -> None:

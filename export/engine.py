@@ -9,6 +9,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime as ort
+
 from export.errors import ExportError
 from export.options import BuildOptions
 from export.tensorrt_flavour import (
@@ -51,7 +54,8 @@ def build_engine(
         options: how to build it.
 
     Raises:
-        ExportError: the library is missing, or it refuses graph or shapes; its own words are in the message.
+        ExportError: the library is missing, it refuses graph or shapes, or the graph does not run at its longest; the
+            library's own words are in the message.
         OSError: the engine cannot be written.
     """
     library = flavour.load()
@@ -69,6 +73,7 @@ def build_engine(
     )
     network = _parse(library, builder, journal, source, flavour)
     profiles = [_add_profile(builder, config, network, profile, journal) for profile in bounds_of(shapes, axes)]
+    require_longest(source, shapes, axes)
     cache = None
     if options.timing_cache is not None:
         cache = options.timing_cache / f"{flavour.name}-{library.__version__}-{'-'.join(chosen)}.cache"
@@ -131,6 +136,45 @@ def bounds_of(shapes: EngineShapes, axes: Mapping[str, Sequence[str]]) -> list[d
             bounds[name] = (minimum, typical, maximum)
         listed.append(bounds)
     return listed
+
+
+def require_longest(source: Path, shapes: EngineShapes, axes: Mapping[str, Sequence[str]]) -> None:
+    """Check with ONNX Runtime that a graph runs at the longest bucket, on one item of zeros.
+
+    TensorRT builds what it cannot run: a sequence longer than the table of positions shows on the GPU alone.
+
+    Args:
+        source: the graph.
+        shapes: what an engine of it is to be built for.
+        axes: see `build_engine`.
+
+    Raises:
+        ExportError: it does not run.
+    """
+    longest = shapes.buckets[-1]
+    lengths = {"batch": 1, shapes.axis: longest}
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # the exception says it
+    try:
+        session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        session.run(
+            None,
+            {
+                tensor.name: np.zeros(
+                    [
+                        length if isinstance(length, int) else lengths[axis]
+                        for length, axis in zip(tensor.shape, axes[tensor.name], strict=True)
+                    ],
+                    dtype=np.int64 if tensor.type == "tensor(int64)" else np.float32,
+                )
+                for tensor in session.get_inputs()
+            },
+        )
+    except Exception as exc:  # ONNX Runtime's exceptions have no common base of their own
+        raise ExportError(
+            f"engine shapes: {source.name} does not run at {shapes.axis} {longest}, the longest bucket: "
+            f"{str(exc).splitlines()[0]}"
+        ) from exc
 
 
 def _parse(library: Any, builder: Any, journal: Any, source: Path, flavour: Flavour) -> Any:

@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.options import BuildOptions
 from mercato.checksum import hash_file
 from mercato.encoder.manifest import MANIFEST_FILE
-from mercato.engine.manifest import GRAPH_FILE, EngineManifest
+from mercato.engine.manifest import GRAPH_FILE, EngineManifest, export_command
 from mercato.engine.shapes import BatchRange, EngineShapes
 
 
@@ -36,7 +36,7 @@ def rebuild_engine(
     graph = folder / GRAPH_FILE
     recorded = manifest.get("files", {}).get(GRAPH_FILE)
     model = str(manifest.get("model", "MODEL"))
-    remedy = f"export it again: python -m export {model} --target {target} --out {folder}"
+    remedy = f"export it again: {export_command(model, target, folder)}"
     if recorded is None or not graph.is_file():
         raise ExportError(f"{folder} has no {GRAPH_FILE}; {remedy}")
     if hash_file(graph) != recorded["sha256"]:
@@ -45,8 +45,10 @@ def rebuild_engine(
         shapes = read_shapes(manifest["shapes"])
         axes = {entry["name"]: [str(axis) for axis in entry["shape"]] for entry in manifest["inputs"]}
         parity = manifest["parity"][GRAPH_FILE]
-    except (KeyError, TypeError) as exc:
+    except KeyError as exc:
         raise ExportError(f"{folder / MANIFEST_FILE}: lacks {exc}; {remedy}") from exc
+    except (TypeError, AttributeError) as exc:
+        raise ExportError(f"{folder / MANIFEST_FILE}: is not what the exporter wrote ({exc}); {remedy}") from exc
     report(f"compiling {flavour.engine_file}")
     try:
         return build_engine(

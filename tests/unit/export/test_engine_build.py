@@ -31,6 +31,7 @@ from export.tensorrt_flavour import FLAVOURS, attach_timing_cache, network_flags
 from export.weights import MINILM, locate_weights
 from mercato.engine.manifest import EngineManifest, manifest_path, read_engine_manifest
 from mercato.engine.shapes import EngineShapes
+from mercato.errors import MercatoError
 from tests.unit.export.tiny_encoder import MAX_TOKENS
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")
@@ -251,6 +252,35 @@ def test_shapes_that_do_not_fit_the_graph(exported: Path, exportable: Exportable
     with pytest.raises(ExportError, match=r"input_ids is \[-1, -1\] in the graph .* profile has \[1, 0\]"):
         build(shapes, {**right, "input_ids": ("batch", "width")})
     assert [path.name for path in tmp_path.iterdir()] == ["model.fp16.onnx"]
+
+
+def test_a_bucket_longer_than_the_networks_positions(copied: Path) -> None:
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["shapes"]["buckets"] = [1024]
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    before = read_files(copied)
+    with pytest.raises(ExportError, match=r"model\.fp16\.onnx does not run at sequence 1024, the longest bucket"):
+        rebuild_engine(copied, target="tensorrt-rtx", options=AMPERE)
+    assert read_files(copied) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_ranges": [{"minimum": 1, "typical": 100, "maximum": 64}]}, "must have minimum <= typical <= maximum"),
+        ({"buckets": [32, 16]}, "buckets must rise"),
+        ({"buckets": "x"}, "is not what the exporter wrote .*; export it again: python -m export encoder"),
+        ({"axis": "width"}, "no input has an axis 'width'"),
+    ],
+)
+def test_wrong_profiles_leave_the_old_engine(copied: Path, change: dict[str, Any], message: str) -> None:
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["shapes"].update(change)
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    before = read_files(copied)
+    with pytest.raises(MercatoError, match=message):
+        rebuild_engine(copied, target="tensorrt-rtx", options=AMPERE)
+    assert read_files(copied) == before
 
 
 def test_a_file_that_is_no_graph(tmp_path: Path) -> None:

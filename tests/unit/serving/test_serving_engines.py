@@ -129,4 +129,6 @@ def test_doctor_says_which_engine_fits(options: ServerOptions, tmp_path: Path) -
     assert "TensorRT 10.9.0.34, fp16" in fits.detail
     assert "built for compute capability 9.0, GPU has 8.6" in wrong.detail
     assert wrong.remedy.startswith("rebuild it: python -m export")
-    assert absent.remedy.endswith(f"python -m export reranker --target tensorrt --out {tmp_path / 'absent'}")
+    assert absent.remedy.endswith(
+        f"python -m export reranker --weights DIR --target tensorrt --out {tmp_path / 'absent'}"
+    )

@@ -168,7 +168,7 @@ def reranker(
     fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
     start: Annotated[Path | None, typer.Option(help="Go on from this training instead of the encoder.")] = None,
     layers: Annotated[int, typer.Option(help="Layers to keep: 3 for CPU, 6 for a GPU.")] = 3,
-    max_tokens: Annotated[int, typer.Option(help="Tokens of query and product together.")] = 48,
+    max_tokens: Annotated[int, typer.Option(help="Tokens of query and product together.")] = 32,
     products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
     epochs: Annotated[int, typer.Option(help="Most passes over each kind of queries.", min=1)] = 4,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-4,

@@ -51,7 +51,7 @@ class RerankerShape:
     """
 
     layers: int = 3
-    max_tokens: int = 48
+    max_tokens: int = 32
     query_tokens: int = 16
     weight: float | None = None
     depth: int = 24

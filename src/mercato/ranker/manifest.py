@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mercato.errors import ModelError
+from mercato.model_folder import MANIFEST_FILE
 
-MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 
 

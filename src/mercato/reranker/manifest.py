@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from mercato.checksum import hash_file
-from mercato.encoder.manifest import MANIFEST_FILE, FileRecord
 from mercato.errors import ModelError
+from mercato.model_folder import ModelManifest, read_model_manifest
 
 TOKENIZER_FILE = "tokenizer.json"
-SCHEMA_VERSION = 1
 
 
 class RerankerServing(BaseModel):
@@ -32,14 +31,10 @@ class RerankerServing(BaseModel):
     weight: float = Field(ge=0.0, le=1.0)
 
 
-class RerankerManifest(BaseModel):
-    """The part of ``manifest.json`` that serving reads; the exporter writes more, for people."""
+class RerankerManifest(ModelManifest):
+    """The part of a reranker's ``manifest.json`` that serving reads."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    schema_version: int
     serving: RerankerServing
-    files: dict[str, FileRecord]
 
 
 def read_reranker_manifest(folder: Path) -> RerankerManifest:
@@ -51,23 +46,8 @@ def read_reranker_manifest(folder: Path) -> RerankerManifest:
     Raises:
         ModelError: the folder or its manifest is missing or malformed, or the tokenizer is another one.
     """
-    path = folder / MANIFEST_FILE
     remedy = f"export it again: python -m export reranker --weights DIR --out {folder}"
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise ModelError(f"reranker: {path} cannot be read ({exc.strerror}); {remedy}") from exc
-    try:
-        manifest = RerankerManifest.model_validate_json(content)
-    except ValidationError as exc:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}" for problem in exc.errors()
-        )
-        raise ModelError(f"reranker: {path} is not a reranker's manifest ({problems}); {remedy}") from exc
-    if manifest.schema_version != SCHEMA_VERSION:
-        raise ModelError(
-            f"reranker: {path} has schema_version {manifest.schema_version}, this reads {SCHEMA_VERSION}; {remedy}"
-        )
+    manifest = read_model_manifest(folder, RerankerManifest, model="reranker", remedy=remedy)
     tokenizer = folder / TOKENIZER_FILE
     if not tokenizer.is_file():
         raise ModelError(f"reranker: {tokenizer} does not exist; {remedy}")

@@ -174,7 +174,7 @@ def test_folder_that_lacks_a_file_is_refused(folder: Path, spoil: Sequence[str],
 
 def test_manifest_that_cannot_be_is_refused(folder: Path) -> None:
     rewrite(folder, weight=1.5)
-    with pytest.raises(ModelError, match="is not a reranker's manifest .*serving.weight"):
+    with pytest.raises(ModelError, match="is not a manifest .*serving.weight"):
         OnnxReranker(folder)
     rewrite(folder, weight=0.5)
     path = folder / "manifest.json"

@@ -96,18 +96,19 @@ def write_answer(
         retrieved: its candidates.
         ranked: the same in order.
         timings: microseconds by stage, of the batch that the request was in.
-        explanations: a JSON document for each product of the page; empty where nobody asked.
+        explanations: a JSON document for each known product of the page; empty where nobody asked.
     """
     page = slice(request.offset, request.offset + request.page_size)
     rows = ranked.rows[page].tolist()
+    scores = ranked.scores[page]
     products = [
         _write_product(catalog.document(row), Source(flags))
         for row, flags in zip(rows, ranked.sources[page].tolist(), strict=True)
     ]
     for place, row in enumerate(rows):
         if row in ranked.variants:
-            ids = orjson.dumps([catalog.id_of(other) for other in ranked.variants[row]])
-            products[place] = products[place][:-1] + b',"variants":' + ids + b"}"
+            variants = orjson.dumps([catalog.id_of(other) for other in ranked.variants[row]])
+            products[place] = products[place][:-1] + b',"variants":' + variants + b"}"
         if row in ranked.pinned:
             products[place] = products[place][:-1] + b',"pinned":true}'
     if explanations:
@@ -115,6 +116,12 @@ def write_answer(
             product[:-1] + b',"explanation":' + explanation + b"}"
             for product, explanation in zip(products, explanations, strict=True)
         ]
+    ids = [catalog.id_of(row) for row in rows]
+    if request.retrieval.orders_list:
+        unknown, low = _list_unknown(request, retrieved, ranked)
+        ids += unknown
+        scores = np.concatenate([scores, low])
+        products += [orjson.dumps({"id": product_id, "sources": []}) for product_id in unknown]
     head = {
         "total": retrieved.total - ranked.folded,
         "token": secrets.token_urlsafe(12),
@@ -129,7 +136,18 @@ def write_answer(
     if retrieved.facets:
         head["facets"] = retrieved.facets
     details = orjson.dumps(head)[:-1] + b',"results":[' + b",".join(products) + b"]}"
-    return Answer(product_ids=[catalog.id_of(row) for row in rows], scores=ranked.scores[page], details=details)
+    return Answer(product_ids=ids, scores=scores, details=details)
+
+
+def _list_unknown(request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> tuple[list[str], Float32]:
+    """Return the products of the page that were to be ordered and nobody knows, and scores below all others."""
+    known = len(ranked.rows)
+    first = max(0, request.offset - known)
+    last = max(0, request.offset + request.page_size - known)
+    unknown = retrieved.missing_ids[first:last]
+    floor = ranked.scores[-1] if known else np.float32(0.0)
+    steps = np.arange(first + 1, first + len(unknown) + 1, dtype=np.float32)
+    return unknown, (floor - _TAIL_STEP * steps).astype(np.float32)
 
 
 _SOURCES: dict[int, bytes] = {}

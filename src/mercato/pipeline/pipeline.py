@@ -18,6 +18,7 @@ from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answ
 from mercato.pipeline.request import PageRequest
 from mercato.pipeline.rerank import Reranked, RerankStep
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
+from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.apply import apply_policies
 from mercato.policy.rules import Rules
 from mercato.retrieval.request import RetrievalRequest, Retrieved
@@ -56,9 +57,9 @@ class Pipeline:
         self.catalog = catalog
         self._encoder = encoder
         self._retriever = retriever
-        self._ranker = ranker
+        self._ranker = None if ranker is None else WideRanker(ranker)
         self._reranker = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
-        self._explainer = Explainer(catalog, ranker)
+        self._explainer = Explainer(catalog, self._ranker)
         self._rules = rules or Rules()
 
     def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:

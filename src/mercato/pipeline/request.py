@@ -14,7 +14,7 @@ from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
 from mercato.pipeline.options import OPTION_NAMES, parse_options
 from mercato.ranker.inputs import Context
-from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest
+from mercato.retrieval.request import MAX_RANKED, WINDOW, Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import parse_timestamp
 
@@ -81,13 +81,19 @@ def parse_recommend(fields: Fields) -> PageRequest:
     if label not in placements:
         raise InvalidInputError("PLACEMENT", f"must be one of {', '.join(placements)}, got {label[:64]!r}")
     seeds = _list(fields, "SEED_PRODUCT_IDS")
-    if len(seeds) > MAX_SEEDS:
-        raise InvalidInputError("SEED_PRODUCT_IDS", f"at most {MAX_SEEDS} products, got {len(seeds)}")
-    return _parse_page(fields, placements[label], "", tuple(seeds))
+    placement = placements[label]
+    most = MAX_RANKED if placement is Placement.RANK else MAX_SEEDS
+    if len(seeds) > most:
+        raise InvalidInputError(
+            "SEED_PRODUCT_IDS", f"at most {most} products at placement {label}, got {len(seeds)}", "send the first ones"
+        )
+    return _parse_page(fields, placement, "", tuple(seeds))
 
 
 def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[str, ...]) -> PageRequest:
-    page_size = _number(fields, "PAGE_SIZE", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
+    # Who gives a list wants all of it back.
+    default_size = MAX_RANKED if placement is Placement.RANK else DEFAULT_PAGE_SIZE
+    page_size = _number(fields, "PAGE_SIZE", default_size, 1, MAX_PAGE_SIZE)
     offset = _number(fields, "OFFSET", 0, 0, MAX_OFFSET)
     options = parse_options(_object(fields, "OPTIONS", OPTION_NAMES))
     filter_text = _text(fields, "FILTER")

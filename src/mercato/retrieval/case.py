@@ -29,6 +29,7 @@ class Case:
         relaxed: the filter was dropped because it left nothing.
         history: the shopper's events, newest first, of known products only.
         seeds: int32 [s], rows of the known seed products.
+        listed: int32 [l], rows of the products to order, in the order given; None where none were given to be ordered.
         missing: seed ids that are not in the catalogue.
         probe: float32 [D], what dense retrieval looks for; None for nothing.
         history_vector: float32 [D], unit length; zeros without history.
@@ -43,6 +44,7 @@ class Case:
     missing: list[str]
     probe: Float32 | None
     history_vector: Float32
+    listed: Int32 | None = None
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
@@ -84,15 +86,21 @@ def prepare_case(
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
     """
-    allowed, pinned = allow_for(catalog, request, request.condition)
-    relaxed = False
-    if request.condition is not None and not request.strict_filtering and not allowed.count():
-        (allowed, pinned), relaxed = allow_for(catalog, request, None), True
     seed_rows = catalog.rows_of(request.seed_ids)
     seeds = seed_rows[seed_rows >= 0]
+    missing = [seed for seed, row in zip(request.seed_ids, seed_rows, strict=True) if row < 0]
+    listed = None
+    if request.orders_list:
+        listed, seeds = seeds, seeds[:0]
+        missing = [seed for seed in missing if seed not in request.hidden_ids]
     known = _drop_unknown(history)
-    if request.exclude_purchased_days > 0:
-        allowed = without_rows(allowed, _bought_since(known, request))
+    allowed, pinned = allow_for(catalog, request, request.condition)
+    relaxed = False
+    if request.condition is not None and not request.strict_filtering:
+        relaxed = not (allowed.count() if listed is None else allowed.holds(listed).any())
+        if relaxed:
+            allowed, pinned = allow_for(catalog, request, None)
+    allowed = without_purchased(allowed, known, request)
     summary = history_vector(catalog.vectors(known.rows), known.time, known.type, now=request.context.time)
     probe = query_vector
     if not request.is_search:
@@ -104,7 +112,8 @@ def prepare_case(
         relaxed=relaxed,
         history=known,
         seeds=seeds,
-        missing=[seed for seed, row in zip(request.seed_ids, seed_rows, strict=True) if row < 0],
+        listed=listed,
+        missing=missing,
         probe=probe,
         history_vector=summary,
         pinned=pinned,
@@ -118,11 +127,12 @@ def _drop_unknown(history: History) -> History:
     return History(rows=history.rows[keep], time=history.time[keep], type=history.type[keep], price=history.price[keep])
 
 
-def _bought_since(history: History, request: RetrievalRequest) -> Int32:
-    """Return the rows that were bought so lately that the request does not want them."""
+def without_purchased(allowed: Allowed, history: History, request: RetrievalRequest) -> Allowed:
+    """Return what is allowed but what was bought so lately that the request does not want it."""
+    if not request.exclude_purchased_days > 0:
+        return allowed
     since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY
-    rows: Int32 = history.rows[(history.type == PURCHASE) & (history.time >= since)]
-    return rows
+    return without_rows(allowed, history.rows[(history.type == PURCHASE) & (history.time >= since)])
 
 
 def _unit_mean(vectors: Float32) -> Float32:

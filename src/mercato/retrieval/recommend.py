@@ -13,6 +13,7 @@ from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.retrieval import sources
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
+from mercato.retrieval.listed import keep_listed
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.source_weights import WEIGHTS, Weights
 
@@ -25,6 +26,8 @@ def find_recommendations(
     catalog: LiveCatalog, case: Case, dense: RankedList | None, weights: Weights = WEIGHTS
 ) -> Found:
     """Fuse the sources of the request's placement; what follows are the other allowed products by popularity.
+
+    Where a list is to be ordered, only its products are kept.
 
     Args:
         catalog: the products.
@@ -48,19 +51,20 @@ def find_recommendations(
         lists[Source.POPULAR] = sources.rank_places(popular, wanted_sources.get(Source.POPULAR, 1.0))
     fused = fuse_reciprocal_ranks(list(lists.values()))
     tail = np.zeros(0, np.int32)
-    wanted = request.depth - len(fused.rows)
+    wanted = 0 if case.listed is not None else request.depth - len(fused.rows)
     if wanted > 0:
         shown = np.concatenate([fused.rows, excluded])
         extra = popular_rows(catalog, case, len(shown) + wanted)
         tail = extra[~np.isin(extra, shown)]
     total = case.allowed.count() - int(np.count_nonzero(case.allowed.holds(np.unique(excluded))))
-    return Found(
+    found = Found(
         fused=fused,
         sources=list(lists),
         tail=tail,
         total=total,
         weights=tuple(item.weight for item in lists.values()),
     )
+    return found if case.listed is None else keep_listed(catalog, case, found, case.listed)
 
 
 def _learned_lists(catalog: LiveCatalog, case: Case, weights: Mapping[Source, float]) -> dict[Source, RankedList]:

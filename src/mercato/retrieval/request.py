@@ -21,6 +21,8 @@ Float32 = npt.NDArray[np.float32]
 
 WINDOW = 128
 """Candidates of a request that are ranked; a page beyond them goes on in retrieval order."""
+MAX_RANKED = 500
+"""Products of a list that a shop gives to be ordered, all of which are ranked."""
 
 
 class Placement(IntEnum):
@@ -31,6 +33,7 @@ class Placement(IntEnum):
     PRODUCT_PAGE = 2
     CART = 3
     CATEGORY = 4
+    RANK = 5
 
     @property
     def label(self) -> str:
@@ -69,7 +72,7 @@ class RetrievalRequest:
         text: the query; empty for recommendation.
         user_id: empty if unknown.
         visitor_id: empty if unknown.
-        seed_ids: products to start from.
+        seed_ids: products to start from; at placement ``rank`` the ones to order.
         condition: the filter; None for all products.
         strict_filtering: False fills an answer that the filter empties with popular products.
         context: time and place of the request.
@@ -117,6 +120,16 @@ class RetrievalRequest:
         return self.placement is Placement.SEARCH
 
     @property
+    def orders_list(self) -> bool:
+        """Whether the answer is a list that the caller gave, in order."""
+        return self.placement is Placement.RANK
+
+    @property
+    def window(self) -> int:
+        """How many candidates are ranked at most."""
+        return MAX_RANKED if self.orders_list else WINDOW
+
+    @property
     def ranked_by_network(self) -> bool:
         """Whether the ranker orders the answer.
 
@@ -131,14 +144,15 @@ class Retrieved:
     """The candidates of one request.
 
     Attributes:
-        rows: int32 [w], w <= WINDOW, in fused order.
+        rows: int32 [w], w <= the request's ``window``, in fused order.
         fused: float32 [w], descending.
         sources: uint16 [w + t], combinations of `Source`: the window's, then the tail's.
         features: float32 [w, F], as `mercato.ranker.features` names them.
         history_vector: float32 [D], unit length, or zeros without history.
         tail: int32 [t], rows after the window, as far as ``depth`` asks.
         total: how many products paging can reach.
-        missing_ids: seeds that are not in the catalogue.
+        missing_ids: seeds that are not in the catalogue; at placement ``rank`` they end the answer, and count in
+            ``total``.
         degraded: what could not be used.
         relaxed: the filter was dropped because it left nothing.
         facets: counts over the whole result, one JSON object for each facet that was asked for.

@@ -18,8 +18,8 @@ from mercato.policy.order_by import OrderBy
 from mercato.policy.sort import sort_products
 from mercato.policy.weigh import weigh_all
 from mercato.retrieval.case import Case, Found
-from mercato.retrieval.fusion import FusedList
-from mercato.retrieval.request import WINDOW, RetrievalRequest
+from mercato.retrieval.rearrange import rearrange
+from mercato.retrieval.request import RetrievalRequest
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
@@ -127,8 +127,9 @@ class WholeResult:
         size = self._catalog.base + len(self._catalog.delta)
         relevance = np.arange(size) + size
         relevance[found.fused.rows] = np.arange(len(found.fused.rows))
-        chosen = rows[sort_products(keys, relevance[rows], max(WINDOW, case.request.depth))].astype(np.int32)
-        arranged = _rearrange(found, chosen[:WINDOW], chosen[WINDOW:])
+        window = case.request.window
+        chosen = rows[sort_products(keys, relevance[rows], max(window, case.request.depth))].astype(np.int32)
+        arranged = rearrange(found, chosen[:window], chosen[window:])
         descending = (1.0 / (1.0 + np.arange(len(arranged.fused.rows)))).astype(np.float32)
         return replace(arranged, fused=replace(arranged.fused, fused=descending))
 
@@ -137,36 +138,21 @@ class WholeResult:
 
         Best are those that fusion holds, in its order, then the most popular of the other matches.
         """
-        held = found.fused.rows
+        held, window = found.fused.rows, case.request.window
         weights = weigh_all(self._catalog, case.request.all_boosts)
         wanted = self.matches(case, found) & (weights > 0)
-        wanted[held[:WINDOW]] = False
-        behind = np.flatnonzero(wanted[held[WINDOW:]]) + WINDOW
+        wanted[held[:window]] = False
+        behind = np.flatnonzero(wanted[held[window:]]) + window
         wanted[held] = False
         others = np.flatnonzero(wanted)[:BOOSTED_PLACES].astype(np.int32)
         admitted = np.concatenate([held[behind], others])[:BOOSTED_PLACES]
         if not len(admitted):
             return found
-        kept = held[: WINDOW - len(admitted)]
+        kept = held[: window - len(admitted)]
         after = held[len(kept) :][~np.isin(held[len(kept) :], admitted)]
         tail = found.tail[~np.isin(found.tail, admitted)]
-        arranged = _rearrange(found, np.concatenate([kept, admitted, after]), tail)
+        arranged = rearrange(found, np.concatenate([kept, admitted, after]), tail)
         fused = arranged.fused.fused
         # Where nothing ranks, they stand level with the last that stays: a score of 0 would be far below all others.
         fused[len(kept) : len(kept) + len(admitted)] = fused[len(kept) - 1] if len(kept) else 0.0
         return arranged
-
-
-def _rearrange(found: Found, rows: npt.NDArray[np.int32], tail: npt.NDArray[np.int32]) -> Found:
-    """Return a result with other candidates, in their order; what is known of each goes along, zeros for new ones."""
-    fused = found.fused
-    known = {row: place for place, row in enumerate(fused.rows.tolist())}
-    places = [known.get(row, -1) for row in rows.tolist()]  # -1 is the zeros put behind
-    taken = FusedList(
-        rows=rows,
-        fused=np.append(fused.fused, np.float32(0))[places],
-        scores=np.pad(fused.scores, ((0, 0), (0, 1)))[:, places],
-        ranks=np.pad(fused.ranks, ((0, 0), (0, 1)))[:, places],
-    )
-    coverage = None if found.coverage is None else np.append(found.coverage, np.float32(0))[places]
-    return replace(found, fused=taken, coverage=coverage, tail=tail)

@@ -18,12 +18,12 @@ from mercato.facets.spec import FacetSpec
 from mercato.filters import Filter
 from mercato.ranker.features import FEATURE_NAMES, compute_features
 from mercato.ranker.inputs import CandidateList, History, RankRequest
-from mercato.retrieval.case import Case, Found, prepare_case
+from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
 from mercato.retrieval.dense import expand_groups
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.recommend import find_recommendations, starting_products
-from mercato.retrieval.request import WINDOW, RetrievalRequest, Retrieved, Source
+from mercato.retrieval.request import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
@@ -128,6 +128,7 @@ class Retriever:
             for request in asked[place]:
                 if request.condition != case.request.condition:
                     allowed, pinned = allow_for(self.catalog, request, request.condition)
+                    allowed = without_purchased(allowed, case.history, request)
                     variants[place, request.condition] = replace(case, request=request, allowed=allowed, pinned=pinned)
         wider = dict(zip(variants, self.find(list(variants.values())), strict=True)) if variants else {}
         counted: list[list[dict[str, Any]]] = []
@@ -158,14 +159,14 @@ class Retriever:
         return np.split(features, stops[:-1]) if len(requests) else []
 
     def _candidate_list(self, case: Case, found: Found) -> CandidateList:
-        fused = found.fused
-        rows = fused.rows[:WINDOW]
+        fused, window = found.fused, case.request.window
+        rows = fused.rows[:window]
         columns = {source: place for place, source in enumerate(found.sources)}
         nothing = np.zeros(len(rows), np.float32)
 
         def column(array: npt.NDArray[np.generic], *choices: Source) -> npt.NDArray[np.generic]:
             places = [columns[source] for source in choices if source in columns]
-            return array[places[0], :WINDOW] if places else nothing
+            return array[places[0], :window] if places else nothing
 
         starts, weights = starting_products(case)
         together = nothing
@@ -180,8 +181,8 @@ class Retriever:
             cooccurrence=together,
             dense_rank=column(fused.ranks, Source.DENSE, Source.SIMILAR).astype(np.int32),
             word_rank=column(fused.ranks, Source.WORDS).astype(np.int32),
-            fused=fused.fused[:WINDOW],
-            coverage=None if found.coverage is None else found.coverage[:WINDOW],
+            fused=fused.fused[:window],
+            coverage=None if found.coverage is None else found.coverage[:window],
             matches=found.total if case.request.is_search else 0,
             signals=None if case.request.is_search else gather_signals(self.catalog, case, rows),
         )
@@ -294,24 +295,25 @@ def _explain(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieve
 
 
 def _join(case: Case, found: Found, features: Float32, degraded: list[str], facets: list[dict[str, Any]]) -> Retrieved:
-    fused = found.fused
-    rows = fused.rows[:WINDOW]
+    fused, window = found.fused, case.request.window
+    rows = fused.rows[:window]
     flags = np.zeros(len(fused.rows), np.uint16)
     for place, source in enumerate(found.sources):
         flags[fused.ranks[place] > 0] |= int(source)
     after = Source.WORDS if case.request.is_search else Source.POPULAR
-    tail = np.concatenate([fused.rows[WINDOW:], found.tail])[: max(0, case.request.depth - len(rows))]
+    tail = np.concatenate([fused.rows[window:], found.tail])[: max(0, case.request.depth - len(rows))]
     flags = np.concatenate([flags, np.full(len(found.tail), int(after), np.uint16)])[: len(rows) + len(tail)]
     flags[flags == 0] = int(after)  # what sorting or a boost brought from beyond the fused candidates
+    ends = len(case.missing) if case.listed is not None else 0
     notes = [*degraded, "encoder"] if case.request.is_search and case.probe is None else list(degraded)
     return Retrieved(
         rows=rows,
-        fused=fused.fused[:WINDOW],
+        fused=fused.fused[:window],
         sources=flags,
         features=features.reshape(len(rows), len(FEATURE_NAMES)),
         history_vector=case.history_vector,
         tail=tail,
-        total=found.total + int(np.count_nonzero(case.pinned >= 0)),
+        total=found.total + int(np.count_nonzero(case.pinned >= 0)) + ends,
         missing_ids=case.missing,
         degraded=notes,
         relaxed=case.relaxed,

@@ -115,5 +115,12 @@ def test_a_whole_history_has_each_product_once_with_its_most_telling_event() -> 
 
 
 def test_labels_are_the_names_on_the_wire() -> None:
-    assert [placement.label for placement in Placement] == ["search", "home-page", "product-page", "cart", "category"]
+    assert [placement.label for placement in Placement] == [
+        "search",
+        "home-page",
+        "product-page",
+        "cart",
+        "category",
+        "rank",
+    ]
     assert (Source.DENSE | Source.WORDS).labels == ["dense", "words"]

@@ -46,7 +46,7 @@ def sources_of(retriever: Retriever, answer: Retrieved) -> dict[str, Source]:
 # -- Shoppers
 
 
-@pytest.mark.parametrize("placement", list(Placement)[1:])
+@pytest.mark.parametrize("placement", [HOME, PAGE, CART, CATEGORY])
 @pytest.mark.parametrize("who", [{}, {"user_id": "stranger"}, {"visitor_id": "new"}])
 def test_who_is_unknown_gets_what_is_popular(retriever: Retriever, placement: Placement, who: dict[str, str]) -> None:
     answer = ask(retriever, request(placement, depth=50, **who))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mercato.retrieval import retriever as module
+from mercato.retrieval import request as module
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore

@@ -62,7 +62,7 @@ def describe_encoder(
     Args:
         weights: where they are.
         texts: real product texts for the parity gate.
-        max_tokens: where serving cuts a text.
+        max_tokens: where serving cuts a text; at the network's last position where that comes first.
         ratings: folder of rated products to compare smaller precisions on; None compares the top tens of ``texts``.
         product_limit: see `export.ratings.compare_on_ratings`.
         tolerance: most that a smaller precision may lose.
@@ -70,6 +70,7 @@ def describe_encoder(
     from transformers import AutoModel
 
     trunk = AutoModel.from_pretrained(weights.folder, attn_implementation="eager", dtype=torch.float32)
+    max_tokens = min(max_tokens, int(trunk.config.max_position_embeddings))
     tokenizer_file = weights.folder / "tokenizer.json"
     tokenizer = TextTokenizer(tokenizer_file, max_tokens=max_tokens)
     first, last = (int(token) for token in tokenizer([""])[0][0, [0, -1]])

@@ -14,7 +14,7 @@ from export.pipeline import export_model
 from export.speed import measure_speed
 from export.weights import locate_weights
 from mercato.encoder import OnnxEncoder
-from tests.unit.export.tiny_encoder import MAX_TOKENS, TINY, make_texts, make_weights
+from tests.unit.export.tiny_encoder import MAX_TOKENS, POSITIONS, TINY, make_texts, make_weights
 
 
 @pytest.fixture
@@ -44,6 +44,9 @@ def test_json_is_the_manifest_and_nothing_else(tmp_path: Path, texts: Path) -> N
     assert json.loads(result.stdout) == json.loads((out / "manifest.json").read_text())
     assert "comparing model.int8.onnx" in result.stderr
     assert OnnxEncoder(out).encode(["frozen pizza"]).shape == (1, 64)
+    # the network has fewer positions than serving's usual limit
+    assert json.loads(result.stdout)["serving"]["max_tokens"] == POSITIONS
+    assert OnnxEncoder(out).encode(["tea " * 100]).shape == (1, 64)
 
 
 def test_failure_is_one_sentence_and_status_1(tmp_path: Path, texts: Path) -> None:

@@ -15,6 +15,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 VOCABULARY = {word: number for number, word in enumerate((*SPECIAL, *NOUNS, *ADJECTIVES))}
 HIDDEN_SIZE = 64
 MAX_TOKENS = 16
+POSITIONS = 32
 
 TINY = PinnedModel(
     repository="tests/tiny", revision="0", sha256="", wheels=(("tiny", "tiny_absent", ""),), licence="MIT"
@@ -29,7 +30,7 @@ def make_weights(folder: Path) -> LocatedWeights:
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=128,
-        max_position_embeddings=32,
+        max_position_embeddings=POSITIONS,
     )
     torch.manual_seed(7)
     model = BertModel(config)

@@ -13,11 +13,18 @@ from tritonclient.utils import triton_to_np_dtype
 
 from mercato.errors import ModelError
 from mercato.pipeline.remote import RETRIEVER_OUTPUTS
-from mercato.pipeline.request import DEFAULT_PAGE_SIZE, RECOMMEND_FIELDS, SEARCH_FIELDS
+from mercato.pipeline.request import (
+    DEFAULT_PAGE_SIZE,
+    MAX_PAGE_SIZE,
+    RECOMMEND_FIELDS,
+    SEARCH_FIELDS,
+    parse_recommend,
+)
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
 from mercato.reranker import onnx_reranker
+from mercato.retrieval.request import MAX_RANKED
 from mercato.serving.canary import CANARIES
 from mercato.serving.options import MODEL_NEEDS
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker
@@ -143,6 +150,11 @@ def test_profile_says_where_the_stages_live(model: str, profile: str, stages: st
 def test_writers_have_one_instance(profile: str) -> None:
     for model in ("events", "catalog"):
         assert read_config(model, profile).instance_group[0].count == 1
+
+
+def test_a_list_to_order_has_one_limit() -> None:
+    assert contract.MAX_RANKED == MAX_RANKED == MAX_PAGE_SIZE
+    assert parse_recommend({"PLACEMENT": b"rank"}).page_size == contract.MAX_RANKED
 
 
 def test_search_and_recommend_read_the_inputs_of_the_contract() -> None:

@@ -17,7 +17,7 @@ from mercato_client._codec import (
     encode_list,
     merge_options,
 )
-from mercato_client.contract import CATALOG, EVENTS, RECOMMEND, SEARCH, SUGGEST, ModelSpec
+from mercato_client.contract import CATALOG, EVENTS, MAX_RANKED, RECOMMEND, SEARCH, SUGGEST, ModelSpec
 from mercato_client.errors import InvalidArgumentError
 from mercato_client.settings import check_timeout
 from mercato_client.types import Boost, FacetSpec, JsonObject, ResultPage, Suggestion, WriteResult
@@ -25,6 +25,7 @@ from mercato_client.types import Boost, FacetSpec, JsonObject, ResultPage, Sugge
 Answer = TypeVar("Answer")
 
 PRODUCT_PLACEMENT = "product-page"
+RANK_PLACEMENT = "rank"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,25 @@ def call_recommend(
     context: JsonObject | None,
     options: JsonObject | None,
     timeout_s: float,
+    kind: str | None = None,
+    exclude_purchased_days: float | None = None,
+    diversity: float | None = None,
+    collapse: bool | None = None,
+    explain: bool | None = None,
 ) -> Call[ResultPage]:
     """Build a recommendation; the parameters are those of ``Client.recommend``."""
+    options = merge_options(
+        options,
+        facets=None,
+        boosts=None,
+        kind=kind,
+        exclude_purchased_days=exclude_purchased_days,
+        diversity=diversity,
+        collapse=collapse,
+        explain=explain,
+    )
+    if page_size is None and placement == RANK_PLACEMENT:
+        page_size = MAX_RANKED
     seeds = None if seed_product_ids is None else encode_list("seed_product_ids", seed_product_ids)
     values: dict[str, object] = {"PLACEMENT": placement, "USER_ID": user_id, "VISITOR_ID": visitor_id}
     values["SEED_PRODUCT_IDS"] = seeds

@@ -11,6 +11,7 @@ from tritonclient.utils import InferenceServerException
 from mercato_client._base import DEFAULT_SERVER, ClientBase, Countdown
 from mercato_client._calls import (
     PRODUCT_PLACEMENT,
+    RANK_PLACEMENT,
     Answer,
     Call,
     call_recommend,
@@ -149,6 +150,11 @@ class Client(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
+        kind: str | None = None,
+        exclude_purchased_days: float | None = None,
+        diversity: float | None = None,
+        collapse: bool | None = None,
+        explain: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
@@ -156,19 +162,21 @@ class Client(ClientBase):
         """Recommend products for a place in the shop. Unknown users and products are no error.
 
         Args:
-            placement: ``home-page``, ``product-page``, ``cart`` or ``category``.
+            placement: ``home-page``, ``product-page``, ``cart``, ``category``, or ``rank``: see ``rank``.
             user_id: who is signed in.
             visitor_id: who is not, as a cookie knows them; no personal data.
             seed_product_ids: the product looked at, the cart's content; unknown ones are in ``missing_ids``.
             filter: as in ``search``.
             page_size: as in ``search``.
             offset: as in ``search``.
+            kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
+            exclude_purchased_days: leaves out what the shopper bought within so many days.
+            diversity: as in ``search``.
+            collapse: as in ``search``.
+            explain: as in ``search``.
             context: as in ``search``.
             options: as in ``search``.
             timeout_s: as in ``search``.
-
-        Returns:
-            The page.
         """
         return self._run(
             call_recommend(
@@ -179,6 +187,11 @@ class Client(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
+                kind=kind,
+                exclude_purchased_days=exclude_purchased_days,
+                diversity=diversity,
+                collapse=collapse,
+                explain=explain,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
@@ -194,6 +207,8 @@ class Client(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
+        kind: str | None = None,
+        explain: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
@@ -207,12 +222,11 @@ class Client(ClientBase):
             filter: as in ``search``.
             page_size: as in ``search``.
             offset: as in ``search``.
+            kind: as in ``recommend``.
+            explain: as in ``search``.
             context: as in ``search``.
             options: as in ``search``.
             timeout_s: as in ``search``.
-
-        Returns:
-            The page.
         """
         return self.recommend(
             PRODUCT_PLACEMENT,
@@ -222,6 +236,44 @@ class Client(ClientBase):
             filter=filter,
             page_size=page_size,
             offset=offset,
+            kind=kind,
+            explain=explain,
+            context=context,
+            options=options,
+            timeout_s=timeout_s,
+        )
+
+    def rank(
+        self,
+        product_ids: Sequence[str],
+        *,
+        user_id: str | None = None,
+        visitor_id: str | None = None,
+        filter: str | None = None,
+        explain: bool | None = None,
+        context: JsonObject | None = None,
+        options: JsonObject | None = None,
+        timeout_s: float | None = None,
+    ) -> ResultPage:
+        """Order a list of products for a shopper: ``recommend("rank", seed_product_ids=product_ids)``.
+
+        Args:
+            product_ids: at most 500; a repeated one counts once. Unknown ones end the page and are in ``missing_ids``.
+            user_id: as in ``recommend``.
+            visitor_id: as in ``recommend``.
+            filter: what fails it is left out; of unknown products it says nothing.
+            explain: as in ``search``.
+            context: as in ``search``.
+            options: as in ``search``.
+            timeout_s: as in ``search``.
+        """
+        return self.recommend(
+            RANK_PLACEMENT,
+            user_id=user_id,
+            visitor_id=visitor_id,
+            seed_product_ids=product_ids,
+            filter=filter,
+            explain=explain,
             context=context,
             options=options,
             timeout_s=timeout_s,

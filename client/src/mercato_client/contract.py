@@ -12,6 +12,8 @@ DataType = Literal["BYTES", "FP32", "INT32", "INT64"]
 
 EMBEDDING_WIDTH = 384  # all-MiniLM-L6-v2
 DEFAULT_PAGE_SIZE = 20
+MAX_RANKED = 500
+"""Products of a list to order; such a request has this page size, where it names none."""
 
 
 @dataclass(frozen=True, kw_only=True)

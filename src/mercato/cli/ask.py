@@ -1,4 +1,4 @@
-"""`mercato search`, `mercato recommend` and `mercato similar`: ask a running server from the command line."""
+"""`mercato search`, `recommend`, `similar` and `rank`: ask a running server from the command line."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ VisitorOption = Annotated[str | None, typer.Option("--visitor", help="The device
 PageSizeOption = Annotated[int, typer.Option("--page-size", help="Products of a page.")]
 OffsetOption = Annotated[int, typer.Option(help="Position of the first product.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")]
+DiversityOption = Annotated[
+    float | None, typer.Option(help="From 0, relevance alone, to 1, as unlike each other as can be.")
+]
+CollapseOption = Annotated[bool, typer.Option("--collapse", help="Show near-duplicates as one.")]
+KindOption = Annotated[
+    str | None, typer.Option(help="At a product page: similar (in its place), complementary (bought with it), or both.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 DEFAULT_SERVER = "127.0.0.1:8001"
@@ -33,6 +40,7 @@ SEARCH_EPILOG = (
 SUGGEST_EPILOG = 'Example: mercato suggest "frozen p"'
 RECOMMEND_EPILOG = "Example: mercato recommend --user 1234"
 SIMILAR_EPILOG = "Example: mercato similar 1024993"
+RANK_EPILOG = "Example: mercato rank 1024993 845208 --user 1234"
 
 
 def search(
@@ -52,10 +60,8 @@ def search(
         list[str] | None,
         typer.Option(help="Condition and how far it moves a product, -1 to 1, repeatable: 'price < 5 => 0.5'."),
     ] = None,
-    diversity: Annotated[
-        float | None, typer.Option(help="From 0, relevance alone, to 1, as unlike each other as can be.")
-    ] = None,
-    collapse: Annotated[bool, typer.Option("--collapse", help="Show near-duplicates as one.")] = False,
+    diversity: DiversityOption = None,
+    collapse: CollapseOption = False,
     explain: ExplainOption = False,
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
@@ -137,7 +143,7 @@ def read_boost(text: str) -> dict[str, Any]:
 
 def recommend(
     placement: Annotated[
-        str, typer.Option(help="home-page, product-page, cart or category: where the answer is shown.")
+        str, typer.Option(help="home-page, product-page, cart or category: where the answer is shown; or rank.")
     ] = "home-page",
     seed: Annotated[list[str] | None, typer.Option(help="Product to start from, repeatable.")] = None,
     condition: FilterOption = None,
@@ -145,6 +151,12 @@ def recommend(
     visitor: VisitorOption = None,
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
+    kind: KindOption = None,
+    exclude_purchased_days: Annotated[
+        float | None, typer.Option(help="Leave out what the shopper bought within so many days; 36500 for ever.")
+    ] = None,
+    diversity: DiversityOption = None,
+    collapse: CollapseOption = False,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -161,7 +173,11 @@ def recommend(
             visitor_id=visitor,
             page_size=page_size,
             offset=offset,
-            options={"explain": True} if explain else None,
+            kind=kind,
+            exclude_purchased_days=exclude_purchased_days,
+            diversity=diversity,
+            collapse=collapse or None,
+            explain=explain or None,
         ),
     )
 
@@ -171,6 +187,7 @@ def similar(
     condition: FilterOption = None,
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
+    kind: KindOption = None,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -184,7 +201,27 @@ def similar(
             filter=condition,
             page_size=page_size,
             offset=offset,
-            options={"explain": True} if explain else None,
+            kind=kind,
+            explain=explain or None,
+        ),
+    )
+
+
+def rank(
+    products: Annotated[list[str], typer.Argument(help="Ids of the products to order, at most 500.")],
+    condition: FilterOption = None,
+    user: UserOption = None,
+    visitor: VisitorOption = None,
+    explain: ExplainOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    as_json: JsonOption = False,
+) -> None:
+    """Order given products for a shopper; what the catalogue does not have comes last."""
+    ask(
+        server,
+        Output(as_json=as_json),
+        lambda client: client.rank(
+            products, filter=condition, user_id=user, visitor_id=visitor, explain=explain or None
         ),
     )
 

@@ -41,6 +41,9 @@ def serve(
     reranker: Annotated[
         Path | None, typer.Option(help="Exported reranker, that reads the top of each search again; none without.")
     ] = None,
+    sequence: Annotated[
+        Path | None, typer.Option(help="Exported sequence model, a source of recommendations; none without.")
+    ] = None,
     rerank_depth: Annotated[int, typer.Option(help="Products of a search that the reranker reads.")] = 24,
     rerank_budget_ms: Annotated[
         int, typer.Option(help="Milliseconds of a batch, after which the ranker's order is answered.")
@@ -51,6 +54,14 @@ def serve(
     ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="The shop's rules: pins, blocks, boosts and filters, as JSON.")
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE=WEIGHT|FILE",
+            help="Weight of a recommendation source, 0 switches it off: lately=1.5, cart.also_bought=0, or a JSON file "
+            "of these; repeatable.",
+        ),
     ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build an engine again that does not fit this machine.")
@@ -70,6 +81,7 @@ def serve(
     """
     # Imported here: `mercato --help` needs no gRPC.
     from mercato.pipeline.budgets import parse_budgets
+    from mercato.retrieval.source_weights import read_changes
     from mercato.serving.options import ServerOptions
     from mercato.serving.ports import Ports
 
@@ -83,10 +95,12 @@ def serve(
             encoder=encoder,
             ranker=choose_ranker(ranker),
             reranker=reranker,
+            sequence=sequence,
             rerank_depth=rerank_depth,
             rerank_budget_ms=rerank_budget_ms,
             stage_budgets_ms=parse_budgets(stage_budget or ()),
             rules=rules,
+            source_weights=read_changes(sources or ()),
             rebuild=rebuild,
             fallback=fallback,
             host=host,

@@ -10,6 +10,7 @@ from mercato.errors import InvalidInputError
 from mercato.facets.spec import FacetSpec, parse_facets
 from mercato.policy.boost import Boost, parse_boosts
 from mercato.policy.order_by import OrderBy, parse_order_by
+from mercato.retrieval.request import Kind
 
 MAX_DAYS = 36_500
 """A hundred years: as good as for ever."""
@@ -24,6 +25,7 @@ OPTION_NAMES = (
     "diversity",
     "collapse",
     "exclude_purchased_days",
+    "kind",
 )
 
 
@@ -42,6 +44,7 @@ class Options:
         diversity: from 0 (relevance alone) to 1 (difference alone).
         collapse: whether near-duplicates are shown as one.
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
+        kind: what belongs on a product's page.
     """
 
     strict_filtering: bool = True
@@ -54,6 +57,7 @@ class Options:
     diversity: float = 0.0
     collapse: bool = False
     exclude_purchased_days: float = 0.0
+    kind: Kind = Kind.BOTH
 
 
 def parse_options(given: Mapping[str, Any]) -> Options:
@@ -73,6 +77,7 @@ def parse_options(given: Mapping[str, Any]) -> Options:
         diversity=_share(given, "diversity"),
         collapse=_flag(given, "collapse", False),
         exclude_purchased_days=_days(given, "exclude_purchased_days"),
+        kind=_kind(given, "kind"),
     )
 
 
@@ -92,6 +97,16 @@ def _share(given: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InvalidInputError(f"OPTIONS.{name}", f"must be between 0 and 1, got {value!r}"[:200])
     return float(value)
+
+
+def _kind(given: Mapping[str, Any], name: str) -> Kind:
+    value = given.get(name)
+    if value is None:
+        return Kind.BOTH
+    if not isinstance(value, str) or value not in {kind.value for kind in Kind}:
+        choices = ", ".join(kind.value for kind in Kind)
+        raise InvalidInputError(f"OPTIONS.{name}", f"must be one of {choices}, got {value!r}"[:200])
+    return Kind(value)
 
 
 def _days(given: Mapping[str, Any], name: str) -> float:

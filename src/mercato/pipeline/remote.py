@@ -25,7 +25,7 @@ from mercato.policy.order_by import parse_order_by
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
 from mercato.reranker.pair_tokenizer import PairTokenizer
-from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.request import Kind, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 
 Float32 = npt.NDArray[np.float32]
@@ -160,6 +160,7 @@ def write_request(request: RetrievalRequest) -> bytes:
             "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
             "narrowing": [condition.text for condition in request.narrowing],
             "exclude_purchased_days": request.exclude_purchased_days,
+            "kind": request.kind.value,
             "hidden_ids": request.hidden_ids,
             "pinned_ids": request.pinned_ids,
         }
@@ -192,10 +193,11 @@ def read_request(document: bytes) -> RetrievalRequest:
             rule_boosts=parse_boosts(fields.get("rule_boosts"), most=MAX_RULE_BOOSTS),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
             exclude_purchased_days=fields.get("exclude_purchased_days", 0.0),
+            kind=Kind(fields.get("kind", Kind.BOTH.value)),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise InvalidInputError(
             "REQUEST", f"is not a retrieval request ({exc!r})", "ask `search` or `recommend`"
         ) from exc

@@ -14,7 +14,7 @@ from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
 from mercato.pipeline.options import OPTION_NAMES, parse_options
 from mercato.ranker.inputs import Context
-from mercato.retrieval.request import MAX_RANKED, WINDOW, Placement, RetrievalRequest
+from mercato.retrieval.request import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import parse_timestamp
 
@@ -96,6 +96,12 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
     page_size = _number(fields, "PAGE_SIZE", default_size, 1, MAX_PAGE_SIZE)
     offset = _number(fields, "OFFSET", 0, 0, MAX_OFFSET)
     options = parse_options(_object(fields, "OPTIONS", OPTION_NAMES))
+    if options.kind is not Kind.BOTH and placement is not Placement.PRODUCT_PAGE:
+        raise InvalidInputError(
+            "OPTIONS.kind",
+            f"{options.kind.value!r} is for placement product-page, got {placement.label}",
+            "leave it out",
+        )
     filter_text = _text(fields, "FILTER")
     retrieval = RetrievalRequest(
         placement=placement,
@@ -114,6 +120,7 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         order_by=options.order_by,
         boosts=options.boosts,
         exclude_purchased_days=options.exclude_purchased_days,
+        kind=options.kind,
     )
     return PageRequest(
         retrieval=retrieval,

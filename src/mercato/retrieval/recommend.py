@@ -15,7 +15,7 @@ from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.listed import keep_listed
 from mercato.retrieval.request import Placement, Source
-from mercato.retrieval.source_weights import WEIGHTS, Weights
+from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
 
 Int32 = npt.NDArray[np.int32]
 
@@ -23,7 +23,11 @@ EXCLUDES_SEEDS = (Placement.PRODUCT_PAGE, Placement.CART)
 
 
 def find_recommendations(
-    catalog: LiveCatalog, case: Case, dense: RankedList | None, weights: Weights = WEIGHTS
+    catalog: LiveCatalog,
+    case: Case,
+    dense: RankedList | None,
+    weights: Weights = WEIGHTS,
+    following: RankedList | None = None,
 ) -> Found:
     """Fuse the sources of the request's placement; what follows are the other allowed products by popularity.
 
@@ -34,15 +38,18 @@ def find_recommendations(
         case: a recommendation.
         dense: products whose vectors are near the seeds or the history; None if there are neither.
         weights: of the sources, by placement; a source without one is not asked.
+        following: what the sequence model foretells, from `mercato.retrieval.following.foretell`; None for nothing.
     """
     request = case.request
-    wanted_sources = weights[request.placement]
+    wanted_sources = choose_sources(weights, request.placement, request.kind)
     excluded = case.seeds if request.placement in EXCLUDES_SEEDS else np.zeros(0, np.int32)
     lists: dict[Source, RankedList] = {}
     if dense is not None and Source.SIMILAR in wanted_sources:
         lists[Source.SIMILAR] = replace(dense, weight=wanted_sources[Source.SIMILAR])
     for source, item in _learned_lists(catalog, case, wanted_sources).items():
         lists[source] = keep_allowed(catalog, case, item)
+    if following is not None:
+        lists[Source.SEQUENCE] = keep_allowed(catalog, case, following)
     if len(excluded):
         lists = {source: _without(item, excluded) for source, item in lists.items()}
     if Source.POPULAR in wanted_sources or not any(len(item.rows) for item in lists.values()):

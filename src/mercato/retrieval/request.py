@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,14 @@ class Placement(IntEnum):
     def label(self) -> str:
         """The name used on the wire, as ``home-page``."""
         return self.name.lower().replace("_", "-")
+
+
+class Kind(Enum):
+    """What belongs on a product's page, by the names used on the wire."""
+
+    BOTH = "both"
+    SIMILAR = "similar"
+    COMPLEMENTARY = "complementary"
 
 
 class Source(IntFlag):
@@ -85,6 +93,7 @@ class RetrievalRequest:
         rule_boosts: the same, by the shop's rules: what the catalogue cannot answer of these is no caller's mistake.
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
+        kind: at a product page, what goes in the product's place, what is bought with it, or both.
         hidden_ids: products that are not in the result.
         pinned_ids: products that are shown at places of their own, whatever retrieval finds.
     """
@@ -106,6 +115,7 @@ class RetrievalRequest:
     rule_boosts: tuple[Boost, ...] = ()
     narrowing: tuple[Filter, ...] = ()
     exclude_purchased_days: float = 0.0
+    kind: Kind = Kind.BOTH
     hidden_ids: tuple[str, ...] = ()
     pinned_ids: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ from mercato.ranker.features import FEATURE_NAMES, compute_features
 from mercato.ranker.inputs import CandidateList, History, RankRequest
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
 from mercato.retrieval.dense import expand_groups
+from mercato.retrieval.following import foretell
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.recommend import find_recommendations, starting_products
@@ -29,6 +30,7 @@ from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
 from mercato.retrieval.source_weights import WEIGHTS, Weights
 from mercato.retrieval.sources import CANDIDATES, SAME_TEXT_ROWS, SEARCH_CANDIDATES
+from mercato.sequence.next_products import NextProducts
 from mercato.state.store import StateStore
 from mercato.state.values import Actor
 
@@ -45,15 +47,23 @@ HISTORY_LIMIT = 1000
 class Retriever:
     """Finds candidates for searches and recommendations."""
 
-    def __init__(self, catalog: LiveCatalog, state: StateStore | None, weights: Weights = WEIGHTS) -> None:
+    def __init__(
+        self,
+        catalog: LiveCatalog,
+        state: StateStore | None,
+        weights: Weights = WEIGHTS,
+        next_products: NextProducts | None = None,
+    ) -> None:
         """Make a retriever.
 
         Args:
             catalog: the products.
             state: where histories are read from; None if there are none.
             weights: of the sources of recommendations, by placement.
+            next_products: foretells from the order of events; None where no sequence model is served.
         """
         self._weights = weights
+        self._next_products = next_products
         self.catalog = catalog
         self._state = state
         self._whole = WholeResult(FacetCounter(catalog))
@@ -85,7 +95,7 @@ class Retriever:
                 cases[place] = prepare_case(self.catalog, request, histories[place], vector)
             except InvalidInputError as exc:
                 errors[place] = exc
-        found = self.find(list(cases.values()))
+        found = self.find(list(cases.values()), degraded)
         facets = self.count_facets(list(cases.values()), found)
         fused = found
         found = [self._whole.arrange(case, one) for case, one in zip(cases.values(), fused, strict=True)]
@@ -98,13 +108,19 @@ class Retriever:
         }
         return [answers[place] if place in answers else errors[place] for place in range(len(requests))]
 
-    def find(self, cases: Sequence[Case]) -> list[Found]:
-        """Find the candidates of prepared cases: one search of the dense index for all."""
+    def find(self, cases: Sequence[Case], degraded: list[str] | None = None) -> list[Found]:
+        """Find the candidates of prepared cases: one search of the dense index and one look ahead for all.
+
+        Args:
+            cases: the cases.
+            degraded: gets the name of what could not be used.
+        """
         dense = self._search_dense(cases)
+        following = foretell(self.catalog, cases, self._weights, self._next_products, degraded)
         return [
             find_search_candidates(self.catalog, case, dense[place])
             if case.request.is_search
-            else find_recommendations(self.catalog, case, dense[place], self._weights)
+            else find_recommendations(self.catalog, case, dense[place], self._weights, following[place])
             for place, case in enumerate(cases)
         ]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from mercato.errors import ServerError
-from mercato.retrieval.request import Placement, Source
+import orjson
+
+from mercato.errors import InvalidInputError, ServerError
+from mercato.retrieval.request import Kind, Placement, Source
 
 Weights = Mapping[Placement, Mapping[Source, float]]
 
@@ -15,6 +18,7 @@ Weights = Mapping[Placement, Mapping[Source, float]]
 _HOME = {
     Source.REPEAT: 5.0,
     Source.LATELY: 3.0,
+    Source.SEQUENCE: 3.0,
     Source.ALSO_BOUGHT: 1.0,
     Source.COOCCURRENCE: 0.25,
     Source.SIMILAR: 0.25,
@@ -29,6 +33,62 @@ WEIGHTS: dict[Placement, dict[Source, float]] = {
     Placement.PRODUCT_PAGE: {Source.SIMILAR: 2.0, Source.COOCCURRENCE: 1.0, Source.ALSO_BOUGHT: 0.5},
     Placement.CART: {Source.COOCCURRENCE: 2.0, Source.ALSO_BOUGHT: 1.0, Source.SIMILAR: 0.5},
 }
+
+
+KIND_SOURCES: Mapping[Kind, frozenset[Source]] = {
+    Kind.SIMILAR: frozenset({Source.SIMILAR}),
+    Kind.COMPLEMENTARY: frozenset({Source.COOCCURRENCE, Source.ALSO_BOUGHT, Source.LATELY}),
+}
+"""The sources of one kind of product page; what they leave free, the popular products fill."""
+
+
+def choose_sources(weights: Weights, placement: Placement, kind: Kind = Kind.BOTH) -> Mapping[Source, float]:
+    """Return the sources of a placement, of one kind alone where a kind is asked for, and their weights."""
+    chosen = weights[placement]
+    if kind not in KIND_SOURCES:
+        return chosen
+    return {source: weight for source, weight in chosen.items() if source in KIND_SOURCES[kind]}
+
+
+def read_changes(items: Sequence[str]) -> dict[str, float]:
+    """Read a shop's changes as the command line gives them: ``lately=1.5``, or a JSON file of such names and numbers.
+
+    Args:
+        items: the later goes before the earlier.
+
+    Raises:
+        InvalidInputError: neither a pair nor a file, or a file of something else.
+        ServerError: see `change_weights`.
+    """
+    changes: dict[str, float] = {}
+    for item in items:
+        name, equals, number = item.partition("=")
+        if equals and not Path(item).is_file():
+            changes[name.strip()] = _read_number(item, number)
+        else:
+            changes |= _read_file(Path(item))
+    change_weights(changes)
+    return changes
+
+
+def _read_number(item: str, number: str) -> float:
+    try:
+        return float(number)
+    except ValueError as exc:
+        raise InvalidInputError("--sources", f"must be SOURCE=WEIGHT or a JSON file, got {item[:80]!r}") from exc
+
+
+def _read_file(path: Path) -> dict[str, float]:
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as exc:
+        remedy = 'write lately=1.5, or a file with {"lately": 1.5, "cart.also_bought": 0}'
+        raise InvalidInputError("--sources", f"{path} cannot be read as JSON ({exc})", remedy) from exc
+    if not isinstance(found, dict) or any(
+        isinstance(w, bool) or not isinstance(w, int | float) for w in found.values()
+    ):
+        raise InvalidInputError("--sources", f"{path} must hold a JSON object of sources and weights (numbers)")
+    return {name: float(weight) for name, weight in found.items()}
 
 
 def change_weights(changes: Mapping[str, float]) -> Weights:

@@ -92,8 +92,8 @@ def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] 
         buckets: by model the lengths that its callers pad to.
 
     Returns:
-        ``catalog``, ``state``, ``encoder``, ``ranker`` and ``reranker``, None for what is not served; how far the
-        reranker goes, and ``buckets``, if any.
+        ``catalog``, ``state``, ``encoder``, ``ranker``, ``reranker`` and ``sequence``, None for what is not served; how
+        far the reranker goes, and ``buckets``, if any.
     """
     state = options.state
     if state is not None and state.startswith("sqlite:"):
@@ -103,6 +103,7 @@ def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] 
         "encoder": options.encoder,
         "ranker": options.ranker,
         "reranker": options.reranker,
+        "sequence": options.sequence,
         "rules": options.rules,
     }
     # Absolute, not resolved: a catalogue is switched by renaming the link that is served.
@@ -110,7 +111,15 @@ def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] 
     padding = {"buckets": {name: list(lengths) for name, lengths in buckets.items()}} if buckets else {}
     reranking = {"rerank_depth": options.rerank_depth, "rerank_budget_ms": options.rerank_budget_ms}
     timing = {"stage_budgets_ms": dict(options.stage_budgets_ms)} if options.stage_budgets_ms else {}
-    return {**timing, **absolute, **(reranking if options.reranker is not None else {}), "state": state, **padding}
+    weighing = {"source_weights": dict(options.source_weights)} if options.source_weights else {}
+    return {
+        **timing,
+        **weighing,
+        **absolute,
+        **(reranking if options.reranker is not None else {}),
+        "state": state,
+        **padding,
+    }
 
 
 def write_settings(folder: RunFolder, settings: Mapping[str, Any]) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mercato.errors import InvalidInputError
+from mercato.errors import InvalidInputError, MercatoError
 from mercato.pipeline.budgets import check_budgets
 from mercato.retrieval.request import WINDOW
+from mercato.retrieval.source_weights import change_weights
 from mercato.serving.canary import CANARIES, Inputs
 from mercato.serving.ports import Ports
 from mercato.settings import DEFAULT_RERANK_BUDGET_MS, DEFAULT_RERANK_DEPTH
@@ -18,6 +19,7 @@ MODEL_NEEDS: Mapping[str, tuple[str, ...]] = {
     "encoder": ("encoder",),
     "ranker": ("ranker",),
     "reranker": ("reranker",),
+    "sequence": ("sequence",),
     "retriever": ("catalog",),
     "search": ("catalog",),
     "recommend": ("catalog",),
@@ -40,9 +42,12 @@ class ServerOptions:
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
         reranker: folder of the exported reranker; None leaves the order of the ranker.
+        sequence: folder of the exported sequence model; None foretells nothing from the order of events.
         rerank_depth: products of a search that the reranker reads. More finds more and costs in proportion.
         rerank_budget_ms: what reranking a batch may take, in milliseconds; what is late is left out.
         rules: the shop's rules file (pins, blocks, boosts, filters); None for no rules.
+        source_weights: what the shop changes of the weights of recommendation sources, see
+            `mercato.retrieval.source_weights.change_weights`; empty for nothing.
         stage_budgets_ms: by stage what one call may take where stages live behind calls; what is late is left out.
             A stage that is not named has the default of `mercato.pipeline.budgets`.
         repository: the model repository; None for the project's.
@@ -72,9 +77,11 @@ class ServerOptions:
     encoder: Path | None = None
     ranker: Path | None = None
     reranker: Path | None = None
+    sequence: Path | None = None
     rerank_depth: int = DEFAULT_RERANK_DEPTH
     rerank_budget_ms: int = DEFAULT_RERANK_BUDGET_MS
     rules: Path | None = None
+    source_weights: Mapping[str, float] = field(default_factory=dict)
     stage_budgets_ms: Mapping[str, int] = field(default_factory=dict)
     repository: Path | None = None
     models: tuple[str, ...] | None = None
@@ -122,17 +129,18 @@ class ServerOptions:
         if self.state is not None and self.state.partition(":")[0] not in STATE_SCHEMES:
             schemes = ", ".join(f"{scheme}:" for scheme in STATE_SCHEMES)
             problems.append(f"state must begin with one of {schemes}, given {self.state!r}")
-        try:
-            check_budgets(self.stage_budgets_ms)
-        except InvalidInputError as exc:
-            problems.append(str(exc))
+        for check in (lambda: check_budgets(self.stage_budgets_ms), lambda: change_weights(self.source_weights)):
+            try:
+                check()
+            except MercatoError as exc:
+                problems.append(str(exc))
         if problems:
             raise InvalidInputError("server options", "; ".join(problems))
 
     @property
     def unserved_models(self) -> frozenset[str]:
         """The project's models that lack what they need: no ranker folder, no ``ranker`` model."""
-        names = ("catalog", "encoder", "ranker", "reranker", "state")
+        names = ("catalog", "encoder", "ranker", "reranker", "sequence", "state")
         given = {name for name in names if getattr(self, name) is not None}
         return frozenset(name for name, needed in MODEL_NEEDS.items() if not given.issuperset(needed))
 
@@ -140,7 +148,8 @@ class ServerOptions:
     def all_engines(self) -> dict[str, Path]:
         """The engine of each model that has one: those given, else ``model.plan`` in the model's own folder."""
         found = {}
-        for name, folder in (("encoder", self.encoder), ("ranker", self.ranker), ("reranker", self.reranker)):
+        for name in ("encoder", "ranker", "reranker", "sequence"):
+            folder: Path | None = getattr(self, name)
             if folder is not None:
                 found[name] = folder / "model.plan"
         return {**found, **self.engines}

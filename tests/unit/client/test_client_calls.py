@@ -105,6 +105,45 @@ def test_similar_is_the_product_page_of_one_seed(triton, connect):
     }
 
 
+def test_rank_asks_for_the_whole_list(triton, connect):
+    client = connect(triton.address)
+    client.rank(("p1", "p2"), user_id="u", filter="price: IN(*, 5)", explain=True)
+    client.recommend("rank", seed_product_ids=["p1"], page_size=3)
+    first, second = triton.received
+    assert first.model == "recommend"
+    assert first.values == UNSET | {
+        "PLACEMENT": "rank",
+        "SEED_PRODUCT_IDS": '["p1","p2"]',
+        "USER_ID": "u",
+        "FILTER": "price: IN(*, 5)",
+        "PAGE_SIZE": 500,
+        "OPTIONS": '{"explain":true}',
+    }
+    assert second.values["PAGE_SIZE"] == 3
+
+
+def test_recommendations_have_named_options(triton, connect):
+    client = connect(triton.address)
+    client.recommend(
+        "home-page",
+        exclude_purchased_days=30,
+        diversity=0.2,
+        collapse=True,
+        explain=True,
+        options={"strict_filtering": False},
+    )
+    client.similar("p1", kind="complementary", explain=True)
+    home, product = (json.loads(request.values["OPTIONS"]) for request in triton.received)
+    assert home == {
+        "strict_filtering": False,
+        "exclude_purchased_days": 30,
+        "diversity": 0.2,
+        "collapse": True,
+        "explain": True,
+    }
+    assert product == {"kind": "complementary", "explain": True}
+
+
 def test_events_get_ids_and_times_are_written_out(triton, connect):
     noon = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     events = [

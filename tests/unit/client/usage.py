@@ -41,6 +41,9 @@ def use_client() -> None:
         names: list[str] = [product.title for product in page.results]
         similar: ResultPage = client.similar(first.id, visitor_id="v", options={"strict_filtering": False})
         picks: ResultPage = client.recommend("cart", seed_product_ids=names, context={"device": "phone"})
+        ordered: ResultPage = client.rank(names, user_id="u", filter="price < 5")
+        client.recommend("home-page", exclude_purchased_days=30, diversity=0.5, collapse=True, explain=True)
+        client.similar(first.id, kind="complementary")
         written: WriteResult = client.write_events(
             assign_event_ids([{"event_type": "add-to-cart", "user_id": "u", "product_id": first.id}])
         )
@@ -55,7 +58,7 @@ def use_client() -> None:
         client.search("tea", order_by="price desc", diversity=0.5, collapse=True, explain=True, rerank=False)
         client.search("tea", boosts=[Boost(condition="price < 5", boost=0.5), {"condition": "price > 9", "boost": -1}])
         completions: tuple[Suggestion, ...] = client.suggest("te", limit=5)
-        del price, similar, picks, rejected, well, counts, completions
+        del price, similar, picks, ordered, rejected, well, counts, completions
 
 
 async def use_async_client() -> None:
@@ -86,6 +89,7 @@ def make_mistakes(client: Client, aclient: AsyncClient, product: Product) -> Non
     client.search("tea", collapse="yes")  # type: ignore[arg-type]
     client.suggest("te")[0].word  # type: ignore[attr-defined]  # noqa: B018
     client.recommend("cart", user_id=42)  # type: ignore[arg-type]
+    client.rank("p1", "p2")  # type: ignore[call-arg]
     client.search("tea").items  # type: ignore[attr-defined]  # noqa: B018
     product.price = 1.0  # type: ignore[misc]
     total: int = aclient.search("tea").total  # type: ignore[attr-defined]

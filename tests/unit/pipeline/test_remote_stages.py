@@ -33,7 +33,7 @@ from mercato.policy.boost import Boost
 from mercato.policy.order_by import OrderBy, SortKey
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.inputs import Context
-from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.request import Kind, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 
@@ -81,6 +81,8 @@ REQUESTS = {
     "home page": stores.request(Placement.HOME_PAGE, user_id="u0", visitor_id="v1", depth=40),
     "seeds": stores.request(Placement.CART, seed_ids=("p04", "gone", "p20")),
     "nobody": stores.request(Placement.CATEGORY),
+    "a list": stores.request(Placement.RANK, seed_ids=("p04", "gone", "p20", "p33"), user_id="u0"),
+    "complementary": stores.request(Placement.PRODUCT_PAGE, seed_ids=("p04",), kind=Kind.COMPLEMENTARY),
 }
 
 
@@ -96,6 +98,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         user_id="u",
         visitor_id="v",
         seed_ids=("a", "b"),
+        kind=Kind.SIMILAR,
         condition=parse_filter('NOT brand: ANY("A \\"B\\"")'),
         strict_filtering=False,
         context=Context(time=1.5, utc_offset_s=-3600.0, device="phone", region="DE"),

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from mercato.errors import ServerError
-from mercato.retrieval.request import Placement, Source
-from mercato.retrieval.source_weights import WEIGHTS, change_weights
+from mercato.errors import InvalidInputError, ServerError
+from mercato.retrieval.request import Kind, Placement, Source
+from mercato.retrieval.source_weights import KIND_SOURCES, WEIGHTS, change_weights, choose_sources, read_changes
 
 HOME, CART, PAGE = Placement.HOME_PAGE, Placement.CART, Placement.PRODUCT_PAGE
 
@@ -43,3 +45,39 @@ def test_all_mistakes_are_named_at_once() -> None:
     assert "repeat must weigh 0 or more, given nan" in message
     assert "also_bought" in message
     assert "home-page" in message
+
+
+def test_changes_are_read_from_pairs_and_files(tmp_path: Path) -> None:
+    file = tmp_path / "of=shop.json"
+    file.write_text('{"lately": 2, "cart.also_bought": 0, "repeat": 4}')
+
+    assert read_changes(["lately=1.5", str(file), "repeat = 0"]) == {"lately": 2, "cart.also_bought": 0, "repeat": 0}
+    assert read_changes([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1]", "must hold a JSON object"),
+        ('{"lately": true}', "must hold a JSON object"),
+        ("{", "cannot be read as JSON"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "sources.json"
+    file.write_text(content)
+    with pytest.raises(InvalidInputError, match=f"sources.json {message}"):
+        read_changes([str(file)])
+
+
+@pytest.mark.parametrize("item", ["lately=much", "lately=", "=1", "nothing.json", "lately"])
+def test_what_is_neither_a_pair_nor_a_file_is_refused(item: str) -> None:
+    with pytest.raises((InvalidInputError, ServerError), match=r"--sources|no source"):
+        read_changes([item])
+
+
+def test_a_kind_takes_its_sources_alone() -> None:
+    assert choose_sources(WEIGHTS, PAGE) == WEIGHTS[PAGE]
+    assert choose_sources(WEIGHTS, PAGE, Kind.SIMILAR) == {Source.SIMILAR: WEIGHTS[PAGE][Source.SIMILAR]}
+    assert Source.SIMILAR not in choose_sources(WEIGHTS, PAGE, Kind.COMPLEMENTARY)
+    assert WEIGHTS[PAGE].keys() <= frozenset.union(*KIND_SOURCES.values())

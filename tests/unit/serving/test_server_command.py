@@ -7,6 +7,7 @@ from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.repository import StagedModel
 from mercato.serving.run_folder import RunFolder
+from mercato.settings import Settings
 
 FOLDER = RunFolder(path=Path("/run/one"), prefix="mercato_abc_")
 EMBEDDED = ServerBinary(
@@ -95,3 +96,10 @@ def test_settings_hold_the_budgets_that_were_given() -> None:
     assert "stage_budgets_ms" not in build_settings(ServerOptions())
     given = build_settings(ServerOptions(stage_budgets_ms={"encoder": 200}))
     assert given["stage_budgets_ms"] == {"encoder": 200}
+
+
+def test_settings_hold_the_weights_of_sources_that_were_given() -> None:
+    assert "source_weights" not in build_settings(ServerOptions())
+    given = build_settings(ServerOptions(catalog=Path("c"), encoder=Path("e"), source_weights={"cart.lately": 0.5}))
+    assert given["source_weights"] == {"cart.lately": 0.5}
+    assert Settings.model_validate(given).source_weights == {"cart.lately": 0.5}

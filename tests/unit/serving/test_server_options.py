@@ -15,6 +15,7 @@ def test_all_problems_are_reported_together() -> None:
             state="mysql:x",
             stub_memory_bytes=1,
             stage_budgets_ms={"encoder": 0},
+            source_weights={"astrology": 1.0},
         )
     message = str(caught.value)
     assert "stop_timeout_s must be above 0, given 0" in message
@@ -22,6 +23,7 @@ def test_all_problems_are_reported_together() -> None:
     assert "ports.http must be from 0 to 65535, given -1" in message
     assert "state must begin with one of sqlite:, given 'mysql:x'" in message
     assert "stage budget: of encoder must be above 0 milliseconds, got 0" in message
+    assert "weights of sources: 'astrology' is no source" in message
     assert "stub_memory_bytes must be at least 1048576 (1 MiB), given 1" in message
 
 

@@ -1,0 +1,65 @@
+"""What the sequence model foretells for a batch of cases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from mercato.catalog.live import LiveCatalog
+from mercato.errors import ModelError
+from mercato.retrieval.case import Case
+from mercato.retrieval.fusion import RankedList
+from mercato.retrieval.request import Source
+from mercato.retrieval.source_weights import Weights
+from mercato.retrieval.sources import CANDIDATES
+from mercato.sequence.next_products import NextProducts
+
+logger = logging.getLogger(__name__)
+
+
+def foretell(
+    catalog: LiveCatalog,
+    cases: Sequence[Case],
+    weights: Weights,
+    next_products: NextProducts | None,
+    degraded: list[str] | None = None,
+) -> list[RankedList | None]:
+    """Rank the next products of each case's history, one call of the network for all.
+
+    Args:
+        catalog: the products.
+        cases: searches and recommendations.
+        weights: of the sources, by placement; where `Source.SEQUENCE` has none, nothing is foretold.
+        next_products: None where no sequence model is served.
+        degraded: gets ``sequence`` where the model fails; nothing is foretold then.
+
+    Returns:
+        For each case rows of the snapshot; None where nothing is foretold: no history that the model knows, or seeds
+        that the answer starts from.
+    """
+    lists: list[RankedList | None] = [None] * len(cases)
+    if next_products is None:
+        return lists
+    histories = {}
+    for place, case in enumerate(cases):
+        wanted = not case.request.is_search and Source.SEQUENCE in weights.get(case.request.placement, {})
+        if wanted and len(case.history) and not len(case.seeds):
+            codes = next_products.read_history(catalog.original_rows(case.history.rows), case.history)
+            if len(codes):
+                histories[place] = codes
+    known = next_products.rows >= 0
+    rows_now = np.where(known, catalog.current_row[np.where(known, next_products.rows, 0)], -1).astype(np.int32)
+    allowed = [cases[place].allowed.holds(rows_now) for place in histories]
+    try:
+        ranked = next_products.rank(list(histories.values()), allowed, CANDIDATES) if histories else []
+    except ModelError:
+        logger.exception("the sequence model failed; recommending without it")
+        if degraded is not None:
+            degraded.append("sequence")
+        return lists
+    for place, (rows, scores) in zip(histories, ranked, strict=True):
+        weight = weights[cases[place].request.placement][Source.SEQUENCE]
+        lists[place] = RankedList(rows=rows, scores=scores, weight=weight)
+    return lists

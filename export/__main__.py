@@ -12,7 +12,13 @@ import typer
 from rich.console import Console
 
 from export.errors import ExportError
-from export.options import DEFAULT_INT8_TAU_TOLERANCE, DEFAULT_TIMING_CACHE, DEFAULT_TOLERANCE, BuildOptions
+from export.options import (
+    DEFAULT_INT8_TAU_TOLERANCE,
+    DEFAULT_SEQUENCE_TOLERANCE,
+    DEFAULT_TIMING_CACHE,
+    DEFAULT_TOLERANCE,
+    BuildOptions,
+)
 from mercato.engine.manifest import HardwareCompatibility
 from mercato.errors import MercatoError
 
@@ -209,6 +215,34 @@ def reranker(
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
         return export_model(
             exportable, target=target, out=out, parity_source={"lists": origin}, report=report, engine=options
+        )
+
+    _conclude(_run(work), out=out, as_json=as_json)
+
+
+@app.command(epilog="Example: python -m export sequence --weights var/models/sequence-training --target onnx")
+def sequence(
+    weights: Annotated[Path, typer.Option(help="Folder that python -m training sequence --out wrote.")],
+    target: TargetOption = "onnx",
+    out: OutOption = Path("var/models/sequence"),
+    loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
+    tolerance: ToleranceOption = DEFAULT_SEQUENCE_TOLERANCE,
+    compute_capability: CapabilityOption = None,
+    hardware_compatibility: CompatibilityOption = "none",
+    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a trained sequence model with its products."""
+
+    def work(report: Report) -> dict[str, Any]:
+        report("loading PyTorch and weights")
+        from export.pipeline import export_model
+        from export.sequence import DEFAULT_LOADER, describe_sequence
+
+        exportable = describe_sequence(weights, loader=loader or DEFAULT_LOADER, tolerance=tolerance)
+        options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
+        return export_model(
+            exportable, target=target, out=out, parity_source={"histories": "drawn"}, report=report, engine=options
         )
 
     _conclude(_run(work), out=out, as_json=as_json)

@@ -13,6 +13,8 @@ DEFAULT_TOLERANCE = 0.005
 # Most that the reranker's Kendall tau may miss of 1 in int8, which exchanges products that score nearly alike; what
 # that costs is the loss of nDCG@10, whose tolerance is the one above.
 DEFAULT_INT8_TAU_TOLERANCE = 0.05
+# Most of the sequence model's top ten that a smaller precision may exchange, whose scores are nearly alike at its end.
+DEFAULT_SEQUENCE_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mercato.errors import MercatoError
+from training.command import Report, run_training
+from training.sequence_command import EXAMPLE, sequence
 
 app = typer.Typer(help="Train the models that are served.", no_args_is_help=True, add_completion=False)
 
@@ -132,7 +132,7 @@ def ranker(
         )
 
     # The network is so small that two threads take longer than one, on a busy machine ten times as long.
-    metrics = _run(work, threads=1)
+    metrics = run_training(work, threads=1)
     if as_json:
         typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     elif "ratings" in metrics:
@@ -212,7 +212,7 @@ def reranker(
             say=say,
         )
 
-    metrics = _run(work, threads=threads)
+    metrics = run_training(work, threads=threads)
     if as_json:
         typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         return
@@ -280,7 +280,7 @@ def encoder(
             say=say,
         )
 
-    metrics = _run(work, threads=threads)
+    metrics = run_training(work, threads=threads)
     if as_json:
         typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         return
@@ -291,32 +291,7 @@ def encoder(
     console.print(f"wrote {out}; export it: {remedy}", highlight=False, markup=False, soft_wrap=True)
 
 
-Report = Callable[[str, int, int], None]
-
-
-def _run(work: Callable[[Report, Callable[[str], None]], dict[str, Any]], *, threads: int) -> dict[str, Any]:
-    """Do the work with its progress on standard error; a failure is one sentence and status 1."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    console = Console(stderr=True)
-    try:
-        with console.status("loading PyTorch") as status:
-            import torch
-            import transformers
-
-            transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-            torch.set_num_threads(threads)
-
-            def report(what: str, done: int, total: int) -> None:
-                status.update(f"{what} ({done:,} of {total:,})" if total > 1 else what)
-
-            def say(line: str) -> None:
-                console.print(line, highlight=False, markup=False)
-
-            return work(report, say)
-    except MercatoError as exc:
-        console.print(f"training failed: {exc}", style="red", highlight=False, markup=False)
-        raise typer.Exit(1) from exc
+app.command(epilog=EXAMPLE)(sequence)
 
 
 def _print_rated_results(metrics: dict[str, Any], out: Path) -> None:

@@ -23,6 +23,7 @@ class Settings(BaseModel):
         encoder: folder of the exported encoder.
         ranker: folder of the exported ranker; None serves the order of retrieval.
         reranker: folder of the exported reranker; None leaves the order of the ranker.
+        sequence: folder of the exported sequence model; None foretells nothing from the order of events.
         rerank_depth: products of a search, the best first, that the reranker reads.
         rerank_budget_ms: what reranking a batch may take; what is late is left out.
         rules: the shop's rules file; None for no rules.
@@ -39,6 +40,7 @@ class Settings(BaseModel):
     encoder: Path
     ranker: Path | None = None
     reranker: Path | None = None
+    sequence: Path | None = None
     rerank_depth: int = Field(default=DEFAULT_RERANK_DEPTH, ge=2, le=WINDOW)
     rerank_budget_ms: int = Field(default=DEFAULT_RERANK_BUDGET_MS, ge=1)
     rules: Path | None = None

@@ -1,4 +1,4 @@
-"""Encoder, ranker and reranker on PyTorch, with the tensors of the other profiles."""
+"""Encoder, ranker, reranker and sequence model on PyTorch, with the tensors of the other profiles."""
 
 from __future__ import annotations
 
@@ -96,6 +96,36 @@ class TorchReranker:
             ModelError: PyTorch refuses them.
         """
         return self._network.run(input_ids, attention_mask, token_type_ids)
+
+
+class TorchSequence:
+    """Codes of the last products to states."""
+
+    def __init__(self, folder: Path, *, device: str = "") -> None:
+        """Load the sequence model and make it warm.
+
+        Args:
+            folder: what ``python -m export sequence --target torch`` wrote.
+            device: see `GraphedNetwork`.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        self._network = GraphedNetwork(folder, ENGINES["sequence"], device=device)
+
+    def encode(self, product_codes: TokenIds) -> Float32:
+        """Encode histories.
+
+        Args:
+            product_codes: int64 [histories, length], oldest first, padded on the right with 0.
+
+        Returns:
+            float32 [histories, width].
+
+        Raises:
+            ModelError: PyTorch refuses them.
+        """
+        return self._network.run(product_codes)
 
 
 def require_folder(folder: Path | None, model: str) -> Path:

@@ -22,10 +22,21 @@ from mercato.settings import SETTINGS_VARIABLE
 from tests import stores
 from tests.adapters import fake_pb_utils as pb
 from tests.adapters.fake_pb_utils import InferenceResponse, make_request, number, text
-from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker
+from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
-MODELS = ("encoder", "ranker", "reranker", "retriever", "search", "recommend", "suggest", "events", "catalog")
+MODELS = (
+    "encoder",
+    "ranker",
+    "reranker",
+    "sequence",
+    "retriever",
+    "search",
+    "recommend",
+    "suggest",
+    "events",
+    "catalog",
+)
 DIMENSION = stores.DIMENSION
 CONTEXT = text(orjson.dumps({"time": stores.NOW}))
 Arrays = dict[str, npt.NDArray[Any]]
@@ -58,7 +69,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     stores.build(folder / "catalog", products, encoder=OnnxEncoder(encoder))  # type: ignore[arg-type]
     ranker = write_ranker(folder / "ranker", DIMENSION)
     reranker = write_reranker(folder / "reranker", {"organic": 1.0, "vanilla": 2.0}, weight=0.25)
-    served = {"encoder": encoder, "ranker": ranker, "reranker": reranker, "catalog": folder / "catalog"}
+    sequence = write_sequence(folder / "sequence", {"p30": "p31", "p32": "p36"})
+    served = {
+        "encoder": encoder,
+        "ranker": ranker,
+        "reranker": reranker,
+        "sequence": sequence,
+        "catalog": folder / "catalog",
+    }
     return {name: str(path) for name, path in served.items()}
 
 
@@ -119,6 +137,8 @@ def good_inputs(name: str, shop: Mapping[str, Any]) -> Arrays:
         return {key: np.ones(shape, np.float32) for key, shape in shapes.items()}
     if name == "reranker":
         return {key: np.array([[2, 3, 3]]) for key in ("input_ids", "attention_mask", "token_type_ids")}
+    if name == "sequence":
+        return {"product_codes": np.array([[1, 3, 0]])}
     canary = CANARIES[name]
     assert canary is not None
     return dict(canary)

@@ -1,4 +1,4 @@
-"""Networks small enough to be written down: an encoder, a ranker and a reranker in the folders that serving reads."""
+"""Networks small enough to be written down: one of each model, in the folders that serving reads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from mercato.engine.declaration import SEQUENCE_WIDTH
 from mercato.ranker.features import FEATURE_NAMES
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -142,6 +144,47 @@ def write_reranker(folder: Path, worth: Mapping[str, float], *, weight: float = 
             "weight": weight,
         },
         "files": {name: {"bytes": len(content), "sha256": digests[name]} for name, content in files.items()},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def write_sequence(folder: Path, successors: Mapping[str, str]) -> Path:
+    """Write a sequence model: a product's score is how many products of the history have it as their successor.
+
+    Args:
+        folder: made where it is missing.
+        successors: of each product; at most 64 products in all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = sorted({*successors, *successors.values()})
+    table = np.zeros((len(ids) + 1, SEQUENCE_WIDTH), np.float32)
+    for product, successor in successors.items():
+        table[ids.index(product) + 1, ids.index(successor)] = 1.0
+    nodes = [
+        helper.make_node("Gather", ["table", "product_codes"], ["each"]),
+        helper.make_node("ReduceSum", ["each", "places"], ["state"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sequence",
+        [helper.make_tensor_value_info("product_codes", INT64, ["batch", "sequence"])],
+        [helper.make_tensor_value_info("state", FLOAT, ["batch", SEQUENCE_WIDTH])],
+        [numpy_helper.from_array(table, "table"), helper.make_tensor("places", INT64, [1], [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(folder / "model.onnx"))
+    (folder / "products.json").write_text(json.dumps(ids))
+    vectors = np.eye(len(ids), SEQUENCE_WIDTH, dtype=np.float32)
+    save_file({"vectors": vectors, "bias": np.zeros(len(ids), np.float32)}, folder / "products.safetensors")
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
+    manifest = {
+        "schema_version": 1,
+        "serving": {"products": len(ids), "max_length": 50, "width": SEQUENCE_WIDTH},
+        "files": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in files.items()
+        },
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder

@@ -11,6 +11,7 @@ from mercato_client import contract
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
 
+from mercato.engine.declaration import ENGINES, SEQUENCE_WIDTH
 from mercato.errors import ModelError
 from mercato.pipeline.remote import RETRIEVER_OUTPUTS
 from mercato.pipeline.request import (
@@ -25,13 +26,25 @@ from mercato.ranker.manifest import read_ranker_manifest
 from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
 from mercato.reranker import onnx_reranker
 from mercato.retrieval.request import MAX_RANKED
+from mercato.sequence import onnx_sequence
 from mercato.serving.canary import CANARIES
 from mercato.serving.options import MODEL_NEEDS
-from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker
+from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "model_repository"
-MODELS = ("catalog", "encoder", "events", "ranker", "recommend", "reranker", "retriever", "search", "suggest")
+MODELS = (
+    "catalog",
+    "encoder",
+    "events",
+    "ranker",
+    "recommend",
+    "reranker",
+    "retriever",
+    "search",
+    "sequence",
+    "suggest",
+)
 PROFILES = ("default", "cpu", "cpu-bls")
 WIDTH = contract.EMBEDDING_WIDTH
 ONNX_TYPES = {"tensor(float)": "FP32", "tensor(int64)": "INT64"}
@@ -129,7 +142,7 @@ def test_configuration_batches_and_sheds_load(model: str, profile: str) -> None:
 def test_engines_run_on_the_gpu_and_everything_else_on_cpu(model: str) -> None:
     config = read_config(model, "default")
     kind = model_config_pb2.ModelInstanceGroup.Kind.Name(config.instance_group[0].kind)
-    if model in ("encoder", "ranker", "reranker"):
+    if model in ENGINES:
         assert (config.platform, kind) == ("tensorrt_plan", "KIND_GPU")
     else:
         assert (config.backend, kind) == ("python", "KIND_CPU")
@@ -197,6 +210,12 @@ def test_reranker_reads_pairs() -> None:
     assert outputs == [(onnx_reranker.OUTPUT_NAME, "FP32", (1,), False)]
 
 
+def test_sequence_reads_codes() -> None:
+    inputs, outputs = list_config_tensors(read_config("sequence", "default"))
+    assert inputs == [(onnx_sequence.INPUT_NAME, "INT64", (-1,), False)]
+    assert outputs == [(onnx_sequence.OUTPUT_NAME, "FP32", (SEQUENCE_WIDTH,), False)]
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "model.int8.onnx"])
 def test_exported_encoder_fits_its_configuration(encoder_folder: Path, file: str) -> None:
     assert list_onnx_tensors(encoder_folder / file) == list_config_tensors(read_config("encoder", "default"))
@@ -217,5 +236,7 @@ def test_networks_of_the_tests_fit_the_configuration_too(tmp_path: Path) -> None
     encoder = write_encoder(tmp_path / "encoder", WIDTH, ["milk"])
     ranker = write_ranker(tmp_path / "ranker", WIDTH)
     reranker = write_reranker(tmp_path / "reranker", {"milk": 1.0})
-    for model, folder in (("encoder", encoder), ("ranker", ranker), ("reranker", reranker)):
+    sequence = write_sequence(tmp_path / "sequence", {"milk": "tea"})
+    folders = {"encoder": encoder, "ranker": ranker, "reranker": reranker, "sequence": sequence}
+    for model, folder in folders.items():
         assert list_onnx_tensors(folder / "model.onnx") == list_config_tensors(read_config(model, "default"))

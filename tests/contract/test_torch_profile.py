@@ -9,7 +9,7 @@ from tritonclient.grpc import model_config_pb2
 
 from mercato.serving.repository import list_models, project_repository, read_config
 
-NETWORKS = ("encoder", "ranker", "reranker")
+NETWORKS = ("encoder", "ranker", "reranker", "sequence")
 
 
 def read(model: str, profile: str) -> Any:

@@ -13,6 +13,7 @@ from mercato.engine.shapes import EngineShapes
 from mercato.ranker.feature_names import FEATURE_NAMES
 
 WIDTH = 384  # of a vector of all-MiniLM-L6-v2
+SEQUENCE_WIDTH = 64  # of a state of the sequence model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,13 @@ ENGINES: Mapping[str, EngineModel] = {
             ),
             outputs=(Tensor(name="score", data_type="FP32", axes=(1,)),),
             shapes=EngineShapes(axis="sequence", buckets=(32, 64, 128)),
+        ),
+        EngineModel(
+            name="sequence",
+            inputs=(Tensor(name="product_codes", data_type="INT64", axes=_SEQUENCE),),
+            outputs=(Tensor(name="state", data_type="FP32", axes=(SEQUENCE_WIDTH,)),),
+            # it reads the last 50 products at most
+            shapes=EngineShapes(axis="sequence", buckets=(16, 50)),
         ),
     )
 }

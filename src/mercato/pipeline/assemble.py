@@ -22,6 +22,7 @@ from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
+from mercato.sequence import NextProducts, SequenceModel
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
 from mercato.suggest.stored import read_suggestions
@@ -99,10 +100,30 @@ def open_reranker_stage(settings: Settings, call: Call | None) -> RerankerStage 
     return TimelyReranker(remote, budget_s)
 
 
+def open_sequence(settings: Settings) -> SequenceModel:
+    """Open the sequence model for this process.
+
+    Raises:
+        ModelError: the settings name none, or it cannot be used.
+    """
+    if settings.sequence is None:
+        raise ModelError("sequence: none is served; train and export one, then start with --sequence DIR")
+    return SequenceModel(settings.sequence)
+
+
+def open_next_products(settings: Settings, catalog: LiveCatalog) -> NextProducts | None:
+    """Open the sequence model over a catalogue; None where none is served."""
+    if settings.sequence is None:
+        return None
+    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_id, catalog.base)
+
+
 def open_retriever(settings: Settings) -> Retriever:
     """Open the retriever for this process."""
     state = open_state_of(settings)
-    return Retriever(open_catalog(settings, state), state, change_weights(settings.source_weights))
+    catalog = open_catalog(settings, state)
+    weights = change_weights(settings.source_weights)
+    return Retriever(catalog, state, weights, open_next_products(settings, catalog))
 
 
 def open_event_writer(settings: Settings) -> EventWriter:
@@ -163,7 +184,11 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     catalog = open_catalog(settings, state)
     encoder = open_encoder_stage(settings, call)
     weights = change_weights(settings.source_weights)
-    retriever: RetrieverStage = Retriever(catalog, state, weights) if call is None else RemoteRetriever(call)
+    retriever: RetrieverStage = (
+        Retriever(catalog, state, weights, open_next_products(settings, catalog))
+        if call is None
+        else RemoteRetriever(call)
+    )
     ranker: RankerStage | None = None
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))

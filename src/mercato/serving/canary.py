@@ -59,6 +59,7 @@ CANARIES: Mapping[str, Inputs | None] = {
         "attention_mask": np.array([[1, 1, 1]], dtype=np.int64),
         "token_type_ids": np.array([[0, 0, 1]], dtype=np.int64),
     },
+    "sequence": None,
 }
 
 

@@ -9,6 +9,7 @@ from mercato.errors import ModelError, ServerError
 from mercato.policy.check import list_unknown
 from mercato.policy.rules import RuleFile, read_rules
 from mercato.reranker.manifest import read_reranker_manifest
+from mercato.sequence.manifest import read_sequence_manifest
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel
@@ -42,6 +43,8 @@ def check_inputs(options: ServerOptions) -> None:
         check_ranker(options.ranker)
     if options.reranker is not None:
         check_reranker(options.reranker)
+    if options.sequence is not None:
+        read_sequence_manifest(options.sequence, verify_hashes=True)
     rules = read_rules(options.rules) if options.rules is not None else None
     if options.catalog is not None:
         verify_apart(options.catalog, options.encoder)

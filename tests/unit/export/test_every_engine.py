@@ -13,12 +13,14 @@ from export.options import BuildOptions
 from export.pipeline import export_model
 from export.ranker import describe_ranker
 from export.reranker import describe_reranker
+from export.sequence import describe_sequence
 from mercato.checksum import hash_file
 from mercato.engine.declaration import ENGINES
 from mercato.engine.manifest import read_engine_manifest
 from tests.unit.export.tiny_encoder import HIDDEN_SIZE, MAX_TOKENS, VOCABULARY, make_texts, make_tokenizer, make_weights
 from training.model import RankerConfig, RankerNetwork, save_ranker
 from training.reranker_model import RerankerConfig, RerankerNetwork, save_reranker
+from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")
 
@@ -62,10 +64,18 @@ def make_reranker(folder: Path) -> Exportable:
     return describe_reranker(folder, [(texts[start], texts[start : start + 8]) for start in range(0, 96, 8)])
 
 
+def make_sequence(folder: Path) -> Exportable:
+    torch.manual_seed(5)
+    config = SequenceConfig(products=40, layers=1)
+    save_sequence(folder, SequenceNetwork(config), [f"p{number}" for number in range(40)])
+    return describe_sequence(folder)
+
+
 MAKERS: dict[str, Callable[[Path], Exportable]] = {
     "encoder": make_encoder,
     "ranker": make_ranker,
     "reranker": make_reranker,
+    "sequence": make_sequence,
 }
 
 

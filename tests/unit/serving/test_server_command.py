@@ -80,6 +80,7 @@ def test_settings_have_absolute_paths_and_null_for_what_is_not_served() -> None:
         "encoder": "/models/encoder",
         "ranker": None,
         "reranker": None,
+        "sequence": None,
         "rules": None,
         "state": f"sqlite:{Path.cwd()}/var/state.db",
     }

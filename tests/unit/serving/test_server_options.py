@@ -29,11 +29,16 @@ def test_all_problems_are_reported_together() -> None:
 
 def test_models_without_what_they_need_are_not_served() -> None:
     everything = ServerOptions(
-        catalog=Path("c"), encoder=Path("e"), ranker=Path("r"), reranker=Path("x"), state="sqlite:s"
+        catalog=Path("c"),
+        encoder=Path("e"),
+        ranker=Path("r"),
+        reranker=Path("x"),
+        sequence=Path("q"),
+        state="sqlite:s",
     )
     assert everything.unserved_models == frozenset()
     no_ranker_no_state = ServerOptions(catalog=Path("c"), encoder=Path("e"))
-    assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "events", "catalog"}
+    assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "sequence", "events", "catalog"}
     nothing = ServerOptions()
     assert nothing.unserved_models == set(MODEL_NEEDS)
     assert {"search", "recommend", "suggest", "retriever"} <= nothing.unserved_models

@@ -1,0 +1,26 @@
+"""`sequence` as a Triton model on PyTorch: codes in, states out. The ``torch`` profile alone loads this."""
+
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from mercato.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
+from mercato.serving import adapter
+from mercato.settings import read_settings
+from mercato_torch import TorchSequence
+from mercato_torch.stages import require_folder
+
+
+class TritonPythonModel:
+    """Triton's interface."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Open the sequence model, warm."""
+        adapter.configure_logging(pb_utils)
+        self._sequence = TorchSequence(require_folder(read_settings().sequence, "sequence"))
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Encode the histories of a batch in one call of the network."""
+        return adapter.serve_arrays(
+            pb_utils, requests, (INPUT_NAME,), lambda codes: {OUTPUT_NAME: self._sequence.encode(codes)}
+        )

@@ -1,0 +1,181 @@
+"""Training the sequence model: histories, fit, what it reaches, and the files that describe it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import torch
+
+from mercato.catalog.snapshot import Snapshot
+from mercato.errors import InvalidInputError
+from training.sequence_card import write_sequence_card
+from training.sequence_data import Report, Windows, collect_histories, cut_windows, hold_out, last_windows
+from training.sequence_fit import SequenceFitOptions, fit_sequence
+from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
+
+METRICS_FILE = "metrics.json"
+CARD_FILE = "MODEL_CARD.md"
+CUTOFF = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceOptions:
+    """What is learned from, and the network's shape.
+
+    Attributes:
+        max_length: last products of a history that the network reads.
+        layers: of attention.
+        heads: of each layer.
+        dropout: share of what training leaves out.
+        min_events: products with fewer events are not learned.
+        held_out: share of the users whose last event decides when to stop.
+        most_held_out: of them at most.
+    """
+
+    max_length: int = 50
+    layers: int = 2
+    heads: int = 2
+    dropout: float = 0.2
+    min_events: int = 2
+    held_out: float = 0.1
+    most_held_out: int = 5_000
+
+
+def train_sequence(
+    users: Sequence[str],
+    products: Sequence[str],
+    out: Path | None,
+    *,
+    options: SequenceOptions = SequenceOptions(),  # noqa: B008  # a frozen value
+    fit_options: SequenceFitOptions = SequenceFitOptions(),  # noqa: B008  # a frozen value
+    catalog: Snapshot | None = None,
+    source: str = "",
+    report: Report = lambda what, done, total: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[SequenceNetwork, list[str], dict[str, Any]]:
+    """Train a sequence model and write it with its metrics and its card.
+
+    Args:
+        users: of each event.
+        products: of each event; those of a user in order.
+        out: the folder to write; None writes nothing.
+        options: what is learned from, and the shape.
+        fit_options: how the network is fitted.
+        catalog: whose text vectors help with rare products; None goes by ids alone.
+        source: of the events, for the card.
+        report: told of progress.
+        say: told of each pass.
+
+    Returns:
+        The network, the product ids of its codes 1, 2, ..., and the metrics.
+
+    Raises:
+        DataError: there is too little to learn from.
+        InvalidInputError: the heads do not divide the width.
+        ModelError: a loss is not a number.
+    """
+    started = time.monotonic()
+    histories = collect_histories(users, products, min_events=options.min_events)
+    learned, held_out = hold_out(histories, share=options.held_out, most=options.most_held_out, seed=fit_options.seed)
+    texts = None if catalog is None else gather_texts(catalog, histories.product_ids)
+    config = SequenceConfig(
+        products=len(histories.product_ids),
+        max_length=options.max_length,
+        layers=options.layers,
+        heads=options.heads,
+        dropout=options.dropout,
+        text_width=0 if texts is None else texts.shape[1],
+    )
+    if config.width % config.heads:
+        raise InvalidInputError("--heads", f"must divide {config.width}, the width of the network, got {config.heads}")
+    validation = last_windows(held_out, config.max_length)
+    fit = fit_sequence(
+        cut_windows(learned, config.max_length),
+        validation,
+        histories.counts,
+        config,
+        fit_options,
+        report,
+        say,
+        texts=None if texts is None else torch.from_numpy(texts),
+    )
+    network = fit.network.fold()
+    metrics: dict[str, Any] = {
+        "config": asdict(network.config),
+        "options": {**asdict(options), "fit": asdict(fit_options)},
+        "source": source,
+        "counts": {
+            "events": histories.events,
+            "users": len(histories.codes),
+            "products": len(histories.product_ids),
+            "rare_products": len(set(products)) - len(histories.product_ids),
+            "held_out_users": len(held_out),
+            "texts": 0 if texts is None else int(np.count_nonzero(texts.any(axis=1))),
+            "weights": sum(parameter.numel() for parameter in network.parameters()),
+        },
+        "fit": {name: getattr(fit, name) for name in ("start_loss", "train_loss", "validation_loss", "best_epoch")},
+        "results": measure_last(network, validation, histories.counts),
+        "seconds": round(time.monotonic() - started, 1),
+        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
+    }
+    if out is not None:
+        save_sequence(out, network, histories.product_ids)
+        (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        (out / CARD_FILE).write_text(write_sequence_card(metrics), encoding="utf-8")
+    return network, histories.product_ids, metrics
+
+
+def gather_texts(catalog: Snapshot, product_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return text vectors by code, float32 [products + 1, D]; zeros for padding and for what the catalogue lacks."""
+    found = np.zeros((len(product_ids) + 1, catalog.manifest.dimension), np.float32)
+    known = [(code, catalog.row_by_id.get(product, -1)) for code, product in enumerate(product_ids, 1)]
+    codes = np.array([code for code, row in known if row >= 0], np.int64)
+    rows = np.array([row for _, row in known if row >= 0], np.int64)
+    found[codes] = catalog.vectors(rows)
+    return found
+
+
+def measure_last(
+    network: SequenceNetwork, windows: Windows, counts: npt.NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Measure how early the last event of each window comes in the order of the scores, and in that of popularity.
+
+    Args:
+        network: the network.
+        windows: as `training.sequence_data.last_windows` makes them.
+        counts: int64 [products + 1], events of each code.
+
+    Returns:
+        Order -> ``recall@10`` and ``ndcg@10``; empty without windows.
+    """
+    if not len(windows):
+        return {}
+    right = torch.from_numpy(windows.following.max(axis=1))
+    codes = torch.arange(1, network.config.products + 1)
+    popularity = torch.from_numpy(counts[1:].astype(np.float32))
+    ranks: dict[str, list[torch.Tensor]] = {"sequence": [], "popularity": []}
+    with torch.inference_mode():
+        for start in range(0, len(windows), 64):
+            wanted = right[start : start + 64].unsqueeze(1) - 1
+            states = network(torch.from_numpy(windows.read[start : start + 64]))
+            for name, scores in (
+                ("sequence", network.score(states, codes)),
+                ("popularity", popularity.expand(len(wanted), -1)),
+            ):
+                ranks[name].append((scores > scores.gather(1, wanted)).sum(dim=1))
+    measured = {}
+    for name, parts in ranks.items():
+        rank = torch.cat(parts).numpy()
+        hit = rank < CUTOFF
+        measured[name] = {
+            f"recall@{CUTOFF}": float(hit.mean()),
+            f"ndcg@{CUTOFF}": float((hit / np.log2(rank + 2.0)).mean()),
+        }
+    return measured

@@ -79,6 +79,17 @@ def test_a_cart_never_shows_what_is_in_it(pipeline: Pipeline) -> None:
     assert sum(value["count"] for value in found["facets"][0]["values"]) == 36
 
 
+def test_facets_count_without_what_was_bought_whichever_filter_they_leave_out(pipeline: Pipeline) -> None:
+    facets = [{"key": "brand", "excluded_filter_keys": ["brand"]}, {"key": "size", "excluded_filter_keys": []}]
+    options = {"facets": facets, "exclude_purchased_days": 36_500}
+    found = recommend(pipeline, b"home-page", USER_ID=b"u0", FILTER=b'brand: ANY("Bolt")', options=options)
+    brand, size = found["facets"]
+
+    # u0 bought p04, p12 and p20, three of Acme's twenty.
+    assert brand["values"] == [{"value": "Bolt", "count": 20}, {"value": "Acme", "count": 17}]
+    assert sum(value["count"] for value in size["values"]) == found["total"] == 20
+
+
 @pytest.mark.parametrize("user", [b"", b"nobody", b"u0"])
 def test_a_category_shows_itself_alone_the_popular_first(pipeline: Pipeline, user: bytes) -> None:
     found = recommend(pipeline, b"category", USER_ID=user, FILTER=b'categories: ANY("Drinks")', PAGE_SIZE=50)

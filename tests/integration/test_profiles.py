@@ -70,6 +70,27 @@ def test_ten_recommendations_answer_alike(client: Client, bls: Client, shop: Sho
         assert (far.total, far.missing_ids) == (near.total, near.missing_ids)
 
 
+def test_lists_are_ordered_alike_whatever_is_in_them(client: Client, bls: Client, shop: Shop) -> None:
+    known = [str(product_id) for product_id in shop.products["id"]]
+    assert len(known) == 200
+    mixed = ["gone", known[7], *known[150:], known[7], "lost", *known[:90]]
+    for product_ids in (known, mixed, ["gone"], []):
+        near, far = (one.rank(product_ids, user_id="u1", context=CONTEXT) for one in (client, bls))
+        unknown = [product_id for product_id in product_ids if product_id not in known]
+        assert ids(far) == ids(near)
+        assert sorted(ids(near)) == sorted(set(product_ids))
+        assert (near.total, near.degraded, far.degraded) == (len(set(product_ids)), (), ())
+        assert list(near.missing_ids) == unknown == ids(near)[len(ids(near)) - len(unknown) :]
+
+
+def test_kinds_of_a_product_page_answer_alike(client: Client, bls: Client, shop: Shop) -> None:
+    seed = str(shop.products["id"].iloc[0])
+    for kind in ("similar", "complementary"):
+        near, far = (one.similar(seed, kind=kind, context=CONTEXT) for one in (client, bls))
+        assert ids(far) == ids(near)
+        assert len(ids(near)) == 20
+
+
 def test_what_is_written_behind_calls_is_in_the_next_answer(bls: Client) -> None:
     result = bls.upsert_products([{"id": f"rug-{n}", "title": f"Persian rug number {n}"} for n in range(70)])
     assert (result.accepted, result.rejected) == (70, ()), "more new texts than one call of the encoder takes"

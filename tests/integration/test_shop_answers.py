@@ -108,6 +108,15 @@ def test_one_http_request_is_a_search(shop_server: TritonServer, client: Client)
     assert answer["scores"] == pytest.approx([product.score for product in page.results], rel=1e-5)
 
 
+def test_one_http_request_orders_a_list(shop_server: TritonServer, client: Client, shop: Shop) -> None:
+    listed = [*(str(product_id) for product_id in shop.products["id"].iloc[::4]), "gone"]
+    answer = post(shop_server, "recommend", PLACEMENT="rank", SEED_PRODUCT_IDS=json.dumps(listed))
+    assert answer["ids"] == ids(client.rank(listed))
+    assert sorted(answer["ids"]) == sorted(listed), "all 51, though a page has 20 elsewhere"
+    assert answer["ids"][-1] == "gone"
+    assert answer["results"][-1] == {"id": "gone", "sources": []}
+
+
 def test_http_answers_an_offset_beyond_the_end(shop_server: TritonServer) -> None:
     answer = post(shop_server, "recommend", PLACEMENT="home-page", OFFSET=5_000)
     assert (answer["ids"], answer["results"], answer["total"]) == ([], [], 200)

@@ -171,8 +171,9 @@ def compute_loss(
 ) -> tuple[Tensor, int]:
     """Return the mean of ``-log softmax(scores)`` at what came next, over the places where something did.
 
-    With a sampler the softmax is over the right product and the drawn ones, each score less the logarithm of how often
-    its product is expected among them (Bengio and Senecal 2008; Jean et al. 2015).
+    With a sampler the softmax is over the right product and the drawn ones that are others, each score of these less
+    the logarithm of how often its product is expected among them (Bengio and Senecal 2008; Jean et al. 2015): so each
+    counts on average as it does in the softmax over all.
 
     Args:
         network: the network.
@@ -194,7 +195,7 @@ def compute_loss(
     scores = network.score(states, drawn) - sampler.log_expected[drawn]
     scores = scores.masked_fill(drawn.unsqueeze(0) == right.unsqueeze(1), -torch.inf)
     distinct, place = torch.unique(right, return_inverse=True)
-    own = network.score(states, distinct).gather(1, place.unsqueeze(1)) - sampler.log_expected[right].unsqueeze(1)
+    own = network.score(states, distinct).gather(1, place.unsqueeze(1))
     return -torch.log_softmax(torch.cat((own, scores), dim=1), dim=1)[:, 0].mean(), len(right)
 
 

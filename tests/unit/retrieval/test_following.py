@@ -1,0 +1,84 @@
+"""The sequence model as a source of recommendations: when it is asked, what it may bring, and when it fails."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mercato.catalog.live import LiveCatalog
+from mercato.errors import ModelError
+from mercato.filters import parse_filter
+from mercato.retrieval.request import Placement, Retrieved, Source
+from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.source_weights import change_weights
+from mercato.sequence import NextProducts, SequenceModel
+from mercato.state.sqlite import SqliteStateStore
+from tests.adapters.tiny_models import write_sequence
+from tests.stores import delete, purchase, request
+from tests.unit.retrieval.asking import ask, ids_of
+
+HOME = Placement.HOME_PAGE
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> SequenceModel:
+    return SequenceModel(write_sequence(tmp_path / "sequence", {"p33": "p36", "p34": "p37", "old": "gone"}))
+
+
+@pytest.fixture
+def foretelling(catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel) -> Retriever:
+    store.append_events([purchase("u9", "p33", 2.0), purchase("u9", "old", 1.0)])
+    following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
+    # nothing else is asked, and so nothing else is told apart
+    weights = change_weights({"repeat": 0, "popular": 0, "similar": 0, "trending": 0, "arrival": 0, "cooccurrence": 0})
+    return Retriever(catalog, store, weights, following)
+
+
+def sources(retriever: Retriever, found: Retrieved, product_id: str) -> Source:
+    return Source(int(found.sources[ids_of(retriever, found).index(product_id)]))
+
+
+def retrieve(retriever: Retriever, **fields: object) -> Retrieved:
+    found = ask(retriever, request(HOME, **{"user_id": "u9", "depth": 50, **fields}))
+    assert isinstance(found, Retrieved)
+    return found
+
+
+def test_what_follows_is_foretold(foretelling: Retriever) -> None:
+    found = retrieve(foretelling)
+    assert ids_of(foretelling, found)[0] == "p36"
+    assert Source.SEQUENCE in sources(foretelling, found, "p36")
+    assert found.degraded == []
+
+
+def test_what_is_deleted_or_filtered_is_not_foretold(foretelling: Retriever, store: SqliteStateStore) -> None:
+    store.append_product_changes([delete("p36")])
+    found = retrieve(foretelling)
+    assert "p36" not in ids_of(foretelling, found)
+    assert any(Source.SEQUENCE in Source(int(flags)) for flags in found.sources)
+    only = retrieve(foretelling, condition=parse_filter('id: ANY("p37", "p01")'))
+    assert set(ids_of(foretelling, only)) == {"p01", "p37"}
+
+
+def test_nobody_and_a_seed_are_not_foretold_for(foretelling: Retriever) -> None:
+    for fields in ({"user_id": ""}, {"user_id": "nobody"}, {"seed_ids": ("p04",)}):
+        found = retrieve(foretelling, **fields)
+        assert not any(Source.SEQUENCE in Source(int(flags)) for flags in found.sources)
+
+
+def test_a_shop_switches_it_off(
+    catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel, foretelling: Retriever
+) -> None:
+    following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
+    without = Retriever(catalog, store, change_weights({"sequence": 0}), following)
+    assert not any(Source.SEQUENCE in Source(int(flags)) for flags in retrieve(without).sources)
+
+
+def test_a_model_that_fails_is_left_out(foretelling: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: SequenceModel, product_codes: np.ndarray) -> np.ndarray:
+        raise ModelError("sequence: out of order")
+
+    monkeypatch.setattr(SequenceModel, "encode", fail)
+    found = retrieve(foretelling)
+    assert found.degraded == ["sequence"]
+    assert len(ids_of(foretelling, found)) == 40

@@ -12,6 +12,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.retrieval import sources
 from mercato.retrieval.case import Case, Found
+from mercato.retrieval.category import rank_category_favourites
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.listed import keep_listed
 from mercato.retrieval.request import Placement, Source
@@ -48,6 +49,8 @@ def find_recommendations(
         lists[Source.SIMILAR] = replace(dense, weight=wanted_sources[Source.SIMILAR])
     for source, item in _learned_lists(catalog, case, wanted_sources).items():
         lists[source] = keep_allowed(catalog, case, item)
+    if Source.CATEGORY in wanted_sources and len(case.history):
+        lists[Source.CATEGORY] = rank_category_favourites(catalog, case, wanted_sources[Source.CATEGORY])
     if following is not None:
         lists[Source.SEQUENCE] = keep_allowed(catalog, case, following)
     if len(excluded):

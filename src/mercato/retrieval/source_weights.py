@@ -28,7 +28,7 @@ _HOME = {
 }
 WEIGHTS: dict[Placement, dict[Source, float]] = {
     Placement.HOME_PAGE: _HOME,
-    Placement.CATEGORY: dict(_HOME),
+    Placement.CATEGORY: {**_HOME, Source.CATEGORY: 0.25},
     Placement.RANK: dict(_HOME),
     Placement.PRODUCT_PAGE: {Source.SIMILAR: 2.0, Source.COOCCURRENCE: 1.0, Source.ALSO_BOUGHT: 0.5},
     Placement.CART: {Source.COOCCURRENCE: 2.0, Source.ALSO_BOUGHT: 1.0, Source.SIMILAR: 0.5},

@@ -28,7 +28,7 @@ WindowOption = Annotated[float, typer.Option(min=0.5, help="seconds of one measu
 CATALOG = VAR / "demo" / "catalog"
 STATE = VAR / "demo" / "state.db"
 ENCODER = VAR / "models" / "encoder"
-RANKER = VAR / "models" / "ranker"
+RANKER = VAR / "demo" / "ranker"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ CATALOG = STORE / "catalog"
 PRODUCTS = STORE / "products.parquet"
 EVENTS = STORE / "events.parquet"
 TRAINED = MODELS / "ranker-training"
+RANKER = STORE / "ranker"  # beside the catalogue, where `mercato serve` looks
 
 
 def demo_steps() -> list[Step]:
@@ -84,10 +85,10 @@ def demo_steps() -> list[Step]:
         ),
         Step(
             title="Export the ranker to ONNX",
-            command=["python", "-m", "export", "ranker", "--weights", str(TRAINED), "--out", str(MODELS / "ranker")],
+            command=["python", "-m", "export", "ranker", "--weights", str(TRAINED), "--out", str(RANKER)],
             inputs=[TRAINED / "metrics.json"],
-            output=MODELS / "ranker" / "manifest.json",
-            read=lambda: read_ranker_manifest(MODELS / "ranker", FEATURE_NAMES),
+            output=RANKER / "manifest.json",
+            read=lambda: read_ranker_manifest(RANKER, FEATURE_NAMES),
         ),
     ]
 
@@ -140,7 +141,7 @@ def serve_and_show(console: Console, *, keep: bool, port: int) -> None:
         catalog=CATALOG,
         state=f"sqlite:{STATE}",
         encoder=MODELS / "encoder",
-        ranker=MODELS / "ranker",
+        ranker=RANKER,
         ports=Ports(grpc=port, http=port - 1, metrics=port + 1),
         log=Path("var/log/demo-server.log"),
     )

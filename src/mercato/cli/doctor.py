@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mercato.cli.serve import RANKER_BESIDE
+
 if TYPE_CHECKING:
     from mercato.serving.diagnosis import Finding
 
@@ -17,7 +19,7 @@ COLOURS = {"ok": "green", "absent": "dim", "warning": "yellow", "blocking": "bol
 
 def doctor(
     encoder: Annotated[Path, typer.Option(help="Exported encoder to look at.")] = Path("var/models/encoder"),
-    ranker: Annotated[Path, typer.Option(help="Exported ranker to look at.")] = Path("var/models/ranker"),
+    ranker: Annotated[Path | None, typer.Option(help="Exported ranker to look at; that beside the catalogue.")] = None,
     catalog: Annotated[Path | None, typer.Option(help="Catalogue snapshot to verify, checksums included.")] = None,
     host: Annotated[str, typer.Option(help="Address the server would listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="gRPC port it would use.")] = 8001,
@@ -34,6 +36,8 @@ def doctor(
     from mercato.serving.ports import Ports
 
     ports = Ports(grpc=port, http=http_port, metrics=metrics_port)
+    if ranker is None:
+        ranker = (catalog.parent if catalog is not None else Path("var/demo")) / RANKER_BESIDE
     findings = diagnose(encoder=encoder, ranker=ranker, catalog=catalog, host=host, ports=ports)
     if as_json:
         typer.echo(json.dumps(describe(findings)))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_ENCODER = Path("var/models/encoder")
-DEFAULT_RANKER = Path("var/models/ranker")
+RANKER_BESIDE = "ranker"
+"""Folder beside the catalogue whose ranker is served where none is named: a ranker knows one shop."""
 MEBIBYTE = 1 << 20
 
 
@@ -37,7 +38,12 @@ def serve(
         str | None, typer.Option(help="Where events and product changes are kept: sqlite:PATH. None: not kept.")
     ] = None,
     encoder: Annotated[Path, typer.Option(help="Exported encoder.")] = DEFAULT_ENCODER,
-    ranker: Annotated[Path | None, typer.Option(help=f"Exported ranker; {DEFAULT_RANKER} where it exists.")] = None,
+    ranker: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Exported ranker of this shop; the folder {RANKER_BESIDE} beside the catalogue where it exists."
+        ),
+    ] = None,
     reranker: Annotated[
         Path | None, typer.Option(help="Exported reranker, that reads the top of each search again; none without.")
     ] = None,
@@ -93,7 +99,7 @@ def serve(
             profile=profile,
             state=state,
             encoder=encoder,
-            ranker=choose_ranker(ranker),
+            ranker=choose_ranker(ranker, catalog),
             reranker=reranker,
             sequence=sequence,
             rerank_depth=rerank_depth,
@@ -110,24 +116,27 @@ def serve(
         run_server(options, as_json=as_json, report_memory=report_memory)
 
 
-def choose_ranker(given: Path | None, default: Path = DEFAULT_RANKER) -> Path | None:
+def choose_ranker(given: Path | None, catalog: Path) -> Path | None:
     """Choose the ranker's folder.
 
     Args:
         given: what was asked for; used as it is, so that a missing folder is an error.
-        default: what is used when nothing was asked for.
+        catalog: the snapshot that is served; the ranker beside it was trained for this shop.
 
     Returns:
-        The folder; None when nothing was asked for and the default does not exist.
+        The folder; None when nothing was asked for and none lies beside the catalogue.
     """
+    beside = catalog.parent / RANKER_BESIDE
     if given is not None:
         return given
-    if default.is_dir():
-        return default
+    if beside.is_dir():
+        return beside
     logger.warning(
-        "no ranker in %s: results keep the order of retrieval; make one: python -m training ranker --out %s",
-        default,
-        default,
+        "no ranker in %s: results keep the order of retrieval; make one: python -m training ranker --catalog %s --out "
+        "DIR, then python -m export ranker --weights DIR --out %s",
+        beside,
+        catalog,
+        beside,
     )
     return None
 

@@ -92,7 +92,8 @@ def prepare_case(
     listed = None
     if request.orders_list:
         listed, seeds = seeds, seeds[:0]
-        missing = [seed for seed in missing if seed not in request.hidden_ids]
+        hidden = set(request.hidden_ids)
+        missing = [seed for seed in missing if seed not in hidden]
     known = _drop_unknown(history)
     allowed, pinned = allow_for(catalog, request, request.condition)
     relaxed = False

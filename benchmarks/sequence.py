@@ -9,6 +9,10 @@ is reported. The sequence model is trained as it comes.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -17,21 +21,18 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 import typer
 from rich.console import Console
 from scipy import sparse
 
 from benchmarks.baselines_recommend import Method, Purchases, score_als, score_ease, score_item_knn, score_popularity
 from benchmarks.command import run_command
+from benchmarks.errors import BenchmarkError
 from benchmarks.generated_sequences import Recipe, make_histories
-from benchmarks.record import write_record
+from benchmarks.record import REPOSITORY, write_record
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values
-from training.sequence import SequenceOptions, train_sequence
-from training.sequence_data import last_windows
-from training.sequence_fit import SequenceFitOptions
-from training.sequence_model import SequenceNetwork
+from mercato.sequence import SequenceModel
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -107,54 +108,54 @@ def tune(histories: list[Int64], products: int, name: str) -> dict[str, Any]:
     return max(tried, key=lambda one: one[0])[1]
 
 
-def score_sequence(network: SequenceNetwork, product_ids: list[str], histories: list[Int64], products: int) -> Float32:
-    """Score with a trained sequence model; what it has no code for comes last.
+def score_sequence(folder: Path, histories: list[Int64], products: int) -> Float32:
+    """Score with an exported sequence model, as it is served; what it does not know comes last.
 
     Args:
-        network: the network.
-        product_ids: of its codes, as `train_on` names products.
+        folder: the exported model; product 7 has the id ``p7``.
         histories: what came before.
         products: how many there are.
     """
+    model = SequenceModel(folder)
+    known = np.array([int(name.removeprefix("p")) for name in model.products.ids])
     code = np.zeros(products, np.int64)
-    known = np.array([int(name) for name in product_ids])
     code[known] = np.arange(1, len(known) + 1)
-    # one product more, which `last_windows` takes for the one to be foretold
-    windows = last_windows([np.append(coded[coded > 0], 0) for coded in (code[h] for h in histories)], 50)
     scores = np.full((len(histories), products), -np.inf, np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(windows), 256):
-            states = network(torch.from_numpy(windows.read[start : start + 256]))
-            scores[start : start + 256, known] = network.score(states, torch.arange(1, len(known) + 1)).numpy()
+    scores[:, known] = model.score([coded[coded > 0] for coded in (code[codes] for codes in histories)])
     return scores
 
 
-def train_on(
-    histories: list[Int64], *, epochs: int, layers: int = 2, out: Path | None = None, console: Console | None = None
-) -> tuple[SequenceNetwork, list[str], dict[str, Any]]:
-    """Train the sequence model on histories, products named by their numbers."""
-    users = [str(user) for user, codes in enumerate(histories) for _ in codes]
-    names = [str(product) for codes in histories for product in codes.tolist()]
-    say = console.print if console is not None else (lambda line: None)
-    return train_sequence(
-        users,
-        names,
-        out,
-        options=SequenceOptions(layers=layers),
-        fit_options=SequenceFitOptions(epochs=epochs),
-        source="generated",
-        say=say,
-    )
+def train(histories: list[Int64], folder: Path, *, epochs: int) -> dict[str, Any]:
+    """Train a sequence model on histories and export it to ``model`` in a folder, with the commands of the manual.
+
+    Returns:
+        What training measured.
+
+    Raises:
+        BenchmarkError: a command failed.
+    """
+    write_histories(histories, folder / "events.csv")
+    trained = ["--events", folder / "events.csv", "--epochs", epochs, "--out", folder / "training", "--json"]
+    metrics: dict[str, Any] = json.loads(_run("training", *trained))
+    _run("export", "--weights", folder / "training", "--out", folder / "model")
+    return metrics
+
+
+def _run(module: str, *arguments: object) -> str:
+    command = [sys.executable, "-m", module, "sequence", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    if done.returncode:
+        raise BenchmarkError(f"python -m {module} sequence failed: {done.stderr.strip()[-300:]}")
+    return done.stdout
 
 
 def main(
     users: Annotated[int, typer.Option(help="users of the generated set")] = 2_000,
     products: Annotated[int, typer.Option(help="products of the generated set")] = 1_000,
     epochs: Annotated[int, typer.Option(help="most passes of the sequence model")] = 20,
-    write: Annotated[Path | None, typer.Option(help="write the histories before the last event here, as CSV")] = None,
+    write: Annotated[Path | None, typer.Option(help="write the histories here, as CSV")] = None,
 ) -> None:
     """Measure the sequence model beside ItemKNN, EASE and ALS on a generated set."""
-    torch.set_num_threads(1)
     console = Console()
     recipe = Recipe(users=users, products=products)
     histories = make_histories(recipe)
@@ -167,8 +168,9 @@ def main(
         method = partial(SETTINGS[name][0], **{key: value for key, value in setting.items() if key != "repeats"})
         scores[name] = score_by(method, past, products, repeats=setting["repeats"])
     scores["transitions"] = score_transitions(past, products)
-    network, product_ids, metrics = train_on(past, epochs=epochs, console=console)
-    scores["sequence"] = score_sequence(network, product_ids, past, products)
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = train(past, Path(folder), epochs=epochs)
+        scores["sequence"] = score_sequence(Path(folder) / "model", past, products)
     values = {name: measure_scores(one, right) for name, one in scores.items()}
     figures: dict[str, Any] = {
         "recipe": asdict(recipe),
@@ -190,7 +192,7 @@ def main(
 
 
 def write_histories(histories: list[Int64], path: Path) -> None:
-    """Write histories as a CSV of ``user_id``, ``product_id`` and ``order``, the last event included."""
+    """Write histories as a CSV of ``user_id``, ``product_id`` and ``order``."""
     rows = [
         f"u{user},p{product},{place}"
         for user, codes in enumerate(histories)

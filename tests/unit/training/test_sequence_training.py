@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from benchmarks.generated_sequences import Recipe, make_histories
-from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequence, train_on
+from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequence
+from export.pipeline import export_model
+from export.sequence import describe_sequence
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import ModelError
 from training.sequence import SequenceOptions, gather_texts, train_sequence
@@ -135,7 +137,7 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
         load_sequence(tmp_path)
 
 
-def test_it_beats_what_knows_no_order() -> None:
+def test_it_beats_what_knows_no_order(tmp_path: Path) -> None:
     recipe = Recipe(users=400, products=100, successors=3)
     histories = make_histories(recipe)
     past, right = [codes[:-1] for codes in histories], np.array([codes[-1] for codes in histories])
@@ -144,7 +146,11 @@ def test_it_beats_what_knows_no_order() -> None:
         (measure_scores(score_by(ease, past, recipe.products, repeats=repeats), right) for repeats in (True, False)),
         key=lambda measured: measured["recall@10"].mean(),
     )
-    network, product_ids, _ = train_on(past, epochs=12, layers=1)
-    ordered = measure_scores(score_sequence(network, product_ids, past, recipe.products), right)
+    users = [str(user) for user, codes in enumerate(past) for _ in codes]
+    names = [f"p{product}" for codes in past for product in codes.tolist()]
+    shape = SequenceOptions(layers=1)
+    train_sequence(users, names, tmp_path / "training", options=shape, fit_options=SequenceFitOptions(epochs=12))
+    export_model(describe_sequence(tmp_path / "training"), target="onnx", out=tmp_path / "model", parity_source={})
+    ordered = measure_scores(score_sequence(tmp_path / "model", past, recipe.products), right)
     for metric in ("recall@10", "ndcg@10"):
         assert ordered[metric].mean() > sets_alone[metric].mean() + 0.1

@@ -1,6 +1,7 @@
 """How a product sells right now: buyers of the last days, how long it has been sold, how long it has not."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,8 @@ class Momentum:
         ``p`` being :data:`TREND_PRIOR`, the score is ``(f - e) / sqrt(e)``, what a Poisson count differs by from its
         mean in standard deviations; only rising products have one. Equal scores by row.
         """
-        expected = (self.recent_buyers + TREND_PRIOR) * (FRESH_DAYS / RECENT_DAYS)
-        return _best((self.fresh_buyers - expected) / np.sqrt(expected), limit)
+        rows, scores = self._trending
+        return rows[: max(limit, 0)], scores[: max(limit, 0)]
 
     def rank_arrivals(self, limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the products first sold in the last 28 days: rows int32 [k] and recent buyers float32 [k], most first.
@@ -57,11 +58,23 @@ class Momentum:
         What fewer than :data:`MIN_ARRIVAL_BUYERS` bought is left out: nobody knows it yet to be good.
         A shop all of whose history is shorter than that has no arrivals: everything would be one.
         """
+        rows, scores = self._arrivals
+        return rows[: max(limit, 0)], scores[: max(limit, 0)]
+
+    # They are the same for every request, and sorting a catalogue takes milliseconds: once is enough.
+
+    @cached_property
+    def _trending(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        expected = (self.recent_buyers + TREND_PRIOR) * (FRESH_DAYS / RECENT_DAYS)
+        return _sort_positive((self.fresh_buyers - expected) / np.sqrt(expected))
+
+    @cached_property
+    def _arrivals(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         sold = self.age_days < NEVER_DAYS
         if not sold.any() or self.age_days[sold].max() <= ARRIVAL_DAYS:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         arrived = sold & (self.age_days <= ARRIVAL_DAYS) & (self.recent_buyers >= MIN_ARRIVAL_BUYERS)
-        return _best(np.where(arrived, self.recent_buyers, 0.0), limit)
+        return _sort_positive(np.where(arrived, self.recent_buyers, 0.0))
 
 
 def compute_momentum(events: EventColumns, product_count: int, *, until: float) -> Momentum:
@@ -94,7 +107,7 @@ def _count_buyers(events: EventColumns, product_count: int) -> NDArray[np.float3
     return np.bincount(pairs % size, minlength=product_count).astype(np.float32)
 
 
-def _best(scores: NDArray[np.floating[Any]], limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    order = np.argsort(-scores, kind="stable")[: max(limit, 0)]
-    order = order[scores[order] > 0]
-    return order.astype(np.int32), scores[order].astype(np.float32)
+def _sort_positive(scores: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    rows = np.flatnonzero(scores > 0)
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    return rows.astype(np.int32), scores[rows].astype(np.float32)

@@ -35,6 +35,7 @@ class Task:
         bought: int32, rows of the products; for a search those that the query stands for.
         history_limit: events of the actor's history that are known then, the newest; 0 for an unknown shopper.
         only_new: a recommendation of products that the actor had not bought before.
+        place: device and region of the request, each empty where nobody knows.
     """
 
     actor: int
@@ -43,6 +44,7 @@ class Task:
     bought: NDArray[np.int32]
     history_limit: int = HISTORY_LIMIT
     only_new: bool = False
+    place: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,10 +151,11 @@ class ExampleBuilder:
 
     def _prepare(self, task: Task) -> Case:
         is_search = task.query >= 0
+        device, region = task.place
         request = RetrievalRequest(
             placement=Placement.SEARCH if is_search else Placement.HOME_PAGE,
             text=self._texts[task.query] if is_search else "",
-            context=Context(time=task.time),
+            context=Context(time=task.time, device=device, region=region),
             depth=WINDOW,
             exclude_purchased_days=FOR_EVER_DAYS if task.only_new else 0.0,
         )

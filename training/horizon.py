@@ -19,10 +19,10 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.ranker.history import PURCHASE
 from mercato.retrieval.request import WINDOW
 from mercato.retrieval.retriever import Retriever
+from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from training.examples import PADDING, ExampleBuilder, ExampleSet, Report, Task
 from training.past import PastSnapshot
-from training.tasks import SECONDS_PER_DAY
 from training.timeline import Timeline
 
 NEW_SHARE = 0.5

@@ -12,13 +12,14 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.retrieval.request import WINDOW
 from mercato.retrieval.retriever import Retriever
+from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from training.examples import ExampleBuilder, ExampleSet, Report
 from training.fit import FitOptions, Vectors
 from training.horizon import HorizonOptions, build_horizons, join_examples, list_cuts, renumber, split_shoppers
 from training.past import PastSnapshot
 from training.prepare import DataOptions, RankerData, read_queries
-from training.tasks import SECONDS_PER_DAY, Split, draw_searches, forget_histories
+from training.tasks import Split, draw_searches, forget_histories
 from training.timeline import Timeline
 
 HORIZON_FIT = FitOptions(epochs=8, patience=3, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, dropout=0.15)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mercato.signals.events import SECONDS_PER_DAY
 from training.examples import Task
 from training.timeline import Orders
-
-SECONDS_PER_DAY = 86_400.0
 
 UNKNOWN_SHARE = 0.2
 """Training requests whose shopper is taken to be unknown. In purchase logs everybody has a history; in a shop not."""
@@ -69,6 +68,7 @@ def draw_searches(
             time=float(orders.time[pairs[place][0]]),
             query=pairs[place][1],
             bought=np.array(bought[pairs[place]], dtype=np.int32),
+            place=orders.place_of(pairs[place][0]),
         )
         for place in chosen
     ]
@@ -79,7 +79,11 @@ def draw_recommendations(orders: Orders, count: int, rng: np.random.Generator) -
     chosen = rng.permutation(len(orders))[:count]
     return [
         Task(
-            actor=int(orders.actor[order]), time=float(orders.time[order]), query=-1, bought=orders.products(int(order))
+            actor=int(orders.actor[order]),
+            time=float(orders.time[order]),
+            query=-1,
+            bought=orders.products(int(order)),
+            place=orders.place_of(int(order)),
         )
         for order in chosen
     ]

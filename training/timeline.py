@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,16 +23,25 @@ class Orders:
         time: float64 [orders], time of the order's first purchase, seconds since 1970 UTC.
         bounds: int64 [orders + 1]; the products of order ``i`` are ``rows[bounds[i]:bounds[i + 1]]``.
         rows: int32 [purchases], distinct product rows within an order.
+        place: int32 [orders], position in ``places``, -1 where the first purchase does not say.
+        places: device and region of orders, each empty where not given.
     """
 
     actor: NDArray[np.int32]
     time: NDArray[np.float64]
     bounds: NDArray[np.int64]
     rows: NDArray[np.int32]
+    place: NDArray[np.int32]
+    places: Sequence[tuple[str, str]]
 
     def __len__(self) -> int:
         """Return the number of orders."""
         return len(self.time)
+
+    def place_of(self, order: int) -> tuple[str, str]:
+        """Return device and region of one order, empty where not given."""
+        code = int(self.place[order])
+        return self.places[code] if code >= 0 else ("", "")
 
     def products(self, order: int) -> NDArray[np.int32]:
         """Return the distinct rows of one order."""
@@ -59,6 +68,8 @@ class Timeline:
         self.type = events.event_type[keep]
         self.price = events.price[keep]
         self.order = events.order[keep]
+        self.place = np.full(len(keep), -1, dtype=np.int32) if events.place is None else events.place[keep]
+        self.places = events.places
         actors = len(events.users)
         self._starts = np.searchsorted(self.actor, np.arange(actors + 1))
 
@@ -100,6 +111,8 @@ class Timeline:
             time=self.time[purchases[chosen]],
             bounds=np.searchsorted(pairs, np.arange(len(chosen) + 1) * span),
             rows=(pairs % span).astype(np.int32),
+            place=self.place[purchases[chosen]],
+            places=self.places,
         )
 
     @cached_property

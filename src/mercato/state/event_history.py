@@ -28,6 +28,7 @@ def read_event_table(
             parts.append(_select_times(join_records(rows), since, until))
         records = np.concatenate(parts)
         users, visitors, products, orders = (_read_names(connection, table) for table in ID_TABLES)
+        place, places = _read_places(connection, after_sequence, records["sequence"])
     finally:
         connection.execute("ROLLBACK")
     return EventTable(
@@ -44,7 +45,36 @@ def read_event_table(
         visitors=visitors[1:],
         products=products[1:],
         orders=orders[1:],
+        place=place,
+        places=places,
     )
+
+
+def _read_places(
+    connection: sqlite3.Connection, after_sequence: int, sequence: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int32] | None, list[tuple[str, str]]]:
+    """Read device and region from the contexts of events: their codes by event, and what the codes mean."""
+    rows = connection.execute(
+        "SELECT sequence, json_extract(context, '$.device'), json_extract(context, '$.region') FROM events"
+        " WHERE sequence > ? AND context IS NOT NULL ORDER BY sequence",
+        (after_sequence,),
+    )
+    codes: dict[tuple[str, str], int] = {}
+    told: list[int] = []
+    code: list[int] = []
+    for number, *values in rows:
+        device, region = (value if isinstance(value, str) else "" for value in values)
+        if device or region:
+            told.append(number)
+            code.append(codes.setdefault((device, region), len(codes)))
+    if not told:
+        return None, []
+    place = np.full(len(sequence), -1, dtype=np.int32)
+    at = np.searchsorted(sequence, told)
+    inside = at < len(sequence)
+    inside[inside] = sequence[at[inside]] == np.array(told)[inside]
+    place[at[inside]] = np.array(code, dtype=np.int32)[inside]
+    return place, list(codes)
 
 
 def read_event_batches(connection: sqlite3.Connection) -> Iterator[EventBatch]:

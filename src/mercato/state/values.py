@@ -98,6 +98,8 @@ class EventTable:
         visitors: visitor ids.
         products: product ids.
         orders: order ids.
+        place: int32 [n], position in ``places``; None where no event says.
+        places: device and region that events' contexts name, each empty where not given.
     """
 
     sequence: npt.NDArray[np.int64]
@@ -113,6 +115,8 @@ class EventTable:
     visitors: list[str]
     products: list[str]
     orders: list[str]
+    place: npt.NDArray[np.int32] | None = None
+    places: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "EventTable":

@@ -11,6 +11,8 @@ ORDERS = Orders(
     time=np.array([10.0, 20.0]),
     bounds=np.array([0, 3, 4]),
     rows=np.array([0, 1, 2, 1], np.int32),
+    place=np.array([0, -1], np.int32),
+    places=[("phone", "north")],
 )
 
 
@@ -64,3 +66,15 @@ def test_some_shoppers_are_unknown_and_some_new() -> None:
     assert ((limits > 0) & (limits <= 20)).mean() == pytest.approx(0.1, abs=0.021)
     assert (limits == task.history_limit).mean() == pytest.approx(0.7, abs=0.031)
     assert all(one.bought is task.bought for one in tasks)
+
+
+def test_requests_know_device_and_region_of_their_order() -> None:
+    rng = np.random.default_rng(0)
+    searches = draw_searches(ORDERS, {0: (7,), 1: (8,)}, 99, rng)
+    assert {(task.actor, task.query): task.place for task in searches} == {
+        (3, 7): ("phone", "north"),
+        (3, 8): ("phone", "north"),
+        (4, 8): ("", ""),
+    }
+    recommended = draw_recommendations(ORDERS, 99, rng)
+    assert {task.actor: task.place for task in recommended} == {3: ("phone", "north"), 4: ("", "")}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from mercato.ranker.history import PURCHASE
@@ -69,3 +71,15 @@ def test_no_events_of_known_products() -> None:
     timeline = Timeline(make_table((0, 3, 1.0, 0)), ROWS)
     assert len(timeline.orders(since=0.0, until=9.0)) == 0
     assert len(timeline.history_before(1, 9.0, limit=9)) == 0
+
+
+def test_an_order_has_the_device_and_region_of_its_first_purchase() -> None:
+    table = replace(
+        make_table((0, 0, 1.0, 0), (0, 1, 2.0, 0), (1, 2, 3.0, 1), (1, 3, 0.5, 2)),
+        place=np.array([1, 0, -1, 0], np.int32),
+        places=[("phone", "north"), ("desktop", "")],
+    )
+    orders = Timeline(table, ROWS).orders(since=0.0, until=9.0)
+    assert [orders.place_of(order) for order in range(len(orders))] == [("desktop", ""), ("", "")]
+    nobody = Timeline(make_table((0, 0, 1.0, 0)), ROWS).orders(since=0.0, until=9.0)
+    assert nobody.place_of(0) == ("", "")

@@ -18,6 +18,7 @@ from tritonclient import grpc as triton
 
 from mercato.errors import ServerError
 from mercato.serving.binary import find_server
+from mercato.serving.command import build_settings
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.processes import Stub, is_alive, list_orphans, list_stubs
@@ -96,7 +97,9 @@ def test_ready_server_answers_over_grpc_and_http(server: TritonServer) -> None:
 @pytest.mark.triton
 def test_stub_runs_this_environment_python_with_the_settings(server: TritonServer) -> None:
     assert server.log is not None
-    line = f"echo: python {sys.version.split()[0]} in {sys.prefix}, settings ['catalog', 'encoder', 'ranker', 'state']"
+    names = sorted(build_settings(server.options))
+    assert {"catalog", "encoder", "ranker", "state"} < set(names)
+    line = f"echo: python {sys.version.split()[0]} in {sys.prefix}, settings {names}"
     assert line in server.log.read_text()
 
 

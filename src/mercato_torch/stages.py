@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +16,28 @@ Float32 = npt.NDArray[np.float32]
 TokenIds = npt.NDArray[np.int64]
 
 
-class TorchEncoder:
-    """Tokens to unit vectors."""
+class _TorchStage:
+    """A network on PyTorch, warm; a stage of its own names its model."""
+
+    model: ClassVar[str]
 
     def __init__(self, folder: Path, *, device: str = "") -> None:
-        """Load the encoder and make it warm.
+        """Load the network and make it warm.
 
         Args:
-            folder: what ``python -m export encoder --target torch`` wrote.
+            folder: what ``python -m export MODEL --target torch`` wrote.
             device: see `GraphedNetwork`.
 
         Raises:
             ModelError: it cannot be loaded.
         """
-        self._network = GraphedNetwork(folder, ENGINES["encoder"], device=device)
+        self._network = GraphedNetwork(folder, ENGINES[self.model], device=device)
+
+
+class TorchEncoder(_TorchStage):
+    """Tokens to unit vectors."""
+
+    model = "encoder"
 
     def embed_tokens(self, input_ids: TokenIds, attention_mask: TokenIds) -> Float32:
         """Encode tokens.
@@ -46,40 +55,20 @@ class TorchEncoder:
         return self._network.run(input_ids, attention_mask)
 
 
-class TorchRanker:
+class TorchRanker(_TorchStage):
     """Candidates to scores."""
 
-    def __init__(self, folder: Path, *, device: str = "") -> None:
-        """Load the ranker and make it warm.
-
-        Args:
-            folder: what ``python -m export ranker --target torch`` wrote.
-            device: see `GraphedNetwork`.
-
-        Raises:
-            ModelError: it cannot be loaded.
-        """
-        self._network = GraphedNetwork(folder, ENGINES["ranker"], device=device)
+    model = "ranker"
 
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
         """Score candidates; see `mercato.pipeline.stages.RankerStage.score`."""
         return self._network.run(query, history, candidates, features)
 
 
-class TorchReranker:
+class TorchReranker(_TorchStage):
     """Tokens of query and product to scores."""
 
-    def __init__(self, folder: Path, *, device: str = "") -> None:
-        """Load the reranker and make it warm.
-
-        Args:
-            folder: what ``python -m export reranker --target torch`` wrote.
-            device: see `GraphedNetwork`.
-
-        Raises:
-            ModelError: it cannot be loaded.
-        """
-        self._network = GraphedNetwork(folder, ENGINES["reranker"], device=device)
+    model = "reranker"
 
     def score_tokens(self, input_ids: TokenIds, attention_mask: TokenIds, token_type_ids: TokenIds) -> Float32:
         """Score pairs.
@@ -98,20 +87,10 @@ class TorchReranker:
         return self._network.run(input_ids, attention_mask, token_type_ids)
 
 
-class TorchSequence:
+class TorchSequence(_TorchStage):
     """Codes of the last products to states."""
 
-    def __init__(self, folder: Path, *, device: str = "") -> None:
-        """Load the sequence model and make it warm.
-
-        Args:
-            folder: what ``python -m export sequence --target torch`` wrote.
-            device: see `GraphedNetwork`.
-
-        Raises:
-            ModelError: it cannot be loaded.
-        """
-        self._network = GraphedNetwork(folder, ENGINES["sequence"], device=device)
+    model = "sequence"
 
     def encode(self, product_codes: TokenIds) -> Float32:
         """Encode histories.

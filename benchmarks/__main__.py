@@ -15,7 +15,15 @@ from rich.console import Console
 
 from benchmarks.record import REPOSITORY
 
-NAMES = ("retrieval", "serving_load", "one_process", "topologies", "explanations", "search_features")
+NAMES = (
+    "retrieval",
+    "serving_load",
+    "one_process",
+    "topologies",
+    "explanations",
+    "search_features",
+    "recommend_latency",
+)
 ON_DATA = ("icecat", "online_retail", "search_latency")
 """On the evaluation data beside the checkout: run by name, with options as ``python -m benchmarks.icecat``."""
 

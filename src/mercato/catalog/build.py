@@ -145,6 +145,7 @@ def _fill_folder(
     report("learning from events", 0, 1)
     telling, purchases = select_events(events, ids)
     signals = learn_signals(telling, purchases, len(ids), until=until)
+    learned = events.time[events.time < until]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     report("writing", 0, 1)
     columns = build_columns(rows)
@@ -173,6 +174,7 @@ def _fill_folder(
         encoder=encoder.identity,
         product_sequence=options.product_sequence,
         event_sequence=options.event_sequence,
+        last_event_time=float(learned.max()) if len(learned) else None,
         files=hash_folder(folder),
     )
     (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")

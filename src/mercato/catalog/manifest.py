@@ -35,7 +35,9 @@ class Manifest(BaseModel):
         dimension: length of a vector.
         encoder: identity of the encoder that made the vectors.
         product_sequence: last product change in state that the snapshot contains.
-        event_sequence: last event in state that its signals were learned from.
+        event_sequence: last event in state when its signals were learned.
+        last_event_time: of the events that they were learned from the latest time, seconds since 1970 UTC; None where
+            there were none.
         files: every other file of the folder by relative path.
     """
 
@@ -49,6 +51,7 @@ class Manifest(BaseModel):
     encoder: str
     product_sequence: int = 0
     event_sequence: int = 0
+    last_event_time: float | None = None
     files: dict[str, FileEntry]
 
 

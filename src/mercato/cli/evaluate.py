@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from mercato.cli.ask import DEFAULT_SERVER, JsonOption, ServerOption
+from mercato.cli.moments import parse_moment
 from mercato.cli.output import Output
 from mercato.errors import InvalidInputError
 from mercato.evaluation.measures import CUTOFFS
@@ -141,7 +142,7 @@ def recommend(
     with output.handle_errors():
         plan = plan_measures([1], cutoffs=parse_cutoffs(cutoffs))
         columns = holdouts.parse_holdout_map(mapping or [])
-        divided = holdouts.divide(holdout, columns, holdouts.parse_moment(split), last_out, events, user_column or ())
+        divided = holdouts.divide(holdout, columns, parse_moment(split, "--split"), last_out, events, user_column or ())
         if state is not None:
             holdouts.refuse_late_state(divided, state)
         settings = RecommendSettings(

@@ -12,6 +12,7 @@ import orjson
 import typer
 
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.cli.moments import parse_moment
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError
 from mercato.retrieval.field_weights import FieldWeights, parse_weights
@@ -30,6 +31,9 @@ def index(
     state: Annotated[str | None, typer.Option(help="sqlite:PATH; events to learn from, changes to apply.")] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if any row is bad.")] = False,
+    until: Annotated[
+        str | None, typer.Option(help="Learn from events before this date or time alone; from all without.")
+    ] = None,
     encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
     language: Annotated[str, typer.Option(help="Language of the texts, for stemming.")] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
@@ -51,8 +55,11 @@ def index(
     output = Output(as_json=as_json)
     with output.handle_errors():
         settings = SearchSettings.parse(weights, fusion, synonyms)
+        moment = parse_moment(until, "--until")
         output.finish(
-            build_index(products, out, state, mapping or [], strict, encoder, language, encode, output, settings)
+            build_index(
+                products, out, state, mapping or [], strict, encoder, language, encode, output, settings, moment
+            )
         )
 
 
@@ -95,6 +102,7 @@ def build_index(
     encode: str,
     output: Output,
     search: SearchSettings | None = None,
+    until: float | None = None,
 ) -> dict[str, Any]:
     """Do the work of the command; returns what `--json` prints.
 
@@ -121,6 +129,7 @@ def build_index(
         synonyms=search.synonyms,
         language=language,
         text_fields=_parse_fields(encode),
+        until=until,
         product_sequence=sequence,
         event_sequence=store.event_sequence() if store else 0,
         reuse=out,
@@ -132,7 +141,7 @@ def build_index(
         "products": manifest.products,
         "rejected": rejected,
         "texts": manifest.texts,
-        "events": len(events),
+        "events": len(events) if until is None else int((events.time < until).sum()),
         "encoder": manifest.encoder,
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),

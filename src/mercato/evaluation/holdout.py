@@ -293,20 +293,6 @@ def count_by_user(known: Interactions) -> Counter[str]:
     return Counter(known.users)
 
 
-def parse_moment(text: str | None) -> float | None:
-    """Read ``--split``: a date, RFC 3339, or seconds since 1970.
-
-    Raises:
-        InvalidInputError: none of these.
-    """
-    if text is None:
-        return None
-    seconds, _ = to_seconds([text.strip()])
-    if not np.isfinite(seconds[0]):
-        raise InvalidInputError("--split", f"must be a date or a time, got {text!r}", "for example 2011-11-01")
-    return float(seconds[0])
-
-
 def _nothing(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return np.full(count, np.nan), np.zeros(count, bool)
 

@@ -40,3 +40,20 @@ def test_a_snapshot_of_old_purchases_knows_what_sold_last(tmp_path: Path) -> Non
     assert snapshot.behaviour.momentum.fresh_buyers[row] == 3
     assert snapshot.behaviour.momentum.recent_buyers[row] == 3
     np.testing.assert_allclose(snapshot.behaviour.momentum.age_days[row], 400 - 365, atol=1e-3)
+
+
+def test_a_snapshot_says_how_late_the_events_are_that_it_learned_from(tmp_path: Path) -> None:
+    events = table(tmp_path, [40, 30, 20, 10])
+    products, until = stores.make_products(), stores.NOW - 20 * stores.DAY
+    everything = build_snapshot(products, events, stores.HashEncoder(), tmp_path / "all", BuildOptions(workers=1))
+    early = build_snapshot(
+        products, events, stores.HashEncoder(), tmp_path / "early", BuildOptions(workers=1, until=until)
+    )
+    nothing = build_snapshot(
+        products, EventTable.empty(), stores.HashEncoder(), tmp_path / "none", BuildOptions(workers=1)
+    )
+    assert everything.last_event_time == stores.NOW - 10 * stores.DAY
+    assert early.last_event_time == stores.NOW - 30 * stores.DAY  # the moment itself is not before it
+    assert nothing.last_event_time is None
+    row = Snapshot(tmp_path / "early").row_by_id["p01"]
+    assert Snapshot(tmp_path / "early").behaviour.momentum.recent_buyers[row] == 2  # not the one at the moment itself

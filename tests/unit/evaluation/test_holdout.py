@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mercato.errors import DataError, InvalidInputError
-from mercato.evaluation.holdout import divide, parse_moment, read_interactions, refuse_late_state
+from mercato.evaluation.holdout import divide, read_interactions, refuse_late_state
 from mercato.evaluation.recommend import group_by_history, list_shoppers
 from mercato.text.timestamps import parse_timestamp
 from tests.stores import DAY, NOW, open_store, purchase
@@ -133,15 +133,6 @@ def test_a_holdout_that_cannot_be_used_is_refused(
 def test_two_ways_to_split_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="choose one"):
         divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, True, None)
-
-
-def test_moments_are_read_kindly_and_nonsense_is_refused() -> None:
-    assert parse_moment("2011-11-01") == NOVEMBER
-    assert parse_moment("2011-11-01T00:00:00Z") == NOVEMBER
-    assert parse_moment(str(NOVEMBER)) == NOVEMBER
-    assert parse_moment(None) is None
-    with pytest.raises(InvalidInputError, match="--split"):
-        parse_moment("soon")
 
 
 def test_ids_may_be_long(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""Moments as options name them: ``--split 2011-11-01``, ``--until 2011-11-01T00:00:00Z``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mercato.errors import InvalidInputError
+from mercato.events.raw_columns import to_seconds
+
+
+def parse_moment(text: str | None, option: str) -> float | None:
+    """Read an option's moment: a date, RFC 3339, or seconds since 1970.
+
+    Args:
+        text: as it was typed; None where the option was not given.
+        option: its name, for the message.
+
+    Returns:
+        Seconds since 1970 UTC; None where the option was not given.
+
+    Raises:
+        InvalidInputError: none of these.
+    """
+    if text is None:
+        return None
+    seconds, _ = to_seconds([text.strip()])
+    if not np.isfinite(seconds[0]):
+        raise InvalidInputError(option, f"must be a date or a time, got {text!r}", "for example 2011-11-01")
+    return float(seconds[0])

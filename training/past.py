@@ -7,12 +7,13 @@ every tie of scores), the product features and co-occurrence do, and are learned
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mercato.catalog.layout import TextLayout
-from mercato.catalog.learn import learn_signals, order_rows, select_events
+from mercato.catalog.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.catalog.snapshot import Snapshot
 from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.words import WordIndex
@@ -45,7 +46,8 @@ class PastSnapshot(Snapshot):
         self.original = order_rows(compute_popularity(telling, len(ids), until=until), ids)
         row_here = np.empty(len(ids), dtype=np.int32)
         row_here[self.original] = np.arange(len(ids), dtype=np.int32)
-        signals = learn_signals(_move(telling, row_here), _move(purchases, row_here), len(ids), until=until)
+        moved = _move(telling, row_here), _move(purchases, row_here)
+        signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events))
         self.cooccurrence = signals.cooccurrence
         self.behaviour = signals.behaviour
         kinds = snapshot.features.kinds.take(self.original)
@@ -88,13 +90,7 @@ class _ReorderedWords(WordIndex):
 
 
 def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:
-    return EventColumns(
-        actor=events.actor,
-        product=row_here[events.product],
-        order=events.order,
-        time=events.time,
-        weight=events.weight,
-    )
+    return replace(events, product=row_here[events.product])
 
 
 def _take(column: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from mercato.catalog.arrays import map_arrays, write_arrays
 from mercato.signals.momentum import Momentum
 from mercato.signals.neighbours import Neighbours
+from mercato.signals.regional import Regional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +21,15 @@ class Behaviour:
         ease: what the histories that have a product have besides.
         lately: the same, of the last weeks' purchases alone.
         momentum: how products sell right now.
+        regional: what sells in each region right now.
+        until: the moment of which "right now" speaks, seconds since 1970 UTC; NaN where nobody knows.
     """
 
     ease: Neighbours
     lately: Neighbours
     momentum: Momentum
+    regional: Regional = field(default_factory=Regional.empty)
+    until: float = float("nan")
 
     @classmethod
     def empty(cls, product_count: int) -> Behaviour:
@@ -34,11 +41,13 @@ class Behaviour:
 def write_behaviour(path: Path, behaviour: Behaviour) -> None:
     """Write it as named arrays, as ``ease.indptr``."""
     parts = asdict(behaviour)
-    write_arrays(path, {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()})
+    until = np.array([parts.pop("until")], np.float64)
+    arrays = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    write_arrays(path, {**arrays, "until": until})
 
 
 def read_behaviour(path: Path, product_count: int) -> Behaviour:
-    """Read what `write_behaviour` wrote; a snapshot from before there was such a file knows nothing of it.
+    """Read what `write_behaviour` wrote; a snapshot from before there was such a file, or a part, knows nothing of it.
 
     Raises:
         SnapshotError: the file is truncated or not of this format.
@@ -50,8 +59,11 @@ def read_behaviour(path: Path, product_count: int) -> Behaviour:
     def part(name: str) -> dict[str, object]:
         return {key.split(".", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
 
+    regional = part("regional")
     return Behaviour(
         ease=Neighbours(**part("ease")),  # type: ignore[arg-type]
         lately=Neighbours(**part("lately")),  # type: ignore[arg-type]
         momentum=Momentum(**part("momentum")),  # type: ignore[arg-type]
+        regional=Regional(**regional) if regional else Regional.empty(),  # type: ignore[arg-type]
+        until=float(arrays["until"][0]) if "until" in arrays else float("nan"),
     )

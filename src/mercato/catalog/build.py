@@ -20,7 +20,7 @@ from mercato.catalog.columns import build_columns
 from mercato.catalog.documents import write_documents
 from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
 from mercato.catalog.features import build_features
-from mercato.catalog.learn import find_moment, learn_signals, order_rows, select_events
+from mercato.catalog.learn import find_moment, learn_signals, list_regions, order_rows, select_events
 from mercato.catalog.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.catalog.publish import hold_target, publish
@@ -144,7 +144,7 @@ def _fill_folder(
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     report("learning from events", 0, 1)
     telling, purchases = select_events(events, ids)
-    signals = learn_signals(telling, purchases, len(ids), until=until)
+    signals = learn_signals(telling, purchases, len(ids), until=until, regions=list_regions(events))
     learned = events.time[events.time < until]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     report("writing", 0, 1)

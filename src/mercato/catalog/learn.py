@@ -15,6 +15,7 @@ from mercato.signals.events import EventColumns
 from mercato.signals.momentum import compute_momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
+from mercato.signals.regional import Regional, compute_regional
 from mercato.signals.repeat import Repeat, compute_repeat
 from mercato.state.values import EventTable
 
@@ -47,7 +48,8 @@ def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventC
         product_ids: the catalogue's ids in row order; events of other products are left out.
 
     Returns:
-        All events that say something about a product, weighted by type, and the purchases among them.
+        All events that say something about a product, weighted by type, and the purchases among them; the codes of
+        regions are those of `list_regions`.
     """
     row_by_id = {product_id: row for row, product_id in enumerate(product_ids)}
     row_of_code = np.array([row_by_id.get(product_id, -1) for product_id in table.products], np.int32)
@@ -55,9 +57,20 @@ def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventC
     rows = np.where(table.product >= 0, rows, -1).astype(np.int32)
     weights = TYPE_WEIGHTS[table.event_type]
     actor = np.where(table.user >= 0, table.user, len(table.users) + table.visitor).astype(np.int32)
-    columns = EventColumns(actor=actor, product=rows, order=table.order, time=table.time, weight=weights)
+    columns = EventColumns(
+        actor=actor, product=rows, order=table.order, time=table.time, weight=weights, region=table.place
+    )
     known = rows >= 0
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))
+
+
+def list_regions(table: EventTable) -> list[str]:
+    """Return the name of each code of a region, as events' contexts write it; empty for events that say a device alone.
+
+    Args:
+        table: the events.
+    """
+    return [region for _, region in table.places]
 
 
 def find_moment(table: EventTable, *, now: float) -> float:
@@ -82,7 +95,9 @@ def order_rows(popularity: Popularity, product_ids: Sequence[str]) -> np.ndarray
     return by_id[np.argsort(-popularity.count[by_id], kind="stable")]
 
 
-def learn_signals(events: EventColumns, purchases: EventColumns, product_count: int, *, until: float) -> Signals:
+def learn_signals(
+    events: EventColumns, purchases: EventColumns, product_count: int, *, until: float, regions: Sequence[str] = ()
+) -> Signals:
     """Learn all signals from the events before a moment.
 
     Args:
@@ -90,6 +105,7 @@ def learn_signals(events: EventColumns, purchases: EventColumns, product_count: 
         purchases: the purchases among them; repeats and togetherness come from these where there are any.
         product_count: number of rows.
         until: seconds since 1970 UTC.
+        regions: the name of each code of a region; where it is empty nothing is learned by region.
     """
     bought = purchases if len(purchases) else events
     ease, lately = compute_eases(bought, product_count, until=until, windows=(None, LATELY_DAYS))
@@ -101,5 +117,7 @@ def learn_signals(events: EventColumns, purchases: EventColumns, product_count: 
             ease=ease,
             lately=lately,
             momentum=compute_momentum(bought, product_count, until=until),
+            regional=compute_regional(bought, regions, product_count, until=until) if regions else Regional.empty(),
+            until=until,
         ),
     )

@@ -9,6 +9,7 @@ from mercato.signals.events import NO_ORDER, EventColumns
 from mercato.signals.momentum import Momentum, compute_momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
+from mercato.signals.regional import Regional, compute_regional
 from mercato.signals.repeat import Repeat, compute_repeat
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "Momentum",
     "Neighbours",
     "Popularity",
+    "Regional",
     "Repeat",
     "compute_cooccurrence",
     "compute_ease",
     "compute_momentum",
     "compute_popularity",
+    "compute_regional",
     "compute_repeat",
 ]

@@ -21,6 +21,7 @@ class EventColumns:
         order: int32 [events], code of the order (basket), :data:`NO_ORDER` where there is none.
         time: float64 [events], seconds since 1970 UTC.
         weight: float32 [events], how much the event counts, >= 0 (a purchase 1, a view less).
+        region: int32 [events], code of the region, -1 where the event does not say; None where none does.
     """
 
     actor: NDArray[np.int32]
@@ -28,6 +29,7 @@ class EventColumns:
     order: NDArray[np.int32]
     time: NDArray[np.float64]
     weight: NDArray[np.float32]
+    region: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length.
@@ -36,6 +38,8 @@ class EventColumns:
             ValueError: the lengths differ; the message names each.
         """
         lengths = {name: len(getattr(self, name)) for name in ("actor", "product", "order", "time", "weight")}
+        if self.region is not None:
+            lengths["region"] = len(self.region)
         if len(set(lengths.values())) > 1:
             raise ValueError(f"event columns must have one length, given {lengths}")
 
@@ -59,4 +63,5 @@ class EventColumns:
             order=self.order[keep],
             time=self.time[keep],
             weight=self.weight[keep],
+            region=None if self.region is None else self.region[keep],
         )

@@ -1,0 +1,78 @@
+"""What histories taught, through its file: every part comes back, and an older file lacks the newer parts alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mercato.catalog.arrays import map_arrays, write_arrays
+from mercato.catalog.behaviour import Behaviour, read_behaviour, write_behaviour
+from mercato.catalog.learn import learn_signals, list_regions, select_events
+from mercato.catalog.snapshot import Snapshot
+from mercato.events.event import Event
+from tests import stores
+
+NAMES = [product.id for product in stores.make_products()]
+
+
+def regional_purchases() -> list[Event]:
+    """Ten shoppers of Lyon buy p31, ten of Lille p33; who does not say where buys p35."""
+    bought = [("Lyon", "p31"), ("Lille", "p33"), ("", "p35")]
+    return [
+        stores.event(
+            "purchase-complete",
+            product_id,
+            2,
+            user_id=f"{region}{number}",
+            context={"region": region, "device": "phone"} if region else {},
+        )
+        for region, product_id in bought
+        for number in range(10)
+    ]
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> Behaviour:
+    store = stores.open_store(tmp_path / "state.db", regional_purchases())
+    table = store.event_columns()
+    store.close()
+    telling, purchases = select_events(table, NAMES)
+    return learn_signals(telling, purchases, len(NAMES), until=stores.NOW, regions=list_regions(table)).behaviour
+
+
+def test_what_was_learned_comes_back(learned: Behaviour, tmp_path: Path) -> None:
+    write_behaviour(tmp_path / "file", learned)
+    read = read_behaviour(tmp_path / "file", len(NAMES))
+
+    assert read.until == stores.NOW
+    assert read.regional.count_buyers("lyon ", NAMES.index("p31")) == (10, 10)
+    for part in ("ease", "lately", "momentum", "regional"):
+        one, other = getattr(learned, part), getattr(read, part)
+        for name in one.__dataclass_fields__:
+            np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=f"{part}.{name}")
+
+
+def test_a_file_from_before_regions_were_counted_is_read(learned: Behaviour, tmp_path: Path) -> None:
+    write_behaviour(tmp_path / "file", learned)
+    old = {name: array for name, array in map_arrays(tmp_path / "file").items() if "." in name}
+    write_arrays(tmp_path / "old", {name: array for name, array in old.items() if not name.startswith("regional.")})
+
+    read = read_behaviour(tmp_path / "old", len(NAMES))
+
+    assert np.isnan(read.until)
+    assert len(read.regional.rank("Lyon")[0]) == 0
+    np.testing.assert_array_equal(read.momentum.recent_buyers, learned.momentum.recent_buyers)
+    assert np.isnan(read_behaviour(tmp_path / "none", 3).until)
+
+
+def test_a_snapshot_knows_what_sells_where(tmp_path: Path) -> None:
+    store = stores.open_store(tmp_path / "state.db", regional_purchases())
+    stores.build(tmp_path / "catalog", events=store.event_columns())
+    store.close()
+    snapshot = Snapshot(tmp_path / "catalog")
+
+    best = {region: snapshot.behaviour.regional.rank(region)[0].tolist() for region in ("Lyon", "LILLE", "", "Nice")}
+
+    row = snapshot.row_by_id
+    assert best == {"Lyon": [row["p31"]], "LILLE": [row["p33"]], "": [], "Nice": []}
+    assert snapshot.behaviour.until == stores.NOW

@@ -17,7 +17,8 @@ from benchmarks.baselines_recommend import (
     score_popularity,
     tune_blend,
 )
-from benchmarks.online_retail import TEST_UNTIL, TUNE_UNTIL, measure_scores, open_window, read_purchases
+from benchmarks.online_retail import TEST
+from benchmarks.online_retail_data import compute_mean_ndcg, measure_lists, measure_scores, open_window, read_sales
 
 START = float(np.datetime64("2011-10-01", "s").astype(np.int64))
 # customer, product, day since START
@@ -92,8 +93,34 @@ def test_rows_are_scaled_apart_and_equal_scores_are_nothing() -> None:
     assert scale_rows(scores).tolist() == [[0.0, 1.0, 0.5], [0.0, 0.0, 0.0]]
 
 
+def test_a_list_is_measured_without_what_the_scope_leaves_out() -> None:
+    window = open_window(make_purchases(), "2011-11-01", "2011-12-10")
+    lists = [[0, 2], [3, 1, 0]]
+    # customer 0 bought 0 before: in scope new its 2 comes first; customer 2 bought 3 before: its 0 is second after 1
+    assert measure_lists(window, lists, "all")["ndcg@20"] == pytest.approx(
+        [1 / np.log2(3), (1 + 1 / np.log2(4)) / (1 + 1 / np.log2(3))]
+    )
+    assert measure_lists(window, lists, "new")["ndcg@20"] == pytest.approx([1.0, 1 / np.log2(3)])
+    assert measure_lists(window, [[], []], "all")["recall@20"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("scope", ["all", "new"])
+def test_the_fast_figure_for_tuning_is_the_measured_one(scope: str) -> None:
+    rng = np.random.default_rng(5)
+    user, product = rng.integers(0, 40, 2_000), rng.integers(0, 150, 2_000)
+    purchases = Purchases(user=user, product=product, time=START + rng.uniform(0, 60, 2_000) * DAY, users=40,
+                          products=150)  # fmt: skip
+    window = open_window(purchases, "2011-11-01", "2011-12-10")
+    scores = rng.normal(size=(len(window.asked), 150)).astype(np.float32)
+    assert compute_mean_ndcg(window, scores, scope) == pytest.approx(
+        float(np.nanmean(measure_scores(window, scores, scope)["ndcg@20"]))
+    )
+
+
 @pytest.mark.shared_data
 def test_the_definitions_of_the_evaluation_data_are_met(shared_data: Path) -> None:
-    purchases, lines = read_purchases(shared_data / "online_retail")
-    assert (len(lines), purchases.users, purchases.products) == (396_337, 4_334, 3_659)
-    assert len(open_window(purchases, TUNE_UNTIL, TEST_UNTIL).asked) == 1_540
+    sales = read_sales(shared_data / "online_retail")
+    assert (len(sales.lines), len(sales.users), len(sales.products)) == (396_337, 4_334, 3_659)
+    window = open_window(sales.purchases, TEST.split, TEST.stop)
+    assert len(window.asked) == 1_540
+    assert sum(map(bool, window.right("new"))) == 1_449

@@ -116,7 +116,8 @@ class FullNorm(torch.nn.Module):
 def halve(module: torch.nn.Module) -> torch.nn.Module:
     """Return a copy of a module in half precision.
 
-    Linear layers, embeddings and normalisation are replaced wherever they are. What a module does by function follows
+    Linear layers, embeddings and normalisation are replaced wherever they are, a layer of another kind by what its
+    method ``halved`` returns. What a module does by function follows
     the types of its inputs, but for `FullPrecisionFunctions`; `require_full_precision` finds what these two miss.
 
     Args:
@@ -131,6 +132,8 @@ def _replace_layers(module: torch.nn.Module) -> None:
     for name, child in list(module.named_children()):
         if isinstance(child, torch.nn.Linear):
             setattr(module, name, HalfLinear(child))
+        elif callable(halved := getattr(child, "halved", None)):
+            setattr(module, name, halved())
         elif isinstance(child, torch.nn.Embedding):
             child.half()
         elif isinstance(child, torch.nn.LayerNorm | torch.nn.GroupNorm | torch.nn.RMSNorm):

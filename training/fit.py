@@ -47,8 +47,8 @@ class Fit:
     Attributes:
         network: with the weights of the best epoch, in evaluation mode.
         start_loss: validation loss of the order of retrieval.
-        train_loss: mean loss of each epoch.
-        validation_loss: loss after each epoch.
+        train_loss: mean loss of each epoch, of the members by themselves.
+        validation_loss: loss after each epoch, of the members together.
         best_epoch: from 1.
     """
 
@@ -162,11 +162,12 @@ def fit_ranker(
         total = 0.0
         for places in _batches(rng.permutation(len(train)), options.batch_size):
             optimizer.zero_grad()
-            loss = _batch_loss(network, train, vectors, places).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = _member_losses(network, train, vectors, places).mean(dim=1)
+            # Summed, so that each member learns as it would alone.
+            loss.sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            total += float(loss.detach()) * len(places)
+            total += float(loss.detach().mean()) * len(places)
         train_loss.append(total / max(len(train), 1))
         validation_loss.append(compute_mean_loss(network, validation, vectors))
         report(f"epoch {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
@@ -210,6 +211,13 @@ def _batch_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vectors, 
     scores = network(*vectors.inputs(examples, places))
     bought, listed = torch.from_numpy(examples.bought[places]), torch.from_numpy(examples.rows[places] >= 0)
     return compute_loss(scores, bought, listed)
+
+
+def _member_losses(network: RankerNetwork, examples: ExampleSet, vectors: Vectors, places: NDArray[np.int64]) -> Tensor:
+    """Return the loss of each member's own order of each list: float32 [members, lists]."""
+    scores = network.score_members(*vectors.inputs(examples, places))
+    bought, listed = torch.from_numpy(examples.bought[places]), torch.from_numpy(examples.rows[places] >= 0)
+    return torch.stack([compute_loss(own, bought, listed) for own in scores.unbind()])
 
 
 def _batches(places: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

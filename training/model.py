@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
+from training.perceptrons import Activation, Perceptrons, stack_alone
 from training.relevance import RelevanceLayer
 
 WEIGHTS_FILE = "ranker.safetensors"
@@ -32,6 +33,8 @@ class RankerConfig:
         projection: width of the learned projection of vectors. Wider tells products apart better, and its product with
             the candidates is most of the cost.
         hidden: widths of the hidden layers; none for a network that learned from ratings alone.
+        members: perceptrons of this shape that learn side by side, each with its own start, and answer with their
+            mean: a little better than one, and as many times the work.
         relevance: width of the layer that learned from ratings; 0 for a network that saw none.
         bins: pieces that each of that layer's inputs is cut into.
     """
@@ -40,29 +43,25 @@ class RankerConfig:
     dimension: int = 384
     projection: int = 32
     hidden: tuple[int, ...] = (64, 32)
+    members: int = 1
     relevance: int = 0
     bins: int = 8
 
-
-class Activation(nn.Module):
-    """ReLU, while training with dropout after it; holds no weights."""
-
-    dropout: float = 0.0
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return float32 of the same shape."""
-        return nn.functional.dropout(nn.functional.relu(inputs), self.dropout, self.training)
+    def __post_init__(self) -> None:
+        """Check the number of members."""
+        if self.members < 1:
+            raise ValueError(f"members must be at least 1, got {self.members}")
 
 
 class RankerNetwork(nn.Module):
     """Scores candidates from vectors and features.
 
-    score = ``skip * fused + trust * has_query * relevance + perceptron``.
+    score = ``skip * fused + trust * has_query * relevance + mean of the members' perceptrons``.
 
     Inputs of the perceptron, which learns from purchases, are the standardised features, the cosines of query and
     history with the candidate, and the same two after one learned projection of all three. Its last layer starts at
-    zero, so an untrained network answers in the order of retrieval. The relevance, which learns from ratings, is in
-    `training.relevance`.
+    zero, so an untrained network answers in the order of retrieval. Each member has a perceptron and a projection of
+    its own. The relevance, which learns from ratings, is in `training.relevance`.
     """
 
     mean: Tensor
@@ -83,16 +82,8 @@ class RankerNetwork(nn.Module):
             self.relevance = RelevanceLayer(count + 2, config.relevance, config.bins)
         if not config.hidden:
             return
-        self.projection = nn.Linear(config.dimension, config.projection, bias=False)
-        layers: list[nn.Module] = []
-        width = count + 4
-        for hidden in config.hidden:
-            layers += [nn.Linear(width, hidden), Activation()]
-            width = hidden
-        last = nn.Linear(width, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.perceptron = nn.Sequential(*layers, last)
+        self.projection = nn.Linear(config.dimension, config.members * config.projection, bias=False)
+        self.perceptron = Perceptrons(config.members, count + 4, config.hidden, 1)
 
     def drop_out(self, share: float) -> None:
         """Set how much of each hidden layer training leaves out (Srivastava et al. 2014); nothing of it is kept."""
@@ -121,6 +112,11 @@ class RankerNetwork(nn.Module):
         Returns:
             float32 [batch, n], higher is better.
         """
+        score: Tensor = self.score_members(query, history, candidates, features).mean(dim=0)
+        return score
+
+    def score_members(self, query: Tensor, history: Tensor, candidates: Tensor, features: Tensor) -> Tensor:
+        """Score candidates by each member: float32 [members, batch, n]; one layer where there is no perceptron."""
         pair = torch.stack((query, history), dim=2)
         cosines = candidates @ pair
         score: Tensor = self.skip * features[..., self.fused_column]
@@ -128,10 +124,16 @@ class RankerNetwork(nn.Module):
             relevance = self.relevance(torch.cat((features, cosines), dim=2))
             score = score + self.trust * features[..., self.query_column] * relevance
         if not self.config.hidden:
-            return score
-        learned = self.projection(candidates) @ self.projection(pair.transpose(1, 2)).transpose(1, 2)
+            return score[None]
+        members, (batch, count) = self.config.members, candidates.shape[:2]
         standard = ((features - self.mean) * self.scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
-        output: Tensor = self.perceptron(torch.cat((standard, cosines, learned), dim=2)).squeeze(2)
+        shared = torch.cat((standard, cosines), dim=2).expand(members, -1, -1, -1)
+        # [batch, n or 2, members * projection] -> [members, batch, n or 2, projection]
+        apart = (batch, -1, members, self.config.projection)
+        seen = self.projection(candidates).view(apart).permute(2, 0, 1, 3)
+        wanted = self.projection(pair.transpose(1, 2)).view(apart).permute(2, 0, 3, 1)
+        inputs = torch.cat((shared, seen @ wanted), dim=3)
+        output: Tensor = self.perceptron(inputs.view(members, batch * count, -1)).view(members, batch, count)
         return score + output
 
 
@@ -158,7 +160,7 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
     try:
         config = read_config(folder)
         network = RankerNetwork(config)
-        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        network.load_state_dict(stack_alone(load_file(folder / WEIGHTS_FILE)))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"ranker: {folder} does not hold a trained ranker ({exc}); "

@@ -15,6 +15,7 @@ from mercato.retrieval.case import Case, Found
 from mercato.retrieval.category import rank_category_favourites
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.listed import keep_listed
+from mercato.retrieval.regional import rank_region_favourites
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
 
@@ -51,6 +52,8 @@ def find_recommendations(
         lists[source] = keep_allowed(catalog, case, item)
     if Source.CATEGORY in wanted_sources and len(case.history):
         lists[Source.CATEGORY] = rank_category_favourites(catalog, case, wanted_sources[Source.CATEGORY])
+    if Source.REGIONAL in wanted_sources and request.context.region:
+        lists[Source.REGIONAL] = rank_region_favourites(catalog, case, wanted_sources[Source.REGIONAL])
     if following is not None:
         lists[Source.SEQUENCE] = keep_allowed(catalog, case, following)
     if len(excluded):

@@ -64,6 +64,7 @@ class Source(IntFlag):
     ARRIVAL = 512
     CATEGORY = 1024
     SEQUENCE = 2048
+    REGIONAL = 4096
 
     @property
     def labels(self) -> list[str]:

@@ -13,8 +13,8 @@ from mercato.retrieval.request import Kind, Placement, Source
 Weights = Mapping[Placement, Mapping[Source, float]]
 
 # Before a ranker, what a shopper buys again and again is the strongest single signal of what comes next: repeats weigh
-# as much as all other sources together, so that these fill the window after them (docs/decisions/0013). Around one
-# product it is what resembles or joins it.
+# as much as all other sources together, so that these fill the window after them (docs/decisions/0013). To strangers
+# their region goes before the whole shop. Around one product it is what resembles or joins it.
 _HOME = {
     Source.REPEAT: 5.0,
     Source.LATELY: 3.0,
@@ -22,6 +22,7 @@ _HOME = {
     Source.ALSO_BOUGHT: 1.0,
     Source.COOCCURRENCE: 0.25,
     Source.SIMILAR: 0.25,
+    Source.REGIONAL: 0.3,
     Source.POPULAR: 0.25,
     Source.TRENDING: 0.2,
     Source.ARRIVAL: 0.1,

@@ -61,6 +61,8 @@ def list_cuts(until: float, options: HorizonOptions) -> list[float]:
 def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng: np.random.Generator) -> list[Task]:
     """Draw shoppers who bought something before a moment and something after it.
 
+    A request comes from where the shopper's last purchase before the moment came from that says a device or a region.
+
     Args:
         timeline: the events.
         cut: the moment, seconds since 1970 UTC.
@@ -82,10 +84,14 @@ def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng:
         own = slice(*np.searchsorted(timeline.actor, (actor, actor + 1)))
         rows, time, is_bought = timeline.rows[own], timeline.time[own], bought[own]
         future = np.unique(rows[is_bought & (time >= cut) & (time < until)])
-        tasks.append(Task(actor=actor, time=cut, query=-1, bought=future))
+        told = timeline.place[own][is_bought & (time < cut)]
+        told = told[told >= 0]
+        place = timeline.places[told[-1]] if len(told) else ("", "")
+        tasks.append(Task(actor=actor, time=cut, query=-1, bought=future, place=place))
         fresh = np.setdiff1d(future, rows[is_bought & (time < cut)])
         if len(fresh) and rng.random() < NEW_SHARE:
-            tasks.append(Task(actor=actor, time=cut, query=-1, bought=fresh.astype(np.int32), only_new=True))
+            news = fresh.astype(np.int32)
+            tasks.append(Task(actor=actor, time=cut, query=-1, bought=news, only_new=True, place=place))
     return tasks
 
 

@@ -59,7 +59,7 @@ def describe_sequence(
     Args:
         folder: what ``python -m training sequence --out`` wrote.
         loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config, which has
-            ``products``, ``max_length`` and ``width``.
+            ``products``, ``max_length`` and ``width``, and ``weight`` where one was chosen.
         tolerance: most of the ten best products that a smaller precision may exchange.
 
     Raises:
@@ -76,6 +76,7 @@ def describe_sequence(
         raise WeightsError(f"--weights: {folder} lacks {what}; python -m training sequence writes all of them")
     products = read_products(folder)
     items = draw_histories(config.products, config.max_length)
+    weight = getattr(config, "weight", None)
     return Exportable(
         name="sequence",
         module=network,
@@ -89,7 +90,12 @@ def describe_sequence(
             "fp16": CosineGate(mean=0.9999, minimum=0.999, alone=0.9999),
         },
         source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
-        serving={"products": config.products, "max_length": config.max_length, "width": config.width},
+        serving={
+            "products": config.products,
+            "max_length": config.max_length,
+            "width": config.width,
+            **({} if weight is None else {"weight": weight}),
+        },
         companions=companions,
         shapes=limit_buckets(ENGINES["sequence"].shapes, config.max_length),
         quality=NextProductQuality(items=items, vectors=products.vectors, bias=products.bias, tolerance=tolerance),

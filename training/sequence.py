@@ -15,14 +15,16 @@ import torch
 
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
+from mercato.retrieval.sources import CANDIDATES
 from training.sequence_card import write_sequence_card
-from training.sequence_data import Report, Windows, collect_histories, cut_windows, hold_out, last_windows
+from training.sequence_data import Int64, Report, Windows, collect_histories, cut_windows, hold_out, last_windows
+from training.sequence_events import UserEvents
 from training.sequence_fit import SequenceFitOptions, fit_sequence
 from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
+from training.sequence_weight import CUTOFF, WeightChoice, choose_weight
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
-CUTOFF = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class SequenceOptions:
         heads: of each layer.
         dropout: share of what training leaves out.
         min_events: products with fewer events are not learned.
-        held_out: share of the users whose last event decides when to stop.
+        held_out: share of the users whose last visit decides when to stop, and how much the model weighs.
         most_held_out: of them at most.
     """
 
@@ -49,8 +51,7 @@ class SequenceOptions:
 
 
 def train_sequence(
-    users: Sequence[str],
-    products: Sequence[str],
+    events: UserEvents,
     out: Path | None,
     *,
     options: SequenceOptions = SequenceOptions(),  # noqa: B008  # a frozen value
@@ -63,8 +64,7 @@ def train_sequence(
     """Train a sequence model and write it with its metrics and its card.
 
     Args:
-        users: of each event.
-        products: of each event; those of a user in order.
+        events: who did what.
         out: the folder to write; None writes nothing.
         options: what is learned from, and the shape.
         fit_options: how the network is fitted.
@@ -82,8 +82,10 @@ def train_sequence(
         ModelError: a loss is not a number.
     """
     started = time.monotonic()
-    histories = collect_histories(users, products, min_events=options.min_events)
-    learned, held_out = hold_out(histories, share=options.held_out, most=options.most_held_out, seed=fit_options.seed)
+    histories = collect_histories(events, min_events=options.min_events)
+    learned, held_out = hold_out(
+        histories, events, share=options.held_out, most=options.most_held_out, seed=fit_options.seed
+    )
     texts = None if catalog is None else gather_texts(catalog, histories.product_ids)
     config = SequenceConfig(
         products=len(histories.product_ids),
@@ -107,26 +109,29 @@ def train_sequence(
         texts=None if texts is None else torch.from_numpy(texts),
     )
     network = fit.network.fold()
+    report("choosing the weight", 0, 1)
+    choice = choose_weight(events, histories, held_out, lambda held: rank_next(network, held), seed=fit_options.seed)
     metrics: dict[str, Any] = {
         "config": asdict(network.config),
         "options": {**asdict(options), "fit": asdict(fit_options)},
         "source": source,
         "counts": {
-            "events": histories.events,
+            "events": len(events),
             "users": len(histories.codes),
             "products": len(histories.product_ids),
-            "rare_products": len(set(products)) - len(histories.product_ids),
+            "rare_products": len(set(events.products)) - len(histories.product_ids),
             "held_out_users": len(held_out),
             "texts": 0 if texts is None else int(np.count_nonzero(texts.any(axis=1))),
             "weights": sum(parameter.numel() for parameter in network.parameters()),
         },
         "fit": {name: getattr(fit, name) for name in ("start_loss", "train_loss", "validation_loss", "best_epoch")},
         "results": measure_last(network, validation, histories.counts),
+        "weight": None if choice is None else describe_choice(choice),
         "seconds": round(time.monotonic() - started, 1),
         "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
     }
     if out is not None:
-        save_sequence(out, network, histories.product_ids)
+        save_sequence(out, network, histories.product_ids, weight=None if choice is None else choice.weight)
         (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         (out / CARD_FILE).write_text(write_sequence_card(metrics), encoding="utf-8")
     return network, histories.product_ids, metrics
@@ -140,6 +145,37 @@ def gather_texts(catalog: Snapshot, product_ids: Sequence[str]) -> npt.NDArray[n
     rows = np.array([row for _, row in known if row >= 0], np.int64)
     found[codes] = catalog.vectors(rows)
     return found
+
+
+def rank_next(network: SequenceNetwork, histories: Sequence[Int64]) -> list[Int64]:
+    """Rank the next products of histories.
+
+    Args:
+        network: the network.
+        histories: codes of each, oldest first; the last ``max_length`` are read.
+
+    Returns:
+        For each int64 [m], the codes of its best products, best first, as many as a source brings.
+    """
+    length, products = network.config.max_length, network.config.products
+    codes = torch.arange(1, products + 1)
+    best = []
+    with torch.inference_mode():
+        for held in histories:
+            state = network(torch.from_numpy(held[-length:].copy()).unsqueeze(0))
+            scores = network.score(state, codes)[0]
+            best.append(1 + scores.topk(min(CANDIDATES, products)).indices.numpy())
+    return best
+
+
+def describe_choice(choice: WeightChoice) -> dict[str, Any]:
+    """Return what ``metrics.json`` says about the weight."""
+    return {
+        "chosen": choice.weight,
+        f"recall@{CUTOFF}": {f"{weight:g}": round(recall, 6) for weight, recall in choice.recall.items()},
+        f"alone_recall@{CUTOFF}": {source: round(recall, 6) for source, recall in choice.alone.items()},
+        "visits": choice.visits,
+    }
 
 
 def measure_last(

@@ -24,6 +24,8 @@ loss {loss:.3f}, from {start:.3f}). Seed {seed}; {seconds:.0f} s on {threads} th
 
 {results}
 
+{weight}
+
 ## What to keep in mind
 
 - It goes by the order of events. Where order says nothing, EASE and habit say more.
@@ -68,6 +70,7 @@ def write_sequence_card(metrics: Mapping[str, Any]) -> str:
         seconds=metrics["seconds"],
         threads=metrics["tools"]["threads"],
         results=_describe_results(metrics["results"], counts["held_out_users"]),
+        weight=_describe_weight(metrics["weight"]),
     )
 
 
@@ -75,11 +78,31 @@ def _describe_results(results: Mapping[str, Mapping[str, float]], users: int) ->
     if not results:
         return "Not measured: no history is long enough to keep its last event back."
     lines = [
-        f"The last event of {users:,} users, which also decided when to stop:",
+        f"The first event of the last visit of {users:,} users, which also decided when to stop:",
         "",
         "| order | recall@10 | nDCG@10 |",
         "|---|---|---|",
     ]
     return "\n".join(
         [*lines, *(f"| {name} | {one['recall@10']:.3f} | {one['ndcg@10']:.3f} |" for name, one in results.items())]
+    )
+
+
+def _describe_weight(weight: Mapping[str, Any] | None) -> str:
+    if weight is None:
+        return "How much it should weigh among other sources could not be measured; a server takes its default."
+    alone = ", ".join(f"{source} {recall:.3f}" for source, recall in weight["alone_recall@10"].items())
+    return "\n".join(
+        [
+            f"**Weight {weight['chosen']:g}** among the other sources of recommendations, unless a server's",
+            "`--sources sequence=` says otherwise: the smallest that is not surely worse than the best one.",
+            f"recall@10 of all products of the last visit, {weight['visits']:,} visits, fused with what repeats, EASE,",
+            "orders and popularity know without it:",
+            "",
+            "| weight | recall@10 |",
+            "|---|---|",
+            *(f"| {value} | {recall:.3f} |" for value, recall in weight["recall@10"].items()),
+            "",
+            f"Each source alone: {alone}.",
+        ]
     )

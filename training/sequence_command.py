@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,17 +53,16 @@ def sequence(
         from mercato.catalog.snapshot import Snapshot
         from mercato.evaluation.holdout import parse_holdout_map
         from training.sequence import SequenceOptions, train_sequence
-        from training.sequence_data import read_file, read_state_events
+        from training.sequence_events import read_file, read_state_events
         from training.sequence_fit import SequenceFitOptions
 
         report("reading events", 0, 1)
         if events is not None:
-            users, products = read_file(events, parse_holdout_map(column_map or ()), say)
+            learned = read_file(events, parse_holdout_map(column_map or ()), say)
         else:
-            users, products = read_state_events(str(state))
+            learned = read_state_events(str(state))
         _, _, metrics = train_sequence(
-            users,
-            products,
+            learned,
             out,
             options=SequenceOptions(max_length=max_length, layers=layers, min_events=min_events),
             fit_options=SequenceFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed),
@@ -83,4 +82,12 @@ def sequence(
     for order, values in metrics["results"].items():
         table.add_row(order, *(f"{value:.3f}" for value in values.values()))
     console.print(table)
+    if metrics["weight"] is not None:
+        console.print(describe_weight(metrics["weight"]), highlight=False, markup=False)
     console.print(f"wrote {out}; export it: python -m export sequence --weights {out}", highlight=False, markup=False)
+
+
+def describe_weight(weight: Mapping[str, Any]) -> str:
+    """Say in one line which weight was chosen, and what each reached."""
+    tried = ", ".join(f"{value} {recall:.3f}" for value, recall in weight["recall@10"].items())
+    return f"weight among the other sources: {weight['chosen']:g} (recall@10 by weight: {tried})"

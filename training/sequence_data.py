@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import DataError
-from mercato.evaluation.holdout import read_interactions
-from mercato.ranker.history import TYPE_WEIGHTS
-from mercato.state.store import open_state
+from training.sequence_events import UserEvents
 
 Int64 = npt.NDArray[np.int64]
 Report = Callable[[str, int, int], None]
 
 SHORTEST_HISTORY = 2
+DRAWN_FROM = 3
+"""Those whose last visit is kept back are drawn among so many times as many who came last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +26,32 @@ class Histories:
 
     Attributes:
         product_ids: of the codes 1, 2, ...
-        codes: for each user with at least two events its products, int64 [n], oldest first; 0 is a product that is
-            too rare to have a code.
-        events: how many events were read.
+        codes: of each user with at least two events of products that have a code: int64 [n], oldest first.
+        places: for each of them int64 [n], which event each is.
+        event_codes: int64 [events], the code of each event's product; 0 for one that is too rare to have one.
         counts: int64 [products + 1], events of each code.
     """
 
     product_ids: list[str]
     codes: list[Int64]
-    events: int
+    places: list[Int64]
+    event_codes: Int64
     counts: Int64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """A history whose last visit is kept back.
+
+    Attributes:
+        codes: int64 [n], the whole history, oldest first.
+        places: int64 [n], which event each is.
+        start: where the last visit begins.
+    """
+
+    codes: Int64
+    places: Int64
+    start: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,101 +71,63 @@ class Windows:
         return len(self.read)
 
 
-def read_file(path: Path, column_map: Mapping[str, str], say: Callable[[str], None]) -> tuple[list[str], list[str]]:
-    """Read a file of events: user, product, and an order, a time, or neither (the order of the rows).
-
-    Args:
-        path: Parquet, CSV or JSON lines.
-        column_map: field -> column, as `mercato.evaluation.holdout.parse_holdout_map` gives it.
-        say: told how much was left out.
-
-    Returns:
-        User and product of each event, those of a user in order.
-
-    Raises:
-        DataError: the file cannot be used, or has no row that can.
-    """
-    found = read_interactions(path, column_map)
-    if found.rejected:
-        first = found.shown[0]
-        say(
-            f"{path.name}: {found.rejected:,} of {found.rows:,} rows left out; the first: line {first.line}: "
-            f"{first.reason}"
-        )
-    order = np.argsort(found.place, kind="stable").tolist()
-    return [found.users[row] for row in order], [found.products[row] for row in order]
-
-
-def read_state_events(url: str) -> tuple[list[str], list[str]]:
-    """Read the events of a state store that say what somebody wants; visitors count as users.
-
-    Returns:
-        User and product of each event, in order of time.
-
-    Raises:
-        StateError: the store cannot be read.
-    """
-    store = open_state(url)
-    try:
-        table = store.event_columns()
-    finally:
-        store.close()
-    telling = (table.product >= 0) & (TYPE_WEIGHTS[table.event_type] > 0) & ((table.user >= 0) | (table.visitor >= 0))
-    rows = np.flatnonzero(telling)
-    rows = rows[np.lexsort((table.sequence[rows], table.time[rows]))]
-    users = [
-        f"user {table.users[user]}" if user >= 0 else f"visitor {table.visitors[visitor]}"
-        for user, visitor in zip(table.user[rows].tolist(), table.visitor[rows].tolist(), strict=True)
-    ]
-    return users, [table.products[product] for product in table.product[rows].tolist()]
-
-
-def collect_histories(users: Sequence[str], products: Sequence[str], *, min_events: int = 2) -> Histories:
+def collect_histories(events: UserEvents, *, min_events: int = 2) -> Histories:
     """Put events into histories.
 
     Args:
-        users: of each event.
-        products: of each event; those of a user in order.
+        events: the events.
         min_events: products with fewer events get no code.
 
     Raises:
         DataError: there are not two users with two events, or no product is frequent enough.
     """
-    seen = Counter(products)
+    seen = Counter(events.products)
     product_ids = sorted(product for product, count in seen.items() if count >= min_events)
     code = {product: number for number, product in enumerate(product_ids, 1)}
+    numbers = np.array([code.get(product, 0) for product in events.products], np.int64)
     rows: dict[str, list[int]] = {}
-    for user, product in zip(users, products, strict=True):
-        rows.setdefault(user, []).append(code.get(product, 0))
-    # what has no code is no place in a history either
-    known = [[number for number in numbers if number] for numbers in rows.values()]
-    codes = [np.array(numbers, np.int64) for numbers in known if len(numbers) >= SHORTEST_HISTORY]
-    if len(codes) < 2:
+    for event, user in enumerate(events.users):
+        held = rows.setdefault(user, [])
+        if numbers[event]:  # what has no code is no place in a history either
+            held.append(event)
+    places = [np.array(held, np.int64) for held in rows.values() if len(held) >= SHORTEST_HISTORY]
+    if len(places) < 2:
         raise DataError(
-            f"events: at least 2 users with {SHORTEST_HISTORY} events of products that occur {min_events} times are "
-            f"needed, found {len(codes)} among {len(users):,} events of {len(rows):,} users and {len(seen):,} products"
+            f"events: at least 2 users with {SHORTEST_HISTORY} events of products that occur {min_events} times "
+            f"are needed, found {len(places)} among {len(events):,} events of {len(rows):,} users and {len(seen):,} "
+            "products"
         )
+    codes = [numbers[held] for held in places]
     counts = np.bincount(np.concatenate(codes), minlength=len(product_ids) + 1)
-    return Histories(product_ids=product_ids, codes=codes, events=len(users), counts=counts)
+    return Histories(product_ids=product_ids, codes=codes, places=places, event_codes=numbers, counts=counts)
 
 
-def hold_out(histories: Histories, *, share: float, most: int, seed: int) -> tuple[list[Int64], list[Int64]]:
-    """Keep back the last event of some users, drawn.
+def hold_out(
+    histories: Histories, events: UserEvents, *, share: float, most: int, seed: int
+) -> tuple[list[Int64], list[Kept]]:
+    """Keep back the last visit of some users, drawn; where there are times, among those who came last.
 
     Args:
         histories: of all users.
-        share: of the users with three events or more.
+        events: what they were made of.
+        share: of the users who have two events before their last visit.
         most: users at most.
         seed: of the draw.
 
     Returns:
-        What is learned from, a history each; and the whole histories of those whose last event was kept back.
+        What is learned from, a history each; and those whose last visit was kept back.
     """
-    long = [place for place, codes in enumerate(histories.codes) if len(codes) > SHORTEST_HISTORY]
+    starts = [events.last_visit(places) for places in histories.places]
+    long = [user for user, start in enumerate(starts) if start >= SHORTEST_HISTORY]
     count = min(most, max(1, round(share * len(long)))) if long else 0
+    if events.timed:
+        last = np.array([events.time[histories.places[user][-1]] for user in long])
+        long = [long[place] for place in np.sort(np.argsort(-last, kind="stable")[: DRAWN_FROM * count]).tolist()]
     chosen = set(np.random.default_rng(seed).permutation(long)[:count].tolist())
-    learned = [codes[:-1] if place in chosen else codes for place, codes in enumerate(histories.codes)]
-    return learned, [histories.codes[place] for place in sorted(chosen)]
+    learned = [codes[: starts[user]] if user in chosen else codes for user, codes in enumerate(histories.codes)]
+    return learned, [
+        Kept(codes=histories.codes[user], places=histories.places[user], start=starts[user]) for user in sorted(chosen)
+    ]
 
 
 def cut_windows(histories: Sequence[Int64], length: int) -> Windows:
@@ -169,12 +146,12 @@ def cut_windows(histories: Sequence[Int64], length: int) -> Windows:
     return Windows(read=read, following=following)
 
 
-def last_windows(histories: Sequence[Int64], length: int) -> Windows:
-    """Make one window of each history, of which the last event alone is to be foretold."""
-    read = np.zeros((len(histories), length), np.int64)
+def last_windows(kept: Sequence[Kept], length: int) -> Windows:
+    """Make one window of each history, of which the first event of the last visit alone is to be foretold."""
+    read = np.zeros((len(kept), length), np.int64)
     following = np.zeros_like(read)
-    for row, codes in enumerate(histories):
-        before = codes[max(0, len(codes) - 1 - length) : -1]
+    for row, one in enumerate(kept):
+        before = one.codes[max(0, one.start - length) : one.start]
         read[row, : len(before)] = before
-        following[row, len(before) - 1] = codes[-1]
+        following[row, len(before) - 1] = one.codes[one.start]
     return Windows(read=read, following=following)

@@ -27,7 +27,7 @@ NOT_SEEN = -1e4
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceConfig:
-    """Shape of the network.
+    """Shape of the network, and how much it weighs.
 
     Attributes:
         products: how many products it knows; their codes are 1 to ``products``, 0 is padding.
@@ -37,6 +37,7 @@ class SequenceConfig:
         heads: of each layer; divide ``width``.
         dropout: share of what training leaves out after each step of the network.
         text_width: length of the products' text vectors while training; 0 without texts, and in a saved network.
+        weight: of the source in the fusion with others, as chosen when it was trained; None where nothing chose it.
     """
 
     products: int
@@ -46,6 +47,7 @@ class SequenceConfig:
     heads: int = 2
     dropout: float = 0.2
     text_width: int = 0
+    weight: float | None = None
 
 
 class AttentionLayer(nn.Module):
@@ -158,13 +160,16 @@ class SequenceNetwork(nn.Module):
         return folded.eval()
 
 
-def save_sequence(folder: Path, network: SequenceNetwork, product_ids: Sequence[str]) -> None:
+def save_sequence(
+    folder: Path, network: SequenceNetwork, product_ids: Sequence[str], *, weight: float | None = None
+) -> None:
     """Write weights, config and products.
 
     Args:
         folder: made where it is missing.
         network: the network; texts are folded in.
         product_ids: of the codes 1, 2, ...
+        weight: of the source in the fusion; None where nothing chose it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folded = network.fold()
@@ -172,7 +177,9 @@ def save_sequence(folder: Path, network: SequenceNetwork, product_ids: Sequence[
     vectors = {"vectors": folded.offered.weight[1:].detach().clone(), "bias": folded.bias[1:].detach().clone()}
     save_file(vectors, folder / VECTORS_FILE)
     (folder / PRODUCTS_FILE).write_text(json.dumps(list(product_ids), ensure_ascii=False), encoding="utf-8")
-    (folder / CONFIG_FILE).write_text(json.dumps(asdict(folded.config), indent=2) + "\n", encoding="utf-8")
+    (folder / CONFIG_FILE).write_text(
+        json.dumps(asdict(replace(folded.config, weight=weight)), indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def load_sequence(folder: Path | str) -> tuple[SequenceNetwork, SequenceConfig]:

@@ -149,12 +149,13 @@ def write_reranker(folder: Path, worth: Mapping[str, float], *, weight: float = 
     return folder
 
 
-def write_sequence(folder: Path, successors: Mapping[str, str]) -> Path:
+def write_sequence(folder: Path, successors: Mapping[str, str], *, weight: float | None = None) -> Path:
     """Write a sequence model: a product's score is how many products of the history have it as their successor.
 
     Args:
         folder: made where it is missing.
         successors: of each product; at most 64 products in all.
+        weight: that its training chose; None leaves it out of the manifest, as older models have it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ids = sorted({*successors, *successors.values()})
@@ -178,9 +179,10 @@ def write_sequence(folder: Path, successors: Mapping[str, str]) -> Path:
     vectors = np.eye(len(ids), SEQUENCE_WIDTH, dtype=np.float32)
     save_file({"vectors": vectors, "bias": np.zeros(len(ids), np.float32)}, folder / "products.safetensors")
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
+    chosen = {} if weight is None else {"weight": weight}
     manifest = {
         "schema_version": 1,
-        "serving": {"products": len(ids), "max_length": 50, "width": SEQUENCE_WIDTH},
+        "serving": {"products": len(ids), "max_length": 50, "width": SEQUENCE_WIDTH, **chosen},
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in files.items()

@@ -20,9 +20,10 @@ from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
+from mercato.retrieval.request import Source
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.source_weights import change_weights
-from mercato.sequence import NextProducts, SequenceModel
+from mercato.retrieval.source_weights import Weights, change_weights
+from mercato.sequence import NextProducts, SequenceModel, read_sequence_manifest
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
 from mercato.suggest.stored import read_suggestions
@@ -118,12 +119,23 @@ def open_next_products(settings: Settings, catalog: LiveCatalog) -> NextProducts
     return NextProducts(open_sequence(settings), catalog.snapshot.row_by_id, catalog.base)
 
 
+def weigh_sources(settings: Settings) -> Weights:
+    """Return the weights of the sources: the defaults, what the sequence model's training chose, the shop's changes.
+
+    Raises:
+        ModelError: the sequence model's manifest cannot be used.
+        ServerError: the shop's changes name what there is not.
+    """
+    chosen = None if settings.sequence is None else read_sequence_manifest(settings.sequence).serving.weight
+    learned = {} if chosen is None else {Source.SEQUENCE.labels[0]: chosen}
+    return change_weights({**learned, **settings.source_weights})
+
+
 def open_retriever(settings: Settings) -> Retriever:
     """Open the retriever for this process."""
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
-    weights = change_weights(settings.source_weights)
-    return Retriever(catalog, state, weights, open_next_products(settings, catalog))
+    return Retriever(catalog, state, weigh_sources(settings), open_next_products(settings, catalog))
 
 
 def open_event_writer(settings: Settings) -> EventWriter:
@@ -183,9 +195,8 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
     encoder = open_encoder_stage(settings, call)
-    weights = change_weights(settings.source_weights)
     retriever: RetrieverStage = (
-        Retriever(catalog, state, weights, open_next_products(settings, catalog))
+        Retriever(catalog, state, weigh_sources(settings), open_next_products(settings, catalog))
         if call is None
         else RemoteRetriever(call)
     )

@@ -19,6 +19,7 @@ class SequenceServing(BaseModel):
         products: how many it knows; codes are 1 to this, 0 is padding.
         max_length: last products of a history that it reads.
         width: length of its states and of the products' vectors.
+        weight: of the source in the fusion with others, as training chose it; None leaves it to the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,6 +27,7 @@ class SequenceServing(BaseModel):
     products: int = Field(ge=1)
     max_length: int = Field(ge=1)
     width: int = Field(ge=1)
+    weight: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class SequenceManifest(ModelManifest):

@@ -12,7 +12,7 @@ from export.__main__ import app
 from export.errors import ExportError, ParityError, WeightsError
 from export.pipeline import export_model
 from export.sequence import NextProductQuality, describe_sequence, draw_histories
-from mercato.sequence import SequenceModel
+from mercato.sequence import SequenceModel, read_sequence_manifest
 from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 
 IDS = [f"p{number}" for number in range(40)]
@@ -48,6 +48,14 @@ def test_what_is_served_foretells_as_pytorch_does(trained: Path, tmp_path: Path)
             expected = network.score(network(torch.tensor([history[-20:]])), torch.arange(1, 41))[0].numpy()  # type: ignore[operator]
         np.testing.assert_allclose(scores[row], np.sort(expected)[::-1][:5], atol=1e-4)
         np.testing.assert_allclose(expected[places[row]], scores[row], atol=1e-4)
+
+
+def test_the_weight_that_was_chosen_is_kept(trained: Path, tmp_path: Path) -> None:
+    network = describe_sequence(trained).module
+    assert isinstance(network, SequenceNetwork)
+    save_sequence(tmp_path / "weighed", network, IDS, weight=30.0)
+    export_model(describe_sequence(tmp_path / "weighed"), target="onnx", out=tmp_path / "model", parity_source={})
+    assert read_sequence_manifest(tmp_path / "model").serving.weight == 30.0
 
 
 def test_half_precision_keeps_the_next_products(trained: Path, tmp_path: Path) -> None:

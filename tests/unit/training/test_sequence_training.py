@@ -16,6 +16,7 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import ModelError
 from training.sequence import SequenceOptions, gather_texts, train_sequence
 from training.sequence_data import Windows, cut_windows
+from training.sequence_events import UserEvents
 from training.sequence_fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
 from training.sequence_model import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
 
@@ -102,7 +103,8 @@ def test_training_writes_what_export_reads_and_is_repeatable(tmp_path: Path) -> 
     users = [str(user) for user, codes in enumerate(histories) for _ in codes]
     names = [f"p{code}" for codes in histories for code in codes.tolist()]
     for out in ("one", "two"):
-        train_sequence(users, names, tmp_path / out, options=SequenceOptions(max_length=12), fit_options=QUICK)
+        bought = UserEvents.purchases(users, names)
+        train_sequence(bought, tmp_path / out, options=SequenceOptions(max_length=12), fit_options=QUICK)
     one, config = load_sequence(tmp_path / "one")
     two, _ = load_sequence(tmp_path / "two")
     for name, value in one.state_dict().items():
@@ -149,7 +151,8 @@ def test_it_beats_what_knows_no_order(tmp_path: Path) -> None:
     users = [str(user) for user, codes in enumerate(past) for _ in codes]
     names = [f"p{product}" for codes in past for product in codes.tolist()]
     shape = SequenceOptions(layers=1)
-    train_sequence(users, names, tmp_path / "training", options=shape, fit_options=SequenceFitOptions(epochs=12))
+    bought = UserEvents.purchases(users, names)
+    train_sequence(bought, tmp_path / "training", options=shape, fit_options=SequenceFitOptions(epochs=12))
     export_model(describe_sequence(tmp_path / "training"), target="onnx", out=tmp_path / "model", parity_source={})
     ordered = measure_scores(score_sequence(tmp_path / "model", past, recipe.products), right)
     for metric in ("recall@10", "ndcg@10"):

@@ -1,12 +1,63 @@
 """The nearest products of each product: what several signals learn, and how it is looked up for seeds."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 DENSE_SHARE = 16
 """From one pair in so many products on, adding up over all products is faster than sorting the pairs."""
+WINDOW_WASTE = 2
+"""How many times as many pairs as there are may be copied, so that they are copied line by line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearness:
+    """How near products are to some seeds.
+
+    Attributes:
+        rows: int32 [m], ascending, the products that are a neighbour of some seed.
+        totals: float32 [m], how near each is.
+        seeds: int32 [seeds].
+    """
+
+    rows: NDArray[np.int32]
+    totals: NDArray[np.float32]
+    seeds: NDArray[np.int32]
+
+    def score(self, candidates: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return how near candidates are: float32 [n], 0 for what is no neighbour of a seed.
+
+        Args:
+            candidates: int32 [n], product rows, in any order.
+        """
+        if not len(self.rows):
+            return np.zeros(len(candidates), dtype=np.float32)
+        at = np.minimum(np.searchsorted(self.rows, candidates), len(self.rows) - 1)
+        return np.where(self.rows[at] == candidates, self.totals[at], np.float32(0.0))
+
+    def find(self, limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the nearest products, but for the seeds.
+
+        Args:
+            limit: most products to return.
+
+        Returns:
+            rows int32 [k] and scores float32 [k] > 0, best first, equal scores by row; k <= limit.
+        """
+        found, totals = self.rows, self.totals.copy()
+        if len(found):
+            at = np.minimum(np.searchsorted(found, self.seeds), len(found) - 1)
+            totals[at[found[at] == self.seeds]] = 0.0
+        if len(found) > limit > 0:
+            # A threshold leaves little to sort.
+            likely = np.flatnonzero(totals >= np.partition(totals, len(found) - limit)[len(found) - limit])
+            found, totals = found[likely], totals[likely]
+        order = np.argsort(-totals, kind="stable")[: max(limit, 0)]  # stable: equal ones stay by row
+        order = order[totals[order] > 0]
+        return found[order], totals[order]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,64 +83,38 @@ class Neighbours:
             scores=np.zeros(0, dtype=np.float32),
         )
 
-    def score(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        """Score candidates by how near they are to the seeds.
+    def add_up(self, seeds: NDArray[np.int32], weights: NDArray[np.float32]) -> "Nearness":
+        """Add up how near every product is to the seeds, once for all that is asked of it afterwards.
 
         Args:
             seeds: int32 [seeds], product rows; rows that the matrix does not have contribute nothing.
             weights: float32 [seeds], how much each seed counts.
-            candidates: int32 [n], distinct product rows, in any order.
 
         Returns:
-            float32 [n]: ``sum over seeds of weight * score(seed, candidate)``, 0 where no seed has it as a neighbour.
+            ``sum over seeds of weight * score(seed, product)`` of every product that is a neighbour of some seed.
         """
-        rows, scores = self._expand(seeds, weights)
-        if not len(rows) or not len(candidates):
-            return np.zeros(len(candidates), dtype=np.float32)
+        rows, parts = self._expand_quickly(seeds, weights)
         if len(rows) * DENSE_SHARE > len(self.indptr):
-            return self._sum_dense(rows, scores, candidates)
-        result = np.zeros(len(candidates), dtype=np.float32)
-        order = np.argsort(candidates, kind="stable")
-        ordered = candidates[order]
-        at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
-        hit = ordered[at] == rows
-        result[order] = np.bincount(at[hit], weights=scores[hit], minlength=len(ordered))
-        return result
+            totals = np.bincount(rows, weights=parts, minlength=len(self.indptr) - 1)[self._reachable]
+            # A mask first: numpy looks for what is not 0 five times as fast among truth values.
+            reached = np.flatnonzero(totals != 0)
+            found, totals = self._reachable[reached], totals[reached]
+        else:
+            found, inverse = np.unique(rows, return_inverse=True)
+            totals = np.bincount(inverse, weights=parts, minlength=len(found))
+        return Nearness(rows=found, totals=totals.astype(np.float32), seeds=seeds)
+
+    def score(
+        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Score candidates by how near they are to the seeds: `add_up` and `Nearness.score`."""
+        return self.add_up(seeds, weights).score(candidates)
 
     def find_neighbours(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32], limit: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Find the products nearest to the seeds.
-
-        Args:
-            seeds: int32 [seeds], product rows; they are never among the results.
-            weights: float32 [seeds], how much each seed counts.
-            limit: most products to return.
-
-        Returns:
-            rows int32 [k] and scores float32 [k], best first, equal scores by row; k <= limit.
-        """
-        rows, scores = self._expand(seeds, weights)
-        if len(rows) * DENSE_SHARE > len(self.indptr):
-            totals = np.bincount(rows, weights=scores, minlength=len(self.indptr) - 1).astype(np.float32)
-            totals[seeds[(seeds >= 0) & (seeds < len(totals))]] = 0.0
-            found = np.flatnonzero(totals)
-            totals = totals[found]
-        else:
-            found, inverse = np.unique(rows, return_inverse=True)
-            totals = np.bincount(inverse, weights=scores, minlength=len(found)).astype(np.float32)
-            if len(found):
-                at = np.minimum(np.searchsorted(found, seeds), len(found) - 1)
-                totals[at[found[at] == seeds]] = 0.0
-        if len(found) > limit > 0:
-            # A threshold leaves little to sort.
-            likely = np.flatnonzero(totals >= np.partition(totals, len(found) - limit)[len(found) - limit])
-            found, totals = found[likely], totals[likely]
-        order = np.lexsort((found, -totals))[: max(limit, 0)]
-        order = order[totals[order] > 0]
-        return found[order].astype(np.int32), totals[order]
+        """Find the products nearest to the seeds: `add_up` and `Nearness.find`."""
+        return self.add_up(seeds, weights).find(limit)
 
     def find_largest(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
@@ -120,12 +145,39 @@ class Neighbours:
         largest[order[at[hit]]] = origin[hit]
         return largest
 
-    def _sum_dense(
-        self, rows: NDArray[np.int32], scores: NDArray[np.float32], candidates: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        known = (candidates >= 0) & (candidates < len(self.indptr) - 1)
-        totals = np.bincount(rows, weights=scores, minlength=len(self.indptr) - 1)
-        return np.where(known, totals[np.where(known, candidates, 0)], 0.0).astype(np.float32)
+    @cached_property
+    def _reachable(self) -> NDArray[np.int32]:
+        """Products that are a neighbour of some product, ascending: int32 [m]."""
+        return np.flatnonzero(np.bincount(self.neighbours, minlength=len(self.indptr) - 1)).astype(np.int32)
+
+    @cached_property
+    def _longest(self) -> int:
+        """Most neighbours of one product."""
+        return int(np.diff(self.indptr).max(initial=0))
+
+    def _expand_quickly(
+        self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return what `_expand` does, maybe with neighbours of score 0 in between.
+
+        Where most seeds have as many neighbours as any product has, copying so many from where each seed's begin takes
+        a fifth of the time of picking them one by one.
+        """
+        known = (seeds >= 0) & (seeds < len(self.indptr) - 1)
+        start = self.indptr[seeds[known]]
+        length = self.indptr[seeds[known] + 1] - start
+        filled = length > 0
+        start, length = start[filled], length[filled]
+        width = self._longest
+        if not len(start) or width * len(start) > WINDOW_WASTE * length.sum():
+            return self._expand(seeds, weights)
+        if start.max() + width > len(self.neighbours):
+            return self._expand(seeds, weights)
+        rows = sliding_window_view(self.neighbours, width)[start]
+        parts = sliding_window_view(self.scores, width)[start] * weights[known][filled, None].astype(np.float32)
+        if length.min() < width:
+            parts[np.arange(width) >= length[:, None]] = 0.0
+        return rows.ravel(), parts.ravel()
 
     def _expand(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32]

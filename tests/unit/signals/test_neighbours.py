@@ -39,6 +39,42 @@ def test_both_ways_of_adding_up_give_the_plain_sums(count: int, monkeypatch: pyt
         assert scores == pytest.approx(without_seeds[best], abs=1e-6)
 
 
+@pytest.mark.parametrize("share", [0, DENSE_SHARE, 10**9])
+@pytest.mark.parametrize("equal_lines", [True, False])
+def test_one_pass_is_the_plain_sums_whatever_the_shape(
+    share: int, equal_lines: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mercato.signals.neighbours.DENSE_SHARE", share)
+    rng = np.random.default_rng(11)
+    for count in (3, 40, 400):
+        width = min(int(rng.integers(1, 9)), count)
+        lengths = rng.permutation([0, width] * count)[:count] if equal_lines else rng.integers(0, width + 1, count)
+        lines = [rng.choice(count, length, replace=False) for length in lengths]
+        matrix = Neighbours(
+            indptr=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+            neighbours=np.concatenate(lines).astype(np.int32),
+            scores=(rng.integers(1, 5, int(lengths.sum())) / 4).astype(np.float32),  # equal sums are likely, and exact
+        )
+        seeds = rng.integers(-2, count + 2, 25).astype(np.int32)
+        weights = (rng.integers(1, 5, 25) / 4).astype(np.float32)
+        plain = np.zeros(count)
+        for seed, weight in zip(seeds.tolist(), weights.tolist(), strict=True):
+            if 0 <= seed < count:
+                np.add.at(plain, lines[seed], weight * matrix.scores[matrix.indptr[seed] : matrix.indptr[seed + 1]])
+        near = matrix.add_up(seeds, weights)
+        candidates = rng.permutation(np.arange(-1, count + 1)).astype(np.int32)
+        expected = [plain[row] if 0 <= row < count else 0.0 for row in candidates.tolist()]
+        assert near.score(candidates).tolist() == matrix.score(seeds, weights, candidates).tolist() == expected
+        others = plain.copy()
+        others[seeds[(seeds >= 0) & (seeds < count)]] = 0.0
+        for limit in (0, 2, count):
+            best = np.lexsort((np.arange(count), -others))[:limit]
+            best = best[others[best] > 0]
+            for rows, scores in (near.find(limit), matrix.find_neighbours(seeds, weights, limit)):
+                assert rows.tolist() == best.tolist()
+                assert scores.tolist() == others[best].tolist()
+
+
 def test_products_of_which_nothing_is_known_have_no_neighbours() -> None:
     empty = Neighbours.empty(5)
     seeds, weights = np.array([0, 4], np.int32), np.ones(2, np.float32)

@@ -15,7 +15,6 @@ from mercato.catalog.live import LiveCatalog
 from mercato.explain.trace import NO_EVENT, Witnesses
 from mercato.ranker.history import TYPE_WEIGHTS, compute_event_weights
 from mercato.retrieval.case import Case
-from mercato.retrieval.recommend import known_products, starting_products
 from mercato.retrieval.request import Source
 from mercato.retrieval.sources import weigh_repeats
 from mercato.signals.neighbours import Neighbours
@@ -40,7 +39,7 @@ def find_cooccurrence_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -
     """
     telling = TYPE_WEIGHTS[case.history.type] > 0
     newest_first = np.where(telling, 1.0 / np.arange(1, len(telling) + 1), 0.0)
-    starts, weights = starting_products(case)
+    starts, weights = case.near.starts
     return _name_by_neighbours(catalog, case, rows, catalog.snapshot.cooccurrence, starts, weights, newest_first)
 
 
@@ -49,14 +48,14 @@ def find_also_bought_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) ->
 
     Of a product of the history the newest of its most telling events is named: it is what gave it its weight.
     """
-    starts, weights = known_products(case)
+    starts, weights = case.near.known
     telling = TYPE_WEIGHTS[case.history.type].astype(np.float64)
     return _name_by_neighbours(catalog, case, rows, catalog.snapshot.behaviour.ease, starts, weights, telling)
 
 
 def find_lately_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
     """Find who speaks for what is bought of late, as `find_also_bought_witnesses`."""
-    starts, weights = known_products(case)
+    starts, weights = case.near.known
     telling = TYPE_WEIGHTS[case.history.type].astype(np.float64)
     return _name_by_neighbours(catalog, case, rows, catalog.snapshot.behaviour.lately, starts, weights, telling)
 

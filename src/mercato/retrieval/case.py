@@ -12,6 +12,7 @@ from mercato.ranker.history import PURCHASE, history_vector
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import FusedList
 from mercato.retrieval.narrowing import allow_for, without_rows
+from mercato.retrieval.nearness import LearnedNearness
 from mercato.retrieval.request import RetrievalRequest, Source
 from mercato.signals.events import SECONDS_PER_DAY
 
@@ -33,6 +34,7 @@ class Case:
         missing: seed ids that are not in the catalogue.
         probe: float32 [D], what dense retrieval looks for; None for nothing.
         history_vector: float32 [D], unit length; zeros without history.
+        near: how near products are to the seeds, else to the history.
         pinned: int32 [p], rows of the pinned products, which are not among the allowed ones; -1 for those not shown.
     """
 
@@ -44,6 +46,7 @@ class Case:
     missing: list[str]
     probe: Float32 | None
     history_vector: Float32
+    near: LearnedNearness
     listed: Int32 | None = None
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
@@ -117,6 +120,7 @@ def prepare_case(
         missing=missing,
         probe=probe,
         history_vector=summary,
+        near=LearnedNearness(catalog, known, seeds),
         pinned=pinned,
     )
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
-from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.retrieval import sources
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.category import rank_category_favourites
@@ -84,17 +83,13 @@ def _learned_lists(catalog: LiveCatalog, case: Case, weights: Mapping[Source, fl
     """Ask the sources that go by what was learned from events, in snapshot rows."""
     lists: dict[Source, RankedList] = {}
     behaviour = catalog.snapshot.behaviour
-    starts, start_weights = starting_products(case)
-    if Source.COOCCURRENCE in weights and len(starts):
-        lists[Source.COOCCURRENCE] = sources.rank_neighbours(
-            catalog.snapshot.cooccurrence, catalog.original_rows(starts), start_weights, weights[Source.COOCCURRENCE]
-        )
-    products, product_weights = known_products(case)
-    for source, neighbours in ((Source.ALSO_BOUGHT, behaviour.ease), (Source.LATELY, behaviour.lately)):
-        if source in weights and len(products):
-            lists[source] = sources.rank_neighbours(
-                neighbours, catalog.original_rows(products), product_weights, weights[source]
-            )
+    near = case.near
+    if Source.COOCCURRENCE in weights and len(near.starts[0]):
+        lists[Source.COOCCURRENCE] = sources.rank_nearest(near.together, weights[Source.COOCCURRENCE])
+    if Source.ALSO_BOUGHT in weights:
+        lists[Source.ALSO_BOUGHT] = sources.rank_nearest(near.also_bought, weights[Source.ALSO_BOUGHT])
+    if Source.LATELY in weights:
+        lists[Source.LATELY] = sources.rank_nearest(near.lately, weights[Source.LATELY])
     if Source.REPEAT in weights and len(case.history):
         lists[Source.REPEAT] = sources.rank_repeats(case.history, case.request.context.time, weights[Source.REPEAT])
     if Source.TRENDING in weights:
@@ -104,29 +99,6 @@ def _learned_lists(catalog: LiveCatalog, case: Case, weights: Mapping[Source, fl
         rows, scores = behaviour.momentum.rank_arrivals(sources.CANDIDATES)
         lists[Source.ARRIVAL] = RankedList(rows=rows, scores=scores, weight=weights[Source.ARRIVAL])
     return {source: item for source, item in lists.items() if len(item.rows) or source is Source.COOCCURRENCE}
-
-
-def known_products(case: Case) -> tuple[Int32, npt.NDArray[np.float32]]:
-    """Return what the models of whole histories start from: the seeds, else all products of the history.
-
-    Returns:
-        Rows int32 [m] and weights float32 [m].
-    """
-    if len(case.seeds):
-        return case.seeds, np.ones(len(case.seeds), np.float32)
-    return sources.whole_history(case.history)
-
-
-def starting_products(case: Case) -> tuple[Int32, npt.NDArray[np.float32]]:
-    """Return what co-occurrence starts from: the seeds, else the last products of the history.
-
-    Returns:
-        Rows int32 [m] and weights float32 [m].
-    """
-    if len(case.seeds):
-        return case.seeds, np.ones(len(case.seeds), np.float32)
-    telling = TYPE_WEIGHTS[case.history.type] > 0
-    return sources.recent_products(case.history.rows[telling])
 
 
 def popular_rows(catalog: LiveCatalog, case: Case, count: int) -> Int32:

@@ -23,7 +23,7 @@ from mercato.retrieval.dense import expand_groups
 from mercato.retrieval.following import foretell
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.narrowing import allow_for
-from mercato.retrieval.recommend import find_recommendations, starting_products
+from mercato.retrieval.recommend import find_recommendations
 from mercato.retrieval.request import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
@@ -184,17 +184,11 @@ class Retriever:
             places = [columns[source] for source in choices if source in columns]
             return array[places[0], :window] if places else nothing
 
-        starts, weights = starting_products(case)
-        together = nothing
-        if len(starts):
-            together = self.catalog.snapshot.cooccurrence.score(
-                self.catalog.original_rows(starts), weights, self.catalog.original_rows(rows)
-            )
         return CandidateList(
             rows=rows,
             dense_score=column(fused.scores, Source.DENSE, Source.SIMILAR).astype(np.float32),
             word_score=column(fused.scores, Source.WORDS).astype(np.float32),
-            cooccurrence=together,
+            cooccurrence=case.near.together.score(self.catalog.original_rows(rows)),
             dense_rank=column(fused.ranks, Source.DENSE, Source.SIMILAR).astype(np.int32),
             word_rank=column(fused.ranks, Source.WORDS).astype(np.int32),
             fused=fused.fused[:window],

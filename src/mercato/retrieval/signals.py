@@ -8,7 +8,6 @@ import numpy.typing as npt
 from mercato.catalog.live import LiveCatalog
 from mercato.ranker.shopping_features import SIGNALS
 from mercato.retrieval.case import Case
-from mercato.retrieval.recommend import known_products
 from mercato.signals.momentum import NEVER_DAYS
 
 Float32 = npt.NDArray[np.float32]
@@ -28,12 +27,9 @@ def gather_signals(catalog: LiveCatalog, case: Case, rows: Int32) -> Float32:
     """
     behaviour = catalog.snapshot.behaviour
     originals = catalog.original_rows(rows)
-    products, weights = known_products(case)
-    seeds = catalog.original_rows(products)
     result = np.zeros((len(SIGNALS), len(rows)), np.float32)
-    if len(seeds):
-        result[0] = behaviour.ease.score(seeds, weights, originals)
-        result[1] = behaviour.lately.score(seeds, weights, originals)
+    result[0] = case.near.also_bought.score(originals)
+    result[1] = case.near.lately.score(originals)
     known = originals >= 0
     at = np.where(known, originals, 0)
     momentum = behaviour.momentum

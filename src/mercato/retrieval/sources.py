@@ -12,7 +12,7 @@ from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import RankedList
 from mercato.signals.events import SECONDS_PER_DAY
-from mercato.signals.neighbours import Neighbours
+from mercato.signals.neighbours import Nearness, Neighbours
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -83,7 +83,12 @@ def whole_history(history: History) -> tuple[Int32, Float32]:
 
 def rank_neighbours(neighbours: Neighbours, rows: Int32, weights: Float32, weight: float) -> RankedList:
     """Rank the products nearest to given ones, which are left out themselves."""
-    found, scores = neighbours.find_neighbours(rows, weights, CANDIDATES)
+    return rank_nearest(neighbours.add_up(rows, weights), weight)
+
+
+def rank_nearest(near: Nearness, weight: float) -> RankedList:
+    """Rank the products nearest to those that nearness was added up for, which are left out themselves."""
+    found, scores = near.find(CANDIDATES)
     return RankedList(rows=found, scores=scores, weight=weight)
 
 

@@ -48,9 +48,10 @@ class Nearness:
             rows int32 [k] and scores float32 [k] > 0, best first, equal scores by row; k <= limit.
         """
         found, totals = self.rows, self.totals.copy()
-        if len(found):
-            at = np.minimum(np.searchsorted(found, self.seeds), len(found) - 1)
-            totals[at[found[at] == self.seeds]] = 0.0
+        if not len(found):
+            return found, totals
+        at = np.minimum(np.searchsorted(found, self.seeds), len(found) - 1)
+        totals[at[found[at] == self.seeds]] = 0.0
         if len(found) > limit > 0:
             # A threshold leaves little to sort.
             likely = np.flatnonzero(totals >= np.partition(totals, len(found) - limit)[len(found) - limit])
@@ -94,6 +95,8 @@ class Neighbours:
             ``sum over seeds of weight * score(seed, product)`` of every product that is a neighbour of some seed.
         """
         rows, parts = self._expand_quickly(seeds, weights)
+        if not len(rows):
+            return Nearness(rows=rows, totals=parts, seeds=seeds)
         if len(rows) * DENSE_SHARE > len(self.indptr):
             totals = np.bincount(rows, weights=parts, minlength=len(self.indptr) - 1)[self._reachable]
             # A mask first: numpy looks for what is not 0 five times as fast among truth values.

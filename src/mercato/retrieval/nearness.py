@@ -1,0 +1,70 @@
+"""How near products are to one shopper by what was learned, added up when first asked for and kept for what follows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.ranker.history import TYPE_WEIGHTS
+from mercato.ranker.inputs import History
+from mercato.retrieval.sources import recent_products, whole_history
+from mercato.signals.neighbours import Nearness, Neighbours
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+
+class LearnedNearness:
+    """What the learned matrices say to one history or seeds: sources find with it, features score with it.
+
+    All rows that come out are the snapshot's; those of `starts` and `known` are as they are now.
+    """
+
+    def __init__(self, catalog: LiveCatalog, history: History, seeds: Int32) -> None:
+        """Add up nothing yet.
+
+        Args:
+            catalog: the products, which must not be refreshed as long as this is asked.
+            history: the shopper's events, newest first, of known products only.
+            seeds: int32 [s], rows of the known seed products.
+        """
+        self._catalog = catalog
+        self._history = history
+        self._seeds = seeds
+
+    @cached_property
+    def starts(self) -> tuple[Int32, Float32]:
+        """What co-occurrence starts from: the seeds, else the last products of the history; rows and weights [m]."""
+        if len(self._seeds):
+            return self._seeds, np.ones(len(self._seeds), np.float32)
+        telling = TYPE_WEIGHTS[self._history.type] > 0
+        return recent_products(self._history.rows[telling])
+
+    @cached_property
+    def known(self) -> tuple[Int32, Float32]:
+        """What the models of whole histories start from: the seeds, else all products of the history; as `starts`."""
+        if len(self._seeds):
+            return self._seeds, np.ones(len(self._seeds), np.float32)
+        return whole_history(self._history)
+
+    @cached_property
+    def together(self) -> Nearness:
+        """How near products are by orders."""
+        return self._add_up(self._catalog.snapshot.cooccurrence, self.starts)
+
+    @cached_property
+    def also_bought(self) -> Nearness:
+        """How near products are by whole histories."""
+        return self._add_up(self._catalog.snapshot.behaviour.ease, self.known)
+
+    @cached_property
+    def lately(self) -> Nearness:
+        """How near products are by what was bought lately."""
+        return self._add_up(self._catalog.snapshot.behaviour.lately, self.known)
+
+    def _add_up(self, neighbours: Neighbours, start: tuple[Int32, Float32]) -> Nearness:
+        rows, weights = start
+        return neighbours.add_up(self._catalog.original_rows(rows), weights)

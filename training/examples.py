@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Task:
         history_limit: events of the actor's history that are known then, the newest; 0 for an unknown shopper.
         only_new: a recommendation of products that the actor had not bought before.
         place: device and region of the request, each empty where nobody knows.
+        further: kind of outcome, of :data:`training.timeline.FURTHER`, to the rows of the products that had it; empty
+            where the log has no such events.
     """
 
     actor: int
@@ -45,6 +47,7 @@ class Task:
     history_limit: int = HISTORY_LIMIT
     only_new: bool = False
     place: tuple[str, str] = ("", "")
+    further: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ class ExampleSet:
         query: int32 [examples], position of the query's text, -1 for a recommendation.
         history: float32 [examples, D], unit length or zeros.
         tasks: what each example was made from.
+        further: kind of outcome to bool [examples, width]; empty where the log has none but purchases.
     """
 
     rows: NDArray[np.int32]
@@ -66,6 +70,7 @@ class ExampleSet:
     query: NDArray[np.int32]
     history: NDArray[np.float32]
     tasks: list[Task]
+    further: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -80,6 +85,7 @@ class ExampleSet:
             query=self.query[keep],
             history=self.history[keep],
             tasks=[task for task, kept in zip(self.tasks, keep, strict=True) if kept],
+            further={kind: hits[keep] for kind, hits in self.further.items()},
         )
 
 
@@ -131,6 +137,7 @@ class ExampleBuilder:
         features = np.zeros((len(tasks), width, len(FEATURE_NAMES)), dtype=np.float32)
         bought = np.zeros((len(tasks), width), dtype=np.bool_)
         history = np.zeros((len(tasks), dimension), dtype=np.float32)
+        further = {kind: np.zeros_like(bought) for kind in sorted({kind for task in tasks for kind in task.further})}
         for start in range(0, len(tasks), BATCH):
             report("building examples", start, len(tasks))
             batch = tasks[start : start + BATCH]
@@ -145,9 +152,19 @@ class ExampleBuilder:
                 rows[place, : len(keep)] = candidates[keep]
                 features[place, : len(keep)] = columns[keep]
                 bought[place, : len(keep)] = hit[keep]
+                for kind, touched in tasks[place].further.items():
+                    further[kind][place, : len(keep)] = np.isin(candidates[keep], touched)
                 history[place] = case.history_vector
         query = np.array([task.query for task in tasks], dtype=np.int32)
-        return ExampleSet(rows=rows, features=features, bought=bought, query=query, history=history, tasks=list(tasks))
+        return ExampleSet(
+            rows=rows,
+            features=features,
+            bought=bought,
+            query=query,
+            history=history,
+            tasks=list(tasks),
+            further=further,
+        )
 
     def _prepare(self, task: Task) -> Case:
         is_search = task.query >= 0

@@ -79,19 +79,26 @@ def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng:
     after = np.flatnonzero(bought & (timeline.time >= cut) & (timeline.time < until))
     after = after[np.isin(timeline.actor[after], known)]
     actors = np.unique(timeline.actor[after])
+    return ask_shoppers(timeline, rng.permutation(actors)[:count], cut, until, rng)
+
+
+def ask_shoppers(
+    timeline: Timeline, actors: NDArray[np.int32], cut: float, until: float, rng: np.random.Generator
+) -> list[Task]:
+    """Make the tasks of some shoppers at a moment, whatever they bought after it, as :func:`draw_horizons` says."""
     tasks: list[Task] = []
-    for actor in rng.permutation(actors)[:count].tolist():
+    for actor in actors.tolist():
         own = slice(*np.searchsorted(timeline.actor, (actor, actor + 1)))
-        rows, time, is_bought = timeline.rows[own], timeline.time[own], bought[own]
+        rows, time, is_bought = timeline.rows[own], timeline.time[own], timeline.type[own] == PURCHASE
         future = np.unique(rows[is_bought & (time >= cut) & (time < until)])
         told = timeline.place[own][is_bought & (time < cut)]
         told = told[told >= 0]
         place = timeline.places[told[-1]] if len(told) else ("", "")
-        tasks.append(Task(actor=actor, time=cut, query=-1, bought=future, place=place))
+        further = timeline.find_further(actor, since=cut, until=until)
+        tasks.append(Task(actor=actor, time=cut, query=-1, bought=future, place=place, further=further))
         fresh = np.setdiff1d(future, rows[is_bought & (time < cut)])
-        if len(fresh) and rng.random() < NEW_SHARE:
-            news = fresh.astype(np.int32)
-            tasks.append(Task(actor=actor, time=cut, query=-1, bought=news, only_new=True, place=place))
+        if (len(fresh) or not len(future)) and rng.random() < NEW_SHARE:
+            tasks.append(replace(tasks[-1], bought=fresh.astype(np.int32), only_new=True))
     return tasks
 
 
@@ -129,12 +136,20 @@ def build_horizons(
 def renumber(examples: ExampleSet, original: NDArray[np.int64]) -> ExampleSet:
     """Return examples in another numbering of products: row ``i`` becomes ``original[i]``."""
     rows = np.where(examples.rows >= 0, original[np.maximum(examples.rows, 0)], PADDING).astype(np.int32)
-    tasks = [replace(task, bought=original[task.bought].astype(np.int32)) for task in examples.tasks]
+    tasks = [
+        replace(
+            task,
+            bought=original[task.bought].astype(np.int32),
+            further={name: original[touched].astype(np.int32) for name, touched in task.further.items()},
+        )
+        for task in examples.tasks
+    ]
     return replace(examples, rows=rows, tasks=tasks)
 
 
 def join_examples(parts: Sequence[ExampleSet]) -> ExampleSet:
     """Put sets one after the other; their lists are of one width."""
+    kinds = {kind for part in parts for kind in part.further}
     return ExampleSet(
         rows=np.concatenate([part.rows for part in parts]),
         features=np.concatenate([part.features for part in parts]),
@@ -142,6 +157,10 @@ def join_examples(parts: Sequence[ExampleSet]) -> ExampleSet:
         query=np.concatenate([part.query for part in parts]),
         history=np.concatenate([part.history for part in parts]),
         tasks=[task for part in parts for task in part.tasks],
+        further={
+            kind: np.concatenate([part.further.get(kind, np.zeros_like(part.bought)) for part in parts])
+            for kind in sorted(kinds)
+        },
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mercato.signals.events import SECONDS_PER_DAY
 from training.examples import Task
@@ -63,30 +64,28 @@ def draw_searches(
     pairs = list(bought)
     chosen = rng.permutation(len(pairs))[:count]
     return [
-        Task(
-            actor=int(orders.actor[pairs[place][0]]),
-            time=float(orders.time[pairs[place][0]]),
-            query=pairs[place][1],
-            bought=np.array(bought[pairs[place]], dtype=np.int32),
-            place=orders.place_of(pairs[place][0]),
-        )
-        for place in chosen
+        _ask(orders, order, np.array(bought[order, query], dtype=np.int32), rng, query=query)
+        for order, query in (pairs[place] for place in chosen)
     ]
 
 
 def draw_recommendations(orders: Orders, count: int, rng: np.random.Generator) -> list[Task]:
     """Draw recommendations from orders: whatever the order holds answers them."""
     chosen = rng.permutation(len(orders))[:count]
-    return [
-        Task(
-            actor=int(orders.actor[order]),
-            time=float(orders.time[order]),
-            query=-1,
-            bought=orders.products(int(order)),
-            place=orders.place_of(int(order)),
-        )
-        for order in chosen
-    ]
+    return [_ask(orders, order, orders.products(order), rng) for order in chosen.tolist()]
+
+
+def _ask(orders: Orders, order: int, bought: NDArray[np.int32], rng: np.random.Generator, *, query: int = -1) -> Task:
+    """Make the request of a moment in the session that ended in an order."""
+    moment = orders.draw_moment(order, rng)
+    return Task(
+        actor=int(orders.actor[order]),
+        time=moment,
+        query=query,
+        bought=bought,
+        place=orders.place_of(order),
+        further=orders.find_further(order, moment),
+    )
 
 
 def forget_histories(tasks: Sequence[Task], rng: np.random.Generator) -> list[Task]:

@@ -9,9 +9,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import History
 from mercato.state.values import EventTable
+
+FURTHER = {"cart": EVENT_TYPE_CODES["add-to-cart"], "click": EVENT_TYPE_CODES["detail-page-view"]}
+"""What else than a purchase a request may lead to, and the code of the event that tells it."""
+SESSION_GAP_S = 1_800.0
+"""A pause that ends a session, as web analytics count it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +31,9 @@ class Orders:
         rows: int32 [purchases], distinct product rows within an order.
         place: int32 [orders], position in ``places``, -1 where the first purchase does not say.
         places: device and region of orders, each empty where not given.
+        timeline: where the orders were found.
+        opened: int64 [orders], place in the timeline of the first event of the session that ended in the order.
+        closed: int64 [orders], place of the order's first purchase.
     """
 
     actor: NDArray[np.int32]
@@ -33,6 +42,9 @@ class Orders:
     rows: NDArray[np.int32]
     place: NDArray[np.int32]
     places: Sequence[tuple[str, str]]
+    timeline: Timeline
+    opened: NDArray[np.int64]
+    closed: NDArray[np.int64]
 
     def __len__(self) -> int:
         """Return the number of orders."""
@@ -46,6 +58,21 @@ class Orders:
     def products(self, order: int) -> NDArray[np.int32]:
         """Return the distinct rows of one order."""
         return self.rows[self.bounds[order] : self.bounds[order + 1]]
+
+    def draw_moment(self, order: int, rng: np.random.Generator) -> float:
+        """Draw when in the session that ended in the order a request was made: just before any of its events.
+
+        At the order's own moment most of what led to it was done already, and a shopper who looks around has most
+        of it before them. Where the log has purchases alone that is the one moment there is, and nothing is drawn.
+        """
+        opened, closed = int(self.opened[order]), int(self.closed[order])
+        place = closed if opened == closed else int(rng.integers(opened, closed + 1))
+        return float(self.timeline.time[place])
+
+    def find_further(self, order: int, moment: float) -> dict[str, NDArray[np.int32]]:
+        """Return what was done with which products from a moment of the session until the order."""
+        until = float(np.nextafter(self.time[order], np.inf))
+        return self.timeline.find_further(int(self.actor[order]), since=moment, until=until)
 
 
 class Timeline:
@@ -94,12 +121,26 @@ class Timeline:
             price=self.price[newest_first],
         )
 
+    @cached_property
+    def further(self) -> tuple[str, ...]:
+        """The kinds of outcomes, of :data:`FURTHER`, that the log has at all."""
+        return tuple(kind for kind, code in FURTHER.items() if (self.type == code).any())
+
+    def find_further(self, actor: int, *, since: float, until: float) -> dict[str, NDArray[np.int32]]:
+        """Return the rows of the products that had each kind of outcome in ``[since, until)``, seconds since 1970."""
+        if not self.further:
+            return {}
+        own = slice(int(self._starts[actor]), int(self._starts[actor + 1]))
+        first, last = np.searchsorted(self.time[own], (since, until), side="left") + own.start
+        rows, types = self.rows[first:last], self.type[first:last]
+        return {kind: np.unique(rows[types == FURTHER[kind]]) for kind in self.further}
+
     def orders(self, *, since: float, until: float) -> Orders:
-        """Return the orders whose first purchase lies in ``[since, until)``, by actor and time."""
+        """Return the orders of sessions that began at ``since`` or later and were bought before ``until``."""
         purchases, first, number = self._purchases
-        start_time = self.time[purchases[first]]
+        inside = (self.time[self._opened[purchases[first]]] >= since) & (self.time[purchases[first]] < until)
         # Events are sorted by actor and time, and so are the orders' first purchases.
-        chosen = np.sort(first[(start_time >= since) & (start_time < until)])
+        chosen = np.sort(first[inside])
         place = np.full(len(purchases), -1, dtype=np.int64)
         place[chosen] = np.arange(len(chosen))
         order = place[first[number]]
@@ -113,7 +154,21 @@ class Timeline:
             rows=(pairs % span).astype(np.int32),
             place=self.place[purchases[chosen]],
             places=self.places,
+            timeline=self,
+            opened=self._opened[purchases[chosen]],
+            closed=purchases[chosen],
         )
+
+    @cached_property
+    def _opened(self) -> NDArray[np.int64]:
+        """Place of the first event of each event's session; a purchase ends one too."""
+        places = np.arange(len(self.time))
+        starts = np.ones(len(self.time), np.bool_)
+        starts[1:] = (
+            (self.actor[1:] != self.actor[:-1]) | (np.diff(self.time) > SESSION_GAP_S) | (self.type[:-1] == PURCHASE)
+        )
+        opened: NDArray[np.int64] = np.maximum.accumulate(np.where(starts, places, 0))
+        return opened
 
     @cached_property
     def _purchases(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -1,19 +1,38 @@
 import numpy as np
 import pytest
 
+from mercato.ranker.history import PURCHASE
+from mercato.state.values import EventTable
 from training.queries import make_queries
 from training.tasks import draw_recommendations, draw_searches, forget_histories, split_by_time
-from training.timeline import Orders
+from training.timeline import Orders, Timeline
 
 DAY = 86_400.0
-ORDERS = Orders(
-    actor=np.array([3, 4], np.int32),
-    time=np.array([10.0, 20.0]),
-    bounds=np.array([0, 3, 4]),
-    rows=np.array([0, 1, 2, 1], np.int32),
-    place=np.array([0, -1], np.int32),
-    places=[("phone", "north")],
-)
+
+
+def make_orders() -> Orders:
+    """Make the order of products 0, 1 and 2 by shopper 3 at 10 s, and that of product 1 by shopper 4 at 20 s."""
+    table = EventTable(
+        sequence=np.arange(1, 5),
+        time=np.array([10.0, 10.0, 10.0, 20.0]),
+        event_type=np.full(4, PURCHASE, np.uint8),
+        user=np.array([3, 3, 3, 4], np.int32),
+        visitor=np.full(4, -1, np.int32),
+        product=np.array([0, 1, 2, 1], np.int32),
+        order=np.array([0, 0, 0, 1], np.int32),
+        quantity=np.ones(4, np.int32),
+        price=np.ones(4, np.float32),
+        place=np.array([0, 0, 0, -1], np.int32),
+        users=list("abcde"),
+        visitors=[],
+        products=["x", "y", "z"],
+        orders=["o0", "o1"],
+        places=[("phone", "north")],
+    )
+    return Timeline(table, {"x": 0, "y": 1, "z": 2}).orders(since=0.0, until=99.0)
+
+
+ORDERS = make_orders()
 
 
 @pytest.mark.parametrize(

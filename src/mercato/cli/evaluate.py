@@ -17,6 +17,7 @@ from mercato.evaluation.measures import CUTOFFS
 
 eval_app = typer.Typer(help="Measure the answers of a running server.", no_args_is_help=True)
 
+EXPLAINED_USERS = 300
 DEFAULT_CUTOFFS = ",".join(map(str, CUTOFFS))
 _SEARCH_EPILOG = "Example: mercato eval search --judgements ratings.csv --map docid=sku --report var/eval"
 _RECOMMEND_EPILOG = "Example: mercato eval recommend --holdout november.csv --events before.csv --user-column country"
@@ -42,6 +43,7 @@ AgainstOption = Annotated[
 ]
 ReportOption = Annotated[Path | None, typer.Option("--report", help="Folder for report.json, report.html and plots.")]
 ConcurrencyOption = Annotated[int, typer.Option(min=1, max=64, help="Requests at a time; times are taken one by one.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="Of the bootstrap and the tests; a fixed one without.")]
 MapOption = Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN, repeatable.")]
 
 
@@ -67,6 +69,7 @@ def search(
         bool | None,
         typer.Option("--stages/--no-stages", help="Measure each stage too, by explanations; as a rule with --report."),
     ] = None,
+    seed: SeedOption = None,
     concurrency: ConcurrencyOption = 4,
     time_limit: Annotated[int, typer.Option(min=0, help="Most searches to time; 0 times none.")] = 500,
     as_json: JsonOption = False,
@@ -76,6 +79,7 @@ def search(
     Each figure has a 95 % bootstrap interval; --against adds a paired test against an earlier run.
     """
     from mercato.evaluation.asking import open_client
+    from mercato.evaluation.intervals import SEED
     from mercato.evaluation.judgements import parse_judgement_map, read_judgements
     from mercato.evaluation.measures import plan_measures
     from mercato.evaluation.search import SearchSettings, evaluate_search
@@ -97,6 +101,7 @@ def search(
         with open_client(server) as client, output.progress() as progress:
             evaluation = evaluate_search(client, rated, plan, settings, progress)
         evaluation.settings = {"judgements": judgements.name, "server": server, **evaluation.settings}
+        evaluation.seed = SEED if seed is None else seed
         finish(output, evaluation, against, report)
 
 
@@ -115,6 +120,9 @@ def recommend(
         str | None,
         typer.Option(help="sqlite:PATH of the server's state: refused where it holds the holdout's time."),
     ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="The server's catalogue: refused where it was indexed with the holdout's time.")
+    ] = None,
     server: ServerOption = DEFAULT_SERVER,
     cutoffs: CutoffsOption = "5,10,20",
     placement: Annotated[str, typer.Option(help="home-page or category: where the answer is shown.")] = "home-page",
@@ -128,6 +136,13 @@ def recommend(
     options: OptionsOption = None,
     against: AgainstOption = None,
     report: ReportOption = None,
+    stages: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Most users to ask explanations for, for figures by stage; 300 with --report, else 0."
+        ),
+    ] = None,
+    seed: SeedOption = None,
     concurrency: ConcurrencyOption = 4,
     time_limit: Annotated[int, typer.Option(min=0, help="Most requests to time; 0 times none.")] = 500,
     as_json: JsonOption = False,
@@ -135,6 +150,7 @@ def recommend(
     """Measure recommendation against what was bought later: recall, nDCG, coverage, novelty, by group of users."""
     from mercato.evaluation import holdout as holdouts
     from mercato.evaluation.asking import open_client
+    from mercato.evaluation.intervals import SEED
     from mercato.evaluation.measures import plan_measures
     from mercato.evaluation.recommend import RecommendSettings, evaluate_recommend
 
@@ -145,6 +161,8 @@ def recommend(
         divided = holdouts.divide(holdout, columns, parse_moment(split, "--split"), last_out, events, user_column or ())
         if state is not None:
             holdouts.refuse_late_state(divided, state)
+        if catalog is not None:
+            holdouts.refuse_late_catalog(divided, catalog)
         settings = RecommendSettings(
             placement=placement,
             condition=condition,
@@ -152,6 +170,8 @@ def recommend(
             new_only=new_only,
             concurrency=concurrency,
             time_limit=time_limit,
+            explain_limit=stages if stages is not None else EXPLAINED_USERS if report is not None else 0,
+            seed=SEED if seed is None else seed,
         )
         groups = {
             name: dict(zip(divided.test.users, values, strict=True)) for name, values in divided.test.columns.items()

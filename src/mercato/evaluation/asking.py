@@ -39,6 +39,9 @@ class Found:
         sources: the ways by which retrieval found it.
         stages: stage -> rank there, from 1; empty where the answer explains nothing.
         categories: general to specific.
+        text: the sentence of its explanation; empty where there is none.
+        because: ``source`` of the explanation, and ``product_id``, ``event_type`` and ``time`` of the event that speaks
+            for it; empty where there is none.
     """
 
     id: str
@@ -46,6 +49,8 @@ class Found:
     sources: tuple[str, ...] = ()
     stages: Mapping[str, int] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
+    text: str = ""
+    because: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +136,7 @@ def time_all(
     Raises:
         ServerError: the server cannot be reached, or fails.
     """
-    chosen = np.unique(np.linspace(0, len(questions) - 1, min(limit, len(questions))).astype(int)).tolist()
+    chosen = spread_places(len(questions), limit)
     seen: list[float] = []
     by_stage: dict[str, list[float]] = defaultdict(list)
     for done, place in enumerate(chosen, 1):
@@ -150,6 +155,11 @@ def time_all(
         "page_size": SHOPPER_PAGE_SIZE,
         "server": {name: _percentiles(taken) for name, taken in by_stage.items()},
     }
+
+
+def spread_places(count: int, limit: int) -> list[int]:
+    """Choose at most ``limit`` of ``count`` places, spread over all."""
+    return np.unique(np.linspace(0, count - 1, min(limit, count)).astype(int)).tolist() if count else []
 
 
 def count_catalogue(client: Client, condition: str | None = None) -> int:
@@ -213,15 +223,22 @@ def describe_found(product: Product) -> Found:
     Args:
         product: as the client gives it; the ranks of stages are read from its ``explanation``, where it has one.
     """
-    explanation = product.fields.get("explanation")
-    stages = explanation.get("stages") if isinstance(explanation, Mapping) else None
+    given = product.fields.get("explanation")
+    explanation: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    stages, because = explanation.get("stages"), explanation.get("because")
     ranks = {
         str(name): int(place["rank"])
         for name, place in (stages.items() if isinstance(stages, Mapping) else ())
         if isinstance(place, Mapping) and isinstance(place.get("rank"), int)
     }
     return Found(
-        id=product.id, title=product.title, sources=product.sources, stages=ranks, categories=product.categories
+        id=product.id,
+        title=product.title,
+        sources=product.sources,
+        stages=ranks,
+        categories=product.categories,
+        text=str(explanation.get("text") or ""),
+        because=because if isinstance(because, Mapping) else {},
     )
 
 

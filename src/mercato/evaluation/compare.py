@@ -79,7 +79,11 @@ def compare_runs(evaluation: Evaluation, earlier: Mapping[str, Any], name: str) 
         warnings.append("the runs were measured with different ratings: part of the difference may be theirs")
     gain = {
         metric: describe_comparison(
-            compare_values(values[shared], read_metric(theirs, metric, [evaluation.labels[place] for place in shared]))
+            compare_values(
+                values[shared],
+                read_metric(theirs, metric, [evaluation.labels[place] for place in shared]),
+                seed=evaluation.seed,
+            )
         )
         for metric, values in evaluation.values.items()
         if any(metric in row for row in theirs.values())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mercato.catalog.manifest import read_manifest
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event_files import RejectedRow, open_event_file
@@ -209,6 +210,36 @@ def refuse_late_state(split: Split, state: str) -> None:
         rating=np.full(len(table.time), np.nan),
     )
     refuse_overlap(split, known, f"the server's state ({state})")
+
+
+def refuse_late_catalog(split: Split, catalog: Path) -> None:
+    """Refuse a catalogue that was indexed with events from the time of the holdout.
+
+    Where each user has a moment of their own, others' events may be later than it, but not later than all moments.
+
+    Args:
+        split: what is to be recommended.
+        catalog: the snapshot that is served.
+
+    Raises:
+        DataError: it was, with the dates; or it does not say what it was indexed with.
+        SnapshotError: it is no snapshot.
+    """
+    manifest = read_manifest(catalog)
+    if "last_event_time" not in manifest.model_fields_set:
+        raise DataError(
+            f"--catalog {catalog.name} was indexed by a version that does not write how late its events are; index it"
+            " again"
+        )
+    if manifest.last_event_time is None or not split.moment:
+        return
+    start = max(split.moment.values())
+    if manifest.last_event_time >= start:
+        raise DataError(
+            f"--catalog {catalog.name} has learned from events up to {format_timestamp(manifest.last_event_time)}, the"
+            f" holdout starts at {format_timestamp(start)}; index what came before it alone:"
+            f" `mercato index --until {format_timestamp(start)}`"
+        )
 
 
 def split_at(holdout: Interactions, moment: float | None, name: str) -> Split:

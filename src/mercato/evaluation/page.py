@@ -56,6 +56,8 @@ def write_page(evaluation: Evaluation, document: Mapping[str, Any], pictures: Se
             for name, value in metrics.items()
         ],
         groups=[_describe_group(name, groups) for name, groups in document["groups"].items()],
+        tables=_make_tables(document),
+        samples=document["reasons"].get("samples", []),
         worst=[_describe_worst(evaluation, place) for place in find_worst(evaluation)],
         unit=unit,
         shown=evaluation.shown,
@@ -156,6 +158,36 @@ def _describe_group(name: str, groups: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "metrics": ["count", *metrics], "rows": rows}
 
 
+def _make_tables(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give what a recommendation's report has besides: what each source found, and what was said of it."""
+    tables = []
+    if document["sources"]:
+        columns = ("shown_share", "right_share", "precision")
+        rows = [
+            {"name": name, "cells": [show(one[column]) for column in columns]}
+            for name, one in document["sources"].items()
+        ]
+        caption = (
+            "Share of the products shown that a source found, share of the right ones, and how many of its products"
+            " were right; what several sources found counts for each."
+        )
+        columns = ("of shown", "of right", "precision")
+        tables.append({"title": "What each source found", "head": "source", "caption": caption, "columns": columns,
+                       "rows": rows})  # fmt: skip
+    reasons = document["reasons"]
+    if reasons:
+        caption = (
+            f"Of {reasons['results']:,} products explained to {reasons['users']:,} users; an explanation that names a"
+            " purchase is true where that purchase is among those known."
+        )
+        names = {"sentence_share": "with a sentence", "event_share": "naming an event", "true_share": "true of those"}
+        rows = [{"name": label, "cells": [show(reasons[name])]} for name, label in names.items()]
+        rows += [{"name": f"because of {name}", "cells": [show(share)]} for name, share in reasons["by_source"].items()]
+        tables.append({"title": "Explanations", "head": "of the products", "caption": caption, "columns": ("share",),
+                       "rows": rows})  # fmt: skip
+    return tables
+
+
 def _describe_worst(evaluation: Evaluation, place: int) -> dict[str, Any]:
     answer, ratings = evaluation.answers[place], evaluation.ratings[place]
     rank_of = {product: rank for rank, product in enumerate(answer.ids, 1)}
@@ -167,7 +199,7 @@ def _describe_worst(evaluation: Evaluation, place: int) -> dict[str, Any]:
     figures += [
         f"{stage} {values[evaluation.shown][place]:.3f}"
         for stage, values in evaluation.stages.items()
-        if evaluation.shown in values and stage != "shown"
+        if evaluation.shown in values and stage != "shown" and not np.isnan(values[evaluation.shown][place])
     ]
     return {
         "label": evaluation.labels[place],

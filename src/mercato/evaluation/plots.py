@@ -19,6 +19,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
 _PALETTE = (BLUE, ORANGE, GREEN, "#cc79a7")
 _MARKERS = ("o", "s", "^", "D")
 _WIDTH = 8.0
+_MANY_STAGES = 6  # more of them have no room for their figures
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10.5,
@@ -67,8 +68,9 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
         stages: stage -> ``metrics`` and ``intervals``, in the order of the way of a request.
         metrics: which to draw.
     """
-    figure, axes = _make_axes(3.6)
     names = list(stages)
+    many = len(names) > _MANY_STAGES
+    figure, axes = _make_axes(4.4 if many else 3.6)
     for number, metric in enumerate(metrics):
         shift = (number - (len(metrics) - 1) / 2) * 0.16
         colour, marker = _PALETTE[number % 4], _MARKERS[number % 4]
@@ -81,12 +83,14 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
             if low is not None and high is not None:
                 axes.plot([place + shift] * 2, [low, high], color=colour, linewidth=4, alpha=0.25)
             axes.plot(place + shift, mean, marker, color=colour, label=label)
-            axes.annotate(f"{mean:.3f}", (place + shift, mean), (6, 0), textcoords="offset points",
-                          va="center", fontsize=8.5, color=colour)  # fmt: skip
+            if not many:
+                axes.annotate(f"{mean:.3f}", (place + shift, mean), (6, 0), textcoords="offset points",
+                              va="center", fontsize=8.5, color=colour)  # fmt: skip
             label = "_"
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), names, rotation=30 if many else 0, ha="right" if many else "center")
     axes.set_xlim(-0.5, len(names) - 0.3)
-    axes.set_ylim(top=1.02)
+    if not many:
+        axes.set_ylim(top=1.02)
     axes.set_ylabel("mean and 95 % interval")
     axes.grid(axis="x", visible=False)
     _place_legend(axes)

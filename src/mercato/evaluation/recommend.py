@@ -11,10 +11,25 @@ import numpy as np
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation import beyond
-from mercato.evaluation.asking import Answer, Ask, Report, ask_all, count_catalogue, find_unknown, time_all
-from mercato.evaluation.holdout import Interactions, Split, count_by_user
+from mercato.evaluation.asking import (
+    SHOPPER_PAGE_SIZE,
+    Answer,
+    Ask,
+    Report,
+    ask_all,
+    count_catalogue,
+    find_unknown,
+    spread_places,
+    time_all,
+)
+from mercato.evaluation.holdout import Interactions, Split
+from mercato.evaluation.intervals import SEED
 from mercato.evaluation.measures import MeasurePlan, Values, measure_orders
+from mercato.evaluation.origins import measure_sources
+from mercato.evaluation.reasons import check_reasons, refuse_late_reasons
 from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
+from mercato.evaluation.shoppers import Shopper, group_by_history, list_shoppers
+from mercato.evaluation.stages import order_by_stage
 
 if TYPE_CHECKING:
     from mercato_client import Client, ResultPage
@@ -22,6 +37,10 @@ if TYPE_CHECKING:
 CUTOFFS = (5, 10, 20)
 DEPTH = 200
 """Products asked for, where the cutoffs need no more: AUC looks at all that was returned."""
+WINDOW = 128
+"""Products whose way through the stages is asked for: what the ranker sees (`mercato.retrieval.request`)."""
+PROBES = 24
+"""Users whose first page is explained beforehand: a server that knows the holdout says so."""
 _FAMILIES = ("ndcg", "recall", "precision", "f1", "mrr", "map")
 _MAX_GROUPS = 50
 
@@ -37,6 +56,9 @@ class RecommendSettings:
         new_only: whether only products count that the user had not bought before; those are taken out of the answer.
         concurrency: requests at a time.
         time_limit: most requests to time; 0 times none.
+        explain_limit: most users whose answers are asked for with explanations, spread over all, so that each stage can
+            be measured and the explanations checked; 0 for none.
+        seed: of the bootstrap.
     """
 
     placement: str = "home-page"
@@ -45,57 +67,8 @@ class RecommendSettings:
     new_only: bool = False
     concurrency: int = 4
     time_limit: int = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shopper:
-    """A user who bought something in the holdout.
-
-    Attributes:
-        user: the id.
-        bought: product -> 1; what is to be recommended.
-        ratings: product -> rating, where there are any.
-        before: products bought before.
-        moment: when the server is asked, seconds since 1970; None for the present.
-    """
-
-    user: str
-    bought: Mapping[str, int]
-    ratings: Mapping[str, float]
-    before: frozenset[str]
-    moment: float | None
-
-
-def list_shoppers(split: Split, *, new_only: bool, unknown: frozenset[str] = frozenset()) -> list[Shopper]:
-    """List who is asked for, in the order of the holdout.
-
-    Args:
-        split: the test and the past.
-        new_only: leave out products that the user had bought before, and users without any other.
-        unknown: products that the catalogue does not hold; they are left out.
-    """
-    before: dict[str, set[str]] = defaultdict(set)
-    for user, product in zip(split.past.users, split.past.products, strict=True):
-        before[user].add(product)
-    bought: dict[str, dict[str, int]] = {}
-    ratings: dict[str, dict[str, float]] = defaultdict(dict)
-    rows = zip(split.test.users, split.test.products, split.test.rating.tolist(), strict=True)
-    for user, product, rating in rows:
-        if product in unknown or (new_only and product in before[user]):
-            continue
-        bought.setdefault(user, {})[product] = 1
-        if rating == rating:
-            ratings[user][product] = rating
-    return [
-        Shopper(
-            user=user,
-            bought=products,
-            ratings=ratings.get(user, {}),
-            before=frozenset(before[user]),
-            moment=split.moment.get(user),
-        )
-        for user, products in bought.items()
-    ]
+    explain_limit: int = 0
+    seed: int = SEED
 
 
 def evaluate_recommend(
@@ -117,7 +90,7 @@ def evaluate_recommend(
         report: is told how far it is.
 
     Raises:
-        DataError: nothing of the holdout can be measured.
+        DataError: nothing of the holdout can be measured, or the server knows it.
         InvalidInputError: the server refuses the placement, the filter or the options.
         ServerError: the server cannot be reached, or fails.
     """
@@ -131,6 +104,7 @@ def evaluate_recommend(
             " the catalogue" + (", and the others were bought before by their users" if settings.new_only else "")
         )
     questions = [_make_question(shopper, settings) for shopper in shoppers]
+    _refuse_memory(client, shoppers, settings)
     most_before = max((len(shopper.before) for shopper in shoppers), default=0) if settings.new_only else 0
     depth = max(DEPTH, plan.depth) + min(most_before, 1_000)
     answers = ask_all(client, questions, depth, concurrency=settings.concurrency, report=report)
@@ -138,10 +112,12 @@ def evaluate_recommend(
         raise InvalidInputError("the server", f"refuses every request; the first: {answers[0].error}")
     if settings.new_only:
         answers = [_drop(answer, shopper.before) for answer, shopper in zip(answers, shoppers, strict=True)]
+    stages, reasons, notes = measure_explained(client, shoppers, answers, split.past, plan, settings, report)
     latency = {}
     if settings.time_limit:
         latency = time_all(client, questions, limit=settings.time_limit, report=report)
     values = measure_lists(answers, shoppers, plan, split.past)
+    shown = 20 if 20 in plan.cutoffs else plan.depth
     totals = summarize_answers(answers, plan.cutoffs, catalogue)
     totals |= {f"gini@{k}": beyond.compute_gini(answers, k, catalogue) for k in plan.cutoffs}
     known = {"history": group_by_history(shoppers, split.past), **(groups or {})}
@@ -151,15 +127,18 @@ def evaluate_recommend(
         answers=answers,
         ratings=[shopper.bought for shopper in shoppers],
         values=values,
+        stages=stages,
         depth=depth,
         cutoffs=plan.cutoffs,
         catalogue=catalogue,
         latency=latency,
         totals=totals,
         groups={
-            name: describe_groups(members, shoppers, answers, values, plan, catalogue)
+            name: describe_groups(members, shoppers, answers, values, plan, catalogue, settings.seed)
             for name, members in known.items()
-        },  # fmt: skip
+        },
+        sources=measure_sources(answers, [shopper.bought for shopper in shoppers], shown),
+        reasons=reasons,
         counts={
             "rows": split.test.rows,
             "rejected_rows": split.test.rejected,
@@ -178,9 +157,56 @@ def evaluate_recommend(
             "k": list(plan.cutoffs),
         },
         definitions=_define(settings),
-        warnings=[*_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
-        shown=f"ndcg@{20 if 20 in plan.cutoffs else plan.depth}",
+        warnings=[*notes, *_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
+        shown=f"ndcg@{shown}",
+        seed=settings.seed,
     )
+
+
+def measure_explained(
+    client: Client,
+    shoppers: Sequence[Shopper],
+    answers: Sequence[Answer],
+    past: Interactions,
+    plan: MeasurePlan,
+    settings: RecommendSettings,
+    report: Report | None = None,
+) -> tuple[dict[str, dict[str, Values]], dict[str, Any], list[str]]:
+    """Ask some users' answers with explanations: the order of each stage, and whether what is said is true.
+
+    Args:
+        client: of the server.
+        shoppers: who is asked for.
+        answers: what they were answered.
+        past: the purchases that are known.
+        plan: cutoffs.
+        settings: how to ask, and of how many users.
+        report: is told how far it is.
+
+    Returns:
+        Stage -> metric -> float64 [shoppers], NaN where nobody asked; what was checked of the explanations; warnings.
+    """
+    places = spread_places(len(shoppers), settings.explain_limit)
+    if not places:
+        return {}, {}, []
+    asked = [shoppers[place] for place in places]
+    questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
+    explained = ask_all(client, questions, WINDOW, concurrency=settings.concurrency, report=report)
+    if settings.new_only:
+        explained = [_drop(answer, shopper.before) for answer, shopper in zip(explained, asked, strict=True)]
+    reasons = check_reasons(explained, asked, past, plan.depth)
+    orders = order_by_stage(explained, [answers[place] for place in places])
+    if not orders:
+        reason = next((answer.error for answer in explained if answer.error), "it names no ranks of stages")
+        return {}, reasons, [f"no figures by stage: the server does not explain its answers ({reason})"]
+    bought = [shopper.bought for shopper in asked]
+    stages: dict[str, dict[str, Values]] = {}
+    for stage, lists in orders.items():
+        stages[stage] = {}
+        for name, found in _keep_families(measure_orders(bought, lists, plan)).items():
+            stages[stage][name] = np.full(len(shoppers), np.nan)
+            stages[stage][name][places] = found
+    return stages, reasons, []
 
 
 def measure_lists(
@@ -199,11 +225,7 @@ def measure_lists(
     """
     bought = [shopper.bought for shopper in shoppers]
     measured = measure_orders(bought, [answer.ids for answer in answers], plan)
-    values = {
-        name: one
-        for name, one in measured.items()
-        if name.partition("@")[0] in _FAMILIES and not name.endswith("_condensed")
-    }
+    values = _keep_families(measured)
     values |= {f"hit_rate@{k}": measured[f"success@{k}"] for k in plan.cutoffs}
     values["auc"] = beyond.measure_auc(answers, bought)
     if any(shopper.ratings for shopper in shoppers):
@@ -217,22 +239,6 @@ def measure_lists(
     return values
 
 
-def group_by_history(shoppers: Sequence[Shopper], past: Interactions) -> dict[str, str]:
-    """Group users by what is known of them: ``new`` (nothing), ``light`` (below the median), ``heavy`` (from it on).
-
-    Args:
-        shoppers: who is asked for.
-        past: what they bought before.
-    """
-    counts = count_by_user(past)
-    known = [counts[shopper.user] for shopper in shoppers if counts[shopper.user]]
-    middle = float(np.median(known)) if known else 0.0
-    return {
-        shopper.user: "new" if not counts[shopper.user] else "light" if counts[shopper.user] < middle else "heavy"
-        for shopper in shoppers
-    }
-
-
 def describe_groups(
     members: Mapping[str, str],
     shoppers: Sequence[Shopper],
@@ -240,6 +246,7 @@ def describe_groups(
     values: Mapping[str, Values],
     plan: MeasurePlan,
     catalogue: int,
+    seed: int = SEED,
 ) -> dict[str, Any]:
     """Give the metrics of each group of users, the largest first; the smallest of very many are put together."""
     places: dict[str, list[int]] = defaultdict(list)
@@ -251,7 +258,7 @@ def describe_groups(
         ordered = [*ordered[: _MAX_GROUPS - 1], (f"{len(ordered) - _MAX_GROUPS + 1} smaller groups", rest)]
     described = {}
     for name, group in ordered:
-        one = describe_values({metric: array[group] for metric, array in values.items()})
+        one = describe_values({metric: array[group] for metric, array in values.items()}, seed=seed)
         totals = summarize_answers([answers[place] for place in group], plan.cutoffs, catalogue)
         totals |= {
             f"gini@{k}": beyond.compute_gini([answers[place] for place in group], k, catalogue) for k in plan.cutoffs
@@ -265,9 +272,24 @@ def _drop(answer: Answer, products: frozenset[str]) -> Answer:
     return replace(answer, results=tuple(found for found in answer.results if found.id not in products))
 
 
-def _make_question(shopper: Shopper, settings: RecommendSettings) -> Ask:
+def _keep_families(measured: Mapping[str, Values]) -> dict[str, Values]:
+    return {
+        name: one
+        for name, one in measured.items()
+        if name.partition("@")[0] in _FAMILIES and not name.endswith("_condensed")
+    }
+
+
+def _refuse_memory(client: Client, shoppers: Sequence[Shopper], settings: RecommendSettings) -> None:
+    asked = [shoppers[place] for place in spread_places(len(shoppers), PROBES) if shoppers[place].moment is not None]
+    questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
+    refuse_late_reasons(ask_all(client, questions, SHOPPER_PAGE_SIZE, concurrency=settings.concurrency), asked)
+
+
+def _make_question(shopper: Shopper, settings: RecommendSettings, *, explain: bool = False) -> Ask:
     context = None if shopper.moment is None else {"time": shopper.moment}
-    options = dict(settings.options) if settings.options else None
+    given = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
+    options = ({**given, "explain": True} if explain else given) or None
 
     def ask(client: Client, page_size: int, offset: int) -> ResultPage:
         return client.recommend(
@@ -295,6 +317,10 @@ def _define(settings: RecommendSettings) -> dict[str, str]:
         "popularity@k": "mean share of users who had bought the product",
         "gini@k": "how unequally products are shown: 0 all equally often, 1 one takes all",
         "diversity@k": "mean Jaccard distance between the categories of two products of a list",
+        "stages": "the order in which each source, their fusion and the ranker had the products; for at most"
+        f" {settings.explain_limit:,} users, and of a source what came into the window of {WINDOW} products alone",
+        "sources": "of the first products of the lists: share that a source found, share of the right ones, precision",
+        "reasons": "explanations that name a purchase, looked up among the purchases that are known",
         "history": "new: nothing known before; light: fewer purchases than the median of the others; heavy: the rest",
         "intervals": "95 %, bootstrap over users (BCa)",
     }

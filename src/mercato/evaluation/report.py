@@ -113,6 +113,8 @@ def draw_plots(
         deepest = f"recall@{max(evaluation.cutoffs)}"
         chosen = [name for name in (shown, f"{shown}_condensed", deepest) if name in evaluation.values]
         caption = "The order in which each stage had the products, measured alike; the last one is what was answered."
+        if evaluation.kind == "recommend":
+            caption += " Of a source only what came into the ranker's window is known."
         figure = plots.draw_stages(document["stages"], chosen)
         drawn.append(Plot(name="stages", title="What each stage adds", caption=caption, figure=figure))
     drawn += _draw_gains(evaluation, earlier, other)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.evaluation.asking import Answer
-from mercato.evaluation.intervals import Comparison, Estimate, estimate_mean
+from mercato.evaluation.intervals import SEED, Comparison, Estimate, estimate_mean
 
 Values = npt.NDArray[np.float64]
 
@@ -38,11 +38,14 @@ class Evaluation:
         latency: as `time_all`.
         totals: metrics of the run as a whole, such as the coverage of the catalogue.
         groups: column or way of grouping -> group -> what is known of it.
+        sources: source -> what of the answers it found; empty for searches.
+        reasons: what was checked of the explanations; empty without them.
         counts: what was read, and what of it could not be used.
         settings: what the server was asked for, and how it was measured.
         definitions: what the figures mean, for people.
         warnings: what a reader must know before believing the figures.
         shown: metric that questions are sorted by, best known first.
+        seed: of the bootstrap and the randomisation tests.
     """
 
     kind: str
@@ -57,11 +60,14 @@ class Evaluation:
     latency: dict[str, Any] = field(default_factory=dict)
     totals: dict[str, float] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reasons: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     shown: str = "ndcg@10"
+    seed: int = SEED
 
 
 def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) -> dict[str, Any]:
@@ -74,7 +80,8 @@ def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) ->
     Returns:
         The document; numbers that are not defined are null.
     """
-    estimates = {name: estimate_mean(values) for name, values in evaluation.values.items()}
+    seed = evaluation.seed
+    estimates = {name: estimate_mean(values, seed=seed) for name, values in evaluation.values.items()}
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": evaluation.kind,
@@ -82,11 +89,13 @@ def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) ->
         "metrics": {**describe_means(estimates), **{name: tidy(value) for name, value in evaluation.totals.items()}},
         "intervals": describe_intervals(estimates),
         "queries_of_metric": {name: estimate.count for name, estimate in estimates.items()},
-        "stages": {name: describe_values(values) for name, values in evaluation.stages.items()},
+        "stages": {name: describe_values(values, seed=seed) for name, values in evaluation.stages.items()},
         "groups": evaluation.groups,
+        "sources": evaluation.sources,
+        "reasons": evaluation.reasons,
         "latency_ms": evaluation.latency,
         "counts": {**evaluation.counts, "catalogue": evaluation.catalogue},
-        "settings": evaluation.settings,
+        "settings": {**evaluation.settings, "seed": seed},
         "definitions": evaluation.definitions,
         "warnings": evaluation.warnings,
     }
@@ -95,9 +104,9 @@ def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) ->
     return document
 
 
-def describe_values(values: Mapping[str, Values]) -> dict[str, Any]:
+def describe_values(values: Mapping[str, Values], *, seed: int = SEED) -> dict[str, Any]:
     """Give metrics of questions as means and intervals."""
-    estimates = {name: estimate_mean(one) for name, one in values.items()}
+    estimates = {name: estimate_mean(one, seed=seed) for name, one in values.items()}
     return {"metrics": describe_means(estimates), "intervals": describe_intervals(estimates)}
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mercato.evaluation.asking import Answer
 
-STAGES = ("words", "dense", "fusion", "ranker", "reranker")
-"""In the order of the way of a request; others that a server names follow by name."""
+FIRST, LAST = ("words", "dense"), ("fusion", "ranker", "reranker")
+"""Stages in the order of the way of a request; others that a server names are sources, and stand between, by name."""
 SHOWN = "shown"
 """What was answered in the end."""
 
@@ -28,7 +28,8 @@ def order_by_stage(explained: Sequence[Answer], answers: Sequence[Answer]) -> di
     named = {name for answer in explained for product in answer.results for name in product.stages}
     if not named:
         return {}
-    chosen = [name for name in STAGES if name in named] + sorted(named - set(STAGES))
+    sources = sorted(named - {*FIRST, *LAST})
+    chosen = [name for name in (*FIRST, *sources, *LAST) if name in named]
     orders = {name: [_order(answer, name) for answer in explained] for name in chosen}
     orders[SHOWN] = [answer.ids for answer in answers]
     return orders

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mercato.catalog.manifest import Manifest
 from mercato.errors import DataError, InvalidInputError
-from mercato.evaluation.holdout import divide, read_interactions, refuse_late_state
-from mercato.evaluation.recommend import group_by_history, list_shoppers
+from mercato.evaluation.holdout import divide, read_interactions, refuse_late_catalog, refuse_late_state
+from mercato.evaluation.shoppers import group_by_history, list_shoppers
 from mercato.text.timestamps import parse_timestamp
 from tests.stores import DAY, NOW, open_store, purchase
 
@@ -94,6 +96,32 @@ def test_a_state_as_late_as_the_holdout_is_refused(tmp_path: Path) -> None:
     refuse_late_state(divide(write(tmp_path, "early.csv", early), {}, None, False, None), url)
     with pytest.raises(DataError, match="the server's state .* the holdout starts at 2023-11-08T22:13:20Z: 1 of them"):
         refuse_late_state(divide(write(tmp_path, "late.csv", late), {}, None, False, None), url)
+
+
+def write_catalog(folder: Path, **fields: object) -> Path:
+    manifest = Manifest(created="2026-01-01T00:00:00+00:00", products=1, texts=1, dimension=4, encoder="e", files={})
+    document = {**manifest.model_dump(), **fields}
+    if "last_event_time" not in fields:
+        del document["last_event_time"]
+    return write(folder, "manifest.json", json.dumps(document)).parent
+
+
+def test_a_catalogue_as_late_as_the_holdout_is_refused(tmp_path: Path) -> None:
+    split = divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, False, None)
+    refuse_late_catalog(split, write_catalog(tmp_path, last_event_time=NOVEMBER - 1))
+    refuse_late_catalog(split, write_catalog(tmp_path, last_event_time=None))
+    with pytest.raises(DataError, match="up to 2011-11-01T00:00:00Z, the holdout starts at 2011-11-01T00:00:00Z"):
+        refuse_late_catalog(split, write_catalog(tmp_path, last_event_time=NOVEMBER))
+    with pytest.raises(DataError, match="index it again"):
+        refuse_late_catalog(split, write_catalog(tmp_path))
+
+
+def test_a_catalogue_may_know_others_later_purchases_where_each_user_has_a_moment(tmp_path: Path) -> None:
+    rows = ROWS + "u2,d,2011-11-06,FR\n"  # the last of u1 is of 4 November
+    split = divide(write(tmp_path, "h.csv", rows), {}, None, True, None)
+    refuse_late_catalog(split, write_catalog(tmp_path, last_event_time=NOVEMBER + 4 * DAY))
+    with pytest.raises(DataError, match="the holdout starts at 2011-11-06T00:00:00Z"):
+        refuse_late_catalog(split, write_catalog(tmp_path, last_event_time=NOVEMBER + 5 * DAY))
 
 
 def test_groups_by_history_are_cut_at_the_median(tmp_path: Path) -> None:

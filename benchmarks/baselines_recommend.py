@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -85,7 +86,9 @@ def score_item_knn(past: Purchases, asked: Int64, moment: float, *, neighbours: 
 
     counts = past.counts()
     model = TFIDFRecommender(K=neighbours, num_threads=1)
-    model.fit(counts, show_progress=False)
+    with warnings.catch_warnings():  # it converts a matrix of its own making, and warns of it
+        warnings.simplefilter("ignore")
+        model.fit(counts, show_progress=False)
     return np.asarray((counts[asked] @ model.similarity.tocsr()).toarray(), np.float32)
 
 

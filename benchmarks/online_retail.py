@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from benchmarks.baselines_recommend import METHODS, SEED, Purchases, blend, scale_rows, tune_blend
 from benchmarks.command import run_command
@@ -244,7 +245,8 @@ def main(
                 means = {metric: tidy(float(np.nanmean(one.values[scope][metric]))) for metric in KEY_METRICS}
                 console.print(f"{scope}, {name}: {means}", highlight=False)
         return
-    values, weights = measure_baselines(sales.purchases, weeks)
+    with threadpool_limits(limits=1):  # ALS brings its own threads, and others use the machine
+        values, weights = measure_baselines(sales.purchases, weeks)
     window = open_window(sales.purchases, weeks.split, weeks.stop)
     figures: dict[str, Any] = {
         "split": weeks.split,

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.catalog.features import leaf_category
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
+from mercato.explain.counts import Counts, count_shoppers
 from mercato.explain.groups import GROUPS
 from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
@@ -178,16 +180,24 @@ class _Page:
         source = trace.largest_source(place)
         if source is None:
             return Because(source="words" if self._page.request.is_search else "popular", follows=True)
-        return self._name_witness(trace, source, place)
+        return self._name_witness(trace, source, row, place)
 
-    def _name_witness(self, trace: StageTrace, source: str, place: int) -> Because:
+    def _name_witness(self, trace: StageTrace, source: str, row: int, place: int) -> Because:
         found = trace.witnesses.get(source)
         witness = int(found.rows[place]) if found is not None else -1
+        sold = bool(self._catalog.features().log_popularity[row] > 0)
         if found is None or not 0 <= witness < self._catalog.base + len(self._catalog.delta):
-            return Because(source=source, follows=not trace.fused_rank[place])
+            return Because(
+                source=source,
+                follows=not trace.fused_rank[place] or (source == "popular" and not sold),
+                filtered=self._page.request.condition is not None,
+                counts=count_shoppers(self._catalog, source, row, self._page.request.context),
+            )
         product = self._product(witness)
         return Because(
             source=source,
+            category=leaf_category(product) if product is not None else "",
+            sold=sold,
             product_id=self._catalog.id_of(witness),
             title=product.title if product is not None else "",
             event_type=int(found.type[place]),
@@ -268,4 +278,15 @@ def _write_because(because: Because) -> dict[str, Any]:
     if because.event_type != NO_EVENT:
         written["event_type"] = EVENT_TYPES[because.event_type]
         written["time"] = format_timestamp(because.time)
+    if because.counts is not None:
+        written |= _write_counts(because.counts)
+    return written
+
+
+def _write_counts(counts: Counts) -> dict[str, Any]:
+    written: dict[str, Any] = {"buyers": counts.buyers, "days": counts.days}
+    if counts.region:
+        written["region"] = counts.region
+    if counts.has_date:
+        written["until"] = format_timestamp(counts.until)
     return written

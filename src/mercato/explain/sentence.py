@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mercato.explain.counts import Counts
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import Phrases, shorten_title
 from mercato.explain.rules import RuleNote
@@ -19,6 +20,7 @@ LEAST_EFFECT = 0.1
 """Standard deviations by which a group must raise a product to be named."""
 MEANING_RANK = 10
 """A product among this many of the nearest is called close in meaning besides the words it holds."""
+DAYS_OF_A_WEEK = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,10 @@ class Because:
         event_type: code of what was done; `NO_EVENT` for a seed.
         time: seconds since 1970 UTC; 0 without an event.
         follows: the product came after the fused ones, in the source's order.
+        filtered: the products that fit the request's filter were compared, not all of the shop.
+        category: the most specific category of the product of the event; empty where it has none.
+        sold: somebody bought the product before.
+        counts: the shoppers that the source counted; None where it counts none.
     """
 
     source: str
@@ -40,6 +46,10 @@ class Because:
     event_type: int = NO_EVENT
     time: float = 0.0
     follows: bool = False
+    filtered: bool = False
+    category: str = ""
+    sold: bool = True
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +122,8 @@ _SAID_BY = {
     "lately": {"bought together", "bought by the same shoppers"},
     "trending": {"trend"},
     "arrival": {"age"},
+    "regional": {"popularity"},
+    "category": {"category"},
     "similar": {"similarity", "taste"},
     "popular": {"popularity"},
 }
@@ -153,21 +165,45 @@ def _name_moves(phrases: Phrases, moves: Sequence[Move], spoken: set[str], suffi
 
 def _name_source(phrases: Phrases, because: Because) -> str:
     key = f"{because.source} after" if because.follows else f"{because.source} alone"
+    if because.filtered and not because.follows and phrases.knows(f"{because.source} filtered"):
+        key = f"{because.source} filtered"
     return phrases.say(key) if phrases.knows(key) else phrases.say("source", source=because.source)
 
 
 def _name_witness(phrases: Phrases, because: Because, context: Context) -> str:
     is_seed = because.event_type == NO_EVENT
     key = f"{because.source} seed" if is_seed else because.source
+    if because.counts is not None and phrases.knows(f"{because.source} counted"):
+        return _name_counts(phrases, because.source, because.counts, context)
     if not because.product_id or not phrases.knows(key):
         return _name_source(phrases, because)
     title = shorten_title(because.title or because.product_id)
+    if not because.sold and phrases.knows(f"{key} unsold"):
+        key = f"{key} unsold"
     if is_seed:
         return phrases.say(key, title=title)
     return phrases.say(
         key,
         title=title,
+        category=because.category,
         deed=phrases.deed(because.event_type),
         deed_it=phrases.deed(because.event_type, phrases.texts["it"]),
         date=phrases.date(because.time, now=context.time, utc_offset_s=context.utc_offset_s),
+    )
+
+
+def _name_counts(phrases: Phrases, source: str, counts: Counts, context: Context) -> str:
+    span = "week" if counts.days <= DAYS_OF_A_WEEK else "month"
+    date = ""
+    if counts.is_present(context.time):
+        span += " now"
+    elif counts.has_date:
+        span += " then"
+        date = phrases.date(counts.until, now=context.time, utc_offset_s=context.utc_offset_s)
+    return phrases.say(
+        f"{source} counted",
+        region=shorten_title(counts.region),
+        when=phrases.say(span, date=date),
+        buyers=counts.buyers,
+        month=counts.month_buyers,
     )

@@ -77,25 +77,39 @@ def find_similarity_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> 
     return _name_largest(case, products[telling], parts, weights)
 
 
+def find_category_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Witnesses:
+    """Find the user's event that gave each product's category most of its share: int32 [n] rows."""
+    history, leaf = case.history, catalog.features().leaf_category
+    weights = np.asarray(weigh_repeats(history, case.request.context.time), np.float64)
+    events = _find_largest_events(leaf[history.rows], weights, leaf[rows])
+    if not len(history):
+        return Witnesses.none(len(rows))
+    return _write_events(case, history.rows[np.maximum(events, 0)], events)
+
+
 FIND: Mapping[Source, Callable[[LiveCatalog, Case, Int32], Witnesses]] = {
     Source.REPEAT: find_repeat_witnesses,
     Source.COOCCURRENCE: find_cooccurrence_witnesses,
     Source.ALSO_BOUGHT: find_also_bought_witnesses,
     Source.LATELY: find_lately_witnesses,
     Source.SIMILAR: find_similarity_witnesses,
+    Source.CATEGORY: find_category_witnesses,
 }
 """How the witnesses of a source are found; sources that go by no event are not here."""
 
 
 def _pick_events(case: Case, rows: Int32, weights: Float64) -> Witnesses:
     """Pick for each product its own event of the largest weight above 0, of equal ones the newest."""
-    history = case.history
+    return _write_events(case, rows, _find_largest_events(case.history.rows, weights, rows))
+
+
+def _find_largest_events(keys: Int32, weights: Float64, wanted: Int32) -> npt.NDArray[np.int64]:
+    """Return for each wanted key the event of the largest weight above 0 that has it, -1 for none: int64 [n]."""
     telling = np.flatnonzero(weights > 0)
     # The last assignment wins: ascending weights, of equal ones the oldest first.
     order = telling[np.lexsort((-telling, weights[telling]))]
-    best = dict(zip(history.rows[order].tolist(), order.tolist(), strict=True))
-    events = np.array([best.get(row, -1) for row in rows.tolist()], np.int64)
-    return _write_events(case, rows, events)
+    best = dict(zip(keys[order].tolist(), order.tolist(), strict=True))
+    return np.array([best.get(key, -1) for key in wanted.tolist()], np.int64)
 
 
 def _name_by_neighbours(

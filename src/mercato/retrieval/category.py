@@ -50,7 +50,10 @@ def rank_category_favourites(catalog: LiveCatalog, case: Case, weight: float) ->
 
 
 def _find_popular(catalog: LiveCatalog, case: Case, in_category: npt.NDArray[np.bool_]) -> Int32:
-    """Return the most popular allowed products of a category: snapshot rows stand in order of popularity."""
+    """Return the most popular allowed products of a category: snapshot rows stand in order of popularity.
+
+    What has moved to another category since the snapshot is of neither.
+    """
     now = catalog.current_row[np.flatnonzero(in_category[: catalog.base])]
-    best: Int32 = now[case.allowed.holds(now)][:CATEGORY_PRODUCTS]
+    best: Int32 = now[case.allowed.holds(now) & in_category[now]][:CATEGORY_PRODUCTS]
     return best

@@ -215,7 +215,11 @@ def test_pages_beyond_the_fused_ones_are_explained_too(retriever_with: MakeRetri
     everything = explanations(ask(retriever_with([]), page))
     assert all(e["text"] for e in everything.values())
     nobody = explanations(ask(retriever_with([]), recommend(PAGE_SIZE=40)))
-    assert {e["text"] for e in nobody.values()} == {"popular in the shop"}
+    sold = {"p04", "p12", "p20", "p30"}
+    assert {e["text"] for product_id, e in nobody.items() if product_id in sold} == {"popular in the shop"}
+    assert {e["text"] for product_id, e in nobody.items() if product_id not in sold} == {"next by popularity"}
+    acme = explanations(ask(retriever_with([]), recommend(PAGE_SIZE=40, FILTER=b'brand: ANY("Acme")')))
+    assert {e["text"] for product_id, e in acme.items() if product_id in sold} == {"popular among what fits the filter"}
 
 
 def test_behind_calls_the_explanations_are_the_same(retriever_with: MakeRetriever) -> None:

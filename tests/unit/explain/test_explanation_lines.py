@@ -7,11 +7,13 @@ from datetime import datetime, timezone
 import pytest
 
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.explain.counts import Counts
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import ENGLISH, TITLE_CHARS, shorten_title
 from mercato.explain.rules import RuleNote
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
 from mercato.ranker.inputs import Context
+from mercato.retrieval.source_weights import WEIGHTS
 
 MARCH_3 = datetime(2026, 3, 3, 12, tzinfo=timezone.utc).timestamp()
 JULY = Context(time=datetime(2026, 7, 1, tzinfo=timezone.utc).timestamp())
@@ -113,6 +115,16 @@ def test_rules_of_the_shop_come_first() -> None:
         (Because(source="cooccurrence"), "often bought with what you chose"),
         (Because(source="popular"), "popular in the shop"),
         (Because(source="popular", follows=True), "next by popularity"),
+        (Because(source="popular", filtered=True), "popular among what fits the filter"),
+        (Because(source="popular", filtered=True, follows=True), "next by popularity"),
+        (Because(source="category", product_id="p", title="Milk", category="Dairy", event_type=PURCHASE, time=MARCH_3),
+         "popular in Dairy, from which you bought Milk on 3 Mar"),
+        (Because(source="category", product_id="p", title="Milk", category="Dairy", event_type=VIEW, time=MARCH_3,
+                 sold=False),
+         "of Dairy, from which you looked at Milk on 3 Mar"),
+        (Because(source="category"), "popular in its category"),
+        (Because(source="trending"), "bought more than usual of late"),
+        (Because(source="arrival"), "new in the shop"),
         (Because(source="oracle", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
          "found by oracle"),
         (Because(source="oracle", product_id="p", title="Milk"), "found by oracle"),
@@ -151,3 +163,30 @@ def test_long_titles_end_at_a_word() -> None:
     assert len(short) <= TITLE_CHARS + 1
     assert shorten_title("x" * 100) == "x" * TITLE_CHARS + "…"
     assert shorten_title("Milk") == "Milk"
+
+
+def test_counts_are_told_with_the_days_they_are_of() -> None:
+    now, day = JULY.time, 86_400.0
+
+    def line(source: str, days: int, until: float, region: str = "") -> str:
+        counts = Counts(buyers=9, days=days, until=until, region=region, month_buyers=13)
+        return recommendation_line(Because(source=source, counts=counts))
+
+    assert line("regional", 7, now, "Lyon") == "popular in Lyon this week: 9 bought it"
+    assert line("regional", 28, now - day, "Lyon") == "popular in Lyon in the last four weeks: 9 bought it"
+    # Learned long ago, it is not of this week.
+    assert line("regional", 7, now - 1.1 * day, "Lyon") == "popular in Lyon in the week to 29 Jun: 9 bought it"
+    assert line("regional", 28, now - 365 * day, "Lyon") == (
+        "popular in Lyon in the four weeks to 1 Jul 2025: 9 bought it"
+    )
+    assert line("trending", 7, now) == "bought more than usual this week: by 9 shoppers, by 13 in four weeks"
+    assert line("trending", 7, float("nan")) == (
+        "bought more than usual within a week: by 9 shoppers, by 13 in four weeks"
+    )
+    assert line("arrival", 28, now) == "first sold in the last four weeks: to 9 shoppers"
+    assert line("popular", 28, now) == "popular in the shop", "there is no phrase with numbers"
+
+
+def test_every_source_of_recommendations_has_a_phrase() -> None:
+    for source in {source for sources in WEIGHTS.values() for source in sources}:
+        assert not recommendation_line(Because(source=source.labels[0])).startswith("found by"), source

@@ -14,6 +14,7 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.trace import NO_EVENT, StageTrace
 from mercato.explain.witness import (
     find_also_bought_witnesses,
+    find_category_witnesses,
     find_cooccurrence_witnesses,
     find_lately_witnesses,
     find_repeat_witnesses,
@@ -33,6 +34,7 @@ FIND = {
     "similar": find_similarity_witnesses,
     "also_bought": find_also_bought_witnesses,
     "lately": find_lately_witnesses,
+    "category": find_category_witnesses,
 }
 
 
@@ -158,6 +160,29 @@ def test_the_event_that_weighs_most_is_named_for_a_similar_product(retriever_wit
 def test_the_nearest_seed_speaks_for_a_similar_product(retriever_with: MakeRetriever) -> None:
     found = witness(retriever_with([]), "similar", "p01", placement=PAGE, seed_ids=("p16", "p00"))
     assert found == ("p00", 0.0, NO_EVENT)
+
+
+# -- Category: the event that gave the category most of its share
+
+
+def test_the_event_that_counts_most_in_a_category_speaks_for_its_popular_ones(retriever_with: MakeRetriever) -> None:
+    # Sweets are p08 to p11, pets p28 to p31. A view of today counts 0.3, a purchase of 60 days ago half.
+    events = [bought("p08", 60), viewed("p09", 0), bought("p10", 130), viewed("p28", 1)]
+    retriever = retriever_with(events)
+    assert witness(retriever, "category", "p11") == ("p08", 60.0, PURCHASE)
+    assert witness(retriever, "category", "p30") == ("p28", 1.0, VIEW)
+    assert witness(retriever, "category", "p00") == ("", 0.0, NO_EVENT)
+    assert witness(retriever_with([]), "category", "p11") == ("", 0.0, NO_EVENT)
+
+
+def test_without_the_named_event_its_category_has_a_smaller_share_or_none(retriever_with: MakeRetriever) -> None:
+    category = home(placement=Placement.CATEGORY)
+    both, one = [bought("p08", 0), bought("p28", 0)], [bought("p08", 0)]
+    # p30 is the first of pets by popularity: share / 1.
+    assert score(retriever_with(both), category, "category", "p30") == pytest.approx(1 / 2)
+    assert score(retriever_with(one), category, "category", "p30") == 0.0
+    more = [*both, bought("p29", 0)]
+    assert score(retriever_with(more), category, "category", "p30") == pytest.approx(2 / 3)
 
 
 # -- What a trace keeps

@@ -53,6 +53,14 @@ def test_changed_products_stay_and_deleted_or_refused_ones_go(
     assert rank(retriever, dear)[0] == ["p30", "p31"]
 
 
+def test_what_moved_to_another_category_is_of_neither(
+    retriever: Retriever, store: SqliteStateStore, shopper: RetrievalRequest
+) -> None:
+    store.append_product_changes([upsert(OLD["p30"].merged({"categories": ["Store", "Sweets"]}))])
+    retriever.catalog.refresh()
+    assert rank(retriever, shopper)[0] == ["p08", "p09", "p28", "p10", "p11", "p29", "p31"]
+
+
 def test_without_a_history_there_is_nothing(retriever: Retriever) -> None:
     assert rank(retriever, request(Placement.CATEGORY, user_id="nobody"))[0] == []
 

@@ -1,0 +1,104 @@
+"""How many shoppers bought a product lately: what speaks for a candidate where no event of the shopper's own does.
+
+The counts are those that the source went by, as they were learned when the catalogue was indexed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mercato.catalog.live import LiveCatalog
+from mercato.ranker.inputs import Context
+from mercato.retrieval.request import Source
+from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.momentum import FRESH_DAYS, RECENT_DAYS
+from mercato.signals.regional import MIN_BUYERS
+
+PRESENT_SECONDS = SECONDS_PER_DAY
+"""Counts that end within so long of a request are of "this" week to its shopper."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Who bought a product, in the days before the moment that the catalogue's signals were learned for.
+
+    Attributes:
+        buyers: distinct shoppers of the last ``days`` days.
+        days: 7 or 28.
+        until: seconds since 1970 UTC; NaN where the snapshot does not say.
+        region: where these shoppers are, as the request calls it; empty for everywhere.
+        month_buyers: distinct shoppers of the last 28 days.
+    """
+
+    buyers: int
+    days: int
+    until: float
+    region: str = ""
+    month_buyers: int = 0
+
+    def is_present(self, now: float) -> bool:
+        """Whether the days end where a request of a moment (seconds since 1970 UTC) begins."""
+        return abs(now - self.until) <= PRESENT_SECONDS
+
+    @property
+    def has_date(self) -> bool:
+        """Whether the snapshot says when the days end."""
+        return not math.isnan(self.until)
+
+
+def count_regional(catalog: LiveCatalog, row: int, context: Context) -> Counts | None:
+    """Count the region's shoppers: of the week, or where these are too few to speak of, of four weeks."""
+    behaviour = catalog.snapshot.behaviour
+    week, month = behaviour.regional.count_buyers(context.region, row)
+    if not month:
+        return None
+    in_week = week >= MIN_BUYERS
+    return Counts(
+        buyers=week if in_week else month,
+        days=int(FRESH_DAYS if in_week else RECENT_DAYS),
+        until=behaviour.until,
+        region=context.region.strip(),
+        month_buyers=month,
+    )
+
+
+def count_trending(catalog: LiveCatalog, row: int, context: Context) -> Counts | None:
+    """Count the shoppers of the week, beside those of four weeks."""
+    del context
+    momentum = catalog.snapshot.behaviour.momentum
+    week, month = int(momentum.fresh_buyers[row]), int(momentum.recent_buyers[row])
+    return Counts(buyers=week, days=int(FRESH_DAYS), until=catalog.snapshot.behaviour.until, month_buyers=month)
+
+
+def count_arrival(catalog: LiveCatalog, row: int, context: Context) -> Counts | None:
+    """Count the shoppers of the four weeks in which the product was sold first; None for one that never was."""
+    del context
+    month = int(catalog.snapshot.behaviour.momentum.recent_buyers[row])
+    if not month:
+        return None
+    return Counts(buyers=month, days=int(RECENT_DAYS), until=catalog.snapshot.behaviour.until, month_buyers=month)
+
+
+COUNT: Mapping[str, Callable[[LiveCatalog, int, Context], Counts | None]] = {
+    Source.REGIONAL.labels[0]: count_regional,
+    Source.TRENDING.labels[0]: count_trending,
+    Source.ARRIVAL.labels[0]: count_arrival,
+}
+"""How the shoppers are counted, by name of the source; the row is the snapshot's."""
+
+
+def count_shoppers(catalog: LiveCatalog, source: str, row: int, context: Context) -> Counts | None:
+    """Return what a source counted of a product; None where it counts nothing, or the product came after it.
+
+    Args:
+        catalog: the products.
+        source: name of the source.
+        row: the product's row now.
+        context: of the request.
+    """
+    original = int(catalog.original_rows(np.array([row], np.int32))[0])
+    return COUNT[source](catalog, original, context) if source in COUNT and original >= 0 else None

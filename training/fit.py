@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from training.examples import ExampleSet
 from training.model import RankerConfig, RankerNetwork
 
 VALIDATION_BATCH = 256
+OUTCOME_LOSSES = {"cart": 0.3, "click": 0.1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class FitOptions:
         learning_rate: of Adam (Kingma and Ba 2015) at the start; it falls to zero along a cosine.
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
         dropout: share of each hidden layer that a step leaves out; for few and long lists.
+        outcome_losses: what the loss of each further outcome counts beside 1 for that of purchases.
         seed: of the network's start and of the order of lists; the same seed gives the same network.
     """
 
@@ -37,6 +39,7 @@ class FitOptions:
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     dropout: float = 0.0
+    outcome_losses: Mapping[str, float] = field(default_factory=lambda: dict(OUTCOME_LOSSES))
     seed: int = 17
 
 
@@ -47,8 +50,8 @@ class Fit:
     Attributes:
         network: with the weights of the best epoch, in evaluation mode.
         start_loss: validation loss of the order of retrieval.
-        train_loss: mean loss of each epoch, of the members by themselves.
-        validation_loss: loss after each epoch, of the members together.
+        train_loss: mean loss of purchases of each epoch, of the members by themselves.
+        validation_loss: loss after each epoch on held-out lists, of the score that is served.
         best_epoch: from 1.
     """
 
@@ -122,7 +125,7 @@ def fit_ranker(
     *,
     rated: RankerNetwork | None = None,
 ) -> Fit:
-    """Fit a network; lists without anything bought teach nothing and are left out.
+    """Fit a network; lists in which nothing that it learns of happened teach nothing and are left out.
 
     Args:
         train: lists to fit to.
@@ -134,8 +137,7 @@ def fit_ranker(
         rated: a network that learned from ratings. Its relevance layer is taken over as it is, and what is learned is
             how far to trust it and what purchases say beside it.
     """
-    train = train.select(train.bought.any(axis=1))
-    validation = validation.select(validation.bought.any(axis=1))
+    train = train.select(np.any([hits.any(axis=1) for hits in _list_outcomes(train, config.outcomes)], axis=0))
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     network = RankerNetwork(config)
@@ -151,6 +153,7 @@ def fit_ranker(
     )
     steps = options.epochs * -(-len(train) // options.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    parts = torch.tensor([1.0, *(options.outcome_losses[kind] for kind in config.outcomes[1:])])
     best = copy.deepcopy(network.state_dict())
     start_loss = best_loss = compute_mean_loss(network, validation, vectors)
     report(f"epoch 0: validation loss {start_loss:.4f} (order of retrieval)")
@@ -162,12 +165,12 @@ def fit_ranker(
         total = 0.0
         for places in _batches(rng.permutation(len(train)), options.batch_size):
             optimizer.zero_grad()
-            loss = _member_losses(network, train, vectors, places).mean(dim=1)
-            # Summed, so that each member learns as it would alone.
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            loss = compute_outcome_losses(network, train, vectors, places)
+            # Summed over members, so that each learns as it would alone.
+            (loss @ parts).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            total += float(loss.detach().mean()) * len(places)
+            total += float(loss[:, 0].detach().mean()) * len(places)
         train_loss.append(total / max(len(train), 1))
         validation_loss.append(compute_mean_loss(network, validation, vectors))
         report(f"epoch {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
@@ -186,14 +189,21 @@ def fit_ranker(
 
 
 def compute_mean_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vectors) -> float:
-    """Return the mean loss over lists in which something was bought; NaN where there is none."""
-    network.eval()
-    with torch.inference_mode():
-        losses = [
-            _batch_loss(network, examples, vectors, places)
-            for places in _batches(np.arange(len(examples)), VALIDATION_BATCH)
-        ]
-    return float(torch.cat(losses).mean()) if losses else float("nan")
+    """Return the mean loss of the score that is served, over lists in which something was bought; NaN where none is.
+
+    Where the score is a blend of several outcomes, it is the mean over them of the loss of the one score, each over
+    the lists that have the outcome and by its part of the blend.
+    """
+    scores = torch.from_numpy(compute_scores(network, examples, vectors))
+    listed = torch.from_numpy(examples.rows >= 0)
+    config = network.config
+    total = 0.0
+    for part, hits in zip(config.blend, _list_outcomes(examples, config.outcomes), strict=True):
+        if part:
+            told = hits.any(axis=1)
+            loss = compute_loss(scores[told], torch.from_numpy(hits[told]), listed[told])
+            total += part / sum(config.blend) * float(loss.mean() if len(loss) else torch.nan)
+    return total
 
 
 def compute_scores(network: RankerNetwork, examples: ExampleSet, vectors: Vectors) -> NDArray[np.float32]:
@@ -207,17 +217,34 @@ def compute_scores(network: RankerNetwork, examples: ExampleSet, vectors: Vector
     return scores
 
 
-def _batch_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vectors, places: NDArray[np.int64]) -> Tensor:
-    scores = network(*vectors.inputs(examples, places))
-    bought, listed = torch.from_numpy(examples.bought[places]), torch.from_numpy(examples.rows[places] >= 0)
-    return compute_loss(scores, bought, listed)
+def compute_outcome_losses(
+    network: RankerNetwork, examples: ExampleSet, vectors: Vectors, places: NDArray[np.int64]
+) -> Tensor:
+    """Return each member's mean loss of each outcome, by its own order of the lists in which that outcome is.
 
+    Args:
+        network: whose outcomes.
+        examples: lists.
+        vectors: of their products and queries.
+        places: which of the lists.
 
-def _member_losses(network: RankerNetwork, examples: ExampleSet, vectors: Vectors, places: NDArray[np.int64]) -> Tensor:
-    """Return the loss of each member's own order of each list: float32 [members, lists]."""
+    Returns:
+        float32 [members, outcomes]; 0 for an outcome that none of the lists has.
+    """
     scores = network.score_members(*vectors.inputs(examples, places))
-    bought, listed = torch.from_numpy(examples.bought[places]), torch.from_numpy(examples.rows[places] >= 0)
-    return torch.stack([compute_loss(own, bought, listed) for own in scores.unbind()])
+    listed = torch.from_numpy(examples.rows[places] >= 0)
+    losses: list[Tensor] = []
+    for column, hits in zip(scores.unbind(dim=3), _list_outcomes(examples, network.config.outcomes), strict=True):
+        had = torch.from_numpy(hits[places])
+        told = had.any(dim=1)
+        own = [compute_loss(one[told], had[told], listed[told]) for one in column.unbind()]
+        losses.append(torch.stack(own).sum(dim=1) / told.sum().clamp(min=1))
+    return torch.stack(losses, dim=1)
+
+
+def _list_outcomes(examples: ExampleSet, outcomes: Sequence[str]) -> list[NDArray[np.bool_]]:
+    """Return bool [examples, width] for each outcome."""
+    return [examples.bought, *(examples.further[kind] for kind in outcomes[1:])]
 
 
 def _batches(places: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

@@ -19,6 +19,7 @@ from training.relevance import RelevanceLayer
 WEIGHTS_FILE = "ranker.safetensors"
 CONFIG_FILE = "config.json"
 
+PURCHASE_OUTCOME = "purchase"
 FEATURE_LIMIT = 5.0
 """Bound on a standardised feature: serving may meet values that training never saw."""
 
@@ -35,6 +36,9 @@ class RankerConfig:
         hidden: widths of the hidden layers; none for a network that learned from ratings alone.
         members: perceptrons of this shape that learn side by side, each with its own start, and answer with their
             mean: a little better than one, and as many times the work.
+        outcomes: what a request may lead to, each with a head of its own over what the perceptron learned for all;
+            the first is ``purchase``.
+        blend: what the score of each outcome counts in the score that is served.
         relevance: width of the layer that learned from ratings; 0 for a network that saw none.
         bins: pieces that each of that layer's inputs is cut into.
     """
@@ -44,19 +48,29 @@ class RankerConfig:
     projection: int = 32
     hidden: tuple[int, ...] = (64, 32)
     members: int = 1
+    outcomes: tuple[str, ...] = (PURCHASE_OUTCOME,)
+    blend: tuple[float, ...] = (1.0,)
     relevance: int = 0
     bins: int = 8
 
     def __post_init__(self) -> None:
-        """Check the number of members."""
+        """Check that members, outcomes and blend fit together."""
         if self.members < 1:
             raise ValueError(f"members must be at least 1, got {self.members}")
+        if len(self.blend) != len(self.outcomes) or self.outcomes[:1] != (PURCHASE_OUTCOME,):
+            raise ValueError(
+                f"outcomes must be {PURCHASE_OUTCOME} and others, blend a number for each, "
+                f"got {self.outcomes} and {self.blend}"
+            )
+        if len(self.outcomes) > 1 and not self.hidden:
+            raise ValueError(f"outcomes must be {PURCHASE_OUTCOME} alone without hidden layers, got {self.outcomes}")
 
 
 class RankerNetwork(nn.Module):
     """Scores candidates from vectors and features.
 
-    score = ``skip * fused + trust * has_query * relevance + mean of the members' perceptrons``.
+    score = ``skip * fused + trust * has_query * relevance + mean of the members' perceptrons`` for each outcome; what
+    is served is the sum of the outcomes' scores, each times its part of the blend.
 
     Inputs of the perceptron, which learns from purchases, are the standardised features, the cosines of query and
     history with the candidate, and the same two after one learned projection of all three. Its last layer starts at
@@ -83,7 +97,7 @@ class RankerNetwork(nn.Module):
         if not config.hidden:
             return
         self.projection = nn.Linear(config.dimension, config.members * config.projection, bias=False)
-        self.perceptron = Perceptrons(config.members, count + 4, config.hidden, 1)
+        self.perceptron = Perceptrons(config.members, count + 4, config.hidden, len(config.outcomes))
 
     def drop_out(self, share: float) -> None:
         """Set how much of each hidden layer training leaves out (Srivastava et al. 2014); nothing of it is kept."""
@@ -112,17 +126,22 @@ class RankerNetwork(nn.Module):
         Returns:
             float32 [batch, n], higher is better.
         """
-        score: Tensor = self.score_members(query, history, candidates, features).mean(dim=0)
+        scores = self.score_members(query, history, candidates, features).mean(dim=0)
+        score: Tensor = scores[..., 0] * self.config.blend[0]
+        for place, part in enumerate(self.config.blend[1:], start=1):
+            if part:
+                score = score + scores[..., place] * part
         return score
 
     def score_members(self, query: Tensor, history: Tensor, candidates: Tensor, features: Tensor) -> Tensor:
-        """Score candidates by each member: float32 [members, batch, n]; one layer where there is no perceptron."""
+        """Score candidates by each member for each outcome: float32 [members, batch, n, outcomes]."""
         pair = torch.stack((query, history), dim=2)
         cosines = candidates @ pair
-        score: Tensor = self.skip * features[..., self.fused_column]
+        score = self.skip * features[..., self.fused_column]
         if self.config.relevance:
             relevance = self.relevance(torch.cat((features, cosines), dim=2))
             score = score + self.trust * features[..., self.query_column] * relevance
+        score = score[..., None]
         if not self.config.hidden:
             return score[None]
         members, (batch, count) = self.config.members, candidates.shape[:2]
@@ -133,7 +152,7 @@ class RankerNetwork(nn.Module):
         seen = self.projection(candidates).view(apart).permute(2, 0, 1, 3)
         wanted = self.projection(pair.transpose(1, 2)).view(apart).permute(2, 0, 3, 1)
         inputs = torch.cat((shared, seen @ wanted), dim=3)
-        output: Tensor = self.perceptron(inputs.view(members, batch * count, -1)).view(members, batch, count)
+        output: Tensor = self.perceptron(inputs.view(members, batch * count, -1)).view(members, batch, count, -1)
         return score + output
 
 
@@ -172,5 +191,5 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
 def read_config(folder: Path) -> RankerConfig:
     """Read a network's config from its folder."""
     values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    lists: dict[str, Sequence[object]] = {name: tuple(values[name]) for name in ("feature_names", "hidden")}
+    lists: dict[str, Sequence[object]] = {name: tuple(value) for name, value in values.items() if type(value) is list}
     return RankerConfig(**{**values, **lists})

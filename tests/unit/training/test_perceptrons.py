@@ -75,7 +75,7 @@ def test_the_answer_is_the_mean_of_the_members_answers() -> None:
     network, inputs = make_trained(), make_inputs()
     with torch.inference_mode():
         apart = torch.stack([take_member(network, member)(*inputs) for member in range(MEMBERS)])
-        torch.testing.assert_close(network.score_members(*inputs), apart)
+        torch.testing.assert_close(network.score_members(*inputs)[..., 0], apart)
         torch.testing.assert_close(network(*inputs), (apart[0] + apart[1] + apart[2]) / 3)
     assert (apart[0] - apart[1]).abs().max() > 1e-3
 
@@ -84,7 +84,7 @@ def test_members_learn_each_from_its_own_answers() -> None:
     network, inputs = make_trained(), make_inputs()
     bought, listed = torch.rand(3, 7) > 0.5, torch.ones(3, 7, dtype=torch.bool)
     bought[:, 0] = True
-    scores = network.score_members(*inputs)
+    scores = network.score_members(*inputs)[..., 0]
     torch.stack([compute_loss(own, bought, listed) for own in scores]).mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
     for member in range(MEMBERS):
         alone = take_member(network, member)

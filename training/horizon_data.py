@@ -24,7 +24,7 @@ from training.timeline import Timeline
 
 HORIZON_FIT = FitOptions(epochs=8, patience=3, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, dropout=0.15)
 """Lists are fewer and longer than those of single orders, and shoppers come back: less is learned by heart."""
-HORIZON_SHAPE: dict[str, Any] = {"hidden": (128, 64), "projection": 8}
+HORIZON_SHAPE: dict[str, Any] = {"hidden": (128, 64), "projection": 8, "members": 4}
 
 
 def prepare_horizon_data(

@@ -88,6 +88,7 @@ ENGLISH = Phrases(
         "lately": "bought of late by many who bought {title}, which you {deed} on {date}",
         "lately seed": "bought of late by many who bought {title}",
         "repeat alone": "you chose it before",
+        "sequence": "likely next, above all because of {title}, which you {deed} on {date}",
         "sequence alone": "what often follows what you chose last",
         "also_bought alone": "bought by many who bought what you chose",
         "lately alone": "bought of late by many who bought what you chose",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
+from mercato.explain.sequence_witness import find_sequence_witnesses
 from mercato.explain.trace import StageTrace, Witnesses
 from mercato.explain.witness import FIND
 from mercato.retrieval import search
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RRF_K
 from mercato.retrieval.request import Retrieved, Source
+from mercato.sequence.next_products import NextProducts
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -20,7 +24,9 @@ TAIL_KEPT = 500
 """Products after the window that a trace holds: the last ones that the request reaches, a whole page of the largest."""
 
 
-def record_stages(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieved) -> StageTrace:
+def record_stages(
+    catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieved, next_products: NextProducts | None = None
+) -> StageTrace:
     """Write down what retrieval gave to the products that can be shown.
 
     Args:
@@ -28,6 +34,7 @@ def record_stages(catalog: LiveCatalog, case: Case, found: Found, retrieved: Ret
         case: the request.
         found: its candidates as the sources and their fusion left them, before they were sorted or boosted.
         retrieved: what leaves retrieval.
+        next_products: the sequence model, where one is served.
     """
     fused = found.fused
     rows = np.concatenate([retrieved.rows, retrieved.tail[-TAIL_KEPT:]]).astype(np.int32)
@@ -51,22 +58,30 @@ def record_stages(catalog: LiveCatalog, case: Case, found: Found, retrieved: Ret
         scores=scores,
         ranks=ranks,
         shares=shares,
-        witnesses=_find_witnesses(catalog, case, found.sources, rows, shares),
+        witnesses=_find_witnesses(catalog, case, found.sources, rows, shares, next_products),
     )
 
 
 def _find_witnesses(
-    catalog: LiveCatalog, case: Case, sources: list[Source], rows: Int32, shares: Float32
+    catalog: LiveCatalog,
+    case: Case,
+    sources: list[Source],
+    rows: Int32,
+    shares: Float32,
+    next_products: NextProducts | None,
 ) -> dict[str, Witnesses]:
     """Find who speaks for each product in the source that gave it most; the others' witnesses are nobody's reason."""
     witnesses: dict[str, Witnesses] = {}
     if not len(rows):
         return witnesses
+    find = dict(FIND)
+    if next_products is not None:
+        find[Source.SEQUENCE] = partial(find_sequence_witnesses, next_products)
     largest = np.where(shares.max(axis=0) > 0, shares.argmax(axis=0), -1)
     for place, source in enumerate(sources):
         chosen = np.flatnonzero(largest == place)
-        if source in FIND and len(chosen):
-            witnesses[source.labels[0]] = FIND[source](catalog, case, rows[chosen]).spread(chosen, len(rows))
+        if source in find and len(chosen):
+            witnesses[source.labels[0]] = find[source](catalog, case, rows[chosen]).spread(chosen, len(rows))
     return witnesses
 
 

@@ -84,7 +84,7 @@ def find_category_witnesses(catalog: LiveCatalog, case: Case, rows: Int32) -> Wi
     events = _find_largest_events(leaf[history.rows], weights, leaf[rows])
     if not len(history):
         return Witnesses.none(len(rows))
-    return _write_events(case, history.rows[np.maximum(events, 0)], events)
+    return write_events(case, history.rows[np.maximum(events, 0)], events)
 
 
 FIND: Mapping[Source, Callable[[LiveCatalog, Case, Int32], Witnesses]] = {
@@ -100,7 +100,7 @@ FIND: Mapping[Source, Callable[[LiveCatalog, Case, Int32], Witnesses]] = {
 
 def _pick_events(case: Case, rows: Int32, weights: Float64) -> Witnesses:
     """Pick for each product its own event of the largest weight above 0, of equal ones the newest."""
-    return _write_events(case, rows, _find_largest_events(case.history.rows, weights, rows))
+    return write_events(case, rows, _find_largest_events(case.history.rows, weights, rows))
 
 
 def _find_largest_events(keys: Int32, weights: Float64, wanted: Int32) -> npt.NDArray[np.int64]:
@@ -143,7 +143,8 @@ def _name_products(case: Case, named: Int32, event_weights: Float64) -> Witnesse
     return _pick_events(case, named, event_weights)
 
 
-def _write_events(case: Case, rows: Int32, events: npt.NDArray[np.int64]) -> Witnesses:
+def write_events(case: Case, rows: Int32, events: npt.NDArray[np.int64]) -> Witnesses:
+    """Return products as witnesses, with the time and type of their events (int64 [n], -1 for none)."""
     found = events >= 0
     at = np.maximum(events, 0)
     if not len(case.history):

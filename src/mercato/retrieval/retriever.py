@@ -101,7 +101,7 @@ class Retriever:
         found = [self._whole.arrange(case, one) for case, one in zip(cases.values(), fused, strict=True)]
         features = self.compute_features(list(cases.values()), found)
         answers: dict[int, Retrieved] = {
-            place: _explain(self.catalog, case, before, _join(case, one, columns, degraded, counts))
+            place: self._explain(case, before, _join(case, one, columns, degraded, counts))
             for (place, case), before, one, columns, counts in zip(
                 cases.items(), fused, found, features, facets, strict=True
             )
@@ -196,6 +196,12 @@ class Retriever:
             matches=found.total if case.request.is_search else 0,
             signals=None if case.request.is_search else gather_signals(self.catalog, case, rows),
         )
+
+    def _explain(self, case: Case, found: Found, retrieved: Retrieved) -> Retrieved:
+        """Keep what each source gave to each candidate, where the request asks for it."""
+        if not case.request.explain:
+            return retrieved
+        return replace(retrieved, stages=record_stages(self.catalog, case, found, retrieved, self._next_products))
 
     def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:
         """Bring the catalogue up to date and read the histories; a broken state leaves both as they were."""
@@ -295,13 +301,6 @@ def _spread(groups: Int64, limit: int) -> Int64:
     chosen: Int64 = np.argsort(member // SAME_TEXT_ROWS, kind="stable")[:limit]
     chosen.sort()
     return chosen
-
-
-def _explain(catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieved) -> Retrieved:
-    """Keep what each source gave to each candidate, where the request asks for it."""
-    if not case.request.explain:
-        return retrieved
-    return replace(retrieved, stages=record_stages(catalog, case, found, retrieved))
 
 
 def _join(case: Case, found: Found, features: Float32, degraded: list[str], facets: list[dict[str, Any]]) -> Retrieved:

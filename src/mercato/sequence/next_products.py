@@ -44,8 +44,47 @@ class NextProducts:
             rows: int32 [h], the snapshot row of each of its events; -1 for a product that is not in the snapshot.
             history: newest first; views, carts and purchases count, as in training.
         """
-        codes = np.where(TYPE_WEIGHTS[history.type] > 0, self._code[rows], 0)
+        codes = self._codes(rows, history)
         return codes[codes > 0][: self._model.max_length][::-1]
+
+    def _codes(self, rows: Int32, history: History) -> npt.NDArray[np.int64]:
+        return np.where(TYPE_WEIGHTS[history.type] > 0, self._code[rows], 0)
+
+    def find_witnesses(self, rows: Int32, history: History, candidates: Int32) -> npt.NDArray[np.int64]:
+        """Find the event of a history that speaks for each candidate: without it the candidate's score falls most.
+
+        The history is read once more without each of the last events, all in one batch. Without one of them the event
+        before the first that is read is read too, as it would be had the event never happened.
+
+        Args:
+            rows: int32 [h], as of `read_history`.
+            history: newest first.
+            candidates: int32 [n], snapshot rows.
+
+        Returns:
+            int64 [n], positions in ``history``, of equal falls the newest; -1 where nothing lowers the score, or for a
+            product that the model does not know.
+
+        Raises:
+            ModelError: the model fails.
+        """
+        witnesses = np.full(len(candidates), -1, np.int64)
+        codes = self._codes(rows, history)
+        events = np.flatnonzero(codes > 0)[: self._model.max_length + 1]
+        read = codes[events][::-1]  # oldest first
+        last = min(len(read), self._model.max_length)
+        wanted = self._code[candidates]
+        if not last or not wanted.any():
+            return witnesses
+        without = [np.delete(read, len(read) - 1 - place) for place in range(last)]  # the newest first
+        states = self._model.encode(self._model.pad([read, *without]))
+        known = np.flatnonzero(wanted > 0)
+        scores = states @ self._model.products.vectors[wanted[known] - 1].T
+        fall = scores[0] - scores[1:]
+        best = fall.argmax(axis=0)
+        falls = fall[best, np.arange(len(known))] > 0
+        witnesses[known[falls]] = events[best[falls]]
+        return witnesses
 
     def rank(
         self, histories: Sequence[npt.NDArray[np.int64]], allowed: Sequence[Bool], k: int

@@ -14,7 +14,7 @@ import orjson
 import torch
 
 from mercato.catalog.snapshot import Snapshot
-from mercato.errors import InvalidInputError
+from mercato.errors import DataError, InvalidInputError
 from mercato.retrieval.sources import CANDIDATES
 from training.sequence_card import write_sequence_card
 from training.sequence_data import Int64, Report, Windows, collect_histories, cut_windows, hold_out, last_windows
@@ -86,6 +86,11 @@ def train_sequence(
     learned, held_out = hold_out(
         histories, events, share=options.held_out, most=options.most_held_out, seed=fit_options.seed
     )
+    if not any(history.last_visit for history in learned):
+        raise DataError(
+            f"events: somebody must have come twice, but the events of each of the {len(histories.users):,} users are "
+            "of one basket or one moment; nothing says what comes next"
+        )
     texts = None if catalog is None else gather_texts(catalog, histories.product_ids)
     config = SequenceConfig(
         products=len(histories.product_ids),
@@ -99,7 +104,7 @@ def train_sequence(
         raise InvalidInputError("--heads", f"must divide {config.width}, the width of the network, got {config.heads}")
     validation = last_windows(held_out, config.max_length)
     fit = fit_sequence(
-        cut_windows(learned, config.max_length),
+        lambda random: cut_windows(learned, config.max_length, random),
         validation,
         histories.counts,
         config,
@@ -117,7 +122,7 @@ def train_sequence(
         "source": source,
         "counts": {
             "events": len(events),
-            "users": len(histories.codes),
+            "users": len(histories.users),
             "products": len(histories.product_ids),
             "rare_products": len(set(events.products)) - len(histories.product_ids),
             "held_out_users": len(held_out),

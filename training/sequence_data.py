@@ -20,38 +20,50 @@ DRAWN_FROM = 3
 """Those whose last visit is kept back are drawn among so many times as many who came last."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class History:
+    """What a user did, oldest first.
+
+    Attributes:
+        codes: int64 [n], products.
+        visits: int64 [n], the number of the visit that each event belongs to, not falling.
+        places: int64 [n], which event each is.
+    """
+
+    codes: Int64
+    visits: Int64
+    places: Int64
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.codes)
+
+    @property
+    def last_visit(self) -> int:
+        """Where the last visit begins."""
+        return int(np.searchsorted(self.visits, self.visits[-1]))
+
+    def before_last(self) -> History:
+        """Return the history without its last visit."""
+        stop = self.last_visit
+        return History(codes=self.codes[:stop], visits=self.visits[:stop], places=self.places[:stop])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Histories:
     """What users did, in order.
 
     Attributes:
         product_ids: of the codes 1, 2, ...
-        codes: of each user with at least two events of products that have a code: int64 [n], oldest first.
-        places: for each of them int64 [n], which event each is.
+        users: the histories of users with at least two events of products that have a code.
         event_codes: int64 [events], the code of each event's product; 0 for one that is too rare to have one.
         counts: int64 [products + 1], events of each code.
     """
 
     product_ids: list[str]
-    codes: list[Int64]
-    places: list[Int64]
+    users: list[History]
     event_codes: Int64
     counts: Int64
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Kept:
-    """A history whose last visit is kept back.
-
-    Attributes:
-        codes: int64 [n], the whole history, oldest first.
-        places: int64 [n], which event each is.
-        start: where the last visit begins.
-    """
-
-    codes: Int64
-    places: Int64
-    start: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +109,14 @@ def collect_histories(events: UserEvents, *, min_events: int = 2) -> Histories:
             f"are needed, found {len(places)} among {len(events):,} events of {len(rows):,} users and {len(seen):,} "
             "products"
         )
-    codes = [numbers[held] for held in places]
-    counts = np.bincount(np.concatenate(codes), minlength=len(product_ids) + 1)
-    return Histories(product_ids=product_ids, codes=codes, places=places, event_codes=numbers, counts=counts)
+    users = [History(codes=numbers[held], visits=events.number_visits(held), places=held) for held in places]
+    counts = np.bincount(numbers[np.concatenate(places)], minlength=len(product_ids) + 1)
+    return Histories(product_ids=product_ids, users=users, event_codes=numbers, counts=counts)
 
 
 def hold_out(
     histories: Histories, events: UserEvents, *, share: float, most: int, seed: int
-) -> tuple[list[Int64], list[Kept]]:
+) -> tuple[list[History], list[History]]:
     """Keep back the last visit of some users, drawn; where there are times, among those who came last.
 
     Args:
@@ -115,43 +127,71 @@ def hold_out(
         seed: of the draw.
 
     Returns:
-        What is learned from, a history each; and those whose last visit was kept back.
+        What is learned from, a history each; and the whole histories of those whose last visit was kept back.
     """
-    starts = [events.last_visit(places) for places in histories.places]
-    long = [user for user, start in enumerate(starts) if start >= SHORTEST_HISTORY]
+    users = histories.users
+    long = [user for user, history in enumerate(users) if history.last_visit >= SHORTEST_HISTORY]
     count = min(most, max(1, round(share * len(long)))) if long else 0
     if events.timed:
-        last = np.array([events.time[histories.places[user][-1]] for user in long])
+        last = np.array([events.time[users[user].places[-1]] for user in long])
         long = [long[place] for place in np.sort(np.argsort(-last, kind="stable")[: DRAWN_FROM * count]).tolist()]
     chosen = set(np.random.default_rng(seed).permutation(long)[:count].tolist())
-    learned = [codes[: starts[user]] if user in chosen else codes for user, codes in enumerate(histories.codes)]
-    return learned, [
-        Kept(codes=histories.codes[user], places=histories.places[user], start=starts[user]) for user in sorted(chosen)
-    ]
+    learned = [history.before_last() if user in chosen else history for user, history in enumerate(users)]
+    return learned, [users[user] for user in sorted(chosen)]
 
 
-def cut_windows(histories: Sequence[Int64], length: int) -> Windows:
+def draw_following(history: History, random: np.random.Generator) -> Int64:
+    """Say what comes next after each event: a product of the next visit.
+
+    What stands beside a product in its own basket is not what comes next: the products of a basket have no order, or
+    one that says what lies side by side in a shop. Of a visit of several products each is named once, in an order that
+    is drawn, and again where the visit before it had more events.
+
+    Args:
+        history: of one user.
+        random: of the draws; nothing is drawn where each event is a visit.
+
+    Returns:
+        int64 [events before the last visit].
+    """
+    bounds = np.concatenate(([0], 1 + np.flatnonzero(np.diff(history.visits)), [len(history)]))
+    following = np.zeros(history.last_visit, np.int64)
+    for begin, middle, end in zip(bounds[:-2].tolist(), bounds[1:-1].tolist(), bounds[2:].tolist(), strict=True):
+        offered = history.codes[middle:end]
+        following[begin:middle] = np.resize(
+            offered if end - middle == 1 else random.permutation(offered), middle - begin
+        )
+    return following
+
+
+def cut_windows(histories: Sequence[History], length: int, random: np.random.Generator) -> Windows:
     """Cut histories into windows that each end where the one after begins, from their ends on.
 
     Args:
-        histories: int64 [n] each, n at least 2.
+        histories: those of one visit alone give nothing.
         length: products that are read at once.
+        random: of `draw_following`.
     """
-    pieces = [codes[max(0, stop - length - 1) : stop] for codes in histories for stop in range(len(codes), 1, -length)]
+    pieces = []
+    for history in histories:
+        following = draw_following(history, random)
+        for stop in range(len(following), 0, -length):
+            piece = slice(max(0, stop - length), stop)
+            pieces.append((history.codes[piece], following[piece]))
     read = np.zeros((len(pieces), length), np.int64)
-    following = np.zeros_like(read)
-    for row, piece in enumerate(pieces):
-        read[row, : len(piece) - 1] = piece[:-1]
-        following[row, : len(piece) - 1] = piece[1:]
-    return Windows(read=read, following=following)
+    wanted = np.zeros_like(read)
+    for row, (codes, following) in enumerate(pieces):
+        read[row, : len(codes)], wanted[row, : len(codes)] = codes, following
+    return Windows(read=read, following=wanted)
 
 
-def last_windows(kept: Sequence[Kept], length: int) -> Windows:
+def last_windows(kept: Sequence[History], length: int) -> Windows:
     """Make one window of each history, of which the first event of the last visit alone is to be foretold."""
     read = np.zeros((len(kept), length), np.int64)
     following = np.zeros_like(read)
-    for row, one in enumerate(kept):
-        before = one.codes[max(0, one.start - length) : one.start]
+    for row, history in enumerate(kept):
+        start = history.last_visit
+        before = history.codes[max(0, start - length) : start]
         read[row, : len(before)] = before
-        following[row, len(before) - 1] = one.codes[one.start]
+        following[row, len(before) - 1] = history.codes[start]
     return Windows(read=read, following=following)

@@ -68,19 +68,18 @@ class UserEvents:
         """Return the number of events."""
         return len(self.users)
 
-    def last_visit(self, events: Int64) -> int:
-        """Find where the last visit of a user begins: the events of the last one's basket, or of its moment.
+    def number_visits(self, events: Int64) -> Int64:
+        """Number the visits of a user: events of one basket, or of one moment, one after the other, are one visit.
 
         Args:
             events: int64 [n], the user's events in order; n at least 1.
 
         Returns:
-            A position in ``events``.
+            int64 [n], from 0, not falling.
         """
         time, order = self.time[events], self.order[events]
-        together = (time == time[-1]) | ((order == order[-1]) & (order[-1] != NO_ORDER))
-        others = np.flatnonzero(~together)
-        return int(others[-1]) + 1 if len(others) else 0
+        together = (time[1:] == time[:-1]) | ((order[1:] == order[:-1]) & (order[1:] != NO_ORDER))
+        return np.concatenate(([0], np.cumsum(~together)))
 
 
 def read_file(path: Path, column_map: Mapping[str, str], say: Callable[[str], None]) -> UserEvents:

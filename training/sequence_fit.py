@@ -67,7 +67,7 @@ class SequenceFit:
 
 
 def fit_sequence(
-    train: Windows,
+    train: Callable[[np.random.Generator], Windows],
     validation: Windows,
     counts: Int64,
     config: SequenceConfig,
@@ -80,7 +80,7 @@ def fit_sequence(
     """Fit a network to what came next at each place of the windows.
 
     Args:
-        train: windows to learn from.
+        train: draws the windows to learn from, as many each time; it is asked before every pass.
         validation: windows whose last event decides when to stop; none stops at ``epochs``.
         counts: int64 [products + 1], events of each code.
         config: shape of the network.
@@ -100,7 +100,8 @@ def fit_sequence(
     whole = config.products <= options.all_products
     scored = config.products if whole else options.drawn
     size = int(np.clip(SCORES_PER_STEP // (scored * config.max_length), 4, options.batch_size))
-    steps = -(-len(train) // size)
+    windows = train(random)
+    steps = -(-len(windows) // size)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.98)
     )
@@ -114,12 +115,13 @@ def fit_sequence(
     for epoch in range(1, options.epochs + 1):
         network.train()
         total, places_seen = 0.0, 0
-        order = random.permutation(len(train))
+        windows = windows if epoch == 1 else train(random)
+        order = random.permutation(len(windows))
         for step in range(steps):
             report(f"pass {epoch}", step, steps)
             rows = order[step * size : (step + 1) * size]
             optimizer.zero_grad()
-            loss, places = compute_loss(network, train.read[rows], train.following[rows], sampler)
+            loss, places = compute_loss(network, windows.read[rows], windows.following[rows], sampler)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise ModelError(

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.learn import Signals, learn_signals
+from mercato.ranker import inputs
 from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
-from mercato.ranker.inputs import History
 from mercato.retrieval import sources
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.retrieval.source_weights import WEIGHTS
 from mercato.signals.events import EventColumns
-from training.sequence_data import Histories, Int64, Kept
+from training.sequence_data import Histories, History, Int64
 from training.sequence_events import UserEvents
 
 Int32 = npt.NDArray[np.int32]
@@ -51,7 +51,7 @@ class WeightChoice:
 
 
 def choose_weight(
-    events: UserEvents, histories: Histories, kept: Sequence[Kept], rank: Rank, *, seed: int
+    events: UserEvents, histories: Histories, kept: Sequence[History], rank: Rank, *, seed: int
 ) -> WeightChoice | None:
     """Choose the weight of the sequence model in the fusion with what the other sources know without it.
 
@@ -74,11 +74,11 @@ def choose_weight(
     others = OtherSources(events, histories, kept)
     drawn = np.random.default_rng(seed).permutation(len(kept))[:MOST_ASKED]
     asked = [kept[place] for place in np.sort(drawn).tolist()]
-    following = rank([one.codes[: one.start] for one in asked])
+    following = rank([one.before_last().codes for one in asked])
     recall = np.zeros((len(asked), len(GRID)))
     alone: dict[str, Float64] = {}
     for place, (one, codes) in enumerate(zip(asked, following, strict=True)):
-        right = np.unique(others.row_of_code[one.codes[one.start :]])
+        right = np.unique(others.row_of_code[one.codes[one.last_visit :]])
         lists = others.ask(one)
         foretold = others.row_of_code[codes]
         for column, weight in enumerate(GRID):
@@ -116,7 +116,7 @@ class OtherSources:
         row_of_code: int32 [products + 1], the row of each product, the most popular first; -1 for code 0.
     """
 
-    def __init__(self, events: UserEvents, histories: Histories, kept: Sequence[Kept]) -> None:
+    def __init__(self, events: UserEvents, histories: Histories, kept: Sequence[History]) -> None:
         """Learn the signals.
 
         Args:
@@ -126,7 +126,7 @@ class OtherSources:
         """
         known = np.ones(len(events), np.bool_)
         for one in kept:
-            known[one.places[one.start :]] = False
+            known[one.places[one.last_visit :]] = False
         self.row_of_code = _order_products(histories, known)
         self._events, self._weights = events, WEIGHTS[Placement.HOME_PAGE]
         columns = _columns(events, self.row_of_code[histories.event_codes])
@@ -138,13 +138,14 @@ class OtherSources:
             until=float(np.nextafter(events.time[learned].max(), np.inf)),
         )
 
-    def ask(self, one: Kept) -> dict[Source, RankedList]:
+    def ask(self, one: History) -> dict[Source, RankedList]:
         """Ask every source at the beginning of a visit that was kept back; what has nothing to say is left out."""
         signals, weights = self._signals, self._weights
-        now = float(self._events.time[one.places[one.start]])
-        newest = one.places[: one.start][::-1][:HISTORY_LIMIT]
-        history = History(
-            rows=self.row_of_code[one.codes[: one.start]][::-1][:HISTORY_LIMIT],
+        now = float(self._events.time[one.places[one.last_visit]])
+        before = one.before_last()
+        newest = before.places[::-1][:HISTORY_LIMIT]
+        history = inputs.History(
+            rows=self.row_of_code[before.codes[::-1][:HISTORY_LIMIT]],
             time=self._events.time[newest],
             type=self._events.type[newest],
             price=np.full(len(newest), np.nan, np.float32),

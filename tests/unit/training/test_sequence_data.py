@@ -10,14 +10,27 @@ from mercato.errors import DataError
 from mercato.evaluation.holdout import parse_holdout_map
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.history import PURCHASE
+from mercato.signals.events import NO_ORDER
 from mercato.state.store import open_state
 from tests.stores import event, purchase
-from training.sequence_data import Kept, collect_histories, cut_windows, hold_out, last_windows
+from training.sequence_data import (
+    History,
+    collect_histories,
+    cut_windows,
+    draw_following,
+    hold_out,
+    last_windows,
+)
 from training.sequence_events import UserEvents, read_file, read_state_events
 
 
 def events(users: str, products: str) -> UserEvents:
     return UserEvents.purchases(list(users), list(products))
+
+
+def history(codes: list[int], visits: list[int] | None = None) -> History:
+    each = np.arange(len(codes))
+    return History(codes=np.array(codes), visits=each if visits is None else np.array(visits), places=each)
 
 
 def write(path: Path, text: str) -> Path:
@@ -68,12 +81,12 @@ def test_a_state_is_read_by_time_with_visitors(tmp_path: Path) -> None:
 def test_rare_products_have_no_code() -> None:
     found = collect_histories(events("uuuvvw", "abaabb"), min_events=3)
     assert found.product_ids == ["a", "b"]
-    assert [codes.tolist() for codes in found.codes] == [[1, 2, 1], [1, 2]]
-    assert [places.tolist() for places in found.places] == [[0, 1, 2], [3, 4]]
+    assert [user.codes.tolist() for user in found.users] == [[1, 2, 1], [1, 2]]
+    assert [user.places.tolist() for user in found.users] == [[0, 1, 2], [3, 4]]
     assert found.event_codes.tolist() == [1, 2, 1, 1, 2, 2]
     assert found.counts.tolist() == [0, 3, 2]  # w has one event alone
     rarer = collect_histories(events("uuuuvvv", "aaabaaa"), min_events=2)
-    assert (rarer.product_ids, [codes.tolist() for codes in rarer.codes]) == (["a"], [[1, 1, 1], [1, 1, 1]])
+    assert (rarer.product_ids, [user.codes.tolist() for user in rarer.users]) == (["a"], [[1, 1, 1], [1, 1, 1]])
 
 
 def test_too_little_to_learn_from() -> None:
@@ -82,18 +95,14 @@ def test_too_little_to_learn_from() -> None:
 
 
 def test_windows_cover_each_step_once() -> None:
-    windows = cut_windows([np.array([1, 2, 3, 4, 5, 6]), np.array([7, 8])], 3)
+    windows = cut_windows([history([1, 2, 3, 4, 5, 6]), history([7, 8])], 3, np.random.default_rng(1))
     # from the end: 3 steps, the 2 before them, and the other history
     assert windows.read.tolist() == [[3, 4, 5], [1, 2, 0], [7, 0, 0]]
     assert windows.following.tolist() == [[4, 5, 6], [2, 3, 0], [8, 0, 0]]
 
 
 def test_last_windows_ask_for_the_first_event_of_the_last_visit() -> None:
-    kept = [
-        Kept(codes=np.array(codes), places=np.arange(len(codes)), start=start)
-        for codes, start in (([1, 2, 3, 4, 5, 6], 4), ([7, 8], 1))
-    ]
-    windows = last_windows(kept, 3)
+    windows = last_windows([history([1, 2, 3, 4, 5, 6], [0, 0, 1, 2, 3, 3]), history([7, 8])], 3)
     assert windows.read.tolist() == [[2, 3, 4], [7, 0, 0]]
     assert windows.following.tolist() == [[0, 0, 5], [8, 0, 0]]
 
@@ -107,19 +116,36 @@ def test_what_is_kept_back_is_not_learned() -> None:
     assert (len(learned), len(kept)) == (40, 10)
     assert sorted(map(len, learned)) == [3] * 10 + [4] * 30
     # without times an event is a visit
-    assert {one.start for one in kept} == {3}
+    assert {one.last_visit for one in kept} == {3}
     fewer = hold_out(found, bought, share=0.25, most=4, seed=3)[1]
     assert len(fewer) == 4
-    assert all(one.codes.tolist() == found.codes[one.places[0] // 4].tolist() for one in fewer)
+    assert all(one is found.users[one.places[0] // 4] for one in fewer)
 
 
 def test_a_visit_is_a_basket_or_a_moment() -> None:
     bought = events("uuuuuu", "abcdef")
     each = np.arange(6)
-    assert bought.last_visit(each) == 5
-    assert replace(bought, time=np.array([1.0, 2, 3, 3, 3, 3])).last_visit(each) == 2
-    assert replace(bought, order=np.array([0, 7, 0, 7, 7, 7], np.int32)).last_visit(each) == 3
-    assert replace(bought, time=np.full(6, 5.0)).last_visit(each) == 0
+    assert bought.number_visits(each).tolist() == [0, 1, 2, 3, 4, 5]
+    assert replace(bought, time=np.array([1.0, 2, 3, 3, 3, 3])).number_visits(each).tolist() == [0, 1, 2, 2, 2, 2]
+    baskets = np.array([NO_ORDER, NO_ORDER, 7, 7, 0, 0], np.int32)
+    assert replace(bought, order=baskets).number_visits(each).tolist() == [0, 1, 2, 2, 3, 3]
+    assert replace(bought, time=np.full(6, 5.0)).number_visits(each[2:]).tolist() == [0, 0, 0, 0]
+
+
+def test_what_follows_a_visit_is_the_next_visit() -> None:
+    baskets = history([1, 2, 3, 4, 5, 6, 7, 8], [0, 0, 0, 1, 1, 2, 2, 2])
+    assert (baskets.last_visit, baskets.before_last().codes.tolist()) == (5, [1, 2, 3, 4, 5])
+    drawn = [draw_following(baskets, np.random.default_rng(seed)).tolist() for seed in range(20)]
+    for one in drawn:
+        # three events name the two of the next visit, one of them twice; two name two of three
+        assert set(one[:3]) == {4, 5}
+        assert len(set(one[3:]) & {6, 7, 8}) == 2
+    assert {product for one in drawn for product in one[3:]} == {6, 7, 8}
+    assert draw_following(history([1, 2, 3]), np.random.default_rng(1)).tolist() == [2, 3]
+    assert not len(draw_following(history([1, 2, 3], [0, 0, 0]), np.random.default_rng(1)))
+    windows = cut_windows([baskets, history([1, 2], [0, 0])], 4, np.random.default_rng(1))
+    assert windows.read.tolist() == [[2, 3, 4, 5], [1, 0, 0, 0]]
+    assert (windows.following > 0).tolist() == [[True] * 4, [True, False, False, False]]
 
 
 def test_the_last_visit_is_kept_back_of_those_who_came_last() -> None:
@@ -129,7 +155,7 @@ def test_the_last_visit_is_kept_back_of_those_who_came_last() -> None:
     bought = UserEvents.purchases(users, ["a", "b", "c", "d"] * 40, time)
     found = collect_histories(bought)
     learned, kept = hold_out(found, bought, share=0.1, most=100, seed=3)
-    assert [one.start for one in kept] == [2] * 4
+    assert [one.last_visit for one in kept] == [2] * 4
     assert {len(codes) for codes in learned} == {2, 4}
     # 4 of the 12 who came last
     assert {int(one.places[0]) // 4 for one in kept} <= set(range(28, 40))

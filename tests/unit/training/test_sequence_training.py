@@ -13,9 +13,9 @@ from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequen
 from export.pipeline import export_model
 from export.sequence import describe_sequence
 from mercato.catalog.snapshot import Snapshot
-from mercato.errors import ModelError
+from mercato.errors import DataError, ModelError
 from training.sequence import SequenceOptions, gather_texts, train_sequence
-from training.sequence_data import Windows, cut_windows
+from training.sequence_data import History, Int64, Windows, cut_windows
 from training.sequence_events import UserEvents
 from training.sequence_fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
 from training.sequence_model import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
@@ -26,6 +26,11 @@ QUICK = SequenceFitOptions(epochs=2, seed=3)
 def make_network(**changes: int) -> SequenceNetwork:
     torch.manual_seed(7)
     return SequenceNetwork(SequenceConfig(**{"products": 30, "max_length": 8, **changes})).eval()
+
+
+def cut(histories: list[Int64]) -> Windows:
+    each = [History(codes=codes, visits=np.arange(len(codes)), places=np.arange(len(codes))) for codes in histories]
+    return cut_windows(each, 8, np.random.default_rng(1))
 
 
 def test_no_place_depends_on_those_after_it() -> None:
@@ -68,7 +73,7 @@ def test_the_loss_is_that_of_a_softmax_over_what_came_next() -> None:
 
 def test_a_drawn_softmax_comes_near_the_whole_one() -> None:
     network = make_network()
-    windows = cut_windows([np.random.default_rng(number).integers(1, 31, 9) for number in range(40)], 8)
+    windows = cut([np.random.default_rng(number).integers(1, 31, 9) for number in range(40)])
     counts = np.full(31, 10, np.int64)
     with torch.inference_mode():
         whole, _ = compute_loss(network, windows.read, windows.following)
@@ -79,20 +84,26 @@ def test_a_drawn_softmax_comes_near_the_whole_one() -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_fit() -> None:
-    windows = cut_windows([np.arange(1, 9)] * 20, 8)
+    windows = cut([np.arange(1, 9)] * 20)
     empty = Windows(read=windows.read[:0], following=windows.following[:0])
     config = SequenceConfig(products=8, max_length=8)
     with pytest.raises(
         ModelError, match=r"sequence: the loss became (nan|inf) in pass \d+.*learning rate below 1e\+30"
     ):
-        fit_sequence(windows, empty, np.ones(9, np.int64), config, SequenceFitOptions(epochs=5, learning_rate=1e30))
+        fit_sequence(
+            lambda random: windows,
+            empty,
+            np.ones(9, np.int64),
+            config,
+            SequenceFitOptions(epochs=5, learning_rate=1e30),
+        )
 
 
 def test_without_anything_kept_back_the_last_pass_stays() -> None:
-    windows = cut_windows([np.arange(1, 9)] * 20, 8)
+    windows = cut([np.arange(1, 9)] * 20)
     empty = Windows(read=windows.read[:0], following=windows.following[:0])
     config = SequenceConfig(products=8, max_length=8)
-    fit = fit_sequence(windows, empty, np.ones(9, np.int64), config, SequenceFitOptions(epochs=3))
+    fit = fit_sequence(lambda random: windows, empty, np.ones(9, np.int64), config, SequenceFitOptions(epochs=3))
     assert fit.best_epoch == 3
     assert math.isnan(fit.start_loss)
     assert fit.train_loss[-1] < fit.train_loss[0]
@@ -116,6 +127,12 @@ def test_training_writes_what_export_reads_and_is_repeatable(tmp_path: Path) -> 
     card = (tmp_path / "one" / "MODEL_CARD.md").read_text()
     assert f"{len(users):,} events of 60 users" in card
     assert "no texts: it knows products by their ids alone" in card
+
+
+def test_nobody_came_twice() -> None:
+    bought = UserEvents.purchases(list("uuvv"), list("abab"), np.array([1.0, 1.0, 2.0, 2.0]))
+    with pytest.raises(DataError, match="somebody must have come twice, but the events of each of the 2 users"):
+        train_sequence(bought, None)
 
 
 def test_texts_are_folded_into_the_products(snapshot: Snapshot, tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from benchmarks.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.retrieval.request import Source
 from training.sequence_card import write_sequence_card
-from training.sequence_data import Histories, Int64, Kept, collect_histories, hold_out
+from training.sequence_data import Histories, History, Int64, collect_histories, hold_out
 from training.sequence_events import UserEvents
 from training.sequence_weight import GRID, OtherSources, choose_weight, pick_smallest
 
 DAY = 86_400.0
 
 
-def generate() -> tuple[UserEvents, Histories, list[Kept]]:
+def generate() -> tuple[UserEvents, Histories, list[History]]:
     histories = make_histories(Recipe(users=150, products=60, seed=5))
     users = [str(user) for user, codes in enumerate(histories) for _ in codes]
     bought = UserEvents.purchases(users, [f"p{code}" for codes in histories for code in codes.tolist()])
@@ -26,7 +26,7 @@ def generate() -> tuple[UserEvents, Histories, list[Kept]]:
 
 def test_what_knows_the_future_leads() -> None:
     bought, found, kept = generate()
-    right = {tuple(one.codes[: one.start].tolist()): one.codes[one.start :] for one in kept}
+    right = {tuple(one.before_last().codes.tolist()): one.codes[one.last_visit :] for one in kept}
     choice = choose_weight(bought, found, kept, lambda held: [right[tuple(codes.tolist())] for codes in held], seed=1)
     assert choice is not None
     # a list of one product that is always right: heard loud enough, it is the first of each fused list
@@ -78,8 +78,8 @@ def test_the_others_do_not_know_what_was_kept_back() -> None:
     order = np.argsort(time, kind="stable")
     bought = UserEvents.purchases([users[row] for row in order], [products[row] for row in order], time[order])
     found = collect_histories(bought, min_events=1)
-    place = next(place for place, held in enumerate(found.places) if bought.users[held[0]] == "u")
-    kept = Kept(codes=found.codes[place], places=found.places[place], start=2)
+    kept = next(one for one in found.users if bought.users[one.places[0]] == "u")
+    assert kept.last_visit == 2
     others = OtherSources(bought, found, [kept])
     rows = {product: int(others.row_of_code[code]) for code, product in enumerate(found.product_ids, 1)}
     # a and b were bought six times, d once; c once too, once the visit is kept back, and its code is lower
@@ -96,7 +96,7 @@ def test_what_was_only_seen_says_less() -> None:
     bought = UserEvents.purchases(users, products, np.array([0.0, 0.0, DAY, 0.0, 0.0]))
     bought.type[1] = EVENT_TYPE_CODES["detail-page-view"]
     found = collect_histories(bought, min_events=1)
-    kept = Kept(codes=found.codes[0], places=found.places[0], start=2)
+    kept = found.users[0]
     others = OtherSources(bought, found, [kept])
     scores = others.ask(kept)[Source.REPEAT].scores
     # a view counts 0.3 of a purchase

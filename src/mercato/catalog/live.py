@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,7 @@ class LiveCatalog:
     def rows_of(self, product_ids: Sequence[str]) -> Int32:
         """Return the rows of products, int32 [n]; -1 for those there are not."""
         known = self.snapshot.row_by_id
-        rows = np.array([known.get(product_id, -1) for product_id in product_ids], np.int32)
+        rows = np.fromiter(map(known.get, product_ids, repeat(-1)), np.int32, len(product_ids))
         if self._changed_rows:
             changed = self._changed_rows
             for place, product_id in enumerate(product_ids):

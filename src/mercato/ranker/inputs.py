@@ -1,6 +1,7 @@
 """What the ranker is told about one request: plain arrays in frozen dataclasses."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,11 @@ class History:
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.rows)
+
+    @cached_property
+    def distinct(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The products of the history, int32 [m] ascending, and each event's place among them, int64 [h]."""
+        return np.unique(self.rows, return_inverse=True)
 
     @classmethod
     def empty(cls) -> "History":

@@ -11,6 +11,7 @@ from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.ranker.history import PURCHASE, history_vector
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import FusedList
+from mercato.retrieval.histories import drop_unknown
 from mercato.retrieval.narrowing import allow_for, without_rows
 from mercato.retrieval.nearness import LearnedNearness
 from mercato.retrieval.request import RetrievalRequest, Source
@@ -97,7 +98,7 @@ def prepare_case(
         listed, seeds = seeds, seeds[:0]
         hidden = set(request.hidden_ids)
         missing = [seed for seed in missing if seed not in hidden]
-    known = _drop_unknown(history)
+    known = drop_unknown(history)
     allowed, pinned = allow_for(catalog, request, request.condition)
     relaxed = False
     if request.condition is not None and not request.strict_filtering:
@@ -123,13 +124,6 @@ def prepare_case(
         near=LearnedNearness(catalog, known, seeds),
         pinned=pinned,
     )
-
-
-def _drop_unknown(history: History) -> History:
-    keep = history.rows >= 0
-    if keep.all():
-        return history
-    return History(rows=history.rows[keep], time=history.time[keep], type=history.type[keep], price=history.price[keep])
 
 
 def without_purchased(allowed: Allowed, history: History, request: RetrievalRequest) -> Allowed:

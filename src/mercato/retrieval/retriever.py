@@ -22,6 +22,7 @@ from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
 from mercato.retrieval.dense import expand_groups
 from mercato.retrieval.following import foretell
 from mercato.retrieval.fusion import RankedList
+from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.recommend import find_recommendations
 from mercato.retrieval.request import RetrievalRequest, Retrieved, Source
@@ -66,6 +67,7 @@ class Retriever:
         self._next_products = next_products
         self.catalog = catalog
         self._state = state
+        self._histories = HistoryReader(catalog)
         self._whole = WholeResult(FacetCounter(catalog))
 
     @property
@@ -221,12 +223,7 @@ class Retriever:
             degraded.append("state")
             return histories
         for place, recent in zip(actors, events, strict=True):
-            histories[place] = History(
-                rows=self.catalog.rows_of(recent.product_id),
-                time=recent.time,
-                type=recent.event_type,
-                price=recent.price,
-            )
+            histories[place] = self._histories.read(recent)
         return histories
 
     def _search_dense(self, cases: Sequence[Case]) -> list[RankedList | None]:

@@ -36,12 +36,11 @@ def rank_repeats(history: History, now: float, weight: float) -> RankedList:
 
     Score of a product: sum over its events of type weight * 0.5 ** (age / 60 days); what has none is left out.
     """
-    weights = weigh_repeats(history, now)
-    keep = (history.rows >= 0) & (TYPE_WEIGHTS[history.type] > 0)
-    rows, inverse = np.unique(history.rows[keep], return_inverse=True)
-    scores = np.bincount(inverse, weights[keep], len(rows)).astype(np.float32)
-    order = np.argsort(-scores, kind="stable")[:CANDIDATES]
-    return RankedList(rows=rows[order].astype(np.int32), scores=scores[order], weight=weight)
+    products, place = history.distinct
+    scores = np.bincount(place, weigh_repeats(history, now), len(products)).astype(np.float32)
+    telling = np.flatnonzero((_find_largest_weights(history) > 0) & (products >= 0))
+    order = telling[np.argsort(-scores[telling], kind="stable")[:CANDIDATES]]
+    return RankedList(rows=products[order], scores=scores[order], weight=weight)
 
 
 def weigh_repeats(history: History, now: float) -> npt.NDArray[np.float64]:
@@ -62,8 +61,10 @@ def recent_products(rows: Int32, limit: int = RECENT_PRODUCTS) -> tuple[Int32, F
         Rows int32 [m], newest first, and weights float32 [m]: 1 / sqrt(place), so that the last counts most.
     """
     known = rows[rows >= 0]
-    _, first = np.unique(known, return_index=True)
-    distinct = known[np.sort(first)][:limit].astype(np.int32)
+    head = dict.fromkeys(known[: 4 * limit].tolist())  # mostly enough
+    if len(head) < limit:
+        head = dict.fromkeys(known.tolist())
+    distinct = np.array(list(head)[:limit], np.int32)
     return distinct, (1.0 / np.sqrt(np.arange(1, len(distinct) + 1))).astype(np.float32)
 
 
@@ -73,12 +74,18 @@ def whole_history(history: History) -> tuple[Int32, Float32]:
     Returns:
         Rows int32 [m], ascending, and weights float32 [m], above 0.
     """
-    type_weights = TYPE_WEIGHTS[history.type]
-    telling = (history.rows >= 0) & (type_weights > 0)
-    rows, inverse = np.unique(history.rows[telling], return_inverse=True)
-    weights = np.zeros(len(rows), np.float32)
-    np.maximum.at(weights, inverse, type_weights[telling])
-    return rows.astype(np.int32), weights
+    weights = _find_largest_weights(history)
+    products, _ = history.distinct
+    telling = (weights > 0) & (products >= 0)
+    return products[telling], weights[telling]
+
+
+def _find_largest_weights(history: History) -> Float32:
+    """Return the weight of the most telling event with each distinct product of a history, float32 [m]."""
+    products, place = history.distinct
+    weights = np.zeros(len(products), np.float32)
+    np.maximum.at(weights, place, TYPE_WEIGHTS[history.type])
+    return weights
 
 
 def rank_neighbours(neighbours: Neighbours, rows: Int32, weights: Float32, weight: float) -> RankedList:

@@ -158,6 +158,11 @@ class Neighbours:
         """Most neighbours of one product."""
         return int(np.diff(self.indptr).max(initial=0))
 
+    @cached_property
+    def _lines(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """What follows each pair, as many as the longest line: neighbours and scores [pairs - longest + 1, longest]."""
+        return sliding_window_view(self.neighbours, self._longest), sliding_window_view(self.scores, self._longest)
+
     def _expand_quickly(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -176,8 +181,8 @@ class Neighbours:
             return self._expand(seeds, weights)
         if start.max() + width > len(self.neighbours):
             return self._expand(seeds, weights)
-        rows = sliding_window_view(self.neighbours, width)[start]
-        parts = sliding_window_view(self.scores, width)[start] * weights[known][filled, None].astype(np.float32)
+        lines, line_scores = self._lines
+        rows, parts = lines[start], line_scores[start] * weights[known][filled, None].astype(np.float32)
         if length.min() < width:
             parts[np.arange(width) >= length[:, None]] = 0.0
         return rows.ravel(), parts.ravel()

@@ -53,7 +53,7 @@ class AppendResult:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots it can be referred to weakly, by what is made of it
 class EventColumns:
     """One actor's events, newest first; equal times: last written first. Shared with a cache: read only.
 

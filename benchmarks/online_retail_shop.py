@@ -15,6 +15,7 @@ import pandas as pd
 from benchmarks.errors import BenchmarkError
 from benchmarks.record import REPOSITORY
 
+RANKER = "ranker"
 TRAINING = ("--horizon-days", "35", "--cuts", "4", "--epochs", "8", "--searches", "0", "--recommendations", "4000")
 """Options of ``python -m training ranker``: chosen on October, as everything else."""
 
@@ -106,7 +107,7 @@ def last_countries(lines: pd.DataFrame, split: str) -> dict[str, str]:
 
 
 def open_shop(lines: pd.DataFrame, split: str, folder: Path, encoder: Path) -> Shop:
-    """Write a shop's files and index them, all anew.
+    """Write a shop's files and index them, all anew; rankers of earlier runs stay, so that they can be measured again.
 
     Args:
         lines: the invoice lines.
@@ -118,8 +119,13 @@ def open_shop(lines: pd.DataFrame, split: str, folder: Path, encoder: Path) -> S
         BenchmarkError: a command fails.
     """
     shop = Shop(folder=folder / split, split=split)
-    shutil.rmtree(shop.folder, ignore_errors=True)
-    shop.folder.mkdir(parents=True)
+    shop.folder.mkdir(parents=True, exist_ok=True)
+    for left in shop.folder.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            if not left.name.startswith(RANKER):
+                shutil.rmtree(left)
+        else:
+            left.unlink()
     make_products(lines, split).to_parquet(shop.products, index=False)
     make_events(lines, split).to_parquet(shop.events, index=False)
     mercato = [str(Path(sys.executable).with_name("mercato"))]
@@ -146,7 +152,7 @@ def train_ranker(shop: Shop, encoder: Path, *, seed: int, training: Sequence[str
     Raises:
         BenchmarkError: a command fails.
     """
-    weights, ranker = shop.folder / f"ranker-{seed}-training", shop.folder / f"ranker-{seed}"
+    weights, ranker = shop.folder / f"{RANKER}-{seed}-training", shop.folder / f"{RANKER}-{seed}"
     run_step(
         [sys.executable, "-m", "training", "ranker", "--catalog", str(shop.catalog), "--state", shop.state]
         + ["--encoder", str(encoder), "--out", str(weights), "--seed", str(seed), *training]

@@ -72,6 +72,41 @@ def test_what_is_bought_again_is_found_and_groups_are_told_apart(bought: tuple[P
     assert (bought[0] / "report" / "by-country.png").is_file()
 
 
+def test_stages_sources_and_reasons_are_measured(bought: tuple[Path, TritonServer]) -> None:
+    arguments = ("--holdout", "after.csv", "--events", "before.csv", "--region-column", "country")
+    document = evaluate(bought, *arguments, "--stages", "7", "--seed", "3", "--k", "10")
+    assert document["status"] == 0, document
+    assert list(document["stages"])[-2:] == ["fusion", "shown"]  # nothing ranks here
+    assert document["stages"]["repeat"]["metrics"]["recall@10"] >= 3 / 4 - 1e-6
+    assert document["sources"]["repeat"]["right_share"] > 0.9
+    assert document["reasons"]["users"] == 7
+    assert document["reasons"]["true_share"] == 1.0
+    assert document["reasons"]["sentence_share"] == 1.0
+    assert list(document["groups"]) == ["history"]  # a region is not a group unless it is asked for
+    assert document["settings"]["seed"] == 3
+
+
+def test_a_server_that_knows_the_holdout_is_refused_unasked(bought: tuple[Path, TritonServer]) -> None:
+    document = evaluate(bought, "--holdout", "before.csv", "--split", "2025-02-03")
+    assert document["status"] == 1
+    assert "the server knows the holdout: it explains answers with events up to 2025-03-03" in document["error"]
+    assert "as of 2025-02-03T00:00:00Z" in document["error"]
+
+
+def test_a_catalogue_that_was_indexed_too_late_is_refused(bought: tuple[Path, TritonServer], shop: Shop) -> None:
+    folder, _ = bought
+    shop.products.to_parquet(folder / "products.parquet")
+    for until, status in (("2025-03-10", 0), ("2025-03-20", 1)):
+        imported = run_mercato("events", "import", "all.csv", "--state", "sqlite:all.db", "--map", "user_id=customer",
+                               "--event-type", "purchase-complete", cwd=folder)  # fmt: skip
+        indexed = run_mercato("index", "products.parquet", "--out", "late", "--state", "sqlite:all.db", "--until",
+                              until, "--encoder", shop.encoder, cwd=folder)  # fmt: skip
+        assert (imported.returncode, indexed.returncode) == (0, 0), indexed.stderr
+        document = evaluate(bought, "--holdout", "after.csv", "--catalog", "late")
+        assert document["status"] == status, document
+    assert "events up to 2025-03-10T00:00:00Z, the holdout starts at 2025-03-10T00:00:00Z" in document["error"]
+
+
 def test_new_only_takes_known_products_out(bought: tuple[Path, TritonServer]) -> None:
     document = evaluate(bought, "--holdout", "all.csv", "--split", "2025-03-10", "--new-only")
     assert document["counts"]["ratings"] == USERS  # one new product each

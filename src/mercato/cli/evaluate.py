@@ -132,6 +132,9 @@ def recommend(
     user_column: Annotated[
         list[str] | None, typer.Option(help="Column of the holdout to measure by, such as a country; repeatable.")
     ] = None,
+    region_column: Annotated[
+        str | None, typer.Option(help="Column of the holdout that is sent as CONTEXT.region, such as a country.")
+    ] = None,
     condition: Annotated[str | None, typer.Option("--filter", help="Filter that every request is sent with.")] = None,
     options: OptionsOption = None,
     against: AgainstOption = None,
@@ -158,11 +161,15 @@ def recommend(
     with output.handle_errors():
         plan = plan_measures([1], cutoffs=parse_cutoffs(cutoffs))
         columns = holdouts.parse_holdout_map(mapping or [])
-        divided = holdouts.divide(holdout, columns, parse_moment(split, "--split"), last_out, events, user_column or ())
+        read = dict.fromkeys([*(user_column or ()), *([region_column] if region_column else [])])
+        divided = holdouts.divide(holdout, columns, parse_moment(split, "--split"), last_out, events, list(read))
         if state is not None:
             holdouts.refuse_late_state(divided, state)
         if catalog is not None:
             holdouts.refuse_late_catalog(divided, catalog)
+        columns_of_users = {
+            name: dict(zip(divided.test.users, values, strict=True)) for name, values in divided.test.columns.items()
+        }
         settings = RecommendSettings(
             placement=placement,
             condition=condition,
@@ -172,16 +179,20 @@ def recommend(
             time_limit=time_limit,
             explain_limit=stages if stages is not None else EXPLAINED_USERS if report is not None else 0,
             seed=SEED if seed is None else seed,
+            regions={
+                user: region
+                for user, region in columns_of_users.get(region_column or "", {}).items()
+                if region != holdouts.UNKNOWN
+            },
         )
-        groups = {
-            name: dict(zip(divided.test.users, values, strict=True)) for name, values in divided.test.columns.items()
-        }
+        groups = {name: columns_of_users[name] for name in user_column or ()}
         with open_client(server) as client, output.progress() as progress:
             evaluation = evaluate_recommend(client, divided, plan, settings, groups, progress)
         evaluation.settings = {
             "holdout": holdout.name,
             "events": events.name if events else None,
             "split": "leave-last-out" if last_out else split,
+            "region": region_column,
             "server": server,
             **evaluation.settings,
         }

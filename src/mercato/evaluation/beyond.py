@@ -48,20 +48,31 @@ def measure_popularity(answers: Sequence[Answer], k: int, buyers: Mapping[str, i
     return _mean_of_first(answers, k, lambda product: buyers.get(product.id, 0) / max(1, users))
 
 
-def measure_diversity(answers: Sequence[Answer], k: int) -> Values:
-    """Measure how different the products of a list are: mean Jaccard distance between their sets of categories.
+def read_categories(product: Found) -> set[str]:
+    """Give the categories of a product."""
+    return set(product.categories)
+
+
+def read_title(product: Found) -> set[str]:
+    """Give the words of a product's title, in lower case."""
+    return set(product.title.lower().split())
+
+
+def measure_diversity(answers: Sequence[Answer], k: int, read: Callable[[Found], set[str]] = read_categories) -> Values:
+    """Measure how different the products of a list are: mean Jaccard distance between what is said of two of them.
 
     Args:
         answers: lists.
         k: products of each that count.
+        read: what is said of a product: its categories, or the words of its title, which every shop has.
 
     Returns:
-        float64 [answers], 0 (all in the same categories) to 1 (none share one); NaN where fewer than two products
-        have categories.
+        float64 [answers], 0 (the same is said of all) to 1 (none share anything); NaN where something is said of
+        fewer than two products.
     """
     found = np.full(len(answers), np.nan)
     for place, answer in enumerate(answers):
-        sets = [set(product.categories) for product in answer.results[:k] if product.categories]
+        sets = [said for product in answer.results[:k] if (said := read(product))]
         names = sorted(set().union(*sets))
         if len(sets) > 1:
             table = np.array([[name in one for name in names] for one in sets], dtype=bool)

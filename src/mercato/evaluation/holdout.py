@@ -20,6 +20,8 @@ from mercato.text.timestamps import format_timestamp
 
 Floats = npt.NDArray[np.float64]
 
+UNKNOWN = "unknown"
+"""What a row without a value counts as in another column."""
 HOLDOUT_FIELDS = (
     FieldSpec(name="user_id", likely=("user", "customer_id", "customerid", "household_id", "visitor_id", "uid")),
     FieldSpec(name="product_id", likely=("product", "item_id", "item", "sku", "stockcode", "asin", "docid")),
@@ -135,7 +137,7 @@ def read_interactions(
         found.products += [str(products[row]) for row in kept]
         for name in extra_columns:
             values = read_texts(batch.columns[name])
-            found.columns[name] += [values[row] or "unknown" for row in kept]
+            found.columns[name] += [values[row] or UNKNOWN for row in kept]
         places.append(order[good])
         times.append(moment[good])
         ratings.append(rating[good])

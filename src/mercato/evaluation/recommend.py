@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,7 @@ class RecommendSettings:
         explain_limit: most users whose answers are asked for with explanations, spread over all, so that each stage can
             be measured and the explanations checked; 0 for none.
         seed: of the bootstrap.
+        regions: user -> CONTEXT.region of the request; users without one are asked for without.
     """
 
     placement: str = "home-page"
@@ -69,6 +70,7 @@ class RecommendSettings:
     time_limit: int = 500
     explain_limit: int = 0
     seed: int = SEED
+    regions: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate_recommend(
@@ -233,6 +235,7 @@ def measure_lists(
     buyers, users = beyond.count_buyers(past)
     for k in plan.cutoffs:
         values[f"diversity@{k}"] = beyond.measure_diversity(answers, k)
+        values[f"title_diversity@{k}"] = beyond.measure_diversity(answers, k, beyond.read_title)
         if users:
             values[f"novelty@{k}"] = beyond.measure_novelty(answers, k, buyers, users)
             values[f"popularity@{k}"] = beyond.measure_popularity(answers, k, buyers, users)
@@ -287,7 +290,9 @@ def _refuse_memory(client: Client, shoppers: Sequence[Shopper], settings: Recomm
 
 
 def _make_question(shopper: Shopper, settings: RecommendSettings, *, explain: bool = False) -> Ask:
-    context = None if shopper.moment is None else {"time": shopper.moment}
+    region = settings.regions.get(shopper.user)
+    context: dict[str, Any] = {} if shopper.moment is None else {"time": shopper.moment}
+    context |= {} if region is None else {"region": region}
     given = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
     options = ({**given, "explain": True} if explain else given) or None
 
@@ -298,7 +303,7 @@ def _make_question(shopper: Shopper, settings: RecommendSettings, *, explain: bo
             filter=settings.condition,
             page_size=page_size,
             offset=offset,
-            context=context,
+            context=context or None,
             options=options,
         )
 
@@ -316,7 +321,8 @@ def _define(settings: RecommendSettings) -> dict[str, str]:
         "novelty@k": "mean -log2 of the share of users who had bought the product (bits)",
         "popularity@k": "mean share of users who had bought the product",
         "gini@k": "how unequally products are shown: 0 all equally often, 1 one takes all",
-        "diversity@k": "mean Jaccard distance between the categories of two products of a list",
+        "diversity@k, title_diversity@k": "mean Jaccard distance between the categories of two products of a list,"
+        " and between the words of their titles",
         "stages": "the order in which each source, their fusion and the ranker had the products; for at most"
         f" {settings.explain_limit:,} users, and of a source what came into the window of {WINDOW} products alone",
         "sources": "of the first products of the lists: share that a source found, share of the right ones, precision",

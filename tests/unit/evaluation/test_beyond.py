@@ -32,6 +32,15 @@ def test_popularity_is_the_mean_share_of_users() -> None:
     assert beyond.measure_popularity([listed("a", "b")], 2, {"a": 3}, 6)[0] == pytest.approx((3 / 6 + 0) / 2)
 
 
+def test_titles_tell_products_apart_where_there_are_no_categories() -> None:
+    titles = {"a": "Red mug", "b": "red MUG large", "c": "lamp"}
+    answer = Answer(results=tuple(Found(id=name, title=title) for name, title in titles.items()))
+    # a and b share two of three words, c shares none
+    expected = ((1 - 2 / 3) + 1 + 1) / 3
+    assert beyond.measure_diversity([answer], 3, beyond.read_title)[0] == pytest.approx(expected)
+    assert np.isnan(beyond.measure_diversity([answer], 3)[0])
+
+
 def test_diversity_is_the_mean_distance_of_categories() -> None:
     answer = listed("a", "b", "c", a=("x", "y"), b=("x",), c=("z",))
     # Jaccard distances: a-b 1 - 1/2, a-c 1, b-c 1

@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mercato.errors import DataError
@@ -29,6 +30,33 @@ def test_the_document_holds_means_intervals_and_every_query() -> None:
     assert document["metrics"]["coverage@2"] == 4 / 8  # a, b, c, x
     assert document["queries_of_metric"]["ndcg@10"] == 3
     json.dumps(document, allow_nan=False)
+
+
+def test_the_seed_of_the_bootstrap_is_the_callers() -> None:
+    evaluation = make_evaluation()
+    evaluation.values["auc"] = np.random.default_rng(1).random(4)
+    first, again = describe_evaluation(evaluation), describe_evaluation(evaluation)
+    evaluation.seed = 5
+    other = describe_evaluation(evaluation)
+    assert first["intervals"] == again["intervals"]
+    assert first["metrics"] == other["metrics"]
+    assert first["intervals"]["auc"] != other["intervals"]["auc"]
+    assert other["settings"]["seed"] == 5
+
+
+def test_what_each_source_found_and_what_is_said_stand_on_the_page(tmp_path: Path) -> None:
+    evaluation = make_evaluation(
+        kind="recommend",
+        sources={"repeat": {"shown_share": 0.75, "right_share": None, "precision": 0.125}},
+        reasons={
+            "users": 4, "results": 8, "sentence_share": 1.0, "event_share": 0.5, "true_share": None,
+            "by_source": {"repeat": 0.25},
+            "samples": [{"user": "<u>", "product_id": "a", "title": "tea", "text": "you bought it"}],
+        },
+    )  # fmt: skip
+    page = write_report(tmp_path, evaluation, describe_evaluation(evaluation)).read_text(encoding="utf-8")
+    for text in ("What each source found", "0.7500", "0.1250", "because of repeat", "you bought it", "&lt;u&gt;"):
+        assert text in page
 
 
 def test_stages_are_ordered_by_their_own_ranks() -> None:

@@ -1,0 +1,212 @@
+"""Fitting the map from scores to probabilities, on shoppers that the ranker neither learned from nor stopped by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from mercato.ranker.calibration import Calibration
+from mercato.ranker.feature_names import COLUMN
+from training.examples import ExampleSet
+from training.reliability import compute_log_loss
+
+Float64 = NDArray[np.float64]
+
+SHOPPER_FEATURES = (
+    "log_orders",
+    "log_order_size",
+    "repeat_share",
+    "log_days_since_order",
+    "log_order_interval",
+    "log_distinct_products",
+    "log_history_length",
+)
+"""Features that are the same for every candidate of a list."""
+METHODS = ("score", "score, isotonic", "shopper", "shopper, isotonic")
+"""Of the logit, the score alone or the shopper's features too; then its own curve, or knots."""
+FOLDS = 5
+LEAST_PURCHASES = 50
+"""Fewer purchases among the candidates tell no probability from another."""
+RIDGE = 1.0
+"""Of the squares of the standardised weights, beside a sum over candidates: for a feature that hardly varies."""
+NEWTON_STEPS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """The candidates of whole lists, one after the other, padding left out.
+
+    Attributes:
+        scores: float32 [n].
+        features: float32 [n, F].
+        bought: bool [n].
+        actor: int64 [n], whose list it is.
+    """
+
+    scores: NDArray[np.float32]
+    features: NDArray[np.float32]
+    bought: NDArray[np.bool_]
+    actor: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of candidates."""
+        return len(self.scores)
+
+    def select(self, keep: NDArray[np.bool_]) -> Candidates:
+        """Return the candidates of a mask."""
+        return Candidates(
+            scores=self.scores[keep], features=self.features[keep], bought=self.bought[keep], actor=self.actor[keep]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationFit:
+    """A fitted calibration and what it reaches on shoppers that it was not fitted to.
+
+    Attributes:
+        calibration: fitted to all candidates.
+        method: one of :data:`METHODS`.
+        log_losses: method to the cross-fitted log loss, by which it was chosen.
+        candidates: what it was fitted to.
+        probabilities: float64 [n], of each candidate by a calibration fitted to the other folds' shoppers.
+    """
+
+    calibration: Calibration
+    method: str
+    log_losses: Mapping[str, float]
+    candidates: Candidates
+    probabilities: Float64
+
+
+def join_candidates(examples: ExampleSet, scores: NDArray[np.float32]) -> Candidates:
+    """Put the candidates of lists one after the other.
+
+    Args:
+        examples: whole lists, also those in which nothing was bought: leaving any out would promise too much.
+        scores: float32 [examples, width].
+    """
+    listed = examples.rows >= 0
+    actors = np.array([task.actor for task in examples.tasks], dtype=np.int64)
+    return Candidates(
+        scores=scores[listed],
+        features=examples.features[listed],
+        bought=examples.bought[listed],
+        actor=np.broadcast_to(actors[:, None], listed.shape)[listed],
+    )
+
+
+def fit_calibration(candidates: Candidates, event: str, *, seed: int) -> CalibrationFit | None:
+    """Fit each method, choose the one with the lowest log loss on shoppers it was not fitted to, and fit that to all.
+
+    Args:
+        candidates: of shoppers that the network neither learned from nor stopped by.
+        event: what has the probability, for people.
+        seed: of the folds, each of whole shoppers.
+
+    Returns:
+        None where there is too little to fit to (:data:`LEAST_PURCHASES`, a shopper a fold), or scores that do not
+        rise with what is bought.
+    """
+    shoppers, number = np.unique(candidates.actor, return_inverse=True)
+    if candidates.bought.sum() < LEAST_PURCHASES or len(shoppers) < FOLDS or candidates.bought.all():
+        return None
+    fold = (np.random.default_rng(seed).permutation(len(shoppers)) % FOLDS)[number]
+    apart = {method: np.zeros(len(candidates)) for method in METHODS}
+    for part in range(FOLDS):
+        left_out = fold == part
+        own = candidates.select(left_out)
+        for method in METHODS:
+            fitted = fit_method(candidates.select(~left_out), method, event)
+            if fitted is None:
+                return None
+            apart[method][left_out] = fitted.compute_probabilities(own.scores, own.features)
+    losses = {method: compute_log_loss(values, candidates.bought) for method, values in apart.items()}
+    best = min(METHODS, key=losses.__getitem__)
+    calibration = fit_method(candidates, best, event)
+    if calibration is None:
+        return None
+    return CalibrationFit(
+        calibration=calibration, method=best, log_losses=losses, candidates=candidates, probabilities=apart[best]
+    )
+
+
+def fit_method(candidates: Candidates, method: str, event: str) -> Calibration | None:
+    """Fit one of :data:`METHODS`; None where the scores do not rise with what is bought."""
+    names = SHOPPER_FEATURES if method.startswith("shopper") else ()
+    inputs = np.empty((len(candidates), 1 + len(names)))
+    inputs[:, 0] = candidates.scores
+    inputs[:, 1:] = candidates.features[:, [COLUMN[name] for name in names]]
+    offset, (slope, *weights) = fit_logistic(inputs, candidates.bought)
+    if not slope > 0:
+        return None
+    curve = Calibration(
+        event=event, offset=offset, slope=slope, shopper=dict(zip(names, weights, strict=True)) if names else {}
+    )
+    if not method.endswith("isotonic"):
+        return curve
+    logits, probabilities = fit_knots(curve.compute_logits(candidates.scores, candidates.features), candidates.bought)
+    if len(logits) < 2:
+        return curve
+    return Calibration(
+        event=event,
+        offset=offset,
+        slope=slope,
+        shopper=curve.shopper,
+        logits=logits,
+        probabilities=probabilities,
+    )
+
+
+def fit_logistic(inputs: Float64, bought: NDArray[np.bool_]) -> tuple[float, list[float]]:
+    """Fit a logistic regression by Newton's method, with :data:`RIDGE` on standardised weights.
+
+    Args:
+        inputs: float64 [n, columns].
+        bought: bool [n], some of either.
+
+    Returns:
+        The offset, and a weight for each column; 0 for one that never varies.
+    """
+    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-9)
+    columns = np.concatenate((np.ones((len(inputs), 1)), (inputs - mean) * scale), axis=1)
+    penalty = np.full(columns.shape[1], RIDGE)
+    penalty[0] = 0.0
+    weights = np.zeros(columns.shape[1])
+    weights[0] = np.log(bought.mean() / (1 - bought.mean()))
+    for _ in range(NEWTON_STEPS):
+        chance = 1.0 / (1.0 + np.exp(-np.clip(columns @ weights, -30.0, 30.0)))
+        slope = columns.T @ (chance - bought) + penalty * weights
+        bend = (columns * (chance * (1 - chance))[:, None]).T @ columns + np.diag(penalty)
+        step = np.linalg.solve(bend, slope)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    own = weights[1:] * scale
+    return float(weights[0] - own @ mean), own.tolist()
+
+
+def fit_knots(logits: Float64, bought: NDArray[np.bool_]) -> tuple[Sequence[float], Sequence[float]]:
+    """Fit probabilities that never fall with the logit (isotonic regression): a knot at the middle of each step.
+
+    Args:
+        logits: float64 [n].
+        bought: bool [n].
+
+    Returns:
+        Logits, rising, and the probability at each.
+    """
+    order = np.argsort(logits, kind="stable")
+    sorted_logits = logits[order]
+    # Equal logits get one probability: theirs together.
+    distinct, first, count = np.unique(sorted_logits, return_index=True, return_counts=True)
+    rate = np.add.reduceat(bought[order].astype(np.float64), first) / count
+    fitted = isotonic_regression(rate, weights=count.astype(np.float64))
+    starts = fitted.blocks[:-1]
+    weight = np.add.reduceat(count, starts)
+    middle = np.add.reduceat(distinct * count, starts) / weight
+    return middle.tolist(), np.clip(fitted.x[starts], 0.0, 1.0).tolist()

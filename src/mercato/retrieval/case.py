@@ -106,7 +106,8 @@ def prepare_case(
         if relaxed:
             allowed, pinned = allow_for(catalog, request, None)
     allowed = without_purchased(allowed, known, request)
-    summary = history_vector(catalog.vectors(known.rows), known.time, known.type, now=request.context.time)
+    products, place = known.distinct
+    summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, place=place)
     probe = query_vector
     if not request.is_search:
         probe = _unit_mean(catalog.vectors(seeds)) if len(seeds) else summary

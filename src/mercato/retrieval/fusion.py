@@ -97,17 +97,17 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
     Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
     """
     held = [np.zeros(0, np.int32), *(item.rows for item in lists)]
-    rows, inverse = np.unique(np.concatenate(held), return_inverse=True)
+    rows, places = np.unique(np.concatenate(held), return_inverse=True)
     scores = np.zeros((len(lists), len(rows)), np.float32)
     ranks = np.zeros((len(lists), len(rows)), np.int32)
-    fused = np.zeros(len(rows), np.float64)
-    start = 0
-    for source, item in enumerate(lists):
-        places = inverse[start : start + len(item.rows)]
-        start += len(item.rows)
-        scores[source, places] = item.scores
-        ranks[source, places] = np.arange(1, len(item.rows) + 1)
-        fused[places] += item.weight / (RRF_K + ranks[source, places])
+    lengths = np.array([len(item.rows) for item in lists], np.int64)
+    source = np.repeat(np.arange(len(lists)), lengths)
+    rank = np.arange(1, len(places) + 1) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    weight = np.array([item.weight for item in lists], np.float64)
+    scores[source, places] = np.concatenate([np.zeros(0, np.float32), *(item.scores for item in lists)])
+    ranks[source, places] = rank
+    # Added up in the order of the lists.
+    fused = np.bincount(places, weights=weight[source] / (RRF_K + rank), minlength=len(rows))
     rounded = fused.astype(np.float32)  # sums that differ by the order of their terms alone are equal
     order = np.argsort(-rounded, kind="stable")
     return FusedList(

@@ -303,9 +303,8 @@ def _spread(groups: Int64, limit: int) -> Int64:
 def _join(case: Case, found: Found, features: Float32, degraded: list[str], facets: list[dict[str, Any]]) -> Retrieved:
     fused, window = found.fused, case.request.window
     rows = fused.rows[:window]
-    flags = np.zeros(len(fused.rows), np.uint16)
-    for place, source in enumerate(found.sources):
-        flags[fused.ranks[place] > 0] |= int(source)
+    held = np.array([int(source) for source in found.sources], np.uint16).reshape(-1, 1)
+    flags = np.bitwise_or.reduce(held * (fused.ranks > 0), axis=0, initial=0, dtype=np.uint16)
     after = Source.WORDS if case.request.is_search else Source.POPULAR
     tail = np.concatenate([fused.rows[window:], found.tail])[: max(0, case.request.depth - len(rows))]
     flags = np.concatenate([flags, np.full(len(found.tail), int(after), np.uint16)])[: len(rows) + len(tail)]

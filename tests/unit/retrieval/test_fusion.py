@@ -98,3 +98,25 @@ def test_a_smaller_top_is_the_start_of_a_larger_one(scores: list[float], k: int)
     everything = sorted((place for place, score in enumerate(scores) if score > 0), key=lambda p: (-scores[p], p))
 
     assert select_top(array, k).tolist() == everything[:k]
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 30), max_size=20, unique=True), st.sampled_from([0.1, 0.25, 1.0, 3.0])),
+        max_size=6,
+    )
+)
+def test_whatever_the_lists_each_row_has_the_sum_of_its_shares(given_lists: list[tuple[list[int], float]]) -> None:
+    lists = [ranked(*rows, weight=weight) for rows, weight in given_lists]
+
+    fused = fuse_reciprocal_ranks(lists)
+
+    shares: dict[int, float] = {}
+    for rows, weight in given_lists:
+        for rank, row in enumerate(rows, start=1):
+            shares[row] = shares.get(row, 0.0) + weight / (RRF_K + rank)
+    rounded = {row: float(np.float32(share)) for row, share in shares.items()}
+    assert list(values(fused).items()) == sorted(rounded.items(), key=lambda item: (-item[1], item[0]))
+    for place, (rows, _) in enumerate(given_lists):
+        held = {row: rank for row, rank in zip(fused.rows.tolist(), fused.ranks[place].tolist(), strict=True) if rank}
+        assert held == {row: rank for rank, row in enumerate(rows, start=1)}

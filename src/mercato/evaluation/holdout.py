@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,9 @@ import numpy.typing as npt
 from mercato.catalog.manifest import read_manifest
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
+from mercato.events.event import MAX_ID_BYTES
 from mercato.events.event_files import RejectedRow, open_event_file
+from mercato.events.event_time import MAX_FUTURE_S
 from mercato.events.raw_columns import to_numbers, to_seconds
 from mercato.state.store import open_state
 from mercato.text.timestamps import format_timestamp
@@ -28,6 +31,7 @@ HOLDOUT_FIELDS = (
     FieldSpec(name="time", likely=("timestamp", "date", "invoicedate", "datetime"), required=False),
     FieldSpec(name="order", likely=("position", "seq", "sequence"), required=False),
     FieldSpec(name="rating", likely=("stars", "score"), required=False),
+    FieldSpec(name="quantity", likely=("qty", "units", "count"), required=False),
 )
 
 
@@ -43,7 +47,8 @@ class Interactions:
         rating: float64 [rows]; NaN where the file has none.
         columns: other columns that were asked for -> value of each row.
         rows: rows of the file.
-        rejected: rows without a user or a product, or with a time that is none.
+        rejected: rows that are no purchases: no user or product, an id that no event may have, a time that is none or in
+            the future, a quantity that is not above 0 (a return).
         shown: the first of them.
     """
 
@@ -94,7 +99,7 @@ class Split:
 
 
 def parse_holdout_map(pairs: Sequence[str]) -> dict[str, str]:
-    """Read ``--map`` of a holdout: ``user_id=...``, ``product_id=...``, ``time=...``, ``order=...``, ``rating=...``.
+    """Read ``--map`` of a holdout: ``user_id=...``, ``product_id=...``, ``time=...``, ``order=...`` and so on.
 
     Raises:
         InvalidInputError: as `parse_column_map`.
@@ -103,14 +108,19 @@ def parse_holdout_map(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def read_interactions(
-    path: Path, column_map: Mapping[str, str] | None = None, extra_columns: Sequence[str] = ()
+    path: Path,
+    column_map: Mapping[str, str] | None = None,
+    extra_columns: Sequence[str] = (),
+    *,
+    now: float | None = None,
 ) -> Interactions:
-    """Read purchases, a row each.
+    """Read purchases, a row each; rows that are none are left out and counted, by the rules of an event.
 
     Args:
         path: Parquet, CSV or JSON lines.
         column_map: field -> column.
         extra_columns: other columns to read as texts, such as a country.
+        now: the present, seconds since 1970; by default the clock's.
 
     Raises:
         DataError: the file cannot be read, lacks a column, or holds no row that can be used.
@@ -118,6 +128,7 @@ def read_interactions(
     fields = [*HOLDOUT_FIELDS, *(FieldSpec(name=name) for name in extra_columns)]
     found = Interactions(columns={name: [] for name in extra_columns})
     places, times, ratings = [], [], []
+    latest = (time.time() if now is None else now) + MAX_FUTURE_S
     for batch in read_fields(path, fields, column_map or {}):
         count = len(batch.lines)
         first = found.rows
@@ -127,11 +138,15 @@ def read_interactions(
         order, _ = to_numbers(batch.columns["order"]) if "order" in batch.columns else (moment, given)
         order = np.where(np.isnan(order), np.arange(first, first + count), order)
         rating, _ = to_numbers(batch.columns["rating"]) if "rating" in batch.columns else _nothing(count)
-        good = np.array(
-            [user is not None and product is not None for user, product in zip(users, products, strict=True)]
-        )
-        good &= ~(given & np.isnan(moment))
-        _reject(found, batch.rejected, batch.lines, good)
+        quantity, counted = to_numbers(batch.columns["quantity"]) if "quantity" in batch.columns else _nothing(count)
+        broken = {
+            "must have a user and a product, ids of at most 256 bytes": ~(_are_ids(users) & _are_ids(products)),
+            "time: must be a date or a time": given & np.isnan(moment),
+            "time: must not be in the future": moment > latest,
+            "quantity: must be above 0; what was returned is no purchase": counted & ~(quantity > 0),
+        }
+        good = ~np.logical_or.reduce(list(broken.values()))
+        _reject(found, batch.rejected, batch.lines, broken)
         kept = np.flatnonzero(good).tolist()
         found.users += [str(users[row]) for row in kept]
         found.products += [str(products[row]) for row in kept]
@@ -330,12 +345,21 @@ def _nothing(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return np.full(count, np.nan), np.zeros(count, bool)
 
 
+def _are_ids(values: Sequence[str | None]) -> npt.NDArray[np.bool_]:
+    return np.array([value is not None and len(value.encode()) <= MAX_ID_BYTES for value in values], dtype=bool)
+
+
 def _reject(
     found: Interactions,
     unread: Sequence[RejectedRow],
     lines: npt.NDArray[np.int64],
-    good: npt.NDArray[np.bool_],
+    broken: Mapping[str, npt.NDArray[np.bool_]],
 ) -> None:
-    bad = [RejectedRow(int(line), "must have a user, a product and a time that can be read") for line in lines[~good]]
+    """Count rows that could not be read, and rows that break a rule; the first rule that a row breaks is its reason."""
+    first: dict[int, str] = {}
+    for reason, rows in broken.items():
+        for row in np.flatnonzero(rows).tolist():
+            first.setdefault(row, reason)
+    bad = [RejectedRow(int(lines[row]), first[row]) for row in sorted(first)]
     found.rejected += len(unread) + len(bad)
     found.shown += [*unread, *bad][: MAX_SHOWN - len(found.shown)]

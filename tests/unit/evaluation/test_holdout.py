@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mercato.catalog.manifest import Manifest
@@ -134,10 +133,39 @@ def test_groups_by_history_are_cut_at_the_median(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_counted_and_harm_no_other(tmp_path: Path) -> None:
-    text = "user_id,product_id,time\n,a,2011-01-01\nu,,2011-01-01\nu,a,yesterday\nu,b,2011-01-01\n"
-    found = read_interactions(write(tmp_path, "h.csv", text))
-    assert (found.products, found.rows, found.rejected) == (["b"], 4, 3)
-    assert [row.line for row in found.shown] == [2, 3, 4]
+    long = "i" * 10_000
+    rows = [
+        ",a,2011-01-01,1",
+        "u,,2011-01-01,1",
+        "u,a,yesterday,1",
+        "u,b,2011-01-01,1",
+        "u,a,2031-01-01,1",
+        "u,a,2011-01-01,0",
+        "u,a,2011-01-01,-2",
+        f"{long},a,2011-01-01,1",
+        f"u,{long},2011-01-01,1",
+        "u,c,2011-01-01,",  # a quantity that is not given is one
+    ]
+    text = "user_id,product_id,time,quantity\n" + "\n".join(rows) + "\n"
+    found = read_interactions(write(tmp_path, "h.csv", text), now=NOVEMBER)
+    assert (found.products, found.rows, found.rejected) == (["b", "c"], 10, 8)
+    assert [row.line for row in found.shown] == [2, 3, 4, 6, 7, 8, 9, 10]
+    assert "256 bytes" in found.shown[-1].reason
+    assert found.shown[2].reason == "time: must be a date or a time"
+    assert found.shown[3].reason == "time: must not be in the future"
+    assert "what was returned is no purchase" in found.shown[5].reason
+
+
+def test_a_product_that_is_bought_twice_is_one_to_recommend(tmp_path: Path) -> None:
+    text = "user_id,product_id,time\nu,a,2011-11-03\nu,a,2011-11-02\nu,a,2011-11-02\n"
+    split = divide(write(tmp_path, "h.csv", text), {}, NOVEMBER - DAY, False, None)
+    assert [dict(shopper.bought) for shopper in list_shoppers(split, new_only=False)] == [{"a": 1}]
+
+
+def test_rows_out_of_order_are_put_in_order(tmp_path: Path) -> None:
+    text = "user_id,product_id,time\nu,late,2011-11-05\nu,first,2011-10-01\nu,middle,2011-10-02\n"
+    split = divide(write(tmp_path, "h.csv", text), {}, None, True, None)
+    assert (split.test.products, split.past.products) == (["late"], ["first", "middle"])
 
 
 @pytest.mark.parametrize(
@@ -161,9 +189,3 @@ def test_a_holdout_that_cannot_be_used_is_refused(
 def test_two_ways_to_split_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="choose one"):
         divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, True, None)
-
-
-def test_ids_may_be_long(tmp_path: Path) -> None:
-    found = read_interactions(write(tmp_path, "h.csv", f"user_id,product_id\n{'u' * 10_000},{'p' * 10_000}\n"))
-    assert len(found.users[0]) == 10_000
-    assert np.isnan(found.time).all()

@@ -15,7 +15,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Source
 from mercato.signals.events import SECONDS_PER_DAY
-from mercato.signals.momentum import FRESH_DAYS, RECENT_DAYS
+from mercato.signals.momentum import ARRIVAL_DAYS, FRESH_DAYS, MIN_ARRIVAL_BUYERS, RECENT_DAYS
 from mercato.signals.regional import MIN_BUYERS
 
 PRESENT_SECONDS = SECONDS_PER_DAY
@@ -75,10 +75,11 @@ def count_trending(catalog: LiveCatalog, row: int, context: Context) -> Counts |
 
 
 def count_arrival(catalog: LiveCatalog, row: int, context: Context) -> Counts | None:
-    """Count the shoppers of the four weeks in which the product was sold first; None for one that never was."""
+    """Count the shoppers of the four weeks in which the product was sold first; None for a newcomer."""
     del context
-    month = int(catalog.snapshot.behaviour.momentum.recent_buyers[row])
-    if not month:
+    momentum = catalog.snapshot.behaviour.momentum
+    month = int(momentum.recent_buyers[row])
+    if month < MIN_ARRIVAL_BUYERS or momentum.age_days[row] > ARRIVAL_DAYS:
         return None
     return Counts(buyers=month, days=int(RECENT_DAYS), until=catalog.snapshot.behaviour.until, month_buyers=month)
 

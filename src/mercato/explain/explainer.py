@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ from mercato.explain.trace import NO_EVENT, StageTrace
 from mercato.pipeline.stages import RankerStage
 from mercato.ranker.feature_names import COLUMN
 from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.momentum import ARRIVAL_DAYS
 from mercato.text.timestamps import format_timestamp
 
 Float32 = npt.NDArray[np.float32]
@@ -51,6 +54,7 @@ class PageToExplain:
         window: what the ranker was given and answered; None where it was not asked or failed.
         later: by name the scores of stages after the ranker, by row, the best first in each stage.
         pinned: rows whose places the shop decided.
+        seated: newcomers that were moved up to a place of their own.
     """
 
     request: RetrievalRequest
@@ -59,6 +63,7 @@ class PageToExplain:
     window: Window | None = None
     later: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     pinned: Collection[int] = frozenset()
+    seated: Collection[int] = frozenset()
 
 
 class Explainer:
@@ -112,7 +117,7 @@ class _Page:
         self._values = [] if page.window is None else _read_values(page.window)
         self._sides = [None if column is None else np.sign(column - column.mean()) for column in self._values]
         self._products: dict[int, Product | None] = {}
-        self._rules = note_rules(catalog, page.request, page.pinned, page.rows)
+        self._rules = note_rules(catalog, page.request, page.pinned, page.seated, page.rows)
         searched = catalog.snapshot.words.settings.fields
         self._fields = [name for name in FIELDS if name in searched]
         self._words = self._read_query(page)
@@ -192,6 +197,7 @@ class _Page:
                 follows=not trace.fused_rank[place] or (source == "popular" and not sold),
                 filtered=self._page.request.condition is not None,
                 counts=count_shoppers(self._catalog, source, row, self._page.request.context),
+                since=self._find_arrival(row),
             )
         product = self._product(witness)
         return Because(
@@ -203,6 +209,14 @@ class _Page:
             event_type=int(found.type[place]),
             time=float(found.time[place]),
         )
+
+    def _find_arrival(self, row: int) -> float:
+        """Return when a product came, where it says so and that was lately; NaN otherwise."""
+        product = self._product(row)
+        came = product.available_seconds if product is not None else None
+        if came is None or self._page.request.context.time - came > ARRIVAL_DAYS * SECONDS_PER_DAY:
+            return math.nan
+        return came
 
     def _list_moves(self, row: int) -> list[Move]:
         """Return the groups that moved a product, the strongest first; none outside the ranker's window."""

@@ -95,6 +95,7 @@ ENGLISH = Phrases(
         "trending alone": "bought more than usual of late",
         "trending counted": "bought more than usual {when}: by {buyers} shoppers, by {month} in four weeks",
         "arrival alone": "new in the shop",
+        "arrival since": "new in the shop since {date}",
         "arrival counted": "first sold {when}: to {buyers} shoppers",
         "regional alone": "popular in your region",
         "regional counted": "popular in {region} {when}: {buyers} bought it",
@@ -138,6 +139,7 @@ ENGLISH = Phrases(
         "brand more": "of a brand you often choose",
         # What a shop decided.
         "pinned": "pinned by a rule",
+        "seated": "shown here for being new",
         "boosted": "boosted by {what}",
         "buried": "lowered by {what}",
         "sorted": "sorted by {what}",

@@ -18,7 +18,7 @@ class RuleNote:
     """One decision.
 
     Attributes:
-        kind: ``pinned``, ``boosted``, ``buried`` or ``sorted``; the key of its phrase.
+        kind: ``pinned``, ``seated``, ``boosted``, ``buried`` or ``sorted``; the key of its phrase.
         what: the condition of a boost, or the order of a sort, as it was given.
         boost: how strongly a boost moves the product, -1 to 1; 0 for the others.
     """
@@ -34,7 +34,11 @@ class RuleNote:
 
 
 def note_rules(
-    catalog: LiveCatalog, request: RetrievalRequest, pinned: Collection[int], rows: Sequence[int]
+    catalog: LiveCatalog,
+    request: RetrievalRequest,
+    pinned: Collection[int],
+    seated: Collection[int],
+    rows: Sequence[int],
 ) -> dict[int, list[RuleNote]]:
     """Note what was decided about each product of a page.
 
@@ -42,6 +46,7 @@ def note_rules(
         catalog: the products.
         request: what was asked, with what the shop's rules added. One that sorts has no pins and no boosts.
         pinned: rows whose places the shop decided.
+        seated: newcomers that were moved up to a place of their own.
         rows: the page's products.
 
     Returns:
@@ -51,6 +56,7 @@ def note_rules(
     others = [row for row in rows if row not in pinned]
     if request.order_by is not None:
         return notes | {row: [RuleNote(kind="sorted", what=request.order_by.text)] for row in others}
+    notes |= {row: [RuleNote(kind="seated")] for row in others if row in seated}
     for boost in request.all_boosts:
         weights = weigh_rows(catalog, [boost], np.array(others, np.int32))
         kind = "boosted" if boost.boost > 0 else "buried"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ class Because:
         category: the most specific category of the product of the event; empty where it has none.
         sold: somebody bought the product before.
         counts: the shoppers that the source counted; None where it counts none.
+        since: when the product came, seconds since 1970 UTC; NaN where nobody says.
     """
 
     source: str
@@ -50,6 +52,7 @@ class Because:
     category: str = ""
     sold: bool = True
     counts: Counts | None = None
+    since: float = float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +178,9 @@ def _name_witness(phrases: Phrases, because: Because, context: Context) -> str:
     key = f"{because.source} seed" if is_seed else because.source
     if because.counts is not None and phrases.knows(f"{because.source} counted"):
         return _name_counts(phrases, because.source, because.counts, context)
+    if not math.isnan(because.since) and phrases.knows(f"{because.source} since"):
+        date = phrases.date(because.since, now=context.time, utc_offset_s=context.utc_offset_s)
+        return phrases.say(f"{because.source} since", date=date)
     if not because.product_id or not phrases.knows(key):
         return _name_source(phrases, because)
     title = shorten_title(because.title or because.product_id)

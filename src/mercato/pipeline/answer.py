@@ -46,6 +46,7 @@ class Ranked:
         variants: for a row the rows of its near-duplicates, which are not shown.
         folded: how many near-duplicates are not shown.
         pinned: rows whose places the shop decided.
+        seated: newcomers that were moved up to a place of their own.
     """
 
     rows: npt.NDArray[np.int32]
@@ -55,6 +56,7 @@ class Ranked:
     variants: Mapping[int, Sequence[int]] = field(default_factory=dict)
     folded: int = 0
     pinned: frozenset[int] = frozenset()
+    seated: frozenset[int] = frozenset()
 
 
 def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Sequence[str] = ()) -> Ranked:

@@ -266,6 +266,7 @@ class Pipeline:
                     window=window,
                     later=later,
                     pinned=ranked[place].pinned,
+                    seated=ranked[place].seated,
                 )
         if not asked:
             return {}

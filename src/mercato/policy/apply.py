@@ -1,4 +1,4 @@
-"""The last step before a page is cut: boosts, near-duplicates, diversity and pins, on the order that ranking gave."""
+"""The last step before a page is cut: newcomers, boosts, near-duplicates, diversity and pins, on the ranked order."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mercato.pipeline.answer import Ranked
 from mercato.pipeline.request import PageRequest
 from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
+from mercato.policy.newcomers import show_newcomers
 from mercato.policy.standard import standardize
 from mercato.policy.weigh import weigh_rows
 from mercato.retrieval.request import Retrieved
@@ -60,9 +61,10 @@ def apply_policies(
 def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
     """Apply what a request and the shop's rules ask for beyond relevance.
 
-    In this order: boosts move products within the window, near-duplicates fold into the best of them, diversity mixes
-    what is left, and pinned products are put in their places. What follows the window stays as it is. All of it depends
-    on the window alone, which is the same for every page: pages neither overlap nor leave gaps.
+    In this order: newcomers get their places, boosts move products within the window, near-duplicates fold into the
+    best of them, diversity mixes what is left, and pinned products are put in their places. What follows the window
+    stays as it is. All of it depends on the window alone, which is the same for every page: pages neither overlap nor
+    leave gaps.
 
     Args:
         catalog: the products.
@@ -77,6 +79,7 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     boosts = () if sorts else request.retrieval.all_boosts
     diversity = 0.0 if sorts else request.diversity
     size = len(retrieved.rows)
+    ranked = show_newcomers(catalog, request.retrieval, ranked, size)
     if size and boosts:
         ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
     if size and request.collapse:

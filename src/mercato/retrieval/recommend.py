@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.retrieval import sources
+from mercato.retrieval.arrivals import find_newcomers, rank_arrivals, seat_newcomers
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.category import rank_category_favourites
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
@@ -53,15 +54,22 @@ def find_recommendations(
         lists[Source.CATEGORY] = rank_category_favourites(catalog, case, wanted_sources[Source.CATEGORY])
     if Source.REGIONAL in wanted_sources and request.context.region:
         lists[Source.REGIONAL] = rank_region_favourites(catalog, case, wanted_sources[Source.REGIONAL])
+    newcomers = np.zeros(0, np.int32)
+    if Source.ARRIVAL in wanted_sources:
+        newcomers = find_newcomers(catalog, case)
+        lists[Source.ARRIVAL] = rank_arrivals(catalog, case, newcomers, wanted_sources[Source.ARRIVAL])
     if following is not None:
         lists[Source.SEQUENCE] = keep_allowed(catalog, case, following)
     if len(excluded):
         lists = {source: _without(item, excluded) for source, item in lists.items()}
     if Source.POPULAR in wanted_sources or not any(len(item.rows) for item in lists.values()):
-        popular = popular_rows(catalog, case, sources.CANDIDATES + len(excluded))
-        popular = popular[~np.isin(popular, excluded)]
+        passed_over = np.concatenate([excluded, newcomers])  # of a newcomer nobody knows whether it is popular
+        popular = popular_rows(catalog, case, sources.CANDIDATES + len(passed_over))
+        popular = popular[~np.isin(popular, passed_over)][: sources.CANDIDATES]
         lists[Source.POPULAR] = sources.rank_places(popular, wanted_sources.get(Source.POPULAR, 1.0))
     fused = fuse_reciprocal_ranks(list(lists.values()))
+    if case.listed is None:
+        fused = seat_newcomers(fused, newcomers, request.window)
     tail = np.zeros(0, np.int32)
     wanted = 0 if case.listed is not None else request.depth - len(fused.rows)
     if wanted > 0:
@@ -95,9 +103,6 @@ def _learned_lists(catalog: LiveCatalog, case: Case, weights: Mapping[Source, fl
     if Source.TRENDING in weights:
         rows, scores = behaviour.momentum.rank_trending(sources.CANDIDATES)
         lists[Source.TRENDING] = RankedList(rows=rows, scores=scores, weight=weights[Source.TRENDING])
-    if Source.ARRIVAL in weights:
-        rows, scores = behaviour.momentum.rank_arrivals(sources.CANDIDATES)
-        lists[Source.ARRIVAL] = RankedList(rows=rows, scores=scores, weight=weights[Source.ARRIVAL])
     return {source: item for source, item in lists.items() if len(item.rows) or source is Source.COOCCURRENCE}
 
 

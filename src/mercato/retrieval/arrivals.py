@@ -1,0 +1,156 @@
+"""The source `arrival`: what was first sold lately, and beside it what came so lately that hardly anybody bought it.
+
+Nothing is known of newcomers but their texts, so that every other source passes them over. They have a few seats in
+the ranked window, where the ranker judges them by what they are.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.retrieval.case import Case
+from mercato.retrieval.fusion import FusedList, RankedList
+from mercato.retrieval.sources import CANDIDATES, rank_places
+from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.momentum import ARRIVAL_DAYS, MIN_ARRIVAL_BUYERS
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+NEWCOMER_SEATS = 8
+"""Places of a window that newcomers have at least, its last ones."""
+LARGEST_SHARE = 0.25
+"""Where more than this share of all products is new, the shop is, and no product before another."""
+DAYS_PRECISION = 0.01
+"""Days since 1970 are kept as float32: one that began a moment ago may seem to begin in one."""
+NEWEST = 1_000
+"""Newcomers that are compared with a shopper's history at most."""
+
+
+def list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
+    """List the products that came lately and that hardly anybody bought yet.
+
+    A product came lately where a live update added it, or where it is available for 28 days at most; hardly anybody
+    bought it where its popularity counts less than three purchases.
+
+    Args:
+        catalog: the products.
+        now: what "lately" is measured from, seconds since 1970 UTC.
+
+    Returns:
+        Rows int32 [n] as they are now, the newest first: what a live update added before all that the snapshot has.
+        None where more than a quarter of all products came lately.
+    """
+    delta, today = catalog.delta, now / SECONDS_PER_DAY
+    dated, days = _sort_by_date(catalog.snapshot)
+    lately = slice(*np.searchsorted(days, [today - ARRIVAL_DAYS, today + DAYS_PRECISION], side="right"))
+    rows, came = dated[lately], days[lately]
+    if len(delta):
+        own, own_days = _find_dated_entries(catalog, today)
+        stays = catalog.alive[rows]
+        rows, came = np.concatenate([rows[stays], own]), np.concatenate([came[stays], own_days])
+    if not len(rows) or len(rows) > LARGEST_SHARE * (np.count_nonzero(catalog.alive) + np.count_nonzero(delta.alive)):
+        return np.zeros(0, np.int32)
+    rows = rows[np.lexsort((-rows, -came))].astype(np.int32)
+    newcomers: Int32 = rows[catalog.features().log_popularity[rows] < np.log1p(MIN_ARRIVAL_BUYERS)]
+    return newcomers
+
+
+def _sort_by_date(snapshot: Snapshot) -> tuple[Int32, Float32]:
+    """Return the snapshot's rows that say since when they are available, and these days, the oldest first."""
+    if snapshot not in _BY_DATE:
+        days = snapshot.features.available_days
+        known = np.flatnonzero(~np.isnan(days))
+        order = known[np.argsort(days[known], kind="stable")]
+        _BY_DATE[snapshot] = order.astype(np.int32), days[order]
+    return _BY_DATE[snapshot]
+
+
+_BY_DATE: WeakKeyDictionary[Snapshot, tuple[Int32, Float32]] = WeakKeyDictionary()
+"""Sorted once: every request looks at the same few at the end."""
+
+
+def _find_dated_entries(catalog: LiveCatalog, today: float) -> tuple[Int32, Float32]:
+    """Return the changed products that came lately, and their days, infinite for what the snapshot does not have."""
+    delta, days = catalog.delta, catalog.features().available_days[catalog.base :]
+    if not len(days):
+        days = np.full(len(delta), np.nan, np.float32)
+    added = delta.alive & (delta.replaced_rows < 0) & ~(days > today + DAYS_PRECISION)  # who says nothing is here now
+    dated = delta.alive & ~added & (days > today - ARRIVAL_DAYS) & (days <= today + DAYS_PRECISION)
+    entries = np.flatnonzero(added | dated)
+    came = np.where(added[entries], np.float32(np.inf), days[entries])
+    return (entries + catalog.base).astype(np.int32), came.astype(np.float32)
+
+
+def find_newcomers(catalog: LiveCatalog, case: Case) -> Int32:
+    """Find the newcomers that a recommendation may have.
+
+    Args:
+        catalog: the products.
+        case: a recommendation.
+
+    Returns:
+        Rows int32 [n]: for a shopper with a history, or around seeds, the nearest by text first, of the newest
+        :data:`NEWEST`; for others the newest first.
+    """
+    newest = list_newcomers(catalog, case.request.context.time)
+    newest = newest[case.allowed.holds(newest)][:NEWEST]
+    if case.probe is None or not len(newest):
+        return newest
+    nearest: Int32 = newest[np.argsort(-(catalog.vectors(newest) @ case.probe), kind="stable")]
+    return nearest
+
+
+def rank_arrivals(catalog: LiveCatalog, case: Case, newcomers: Int32, weight: float) -> RankedList:
+    """Rank by turns what was first sold lately, what most bought first, and newcomers in their order.
+
+    Args:
+        catalog: the products.
+        case: a recommendation.
+        newcomers: int32 [n], from `find_newcomers`.
+        weight: of the list in the fusion.
+    """
+    first_sold = catalog.current_row[catalog.snapshot.behaviour.momentum.rank_arrivals(CANDIDATES)[0]]
+    first_sold = first_sold[case.allowed.holds(first_sold)]
+    others = newcomers[~np.isin(newcomers, first_sold)][:CANDIDATES]
+    turn = np.concatenate([np.arange(len(first_sold)) * 2, np.arange(len(others)) * 2 + 1])
+    rows = np.concatenate([first_sold, others])[np.argsort(turn, kind="stable")][:CANDIDATES]
+    return rank_places(rows.astype(np.int32), weight)
+
+
+def seat_newcomers(fused: FusedList, newcomers: Int32, window: int) -> FusedList:
+    """Give newcomers the last places of a window where too few of them came into it by themselves.
+
+    Args:
+        fused: the candidates.
+        newcomers: int32 [n], best first; those that are no candidates are passed over.
+        window: how many candidates are ranked.
+
+    Returns:
+        The candidates with at least `NEWCOMER_SEATS` newcomers in the window, or all of them; what they displaced
+        follows the window. Within the window and behind it fused scores fall.
+    """
+    if not len(newcomers):
+        return fused
+    place_of = {row: place for place, row in enumerate(fused.rows.tolist())}
+    places = np.array([place_of[row] for row in newcomers.tolist() if row in place_of], np.int64)
+    inside = places[places < window]
+    seated = np.sort(places[places >= window][: max(NEWCOMER_SEATS - len(inside), 0)])
+    others = np.setdiff1d(np.arange(min(window, len(fused.rows))), inside)
+    displaced = others[len(others) - len(seated) :]
+    if not len(seated) or len(displaced) < len(seated):
+        return fused
+    kept = np.setdiff1d(np.arange(window), displaced)
+    rest = np.setdiff1d(np.arange(window, len(fused.rows)), seated)
+    order = np.concatenate([kept, seated, displaced, rest])
+    return FusedList(
+        rows=fused.rows[order],
+        fused=fused.fused[order],
+        scores=fused.scores[:, order],
+        ranks=fused.ranks[:, order],
+    )

@@ -196,8 +196,7 @@ def compute_loss(
     drawn = sampler.draw()
     scores = network.score(states, drawn) - sampler.log_expected[drawn]
     scores = scores.masked_fill(drawn.unsqueeze(0) == right.unsqueeze(1), -torch.inf)
-    distinct, place = torch.unique(right, return_inverse=True)
-    own = network.score(states, distinct).gather(1, place.unsqueeze(1))
+    own = network.score_each(states, right).unsqueeze(1)
     return -torch.log_softmax(torch.cat((own, scores), dim=1), dim=1)[:, 0].mean(), len(right)
 
 

@@ -142,11 +142,17 @@ class SequenceNetwork(nn.Module):
 
     def score(self, states: Tensor, codes: Tensor) -> Tensor:
         """Score products: float32 [n, width] and int64 [m] -> float32 [n, m]."""
-        vectors = self.offered(codes)
-        if self.config.text_width:
-            vectors = vectors + self.offer_text(self.texts[codes])
-        scores: Tensor = states @ vectors.T + self.bias[codes]
+        scores: Tensor = states @ self._offer(codes).T + self.bias[codes]
         return scores
+
+    def score_each(self, states: Tensor, codes: Tensor) -> Tensor:
+        """Score one product for each state: float32 [n, width] and int64 [n] -> float32 [n]."""
+        scores: Tensor = (states * self._offer(codes)).sum(dim=1) + self.bias[codes]
+        return scores
+
+    def _offer(self, codes: Tensor) -> Tensor:
+        vectors: Tensor = self.offered(codes)
+        return vectors + self.offer_text(self.texts[codes]) if self.config.text_width else vectors
 
     def fold(self) -> SequenceNetwork:
         """Return the same network without texts: what they give to each product is in its vectors."""

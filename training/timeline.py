@@ -94,6 +94,7 @@ class Timeline:
         self.rows = row_of_code[events.product[keep]] if len(keep) else np.zeros(0, dtype=np.int32)
         self.type = events.event_type[keep]
         self.price = events.price[keep]
+        self.quantity = events.quantity[keep]
         self.order = events.order[keep]
         self.place = np.full(len(keep), -1, dtype=np.int32) if events.place is None else events.place[keep]
         self.places = events.places
@@ -119,6 +120,7 @@ class Timeline:
             time=self.time[newest_first],
             type=self.type[newest_first],
             price=self.price[newest_first],
+            quantity=self.quantity[newest_first],
         )
 
     @cached_property

@@ -58,7 +58,13 @@ def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventC
     weights = TYPE_WEIGHTS[table.event_type]
     actor = np.where(table.user >= 0, table.user, len(table.users) + table.visitor).astype(np.int32)
     columns = EventColumns(
-        actor=actor, product=rows, order=table.order, time=table.time, weight=weights, region=table.place
+        actor=actor,
+        product=rows,
+        order=table.order,
+        time=table.time,
+        weight=weights,
+        region=table.place,
+        quantity=table.quantity,
     )
     known = rows >= 0
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))

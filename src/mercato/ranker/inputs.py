@@ -66,12 +66,14 @@ class History:
         time: float64 [h], seconds since 1970 UTC, not increasing.
         type: uint8 [h], event type, a code of :data:`mercato.events.event_type.EVENT_TYPE_CODES`.
         price: float32 [h], price paid or shown; NaN where unknown.
+        quantity: int32 [h], pieces, at least 1; None where no event says: one each.
     """
 
     rows: NDArray[np.int32]
     time: NDArray[np.float64]
     type: NDArray[np.uint8]
     price: NDArray[np.float32]
+    quantity: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""

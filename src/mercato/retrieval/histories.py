@@ -12,7 +12,7 @@ from mercato.state.values import EventColumns
 class HistoryReader:
     """Turns events into histories, and keeps each for as long as the state keeps its events in memory.
 
-    A history costs 16 bytes an event while it is kept, beside the 33 of the events; 29 where a product is unknown.
+    A history costs 16 bytes an event while it is kept, beside the 33 of the events; 33 where a product is unknown.
     """
 
     def __init__(self, catalog: LiveCatalog) -> None:
@@ -35,7 +35,9 @@ class HistoryReader:
         if kept is not None and kept[0] == changes:
             return kept[1]
         rows = self._catalog.rows_of(events.product_id)
-        history = drop_unknown(History(rows=rows, time=events.time, type=events.event_type, price=events.price))
+        history = drop_unknown(
+            History(rows=rows, time=events.time, type=events.event_type, price=events.price, quantity=events.quantity)
+        )
         self._kept[events] = changes, history
         return history
 
@@ -45,4 +47,10 @@ def drop_unknown(history: History) -> History:
     keep = history.rows >= 0
     if keep.all():
         return history
-    return History(rows=history.rows[keep], time=history.time[keep], type=history.type[keep], price=history.price[keep])
+    return History(
+        rows=history.rows[keep],
+        time=history.time[keep],
+        type=history.type[keep],
+        price=history.price[keep],
+        quantity=None if history.quantity is None else history.quantity[keep],
+    )

@@ -22,6 +22,7 @@ class EventColumns:
         time: float64 [events], seconds since 1970 UTC.
         weight: float32 [events], how much the event counts, >= 0 (a purchase 1, a view less).
         region: int32 [events], code of the region, -1 where the event does not say; None where none does.
+        quantity: int32 [events], pieces, at least 1; None where no event says: one each.
     """
 
     actor: NDArray[np.int32]
@@ -30,6 +31,7 @@ class EventColumns:
     time: NDArray[np.float64]
     weight: NDArray[np.float32]
     region: NDArray[np.int32] | None = None
+    quantity: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length.
@@ -38,8 +40,9 @@ class EventColumns:
             ValueError: the lengths differ; the message names each.
         """
         lengths = {name: len(getattr(self, name)) for name in ("actor", "product", "order", "time", "weight")}
-        if self.region is not None:
-            lengths["region"] = len(self.region)
+        for name, column in (("region", self.region), ("quantity", self.quantity)):
+            if column is not None:
+                lengths[name] = len(column)
         if len(set(lengths.values())) > 1:
             raise ValueError(f"event columns must have one length, given {lengths}")
 
@@ -64,4 +67,5 @@ class EventColumns:
             time=self.time[keep],
             weight=self.weight[keep],
             region=None if self.region is None else self.region[keep],
+            quantity=None if self.quantity is None else self.quantity[keep],
         )

@@ -29,18 +29,21 @@ class Momentum:
         recent_buyers: float32 [products], distinct actors of the last 28 days.
         age_days: float32 [products], days since the first event, 0..730; 730 for a product without events.
         silent_days: float32 [products], days since the last event, 0..730; 730 for a product without events.
+        log_quantity: float32 [products], mean log1p of the pieces of an event, 0 for a product without events; None in
+            a snapshot from before it was counted.
     """
 
     fresh_buyers: NDArray[np.float32]
     recent_buyers: NDArray[np.float32]
     age_days: NDArray[np.float32]
     silent_days: NDArray[np.float32]
+    log_quantity: NDArray[np.float32] | None = None
 
     @classmethod
     def empty(cls, product_count: int) -> "Momentum":
         """Return the momentum of products that were never sold."""
         nothing, never = np.zeros(product_count, np.float32), np.full(product_count, NEVER_DAYS, np.float32)
-        return cls(fresh_buyers=nothing, recent_buyers=nothing, age_days=never, silent_days=never)
+        return cls(fresh_buyers=nothing, recent_buyers=nothing, age_days=never, silent_days=never, log_quantity=nothing)
 
     def rank_trending(self, limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the products whose sales rise most: rows int32 [k] and scores float32 [k] > 0, best first.
@@ -98,6 +101,7 @@ def compute_momentum(events: EventColumns, product_count: int, *, until: float) 
         recent_buyers=_count_buyers(past.select(days <= RECENT_DAYS), product_count),
         age_days=np.minimum(age, NEVER_DAYS).astype(np.float32),
         silent_days=silent.astype(np.float32),
+        log_quantity=_mean_log_quantity(past, product_count),
     )
 
 
@@ -105,6 +109,14 @@ def _count_buyers(events: EventColumns, product_count: int) -> NDArray[np.float3
     size = max(product_count, 1)
     pairs = np.unique(events.actor.astype(np.int64) * size + events.product)
     return np.bincount(pairs % size, minlength=product_count).astype(np.float32)
+
+
+def _mean_log_quantity(events: EventColumns, product_count: int) -> NDArray[np.float32]:
+    pieces = np.ones(len(events)) if events.quantity is None else np.maximum(events.quantity, 1)
+    total = np.bincount(events.product, weights=np.log1p(pieces), minlength=product_count)
+    count = np.bincount(events.product, minlength=product_count)
+    mean: NDArray[np.float32] = (total / np.maximum(count, 1)).astype(np.float32)
+    return mean
 
 
 def _sort_positive(scores: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -24,6 +24,8 @@ def test_events_of_unknown_products_are_left_out(catalog: LiveCatalog, store: St
     assert history.rows.tolist() == [catalog.row_of("p02"), catalog.row_of("p01")]
     assert history.time.tolist() == [events.time[0], events.time[2]]
     assert len(history) == len(history.type) == len(history.price) == 2
+    assert history.quantity is not None
+    assert len(history.quantity) == 2
 
 
 def test_the_same_events_give_the_same_history_until_a_product_changes(catalog: LiveCatalog, store: StateStore) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,11 +32,21 @@ def test_buyers_of_the_last_days_are_counted_once() -> None:
     assert found.silent_days.tolist() == [1, 3, NEVER_DAYS]
 
 
+def test_pieces_are_those_of_a_usual_event() -> None:
+    events = make_events([(0, 0, 1), (1, 0, 2), (2, 1, 3), (0, 1, -1)])
+    found = compute_momentum(replace(events, quantity=np.array([1, 11, 5, 99], np.int32)), 3, until=NOW)
+    # log(1 + 1) and log(1 + 11) make a mean of log sqrt(24).
+    np.testing.assert_allclose(found.log_quantity, [np.log(24) / 2, np.log(6), 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        compute_momentum(events, 3, until=NOW).log_quantity, [np.log(2), np.log(2), 0], rtol=1e-6
+    )
+
+
 def test_the_future_does_not_count() -> None:
     lines = [(0, 0, 5.0), (1, 1, 30.0)]
     alone = compute_momentum(make_events(lines), 2, until=NOW)
     with_future = compute_momentum(make_events([*lines, (2, 0, -1.0), (3, 1, 0.0)]), 2, until=NOW)
-    for name in ("fresh_buyers", "recent_buyers", "age_days", "silent_days"):
+    for name in ("fresh_buyers", "recent_buyers", "age_days", "silent_days", "log_quantity"):
         np.testing.assert_array_equal(getattr(with_future, name), getattr(alone, name), err_msg=name)
 
 

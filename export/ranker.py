@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from export.parity import DifferenceGate
 from export.quality import OrderQuality
 from mercato.checksum import hash_file
 from mercato.engine.declaration import ENGINES
+from mercato.ranker.calibration import read_calibration
 
 # What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the
 # other way round, and a shop may name a network of its own.
 DEFAULT_LOADER = "training.model:load_ranker"
+CALIBRATION_FILE = "calibration.json"  # training.probability writes it
 PARITY_LISTS = 96
 PARITY_CANDIDATES = 64
 LARGEST_DIFFERENCE = 1e-4
@@ -46,7 +49,7 @@ def describe_ranker(
         tolerance: most that a smaller precision may lose of nDCG@10, and that Kendall's tau may miss of 1.
 
     Raises:
-        WeightsError: the folder holds no file of weights.
+        WeightsError: the folder holds no file of weights, or a calibration that cannot be used.
         ExportError: there is no such function.
     """
     network, config = find_loader(loader)(folder)
@@ -77,10 +80,21 @@ def describe_ranker(
             "fp16": DifferenceGate(maximum=LARGEST_HALF_DIFFERENCE),
         },
         source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
-        serving={"dimension": dimension, "feature_names": list(config.feature_names)},
+        serving={"dimension": dimension, "feature_names": list(config.feature_names), **_read_calibration(folder)},
         shapes=ENGINES["ranker"].shapes,
         quality=OrderQuality(items=items, lengths=[item["candidates"].shape[1] for item in given], tolerance=tolerance),
     )
+
+
+def _read_calibration(folder: Path) -> dict[str, Any]:
+    """Return the calibration that training left beside the weights, as ``calibration``; nothing where there is none."""
+    path = folder / CALIBRATION_FILE
+    if not path.exists():
+        return {}
+    try:
+        return {"calibration": read_calibration(json.loads(path.read_text(encoding="utf-8"))).as_json()}
+    except (OSError, ValueError) as exc:
+        raise WeightsError(f"--weights: {path} cannot be used ({exc}); train the ranker again") from exc
 
 
 def find_loader(name: str) -> Any:

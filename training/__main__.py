@@ -25,6 +25,7 @@ def main() -> None:
 
 @app.command(
     epilog="Examples: python -m training ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
+    "python -m training ranker --catalog catalog --state sqlite:state.db --horizon-days 35 --epochs 8 --searches 0 ; "
     "python -m training ranker --catalog var/icecat/catalog "
     "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/icecat-ranker-training"
 )
@@ -62,6 +63,17 @@ def ranker(
         typer.Option(help="Learn what is bought in so many days after several moments, not single orders.", min=1),
     ] = None,
     cuts: Annotated[int, typer.Option(help="Moments of --horizon-days, two weeks apart.", min=1)] = 4,
+    members: Annotated[
+        int | None,
+        typer.Option(help="Networks that learn side by side and answer together; 1, and 4 with --horizon-days.", min=1),
+    ] = None,
+    task_losses: Annotated[
+        str,
+        typer.Option(help="What carts and clicks count in the loss, beside 1 for purchases; where the log has them."),
+    ] = "cart=0.3,click=0.1",
+    task_weights: Annotated[
+        str, typer.Option(help="What each counts in the score that is served, as purchase=1,cart=0.2,click=0.05.")
+    ] = "purchase=1",
     seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:
@@ -83,12 +95,17 @@ def ranker(
         from training.horizon import HorizonOptions
         from training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
         from training.model import RankerNetwork
+        from training.outcomes import read_weights
         from training.prepare import DataOptions
         from training.ranker import train_ranker
         from training.rated_ranker import FoldOptions, train_from_ratings
         from training.sources import read_events, read_ratings
+        from training.timeline import FURTHER
 
         fold_options = FoldOptions(folds=folds, fold=fold)
+        losses = read_weights(task_losses, option="--task-losses", names=tuple(FURTHER))
+        blend = read_weights(task_weights, option="--task-weights")
+        shape = {} if horizon_days is None else HORIZON_SHAPE
         text_encoder = OnnxEncoder(encoder)
         snapshot = Snapshot(catalog, encoder=text_encoder.identity)
         rated: RankerNetwork | None = None
@@ -119,16 +136,17 @@ def ranker(
                 test_days=test_days,
                 seed=seed,
             ),
-            fit_options=FitOptions(epochs=epochs, seed=seed)
-            if horizon_days is None
-            else replace(HORIZON_FIT, epochs=epochs, seed=seed),
+            fit_options=replace(
+                FitOptions() if horizon_days is None else HORIZON_FIT, epochs=epochs, outcome_losses=losses, seed=seed
+            ),
             report=report,
             say=say,
             rated=rated,
             horizon=None
             if horizon_days is None
             else HorizonOptions(days=horizon_days, cuts=cuts, shoppers=recommendations, seed=seed),
-            shape=None if horizon_days is None else HORIZON_SHAPE,
+            shape=shape if members is None else {**shape, "members": members},
+            blend=blend,
         )
 
     # The network is so small that two threads take longer than one, on a busy machine ten times as long.

@@ -39,7 +39,9 @@ class HorizonOptions:
         step_days: days between them.
         shoppers: most shoppers of a moment.
         width: candidates of a list: what was bought and a sample of the rest.
-        held_out: share of shoppers whose lists stop the training.
+        held_out: share of shoppers who are not learned from: half of them stop the training, on the others
+            probabilities are fitted and the ranker is measured.
+        calibrated: most shoppers of the second half.
         seed: of every draw.
     """
 
@@ -49,6 +51,7 @@ class HorizonOptions:
     shoppers: int = 3_000
     width: int = WINDOW
     held_out: float = 0.15
+    calibrated: int = 600
     seed: int = 17
 
 
@@ -120,17 +123,56 @@ def build_horizons(
         options: what to build.
         report: told of progress.
     """
+    nobody = np.zeros(0, dtype=np.int32)
+    return build_groups(snapshot, events, encoder, cuts, options, nobody, report)[0]
+
+
+def build_groups(
+    snapshot: Snapshot,
+    events: EventTable,
+    encoder: TextEncoder,
+    cuts: Sequence[float],
+    options: HorizonOptions,
+    held_back: NDArray[np.int32],
+    report: Report = lambda what, done, total: None,
+) -> tuple[ExampleSet, ExampleSet]:
+    """Build the examples of several moments, those of some shoppers apart.
+
+    Args:
+        snapshot: as for :func:`build_horizons`.
+        events: likewise.
+        encoder: likewise.
+        cuts: likewise.
+        options: likewise.
+        held_back: codes of the shoppers apart.
+        report: told of progress.
+
+    Returns:
+        The others' examples, as :func:`draw_horizons` draws them; and whole lists of those held back who had bought
+        before a moment, whether they bought after it or not.
+    """
     rng = np.random.default_rng(options.seed)
     parts: list[ExampleSet] = []
+    apart: list[ExampleSet] = []
     for place, cut in enumerate(cuts):
         report("learning from what came before a moment", place, len(cuts))
         past = PastSnapshot(snapshot, events, until=cut)
         timeline = Timeline(events, past.row_by_id)
-        tasks = draw_horizons(timeline, cut, cut + options.days * SECONDS_PER_DAY, options.shoppers, rng)
+        until = cut + options.days * SECONDS_PER_DAY
+        drawn = draw_horizons(timeline, cut, until, options.shoppers, rng)
+        tasks = [task for task, kept in zip(drawn, ~_are_in(drawn, held_back), strict=True) if kept]
+        known = np.unique(timeline.actor[(timeline.type == PURCHASE) & (timeline.time < cut)])
+        asked = ask_shoppers(timeline, np.intersect1d(held_back, known), cut, until, rng)
         builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, [], encoder)
-        examples = builder.build(tasks, width=options.width, rng=rng, report=report)
-        parts.append(renumber(examples, past.original))
-    return join_examples(parts)
+        for sets, own, width in ((parts, tasks, options.width), (apart, asked, WINDOW)):
+            sets.append(renumber(builder.build(own, width=width, rng=rng, report=report), past.original))
+    return join_examples(parts), join_examples(apart)
+
+
+def _are_in(tasks: Sequence[Task], actors: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return a mask of the tasks of some actors."""
+    mask: NDArray[np.bool_] = np.isin(np.array([task.actor for task in tasks], dtype=np.int32), actors)
+    return mask
 
 
 def renumber(examples: ExampleSet, original: NDArray[np.int64]) -> ExampleSet:
@@ -148,7 +190,9 @@ def renumber(examples: ExampleSet, original: NDArray[np.int64]) -> ExampleSet:
 
 
 def join_examples(parts: Sequence[ExampleSet]) -> ExampleSet:
-    """Put sets one after the other; their lists are of one width."""
+    """Put sets one after the other; narrower lists are padded to the width of the widest."""
+    widest = max(part.rows.shape[1] for part in parts)
+    parts = [_widen(part, widest) for part in parts]
     kinds = {kind for part in parts for kind in part.further}
     return ExampleSet(
         rows=np.concatenate([part.rows for part in parts]),
@@ -164,6 +208,20 @@ def join_examples(parts: Sequence[ExampleSet]) -> ExampleSet:
     )
 
 
+def _widen(examples: ExampleSet, width: int) -> ExampleSet:
+    """Pad lists on the right."""
+    missing = ((0, 0), (0, width - examples.rows.shape[1]))
+    if not missing[1][1]:
+        return examples
+    return replace(
+        examples,
+        rows=np.pad(examples.rows, missing, constant_values=PADDING),
+        features=np.pad(examples.features, (*missing, (0, 0))),
+        bought=np.pad(examples.bought, missing),
+        further={kind: np.pad(hits, missing) for kind, hits in examples.further.items()},
+    )
+
+
 def split_shoppers(examples: ExampleSet, share: float, seed: int) -> tuple[ExampleSet, ExampleSet]:
     """Split by shopper: those who are learned from, and those held out.
 
@@ -174,3 +232,15 @@ def split_shoppers(examples: ExampleSet, share: float, seed: int) -> tuple[Examp
     chosen = np.random.default_rng(seed).permutation(distinct)[: round(share * len(distinct))]
     held_out = np.isin(actors, chosen)
     return examples.select(~held_out), examples.select(held_out)
+
+
+def group_shoppers(users: int, options: HorizonOptions) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Draw the shoppers who are not learned from, from all users: those who stop the training, and those after them.
+
+    Returns:
+        Codes int32, rising, of the two halves of ``options.held_out``; nobody is in both.
+    """
+    count = round(options.held_out * users)
+    drawn = np.random.default_rng(options.seed).permutation(users)[:count].astype(np.int32)
+    half = count - count // 2
+    return np.sort(drawn[:half]), np.sort(drawn[half:][: options.calibrated])

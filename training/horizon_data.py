@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
@@ -16,7 +17,7 @@ from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from training.examples import ExampleBuilder, ExampleSet, Report
 from training.fit import FitOptions, Vectors
-from training.horizon import HorizonOptions, build_horizons, join_examples, list_cuts, renumber, split_shoppers
+from training.horizon import HorizonOptions, build_groups, group_shoppers, join_examples, list_cuts, renumber
 from training.past import PastSnapshot
 from training.prepare import DataOptions, RankerData, read_queries
 from training.tasks import Split, draw_searches, forget_histories
@@ -35,7 +36,10 @@ def prepare_horizon_data(
     horizon: HorizonOptions,
     report: Report,
 ) -> RankerData:
-    """Build the example sets; shoppers that are held out decide when to stop, and are reported.
+    """Build the example sets.
+
+    Of the shoppers that are held out half decide when to stop; on the others, of whom nothing was learned and who did
+    not stop it, probabilities are fitted and the ranker is reported.
 
     Nothing after the last event is needed, so all of the history is learned from: the latest moment's weeks end with
     it. Searches, where products have categories to search for, come from the orders of those weeks.
@@ -57,7 +61,8 @@ def prepare_horizon_data(
         )
     end = float(np.nextafter(events.time.max(), np.inf))
     cuts = list_cuts(end, horizon)
-    recommendations = build_horizons(snapshot, events, encoder, cuts, horizon, report)
+    stopping, held_back = group_shoppers(len(events.users), horizon)
+    recommendations, apart = build_groups(snapshot, events, encoder, cuts, horizon, held_back, report)
     if not len(recommendations):
         raise DataError(
             f"training needs shoppers who bought before and after {len(cuts)} moments, {horizon.days:g} days apart "
@@ -66,19 +71,30 @@ def prepare_horizon_data(
         )
     timeline = Timeline(events, snapshot.row_by_id)
     searches, texts, query_vectors = _build_searches(snapshot, events, encoder, options, cuts[0], horizon, report)
-    examples = join_examples([recommendations, searches])
-    train, held_out = split_shoppers(examples, horizon.held_out, horizon.seed)
-    unknown = held_out.select(np.zeros(len(held_out), np.bool_))
+    learned = [part.select(~_are_of(part, held_back)) for part in (recommendations, searches)]
+    examples = join_examples(learned)
+    stops = _are_of(examples, stopping)
+    validation = examples.select(stops)
+    buyers = apart.select(np.array([len(task.bought) > 0 for task in apart.tasks], np.bool_))
+    test = join_examples([buyers, searches.select(_are_of(searches, held_back))])
     return RankerData(
-        train=train,
-        validation=held_out,
-        test=held_out,
-        test_unknown=unknown,
+        train=examples.select(~stops),
+        validation=validation,
+        test=test,
+        test_unknown=test.select(np.zeros(len(test), np.bool_)),
+        calibration=apart,
+        event=f"bought within {horizon.days:g} days",
         vectors=Vectors(snapshot.dense.vectors, snapshot.texts.text_of_row, query_vectors),
         split=Split(train=cuts[-1], validation=cuts[0], test=cuts[0], end=cuts[0] + horizon.days * SECONDS_PER_DAY),
         timeline=timeline,
         queries=texts,
     )
+
+
+def _are_of(examples: ExampleSet, actors: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return a mask of the examples of some actors."""
+    mask: NDArray[np.bool_] = np.isin(np.array([task.actor for task in examples.tasks], dtype=np.int32), actors)
+    return mask
 
 
 def _build_searches(

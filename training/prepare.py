@@ -60,6 +60,8 @@ class RankerData:
         validation: whole lists.
         test: whole lists.
         test_unknown: the searches of ``test`` by shoppers of whom nothing is known.
+        calibration: whole lists of recommendations that neither taught the network nor stopped it.
+        event: what happened to what is marked as bought there, for people.
         vectors: of products and queries.
         split: where in time the three lie.
         timeline: all events.
@@ -70,6 +72,8 @@ class RankerData:
     validation: ExampleSet
     test: ExampleSet
     test_unknown: ExampleSet
+    calibration: ExampleSet
+    event: str
     vectors: Vectors
     split: Split
     timeline: Timeline
@@ -140,6 +144,8 @@ def prepare_data(
         validation=validation,
         test=test,
         test_unknown=test_unknown,
+        calibration=test.select(test.query < 0),
+        event="bought in the order that a visit ends in",
         vectors=Vectors(past.dense.vectors, past.texts.text_of_row, builder.query_vectors),
         split=split,
         timeline=timeline,

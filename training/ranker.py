@@ -19,13 +19,22 @@ from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
 from training.card import describe_verdict, write_card
-from training.evaluate import Estimate, compare_systems, order_by_habit, order_by_retrieval, order_by_scores
+from training.evaluate import (
+    Estimate,
+    compare_systems,
+    measure_orders,
+    order_by_habit,
+    order_by_retrieval,
+    order_by_scores,
+)
 from training.examples import ExampleSet, Report
 from training.fit import FitOptions, compute_scores, fit_ranker
 from training.horizon import HorizonOptions
 from training.horizon_data import prepare_horizon_data
-from training.model import RankerConfig, RankerNetwork, save_ranker
+from training.model import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
+from training.outcomes import PURCHASES_ALONE, choose_outcomes
 from training.prepare import DataOptions, RankerData, prepare_data
+from training.probability import GROUPS, calibrate_network, describe_calibration, group_examples, save_calibration
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
@@ -48,6 +57,7 @@ def train_ranker(
     rated: RankerNetwork | None = None,
     horizon: HorizonOptions | None = None,
     shape: Mapping[str, Any] | None = None,
+    blend: Mapping[str, float] = PURCHASES_ALONE,
 ) -> dict[str, Any]:
     """Train a ranker, compare it, and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.
 
@@ -63,12 +73,14 @@ def train_ranker(
         rated: a network that learned from ratings, to start from.
         horizon: learn recommendations from the weeks after several moments; None for single orders.
         shape: fields of the network's config to change.
+        blend: what the score of each outcome counts in the score that is served.
 
     Returns:
         What ``metrics.json`` holds.
 
     Raises:
         DataError: too few purchases.
+        InvalidInputError: an outcome is to be served that is not learned.
     """
     started = time.monotonic()
     if horizon is None:
@@ -77,13 +89,17 @@ def train_ranker(
         data = prepare_horizon_data(snapshot, events, encoder, data_options, horizon, report)
     prepared = time.monotonic()
     report("fitting", 0, 1)
-    config = RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension, **(shape or {}))
+    outcomes, counts = choose_outcomes(data.train, fit_options.outcome_losses, blend)
+    config = RankerConfig(
+        feature_names=FEATURE_NAMES, dimension=encoder.dimension, outcomes=outcomes, blend=counts, **(shape or {})
+    )
     if rated is not None:
         config = replace(config, relevance=rated.config.relevance, bins=rated.config.bins)
     fit = fit_ranker(data.train, data.validation, data.vectors, config, fit_options, say, rated=rated)
     fitted = time.monotonic()
     report("comparing with the order before the ranker", 0, 1)
     results = compare(fit.network, data, seed=data_options.seed)
+    calibration = calibrate_network(fit.network, data, seed=data_options.seed)
     metrics: dict[str, Any] = {
         "split": {name: _date(moment) for name, moment in asdict(data.split).items()},
         "examples": {name: _count(getattr(data, name)) for name in ("train", "validation", "test")},
@@ -93,8 +109,12 @@ def train_ranker(
             "start_loss": fit.start_loss,
             "validation_loss": min([fit.start_loss, *fit.validation_loss]),
             "skip": fit.network.skip.item(),
+            "members": config.members,
+            "outcomes": _describe_outcomes(data.train, config, fit_options),
         },
         "results": _as_numbers(results),
+        "groups": measure_groups(fit.network, data),
+        "calibration": None if calibration is None else describe_calibration(calibration),
         "options": {
             "data": asdict(data_options),
             "fit": asdict(fit_options),
@@ -108,6 +128,7 @@ def train_ranker(
         "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
     }
     save_ranker(out, fit.network)
+    save_calibration(out, None if calibration is None else calibration.calibration)
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     card = write_card(metrics, results, feature_count=len(FEATURE_NAMES))
     (out / CARD_FILE).write_text(card, encoding="utf-8")
@@ -143,6 +164,46 @@ def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
         systems["ranker"] = order_by_scores(examples, compute_scores(network, examples, data.vectors))
         results[name] = compare_systems(examples.tasks, systems, seed=seed)
     return results
+
+
+def measure_groups(network: RankerNetwork, data: RankerData) -> dict[str, dict[str, float]]:
+    """Measure the recommendations of the test by group of shopper.
+
+    Args:
+        network: the trained network.
+        data: what it was trained on.
+
+    Returns:
+        Group to ``requests``, and the mean nDCG@10 of the ``ranker`` and of ``retrieval``, the order before it.
+    """
+    examples = data.test.select(data.test.query < 0)
+    groups = group_examples(examples)
+    scores = compute_scores(network, examples, data.vectors)
+    values = {
+        "ranker": measure_orders(examples.tasks, order_by_scores(examples, scores))["ndcg@10"],
+        "retrieval": measure_orders(examples.tasks, order_by_retrieval(examples))["ndcg@10"],
+    }
+    return {
+        group: {
+            "requests": int((groups == group).sum()),
+            **{name: float(own[groups == group].mean()) for name, own in values.items()},
+        }
+        for group in GROUPS
+        if (groups == group).any()
+    }
+
+
+def _describe_outcomes(train: ExampleSet, config: RankerConfig, options: FitOptions) -> dict[str, dict[str, float]]:
+    """Say for each outcome in how many training lists it is, what its loss counts, and what its score counts."""
+    hits = {PURCHASE_OUTCOME: train.bought, **train.further}
+    return {
+        kind: {
+            "lists": int(hits[kind].any(axis=1).sum()),
+            "loss": 1.0 if kind == PURCHASE_OUTCOME else options.outcome_losses[kind],
+            "score": part,
+        }
+        for kind, part in zip(config.outcomes, config.blend, strict=True)
+    }
 
 
 def _count(examples: ExampleSet) -> dict[str, Any]:

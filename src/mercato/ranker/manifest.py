@@ -8,6 +8,7 @@ from typing import Any
 
 from mercato.errors import ModelError
 from mercato.model_folder import MANIFEST_FILE
+from mercato.ranker.calibration import Calibration, read_calibration
 
 MODEL_FILE = "model.onnx"
 
@@ -19,10 +20,12 @@ class RankerManifest:
     Attributes:
         feature_names: columns of the feature tensor, in order.
         dimension: length of the vectors.
+        calibration: from scores to probabilities; None where the ranker has none.
     """
 
     feature_names: tuple[str, ...]
     dimension: int
+    calibration: Calibration | None = None
 
 
 def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerManifest:
@@ -38,14 +41,17 @@ def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerMa
     path = folder / MANIFEST_FILE
     try:
         serving: Any = json.loads(path.read_text(encoding="utf-8"))["serving"]
+        calibration = serving.get("calibration")
         manifest = RankerManifest(
-            feature_names=tuple(map(str, serving["feature_names"])), dimension=int(serving["dimension"])
+            feature_names=tuple(map(str, serving["feature_names"])),
+            dimension=int(serving["dimension"]),
+            calibration=None if calibration is None else read_calibration(calibration),
         )
     except OSError as exc:
         raise ModelError(
             f"ranker: {path} cannot be read ({exc.strerror}); export with python -m export ranker --out {folder}"
         ) from exc
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ModelError(
             f"ranker: {path} must hold serving.feature_names and serving.dimension ({exc!r}); export the ranker again"
         ) from exc

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,18 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.history import PURCHASE
+from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
 from training.fit import FitOptions
-from training.horizon import HorizonOptions, build_horizons, draw_horizons, list_cuts, split_shoppers
+from training.horizon import (
+    HorizonOptions,
+    build_groups,
+    build_horizons,
+    draw_horizons,
+    join_examples,
+    list_cuts,
+    split_shoppers,
+)
 from training.horizon_data import prepare_horizon_data
 from training.model import load_ranker
 from training.prepare import DataOptions
@@ -83,7 +93,7 @@ def test_what_happens_after_a_moment_changes_its_labels_alone(
     other = EventTable(**{name: getattr(events, name) for name in events.__slots__} | {"product": product})
     options = HorizonOptions(days=21.0, cuts=1, width=128)
     one, two = (build_horizons(snapshot, table, encoder, [cut], options) for table in (events, other))
-    labelled = {}
+    labelled: dict[tuple[int, bool], Any] = {}
     for examples in (one, two):
         for place, task in enumerate(examples.tasks):
             key = (task.actor, task.only_new)
@@ -132,3 +142,54 @@ def test_too_short_a_history_is_refused_with_what_to_do(snapshot: Snapshot, even
     endless = HorizonOptions(days=365.0, cuts=1)
     with pytest.raises(DataError, match=r"365 days apart.*--horizon-days"):
         prepare_horizon_data(snapshot, events, encoder, DataOptions(), endless, lambda what, done, total: None)
+
+
+def test_shoppers_held_back_taught_nothing_and_stopped_nothing(
+    snapshot: Snapshot, events: EventTable, encoder: Any
+) -> None:
+    options = HorizonOptions(days=21.0, cuts=2, step_days=14.0, width=48, held_out=0.5)
+    data = prepare_horizon_data(
+        snapshot, events, encoder, DataOptions(searches=100), options, lambda what, done, total: None
+    )
+    learned, stopping, apart = (
+        {task.actor for task in part.tasks} for part in (data.train, data.validation, data.calibration)
+    )
+    assert [len(group) for group in (learned, stopping, apart)] == [12, 6, 6]
+    assert not learned & stopping and not learned & apart and not stopping & apart
+    assert {task.actor for task in data.test.tasks} <= apart
+    assert data.event == "bought within 21 days"
+    # Whole lists, as they are served: no sample of what was not bought.
+    assert data.calibration.rows.shape[1] == WINDOW
+    assert (data.test.query >= 0).any()
+    assert all(len(task.bought) for task in data.test.tasks)
+
+
+def test_shoppers_held_back_count_also_where_they_bought_nothing(
+    snapshot: Snapshot, events: EventTable, encoder: Any
+) -> None:
+    end = float(events.time.max()) + 1.0
+    silent = (events.user % 2 == 0) & (events.time >= end - 21 * DAY)
+    kept = np.flatnonzero(~silent)
+    columns = ("sequence", "time", "event_type", "user", "visitor", "product", "order", "quantity", "price")
+    table = replace(events, **{name: getattr(events, name)[kept] for name in columns})
+    options = HorizonOptions(days=21.0, cuts=1, width=48)
+    held_back = np.array([3, 4], np.int32)
+    others, apart = build_groups(snapshot, table, encoder, [end - 21 * DAY], options, held_back)
+    bought = {task.actor: len(task.bought) for task in apart.tasks if not task.only_new}
+    assert set(bought) == {3, 4}
+    assert bought[3] > 0
+    assert bought[4] == 0
+    assert not {3, 4} & {task.actor for task in others.tasks}
+
+
+def test_narrow_lists_are_padded_where_they_are_joined(snapshot: Snapshot, events: EventTable, encoder: Any) -> None:
+    end = float(events.time.max()) + 1.0
+    wide, narrow = (
+        build_horizons(snapshot, events, encoder, [end - 21 * DAY], HorizonOptions(days=21.0, width=width))
+        for width in (40, 30)
+    )
+    joined = join_examples([narrow, wide])
+    assert joined.rows.shape == (2 * len(wide), 40)
+    assert (joined.rows[: len(narrow), 30:] == -1).all()
+    assert not joined.bought[: len(narrow), 30:].any()
+    np.testing.assert_array_equal(joined.features[: len(narrow), :30], narrow.features)

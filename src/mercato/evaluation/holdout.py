@@ -47,8 +47,8 @@ class Interactions:
         rating: float64 [rows]; NaN where the file has none.
         columns: other columns that were asked for -> value of each row.
         rows: rows of the file.
-        rejected: rows that are no purchases: no user or product, an id that no event may have, a time that is none or in
-            the future, a quantity that is not above 0 (a return).
+        rejected: rows that are no purchases: no user or product, an id that no event may have, a time that is none or
+            in the future, a quantity that is not above 0 (a return).
         shown: the first of them.
     """
 

@@ -4,7 +4,8 @@
 
 Every method learns from all events but each user's last. What is tuned of the others (their one parameter each, and
 whether products of the history are shown again) is chosen for the events before the last, so nothing is tuned on what
-is reported. The sequence model is trained as it comes.
+is reported. The sequence model is trained as it comes, and is measured alone and through the server beside all other
+sources, once with the weight that its training chose.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.generated_sequences import Recipe, make_histories
 from benchmarks.record import REPOSITORY, write_record
+from benchmarks.sequence_server import measure_server, prepare_shop, write_histories
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values
 from mercato.sequence import SequenceModel
@@ -39,6 +41,9 @@ Int64 = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 CUTOFF = 10
+ENCODER = REPOSITORY / "var" / "models" / "encoder"
+FIXED_WEIGHTS = (0.0, 3.0)
+"""Weights that are served besides the one that training chose: without the model, and the default."""
 SETTINGS: Mapping[str, tuple[Method, str, tuple[float, ...]]] = {
     "item_knn": (score_item_knn, "neighbours", (20, 100, 300)),
     "ease": (score_ease, "regularisation", (10.0, 50.0, 300.0, 1000.0)),
@@ -153,6 +158,7 @@ def main(
     users: Annotated[int, typer.Option(help="users of the generated set")] = 2_000,
     products: Annotated[int, typer.Option(help="products of the generated set")] = 1_000,
     epochs: Annotated[int, typer.Option(help="most passes of the sequence model")] = 20,
+    encoder: Annotated[Path, typer.Option(help="folder of the exported encoder, which the server needs")] = ENCODER,
     write: Annotated[Path | None, typer.Option(help="write the histories here, as CSV")] = None,
 ) -> None:
     """Measure the sequence model beside ItemKNN, EASE and ALS on a generated set."""
@@ -168,15 +174,21 @@ def main(
         method = partial(SETTINGS[name][0], **{key: value for key, value in setting.items() if key != "repeats"})
         scores[name] = score_by(method, past, products, repeats=setting["repeats"])
     scores["transitions"] = score_transitions(past, products)
-    with tempfile.TemporaryDirectory() as folder:
-        metrics = train(past, Path(folder), epochs=epochs)
-        scores["sequence"] = score_sequence(Path(folder) / "model", past, products)
-    values = {name: measure_scores(one, right) for name, one in scores.items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        metrics = train(past, folder, epochs=epochs)
+        scores["sequence"] = score_sequence(folder / "model", past, products)
+        values = {name: measure_scores(one, right) for name, one in scores.items()}
+        prepare_shop(histories, products, folder, encoder)
+        served = {"default": measure_server(folder, encoder, folder / "model")}
+        for weight in FIXED_WEIGHTS:
+            changes = {"sequence": weight}
+            served[f"sequence={weight:g}"] = measure_server(folder, encoder, folder / "model", changes)
     figures: dict[str, Any] = {
         "recipe": asdict(recipe),
         "events": sum(map(len, histories)),
         "settings": chosen,
-        "training": {name: metrics[name] for name in ("config", "options", "seconds", "results")},
+        "training": {name: metrics[name] for name in ("config", "options", "seconds", "results", "weight")},
         "methods": {name: describe_values(one) for name, one in values.items()},
         "sequence_less": {
             name: {
@@ -185,20 +197,18 @@ def main(
             for name, one in values.items()
             if name != "sequence"
         },
+        "server": {name: describe_values(one) for name, one in served.items()},
+        "server_less": {
+            name: {
+                metric: describe_comparison(compare_values(served["default"][metric], one[metric])) for metric in one
+            }
+            for name, one in values.items()
+        },
     }
-    for name, one in figures["methods"].items():
-        console.print(f"{name}: {one['metrics']}")
+    for where in ("methods", "server"):
+        for name, one in figures[where].items():
+            console.print(f"{where}, {name}: {one['metrics']}")
     console.print(f"written: {write_record('sequence', figures).name}")
-
-
-def write_histories(histories: list[Int64], path: Path) -> None:
-    """Write histories as a CSV of ``user_id``, ``product_id`` and ``order``."""
-    rows = [
-        f"u{user},p{product},{place}"
-        for user, codes in enumerate(histories)
-        for place, product in enumerate(codes.tolist())
-    ]
-    path.write_text("\n".join(["user_id,product_id,order", *rows]) + "\n")
 
 
 if __name__ == "__main__":

@@ -136,6 +136,11 @@ class RetrievalRequest:
         return self.placement is Placement.RANK
 
     @property
+    def excludes_seeds(self) -> bool:
+        """Whether the answer is what goes with the seeds, so that none of them is in it."""
+        return self.placement in (Placement.PRODUCT_PAGE, Placement.CART)
+
+    @property
     def window(self) -> int:
         """How many candidates are ranked at most."""
         return MAX_RANKED if self.orders_list else WINDOW

@@ -101,7 +101,8 @@ class WholeResult:
         if found.matches is not None:
             return found.matches
         matches = np.concatenate([case.allowed.rows, case.allowed.entries])
-        matches[case.seeds] = False
+        if case.request.excludes_seeds:
+            matches[case.seeds] = False
         return matches
 
     def _sort_fields(self, order: OrderBy) -> list[str]:

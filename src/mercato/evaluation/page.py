@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 WORST = 20
 _TOP = 10
 _MISSED = 5
-_GROUP_METRICS = ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "success@10", "mrr", "auc")
+_GROUP_METRICS = (
+    *("ndcg@10", "ndcg@20", "recall@10", "recall@20", "success@10", "hit_rate@10", "precision@10", "mrr", "map", "auc"),
+    *("mae", "coverage@20", "novelty@20", "popularity@20", "diversity@20", "title_diversity@20"),
+)
 
 
 def write_page(evaluation: Evaluation, document: Mapping[str, Any], pictures: Sequence[Mapping[str, str]]) -> str:
@@ -150,7 +153,11 @@ def _describe_gains(against: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _describe_group(name: str, groups: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = [metric for metric in _GROUP_METRICS if any(metric in group["metrics"] for group in groups.values())]
+    metrics = [
+        metric
+        for metric in _GROUP_METRICS
+        if any(group["metrics"].get(metric) is not None for group in groups.values())
+    ]
     rows = [
         {"name": label, "cells": [f"{group['queries']:,}", *(show(group["metrics"].get(metric)) for metric in metrics)]}
         for label, group in groups.items()

@@ -35,6 +35,8 @@ def show_newcomers(catalog: LiveCatalog, request: RetrievalRequest, ranked: Rank
     if not len(arrived):
         return ranked
     arrived = arrived[np.isin(ranked.rows[arrived], list_newcomers(catalog, request.context.time))]
+    if not len(arrived):
+        return ranked
     order, scores = list(range(len(ranked.rows))), ranked.scores.tolist()
     seated = set()
     for number, place in enumerate(arrived.tolist(), start=1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,8 +48,8 @@ def find_recommendations(
     lists: dict[Source, RankedList] = {}
     if dense is not None and Source.SIMILAR in wanted_sources:
         lists[Source.SIMILAR] = replace(dense, weight=wanted_sources[Source.SIMILAR])
-    for source, item in _learned_lists(catalog, case, wanted_sources).items():
-        lists[source] = keep_allowed(catalog, case, item)
+    learned = _learned_lists(catalog, case, wanted_sources)
+    lists |= zip(learned, keep_allowed(catalog, case, list(learned.values())), strict=True)
     if Source.CATEGORY in wanted_sources and len(case.history):
         lists[Source.CATEGORY] = rank_category_favourites(catalog, case, wanted_sources[Source.CATEGORY])
     if Source.REGIONAL in wanted_sources and request.context.region:
@@ -59,13 +59,15 @@ def find_recommendations(
         newcomers = find_newcomers(catalog, case)
         lists[Source.ARRIVAL] = rank_arrivals(catalog, case, newcomers, wanted_sources[Source.ARRIVAL])
     if following is not None:
-        lists[Source.SEQUENCE] = keep_allowed(catalog, case, following)
+        [lists[Source.SEQUENCE]] = keep_allowed(catalog, case, [following])
     if len(excluded):
         lists = {source: _without(item, excluded) for source, item in lists.items()}
     if Source.POPULAR in wanted_sources or not any(len(item.rows) for item in lists.values()):
         passed_over = np.concatenate([excluded, newcomers])  # of a newcomer nobody knows whether it is popular
         popular = popular_rows(catalog, case, sources.CANDIDATES + len(passed_over))
-        popular = popular[~np.isin(popular, passed_over)][: sources.CANDIDATES]
+        if len(passed_over):
+            popular = popular[~np.isin(popular, passed_over)]
+        popular = popular[: sources.CANDIDATES]
         lists[Source.POPULAR] = sources.rank_places(popular, wanted_sources.get(Source.POPULAR, 1.0))
     fused = fuse_reciprocal_ranks(list(lists.values()))
     if case.listed is None:
@@ -76,7 +78,9 @@ def find_recommendations(
         shown = np.concatenate([fused.rows, excluded])
         extra = popular_rows(catalog, case, len(shown) + wanted)
         tail = extra[~np.isin(extra, shown)]
-    total = case.allowed.count() - int(np.count_nonzero(case.allowed.holds(np.unique(excluded))))
+    total = case.allowed.count()
+    if len(excluded):
+        total -= int(np.count_nonzero(case.allowed.holds(np.unique(excluded))))
     found = Found(
         fused=fused,
         sources=list(lists),
@@ -113,12 +117,22 @@ def popular_rows(catalog: LiveCatalog, case: Case, count: int) -> Int32:
     return np.concatenate([rows, (entries + catalog.base).astype(np.int32)])
 
 
-def keep_allowed(catalog: LiveCatalog, case: Case, item: RankedList) -> RankedList:
-    """Move snapshot rows to where their products are now, and keep the allowed ones."""
-    snapshot_row = item.rows < catalog.base
-    rows = np.where(snapshot_row, catalog.current_row[np.where(snapshot_row, item.rows, 0)], item.rows)
+def keep_allowed(catalog: LiveCatalog, case: Case, lists: Sequence[RankedList]) -> list[RankedList]:
+    """Move snapshot rows of some lists to where their products are now, and keep the allowed ones."""
+    rows = np.concatenate([np.zeros(0, np.int32), *(item.rows for item in lists)]).astype(np.int32)
+    if len(catalog.delta):
+        snapshot_row = rows < catalog.base
+        rows = np.where(snapshot_row, catalog.current_row[np.where(snapshot_row, rows, 0)], rows)
     keep = case.allowed.holds(rows)
-    return RankedList(rows=rows[keep].astype(np.int32), scores=item.scores[keep], weight=item.weight)
+    if keep.all() and not len(catalog.delta):
+        return list(lists)
+    kept, start = [], 0
+    for item in lists:
+        part = slice(start, start + len(item.rows))
+        start = part.stop
+        mask = keep[part]
+        kept.append(RankedList(rows=rows[part][mask], scores=item.scores[mask], weight=item.weight))
+    return kept
 
 
 def _without(item: RankedList, excluded: Int32) -> RankedList:

@@ -84,29 +84,41 @@ def is_true(found: Found, shopper: Shopper, known: Purchases) -> bool:
     return any(named is None or time != time or abs(time - named) <= TOLERANCE_S for time in times)
 
 
-def refuse_late_reasons(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> None:
-    """Refuse a server that explains answers with events of the time that it is to foretell: it knows the holdout.
+def refuse_memory(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> None:
+    """Refuse a server that gives what it is to foretell as a reason: it knows the holdout.
+
+    With times that is an event of the moment that it was asked of, or a later one; without times a purchase that is to
+    be foretold, where the rest of that user's history is known.
 
     Args:
         answers: with explanations; those without say nothing.
         shoppers: who they are for.
 
     Raises:
-        DataError: an event is not before the moment that the server was asked of; the message has both dates.
+        DataError: the server does; the message has both dates, or the product.
     """
+    reasons = [(found, shopper) for answer, shopper in zip(answers, shoppers, strict=True) for found in answer.results]
     late = [
         (named, shopper)
-        for answer, shopper in zip(answers, shoppers, strict=True)
-        for found in answer.results
+        for found, shopper in reasons
         if (named := _read_time(found)) is not None and shopper.moment is not None and named >= shopper.moment
     ]
+    remedy = "serve a state and a catalogue that hold what came before it alone"
     if late:
         named, shopper = max(late, key=lambda item: item[0])
         raise DataError(
             f"the server knows the holdout: it explains answers with events up to {format_timestamp(named)}, user"
-            f" {shopper.user[:64]!r} is asked for as of {format_timestamp(shopper.moment or 0.0)}; serve a state and a"
-            " catalogue that hold what came before it alone (`mercato index --until`)"
+            f" {shopper.user!r} is asked for as of {format_timestamp(shopper.moment or 0.0)}; {remedy}"
+            " (`mercato index --until`)"
         )
+    for found, shopper in reasons:
+        product = str(found.because.get("product_id"))
+        bought = found.because.get("event_type") == PURCHASE and product in shopper.bought
+        if shopper.moment is None and bought and shopper.before and product not in shopper.before:
+            raise DataError(
+                f"the server knows the holdout: it says that user {shopper.user!r} bought {product!r}, which is to be"
+                f" foretold; {remedy}"
+            )
 
 
 def _read_time(found: Found) -> float | None:

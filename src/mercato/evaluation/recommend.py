@@ -26,7 +26,7 @@ from mercato.evaluation.holdout import Interactions, Split
 from mercato.evaluation.intervals import SEED
 from mercato.evaluation.measures import MeasurePlan, Values, measure_orders
 from mercato.evaluation.origins import measure_sources
-from mercato.evaluation.reasons import check_reasons, refuse_late_reasons
+from mercato.evaluation.reasons import check_reasons, refuse_memory
 from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
 from mercato.evaluation.shoppers import Shopper, group_by_history, list_shoppers
 from mercato.evaluation.stages import order_by_stage
@@ -106,7 +106,7 @@ def evaluate_recommend(
             " the catalogue" + (", and the others were bought before by their users" if settings.new_only else "")
         )
     questions = [_make_question(shopper, settings) for shopper in shoppers]
-    _refuse_memory(client, shoppers, settings)
+    _probe(client, shoppers, settings)
     most_before = max((len(shopper.before) for shopper in shoppers), default=0) if settings.new_only else 0
     depth = max(DEPTH, plan.depth) + min(most_before, 1_000)
     answers = ask_all(client, questions, depth, concurrency=settings.concurrency, report=report)
@@ -283,10 +283,11 @@ def _keep_families(measured: Mapping[str, Values]) -> dict[str, Values]:
     }
 
 
-def _refuse_memory(client: Client, shoppers: Sequence[Shopper], settings: RecommendSettings) -> None:
-    asked = [shoppers[place] for place in spread_places(len(shoppers), PROBES) if shoppers[place].moment is not None]
+def _probe(client: Client, shoppers: Sequence[Shopper], settings: RecommendSettings) -> None:
+    """Ask some users' first pages with their reasons, and refuse a server that gives the holdout away."""
+    asked = [shoppers[place] for place in spread_places(len(shoppers), PROBES)]
     questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
-    refuse_late_reasons(ask_all(client, questions, SHOPPER_PAGE_SIZE, concurrency=settings.concurrency), asked)
+    refuse_memory(ask_all(client, questions, SHOPPER_PAGE_SIZE, concurrency=settings.concurrency), asked)
 
 
 def _make_question(shopper: Shopper, settings: RecommendSettings, *, explain: bool = False) -> Ask:

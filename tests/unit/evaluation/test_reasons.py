@@ -12,7 +12,7 @@ from mercato.errors import DataError
 from mercato.evaluation.asking import Answer, Found
 from mercato.evaluation.holdout import Interactions
 from mercato.evaluation.origins import measure_sources
-from mercato.evaluation.reasons import check_reasons, refuse_late_reasons
+from mercato.evaluation.reasons import check_reasons, refuse_memory
 from mercato.evaluation.shoppers import Shopper
 from mercato.evaluation.stages import order_by_stage
 from mercato.text.timestamps import parse_timestamp
@@ -88,10 +88,21 @@ def test_only_the_first_products_are_looked_at_and_the_samples_are_of_different_
 def test_a_server_that_names_the_holdouts_time_is_refused_with_both_dates() -> None:
     early = Answer(results=(explained("x", **bought("a")),))
     late = Answer(results=(explained("x", **bought("a", at="2011-11-05T10:00:00Z")),))
-    refuse_late_reasons([early, Answer()], [shopper(), shopper("v")])
-    refuse_late_reasons([late], [shopper(moment=None)])  # as of now nothing is late
+    refuse_memory([early, Answer()], [shopper(), shopper("v")])
+    refuse_memory([late], [shopper(moment=None)])  # without times nothing is late
     with pytest.raises(DataError, match="up to 2011-11-05T10:00:00Z, user 'v' is asked for as of 2011-11-01T00:00:00Z"):
-        refuse_late_reasons([early, late], [shopper(), shopper("v")])
+        refuse_memory([early, late], [shopper(), shopper("v")])
+
+
+def test_a_server_that_names_what_is_to_be_foretold_is_refused_where_there_are_no_times() -> None:
+    told = Answer(results=(explained("y", **bought("x")),))  # x is what the shopper is to be recommended
+    with pytest.raises(DataError, match="says that user 'u' bought 'x', which is to be foretold"):
+        refuse_memory([told], [shopper(moment=None)])
+    refuse_memory([Answer(results=(explained("x", **bought("a")),))], [shopper(moment=None)])
+    again = Shopper(user="u", bought={"x": 1}, ratings={}, before=frozenset("ax"), moment=None)
+    refuse_memory([told], [again])  # it was bought before, too
+    nothing_known = Shopper(user="u", bought={"x": 1}, ratings={}, before=frozenset(), moment=None)
+    refuse_memory([told], [nothing_known])
 
 
 def test_sources_share_what_was_shown_and_what_was_right() -> None:

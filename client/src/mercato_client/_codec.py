@@ -166,6 +166,7 @@ def _read_product(document: Document, id_: str, score: float, rank: int) -> Prod
         reasons=document.texts("reasons"),
         variants=document.texts("variants"),
         pinned=document.flag("pinned"),
+        purchase_probability=document.number("purchase_probability"),
         explanation=_read_explanation(document.member("explanation")),
         fields=document.fields,
     )

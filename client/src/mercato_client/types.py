@@ -134,6 +134,8 @@ class Product:
         reasons: why it is here, in words for a person.
         variants: ids of its near-duplicates, which are not shown, where collapsing was asked for.
         pinned: whether the shop's rules put it here.
+        purchase_probability: how likely the shopper is to buy it, 0 to 1; None for a search, for a shopper of whom no
+            purchase is known, and where the server's ranker is not calibrated.
         explanation: why it stands here; None unless asked for.
         fields: everything that the server sent about the product, the above included.
     """
@@ -152,6 +154,7 @@ class Product:
     reasons: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     pinned: bool = False
+    purchase_probability: float | None = None
     explanation: Explanation | None = None
     fields: JsonObject = field(default_factory=dict, repr=False)
 

@@ -287,6 +287,11 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
                 "sources": list(product.sources),
                 **({"variants": list(product.variants)} if product.variants else {}),
                 **({"pinned": True} if product.pinned else {}),
+                **(
+                    {"purchase_probability": product.purchase_probability}
+                    if product.purchase_probability is not None
+                    else {}
+                ),
                 **({"explanation": dict(product.explanation.fields)} if product.explanation is not None else {}),
             }
             for product in page.results
@@ -321,10 +326,13 @@ def _write_interval(interval: Interval) -> str:
 def tabulate(page: ResultPage) -> Table:
     """Draw a page as a table."""
     table = Table(title=f"{page.total:,} products", title_justify="left")
-    for column in ("rank", "id", "product", "brand", "price", "found by"):
-        table.add_column(column, justify="right" if column in ("rank", "price") else "left")
+    told = any(product.purchase_probability is not None for product in page.results)
+    for column in ("rank", "id", "product", "brand", "price", *(("chance",) if told else ()), "found by"):
+        table.add_column(column, justify="right" if column in ("rank", "price", "chance") else "left")
     for product in page.results:
         price = "" if product.price is None else f"{product.price:.2f}"
         sources = ", ".join(product.sources)
-        table.add_row(str(product.rank), product.id, product.title, product.brand or "", price, sources)
+        chance = product.purchase_probability
+        chances = () if not told else ("" if chance is None else f"{chance:.1%}",)
+        table.add_row(str(product.rank), product.id, product.title, product.brand or "", price, *chances, sources)
     return table

@@ -47,6 +47,7 @@ class Ranked:
         folded: how many near-duplicates are not shown.
         pinned: rows whose places the shop decided.
         seated: newcomers that were moved up to a place of their own.
+        probabilities: row to the probability that the shopper buys it, 0 to 1; empty where nothing can be said.
     """
 
     rows: npt.NDArray[np.int32]
@@ -57,6 +58,7 @@ class Ranked:
     folded: int = 0
     pinned: frozenset[int] = frozenset()
     seated: frozenset[int] = frozenset()
+    probabilities: Mapping[int, float] = field(default_factory=dict)
 
 
 def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Sequence[str] = ()) -> Ranked:
@@ -113,6 +115,8 @@ def write_answer(
             products[place] = products[place][:-1] + b',"variants":' + variants + b"}"
         if row in ranked.pinned:
             products[place] = products[place][:-1] + b',"pinned":true}'
+        if row in ranked.probabilities:
+            products[place] = products[place][:-1] + b',"purchase_probability":%f}' % ranked.probabilities[row]
     if explanations:
         products = [
             product[:-1] + b',"explanation":' + explanation + b"}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.encoder.manifest import read_manifest
@@ -18,6 +20,9 @@ from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
+from mercato.ranker.calibration import Calibration
+from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.ranker.manifest import read_ranker_manifest
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.request import Source
@@ -28,6 +33,8 @@ from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
 from mercato.suggest.stored import read_suggestions
 from mercato.suggest.suggester import Suggester
+
+logger = logging.getLogger(__name__)
 
 
 def open_state_of(settings: Settings) -> StateStore | None:
@@ -69,6 +76,17 @@ def open_ranker(settings: Settings) -> OnnxRanker:
     if settings.ranker is None:
         raise ModelError("ranker: none is served; train and export one, then start with --ranker DIR")
     return OnnxRanker(settings.ranker)
+
+
+def open_calibration(settings: Settings) -> Calibration | None:
+    """Read the calibration of the ranker that is served; None where there is no ranker, or it has none."""
+    if settings.ranker is None:
+        return None
+    try:
+        return read_ranker_manifest(settings.ranker, FEATURE_NAMES).calibration
+    except ModelError:  # the ranker says so itself where it is loaded; answers do without probabilities
+        logger.warning("the ranker's manifest cannot be read; answering without probabilities")
+        return None
 
 
 def open_reranker(settings: Settings, *, budget_s: float = 0.0) -> OnnxReranker:
@@ -205,7 +223,14 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))
     reranker = open_reranker_stage(settings, call)
     pipeline = Pipeline(
-        catalog, encoder, retriever, ranker, reranker, rerank_depth=settings.rerank_depth, rules=open_rules(settings)
+        catalog,
+        encoder,
+        retriever,
+        ranker,
+        reranker,
+        rerank_depth=settings.rerank_depth,
+        rules=open_rules(settings),
+        calibration=open_calibration(settings),
     )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

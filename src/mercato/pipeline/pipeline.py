@@ -15,12 +15,14 @@ from mercato.errors import MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
+from mercato.pipeline.probabilities import tell_probabilities
 from mercato.pipeline.request import PageRequest
 from mercato.pipeline.rerank import Reranked, RerankStep
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.apply import apply_policies
 from mercato.policy.rules import Rules
+from mercato.ranker.calibration import Calibration
 from mercato.retrieval.request import RetrievalRequest, Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH
 
@@ -42,6 +44,7 @@ class Pipeline:
         *,
         rerank_depth: int = DEFAULT_RERANK_DEPTH,
         rules: Rules | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         """Join the stages.
 
@@ -53,6 +56,7 @@ class Pipeline:
             reranker: query and product texts to scores, for the top of a search; None keeps the order of the ranker.
             rerank_depth: how many products that top has.
             rules: what the shop pins, blocks, boosts and filters; None for nothing.
+            calibration: from the ranker's scores to probabilities; None where it has none.
         """
         self.catalog = catalog
         self._encoder = encoder
@@ -61,6 +65,7 @@ class Pipeline:
         self._reranker = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
         self._explainer = Explainer(catalog, self._ranker)
         self._rules = rules or Rules()
+        self._calibration = calibration
 
     def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
         """Answer a batch.
@@ -118,6 +123,8 @@ class Pipeline:
             if isinstance(outcome, Retrieved)
         }
         ranked = apply_policies(self.catalog, pages, outcomes, ranked)
+        for place, probabilities in tell_probabilities(self._calibration, pages, outcomes, scores).items():
+            ranked[place] = replace(ranked[place], probabilities=probabilities)
         explanations = self._explain(pages, vectors, outcomes, scores, ranked, reranked.own)
         if explanations:
             clock.lap("explain_us")

@@ -142,6 +142,12 @@ def test_variants_pins_and_explanations_are_read(triton, connect):
     assert second.explanation is None
 
 
+def test_probabilities_of_purchase_are_read(triton, connect):
+    triton.replies["recommend"] = lambda request, context: page_with([{"purchase_probability": 0.0231}, {}])
+    first, second = connect(triton.address).recommend("home-page", user_id="u1").results
+    assert (first.purchase_probability, second.purchase_probability) == (0.0231, None)
+
+
 @pytest.mark.parametrize(
     ("members", "says"),
     [

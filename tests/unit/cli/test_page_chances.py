@@ -1,0 +1,47 @@
+"""What the commands show of probabilities."""
+
+import io
+
+from mercato_client import Product, ResultPage
+from rich.console import Console
+
+from mercato.cli.ask import describe_page, tabulate
+
+
+def make_page(*chances: float | None) -> ResultPage:
+    return ResultPage(
+        results=tuple(
+            Product(id=f"p{rank}", score=-float(rank), rank=rank, purchase_probability=chance)
+            for rank, chance in enumerate(chances, start=1)
+        ),
+        total=len(chances),
+        token="t",
+        missing_ids=(),
+        degraded=(),
+        facets=(),
+        corrected_query=None,
+        timings={},
+        details={},
+    )
+
+
+def draw(page: ResultPage) -> str:
+    out = io.StringIO()
+    Console(file=out, width=120).print(tabulate(page))
+    return out.getvalue()
+
+
+def test_a_page_with_probabilities_has_a_column_of_them() -> None:
+    drawn = draw(make_page(0.0231, None))
+    assert "chance" in drawn
+    assert "2.3%" in drawn
+
+
+def test_a_page_without_has_none() -> None:
+    assert "chance" not in draw(make_page(None, None))
+
+
+def test_as_json_a_product_without_has_no_such_member() -> None:
+    first, second = describe_page(make_page(0.0, None))["results"]
+    assert first["purchase_probability"] == 0.0
+    assert "purchase_probability" not in second

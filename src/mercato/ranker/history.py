@@ -69,6 +69,8 @@ def history_vector(
     Returns:
         float32 [D] of unit length; zeros where nothing counts (no events, or only types of weight 0).
     """
+    if not len(time):
+        return np.zeros(vectors.shape[1], dtype=np.float32)
     weight = compute_event_weights(time, event_type, now=now)
     if place is not None:
         weight = np.bincount(place, weights=weight, minlength=len(vectors)).astype(np.float32)

@@ -58,9 +58,9 @@ def fill_history(result: NDArray[np.float32], lists: CandidateLists, products: P
         products: columns of all products.
     """
     result[COLUMN["log_days_since_purchase"]] = np.log1p(NEVER_DAYS)
-    histories = _Histories(lists.requests)
-    if not len(histories.filled):
+    if not any(len(request.history) for request in lists.requests):
         return
+    histories = _Histories(lists.requests)
     result[COLUMN["log_history_length"]] = np.repeat(np.log1p(histories.lengths), lists.lengths)
     _fill_shares(result, lists, histories, products)
     _fill_price(result, lists, histories)

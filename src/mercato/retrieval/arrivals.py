@@ -46,6 +46,17 @@ def list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
         Rows int32 [n] as they are now, the newest first: what a live update added before all that the snapshot has.
         None where more than a quarter of all products came lately.
     """
+    asked = len(catalog.delta), now
+    if catalog not in _LAST or _LAST[catalog][0] != asked:
+        _LAST[catalog] = asked, _list_newcomers(catalog, now)
+    return _LAST[catalog][1]
+
+
+_LAST: WeakKeyDictionary[LiveCatalog, tuple[tuple[int, float], Int32]] = WeakKeyDictionary()
+"""The last answer: retrieval and the places of newcomers ask the same, one after the other."""
+
+
+def _list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
     delta, today = catalog.delta, now / SECONDS_PER_DAY
     dated, days = _sort_by_date(catalog.snapshot)
     lately = slice(*np.searchsorted(days, [today - ARRIVAL_DAYS, today + DAYS_PRECISION], side="right"))

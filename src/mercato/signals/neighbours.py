@@ -94,6 +94,8 @@ class Neighbours:
         Returns:
             ``sum over seeds of weight * score(seed, product)`` of every product that is a neighbour of some seed.
         """
+        if not len(seeds):  # strangers need not wait
+            return Nearness(rows=np.zeros(0, np.int32), totals=np.zeros(0, np.float32), seeds=seeds)
         rows, parts = self._expand_quickly(seeds, weights)
         if not len(rows):
             return Nearness(rows=rows, totals=parts, seeds=seeds)

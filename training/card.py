@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from training.card_probability import describe_probability
+from training.card_purchases import describe_data
 from training.evaluate import Estimate
 
 Figures = Mapping[str, Mapping[str, Estimate]]
@@ -16,28 +18,19 @@ TASK_TITLES = {
 
 _CARD = """# Mercato ranker
 
-A small network that orders the candidates of a search or of a home-page recommendation for one shopper: cosines of
+{network} that orders the candidates of a search or of a home-page recommendation for one shopper: cosines of
 query, history and candidate, raw and after a learned projection, with {features} features, through a perceptron. It
 starts from the order of retrieval and learns what to change about it.
 
 ## What it was trained on
 
-Purchases, split by time. What was bought between {train} and {validation} was learned from; {validation} to {test}
-decided when to stop; {test} to {end} is reported below. Popularity, co-occurrence, repeat rates and the catalogue's
-order were learned from before {train} alone, and a shopper's history holds strictly earlier events only.
-
-- {searches:,} searches: the text of a purchase's categories serves as the query that led to it (Ai et al. 2017,
-  personalised product search), all products of the order in that category as its answers;
-- {recommendations:,} recommendations without a query: the whole order as the answer.
-
-In a fifth of both the shopper was taken to be unknown, in a tenth to be new.
-
-Candidates come from the retrieval that serves. A list that holds nothing of what was bought teaches nothing; nothing
-is put into a list that retrieval did not find.
+{data}
 
 {stopping}
 
-## What it reaches on the last stretch of time
+{outcomes}
+
+## What it reaches {where}
 
 Means over requests with 95 % intervals (bootstrap over shoppers); what retrieval did not find counts as missed. A line
 `ranker - NAME` is the paired difference. `retrieval` is the order before the ranker; `most bought` is what the shopper
@@ -48,13 +41,25 @@ asks.
 
 {tables}
 
+{groups}
+
+## Probabilities
+
+{probability}
+
 ## What to keep in mind
 
+- It is for putting products in order, and for what follows from how likely a purchase is: how much room a page gives to
+  recommendations, how much stock to expect. It is not for prices by person, for credit, or for anything else that is
+  decided about a person: it knows what somebody bought, and not why.
+- It foretells what shoppers do, not what showing a product changes: who buys a product every week would buy it unshown.
 - Queries made of category names are tidier than what people type, and a purchase that follows from habit is credited to
   the query. The search figures say how well a known need is met, not how well words are understood.
-- Only purchases are learned from. What was seen and not bought is unknown, so products that were shown more gain.
+- It learned from what was sold. What nobody was shown nobody bought, so what is popular gains, and more so with each
+  training on what an earlier one put on top. New products get their places by rule (see the documentation of
+  recommendation); coverage and popularity bias are measured by `mercato eval recommend`.
 - It orders home-page recommendations and searches. Around a product or a cart the order of retrieval holds.
-- Scores compare candidates of one request only; they are no probabilities.
+- Scores compare candidates of one request only.{seasons}
 """
 
 
@@ -62,7 +67,7 @@ def write_card(metrics: Mapping[str, Any], results: Mapping[str, Figures], *, fe
     """Write the model card.
 
     Args:
-        metrics: what ``metrics.json`` holds: ``split`` (dates), ``examples`` and ``fit``.
+        metrics: what ``metrics.json`` holds.
         results: task to system to metric to estimate.
         feature_count: number of features.
 
@@ -70,18 +75,28 @@ def write_card(metrics: Mapping[str, Any], results: Mapping[str, Figures], *, fe
         Markdown.
     """
     fit = metrics["fit"]
-    stopping = (
-        f"Trained for {fit['epochs']} passes; the weights are those after pass {fit['best_epoch']}, "
-        f"with the lowest validation loss ({fit['validation_loss']:.3f}, from {fit['start_loss']:.3f})."
-    )
+    members = fit["members"]
+    horizon = metrics["options"]["horizon"]
     return _CARD.format(
-        **{name: date[:10] for name, date in metrics["split"].items()},
+        network="A small network"
+        if members == 1
+        else f"The mean of {members} small networks, each with its own start,",
         features=feature_count,
-        searches=metrics["examples"]["train"]["search"],
-        recommendations=metrics["examples"]["train"]["recommend"],
-        stopping=stopping,
+        data=describe_data(metrics),
+        stopping=(
+            f"Trained for {fit['epochs']} passes; the weights are those after pass {fit['best_epoch']}, "
+            f"with the lowest validation loss ({fit['validation_loss']:.3f}, from {fit['start_loss']:.3f})."
+        ),
+        outcomes=_describe_outcomes(fit["outcomes"]),
+        where="on the last stretch of time" if horizon is None else "on shoppers it has not seen",
         verdict="\n".join(f"- {describe_verdict(task, figures)}" for task, figures in results.items()),
         tables="\n\n".join(f"**{TASK_TITLES[task]}**\n\n{_table(figures)}" for task, figures in results.items()),
+        groups=_describe_groups(metrics["groups"]),
+        probability=describe_probability(metrics["calibration"]),
+        seasons=""
+        if horizon is None
+        else " The shoppers of the figures are others than those it learned from, the weeks\n  are the same: what "
+        "another season changes these figures do not show.",
     )
 
 
@@ -100,6 +115,40 @@ def describe_verdict(task: str, figures: Figures) -> str:
             verdict = "not told apart from"
         parts.append(f"{verdict} {name.removeprefix('ranker - ')} ({gain.mean:+.3f})")
     return f"{TASK_TITLES[task]}: by nDCG@10 the ranker is {', '.join(parts)}."
+
+
+def _describe_outcomes(outcomes: Mapping[str, Mapping[str, float]]) -> str:
+    if len(outcomes) == 1:
+        return (
+            "It learned from purchases alone: the log has no carts and clicks of known shoppers, or they were left out."
+        )
+    lines = [
+        "Each outcome has a head of its own over what the network learned for all.",
+        "",
+        "| outcome | training lists that have it | part of the loss | part of the score that is served |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {one['lists']:,.0f} | {one['loss']:g} | {one['score']:g} |" for name, one in outcomes.items()
+    ]
+    return "\n".join(lines)
+
+
+def _describe_groups(groups: Mapping[str, Mapping[str, float]]) -> str:
+    if not groups:
+        return ""
+    lines = [
+        "**Recommendation by group of shopper**: `new` have no purchase known, `light` have made fewer orders than the",
+        "median of the others.",
+        "",
+        "| shoppers | requests | nDCG@10 of the ranker | of retrieval |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {one['requests']:,} | {one['ranker']:.3f} | {one['retrieval']:.3f} |"
+        for name, one in groups.items()
+    ]
+    return "\n".join(lines)
 
 
 def _table(figures: Figures) -> str:

@@ -1,0 +1,89 @@
+"""The ranker's card says what was done, and does not say what was not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mercato.catalog.snapshot import Snapshot
+from mercato.state.values import EventTable
+from training.card_probability import NONE, describe_probability
+from training.fit import FitOptions
+from training.horizon import HorizonOptions
+from training.prepare import DataOptions
+from training.ranker import train_ranker
+
+
+def train(
+    snapshot: Snapshot, events: EventTable, encoder: Any, folder: Path, **options: Any
+) -> tuple[str, dict[str, Any]]:
+    data = DataOptions(searches=100, recommendations=100, width=32, train_days=42, validation_days=14, test_days=21)
+    metrics = train_ranker(
+        snapshot, events, encoder, folder,
+        data_options=data, fit_options=FitOptions(epochs=2, batch_size=32),
+        report=lambda what, done, total: None, say=lambda line: None,
+        **options,
+    )  # fmt: skip
+    return " ".join((folder / "MODEL_CARD.md").read_text().split()), metrics
+
+
+def test_training_at_moments_describes_moments(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    options = HorizonOptions(days=21.0, cuts=2, step_days=14.0, held_out=0.5)
+    card, metrics = train(
+        snapshot, events, encoder, tmp_path, horizon=options, shape={"members": 3, "hidden": (8,), "projection": 2}
+    )
+    assert "in the 21 days after each of 2 moments, 14 days apart" in card
+    assert f"the first on {metrics['split']['train'][:10]}, the last on {metrics['split']['validation'][:10]}" in card
+    assert "Of all shoppers 50% were not learned from, at no moment" in card
+    assert "all of them, in lists of up to 128" in card
+    assert "The mean of 3 small networks" in card
+    assert "on shoppers it has not seen" in card
+    assert "probability that the product is **bought within 21 days**" in card
+    assert "Orders, split by time" not in card
+    assert "It learned from purchases alone" in card
+
+
+def test_training_on_orders_describes_orders(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    card, metrics = train(snapshot, events, encoder, tmp_path)
+    assert "Orders, split by time" in card
+    assert "a random sample that makes a list of 32; held-out lists are whole" in card
+    assert "moments" not in card
+    assert "on the last stretch of time" in card
+    told = metrics["calibration"]
+    assert f"{told['reliability']['ece']:.5f}" in card
+    assert f"| heavy | {metrics['groups']['heavy']['requests']} |" in card
+    assert "another season" not in card
+
+
+@pytest.mark.parametrize("event", ["bought within 35 days", "bought in the order that a visit ends in"])
+def test_probabilities_are_described_with_whom_they_are_of(event: str) -> None:
+    one_bin = {"count": 10, "least": 0.1, "most": 0.2, "predicted": 0.15, "observed": 0.125}
+    card = describe_probability(
+        {
+            "event": event,
+            "method": "shopper",
+            "log_losses": {"score": 0.2, "shopper": 0.1},
+            "shoppers": 5,
+            "purchases": 2,
+            "folds": 5,
+            "shopper_features": ["log_orders"],
+            "groups": {"light": {"candidates": 10, "predicted": 0.15, "observed": 0.125}},
+            "reliability": {
+                "count": 10, "base_rate": 0.125, "predicted": 0.15, "log_loss": 0.1, "base_log_loss": 0.2,
+                "brier": 0.1, "base_brier": 0.11, "ece": 0.025, "bins": [one_bin],
+            },
+        }
+    )  # fmt: skip
+    assert f"**{event}**" in card
+    assert ("also those who do not come back" in card) == event.startswith("bought within")
+    assert "what is known of the shopper (log_orders)" in card
+    assert "| 10 | 0.1000 | 0.2000 | 0.1500 | 0.1250 |" in card
+    assert "score 0.20000; shopper 0.10000" in card
+
+
+def test_no_probabilities_are_not_described() -> None:
+    assert describe_probability(None) == NONE

@@ -114,6 +114,35 @@ def test_a_whole_history_has_each_product_once_with_its_most_telling_event() -> 
     assert weights.tolist() == pytest.approx([1.0, 0.7, 1.0])
 
 
+EVENTS = st.lists(
+    st.tuples(st.integers(-1, 12), st.sampled_from([0, 30, 60, 120]), st.sampled_from([BUY, VIEW, "remove-from-cart"])),
+    max_size=40,
+)
+
+
+@given(EVENTS, st.integers(1, 6))
+def test_sources_of_any_history_are_the_plain_sums_over_its_events(
+    events: list[tuple[int, float, str]], limit: int
+) -> None:
+    counts = {BUY: 1.0, VIEW: 0.3, "remove-from-cart": 0.0}
+    told = [(row, age, counts[name]) for row, age, name in events if row >= 0 and counts[name] > 0]
+    sums: dict[int, float] = {}
+    largest: dict[int, float] = {}
+    for row, age, weight in told:
+        sums[row] = sums.get(row, 0.0) + weight * 0.5 ** (age / 60)
+        largest[row] = max(largest.get(row, 0.0), weight)
+
+    repeats = rank_repeats(history(*events), NOW, 1.0)
+    whole, weights = whole_history(history(*events))
+    recent, _ = recent_products(np.array([row for row, _, _ in events], np.int32), limit)
+
+    assert dict(zip(repeats.rows.tolist(), repeats.scores.tolist(), strict=True)) == pytest.approx(sums)
+    assert repeats.scores.tolist() == sorted(repeats.scores.tolist(), reverse=True)
+    assert dict(zip(whole.tolist(), weights.tolist(), strict=True)) == pytest.approx(largest)
+    assert whole.tolist() == sorted(largest)
+    assert recent.tolist() == list(dict.fromkeys(row for row, _, _ in events if row >= 0))[:limit]
+
+
 def test_labels_are_the_names_on_the_wire() -> None:
     assert [placement.label for placement in Placement] == [
         "search",

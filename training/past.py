@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mercato.catalog.layout import TextLayout
 from mercato.catalog.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.catalog.snapshot import Snapshot
+from mercato.catalog.together import Together
 from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.words import WordIndex
 from mercato.signals.events import EventColumns
@@ -50,6 +51,7 @@ class PastSnapshot(Snapshot):
         signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events))
         self.cooccurrence = signals.cooccurrence
         self.behaviour = signals.behaviour
+        self.together = Together.unknown()
         kinds = snapshot.features.kinds.take(self.original)
         self.features = ProductFeatures(
             log_popularity=np.log1p(signals.popularity.count),

@@ -25,6 +25,7 @@ from mercato.catalog.manifest import MANIFEST_NAME, Manifest, check_files, hash_
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.catalog.publish import hold_target, publish
 from mercato.catalog.terms import list_terms
+from mercato.catalog.together import count_together, write_together
 from mercato.errors import DataError, SnapshotError
 from mercato.retrieval.dense import DenseIndex, build_dense_index
 from mercato.retrieval.field_weights import FieldWeights
@@ -157,6 +158,7 @@ def _fill_folder(
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
     write_arrays(folder / layout.SIGNALS, asdict(signals.cooccurrence))
     write_behaviour(folder / layout.BEHAVIOUR, signals.behaviour)
+    write_together(folder / layout.TOGETHER, count_together(purchases, signals, until=until))
     write_arrays(folder / layout.FEATURES, asdict(features))
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {

@@ -17,6 +17,7 @@ from mercato.catalog.columns import ColumnSet
 from mercato.catalog.documents import Documents
 from mercato.catalog.layout import TextLayout
 from mercato.catalog.manifest import Manifest, check_files, read_manifest
+from mercato.catalog.together import read_together
 from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.dense import DenseIndex
@@ -39,6 +40,7 @@ class Snapshot:
         features: what the ranker reads of each product.
         cooccurrence: products bought together.
         behaviour: what goes together in histories, and how products sell right now.
+        together: how often what goes together was bought together.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
         synonyms: the shop's.
         dictionaries: category and brand names by code, as the features hold them.
@@ -69,6 +71,7 @@ class Snapshot:
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
         self.behaviour = read_behaviour(folder / layout.BEHAVIOUR, self.manifest.products)
+        self.together = read_together(folder / layout.TOGETHER)
         self.settings = _read_json(folder / layout.SETTINGS)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)

@@ -260,7 +260,7 @@ FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
     "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "suggestions.safetensors",
     "words/statistics.json",    "words/vocabulary.json", "words/postings.safetensors",
-    "behaviour.safetensors",
+    "behaviour.safetensors", "together.safetensors",
 ]  # fmt: skip
 
 

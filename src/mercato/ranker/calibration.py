@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,18 +78,29 @@ class Calibration:
             float64 [n], in the order of the scores where the rows of features are of one list.
         """
         logits: Float64 = self.offset + self.slope * scores.astype(np.float64)
-        for name, weight in self.shopper.items():
-            logits += weight * features[:, COLUMN[name]]
+        if self.shopper:
+            columns, weights = self._shopper
+            logits += features[:, columns] @ weights
         return logits
 
     def compute_probabilities(self, scores: NDArray[np.float32], features: NDArray[np.float32]) -> Float64:
         """Return the probability of each candidate: float64 [n], 0 to 1; arguments as for :meth:`compute_logits`."""
         logits = self.compute_logits(scores, features)
         if self.logits:
-            between: Float64 = np.interp(logits, self.logits, self.probabilities)
+            between: Float64 = np.interp(logits, *self._knots)
             return between
         curve: Float64 = 1.0 / (1.0 + np.exp(-np.clip(logits, -500.0, 500.0)))
         return curve
+
+    @cached_property
+    def _shopper(self) -> tuple[list[int], Float64]:
+        """Columns of the shopper's features, and their weights."""
+        return [COLUMN[name] for name in self.shopper], np.array(list(self.shopper.values()))
+
+    @cached_property
+    def _knots(self) -> tuple[Float64, Float64]:
+        """Logits and probabilities of the knots."""
+        return np.array(self.logits), np.array(self.probabilities)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain numbers, for a manifest."""

@@ -163,7 +163,7 @@ class Retrieved:
         rows: int32 [w], w <= the request's ``window``, in fused order.
         fused: float32 [w], descending.
         sources: uint16 [w + t], combinations of `Source`: the window's, then the tail's.
-        features: float32 [w, F], as `mercato.ranker.features` names them.
+        features: float32 [w, F], as `mercato.ranker.features` names them; zeros where no ranker is asked.
         history_vector: float32 [D], unit length, or zeros without history.
         tail: int32 [t], rows after the window, as far as ``depth`` asks.
         total: how many products paging can reach.

@@ -162,7 +162,7 @@ class Retriever:
         return counted
 
     def compute_features(self, cases: Sequence[Case], found: Sequence[Found]) -> list[Float32]:
-        """Compute the ranker's features of each case's window: float32 [w, F] each."""
+        """Compute the ranker's features of each case's window: float32 [w, F] each, zeros where no ranker is asked."""
         requests = [
             RankRequest(
                 candidates=self._candidate_list(case, one),
@@ -171,10 +171,16 @@ class Retriever:
                 has_query=case.request.is_search,
             )
             for case, one in zip(cases, found, strict=True)
+            if case.request.ranked_by_network
         ]
         features = compute_features(requests, self.catalog.features())
-        stops = np.cumsum([len(request.candidates) for request in requests])
-        return np.split(features, stops[:-1]) if len(requests) else []
+        parts = iter(np.split(features, np.cumsum([len(request.candidates) for request in requests])))
+        return [
+            next(parts)
+            if case.request.ranked_by_network
+            else np.zeros((len(one.fused.rows[: case.request.window]), len(FEATURE_NAMES)), np.float32)
+            for case, one in zip(cases, found, strict=True)
+        ]
 
     def _candidate_list(self, case: Case, found: Found) -> CandidateList:
         fused, window = found.fused, case.request.window

@@ -222,10 +222,23 @@ def test_a_changed_seed_keeps_what_was_learned_of_it_and_is_left_out(
     assert sources_of(retriever, answer)["p12"] & Source.COOCCURRENCE
     assert len(found) == len(set(found)) == answer.total == 39
     assert "p04" not in found
+    home = ask(retriever, request(HOME, user_id="u0", depth=50))
     names = list(FEATURE_NAMES)
-    place = found.index("p12")
-    assert answer.features[place, names.index("cooccurrence")] > 0
-    assert answer.features[place, names.index("log_popularity")] > 0
+    place = ids_of(retriever, home).index("p12")
+    assert home.features[place, names.index("cooccurrence")] > 0
+    assert home.features[place, names.index("log_popularity")] > 0
+
+
+def test_no_features_are_computed_where_no_ranker_is_asked(retriever: Retriever) -> None:
+    home = request(HOME, user_id="u0")
+    asked = [home, *(request(place, user_id="u0", seed_ids=("p04",)) for place in (PAGE, CART, Placement.RANK))]
+
+    together = [one for one in retriever.retrieve(asked, None) if isinstance(one, Retrieved)]
+
+    assert [bool(one.features.any()) for one in together] == [True, False, False, True]
+    for one, alone in zip(together, asked, strict=True):
+        assert one.features.shape == (len(one.rows), len(FEATURE_NAMES))
+        np.testing.assert_array_equal(one.features, ask(retriever, alone).features)
 
 
 def test_a_new_product_can_be_a_seed(retriever: Retriever, store: SqliteStateStore) -> None:

@@ -1,6 +1,7 @@
-"""How many shoppers bought a product lately: what speaks for a candidate where no event of the shopper's own does.
+"""How many shoppers bought a product, lately or together with another: the numbers that speak for a candidate.
 
-The counts are those that the source went by, as they were learned when the catalogue was indexed.
+They are what the sources were learned from, counted when the catalogue was indexed. Of a catalogue that learned from
+other events than purchases, for want of these, and of one that did not count, nothing is told.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mercato.catalog.learn import LATELY_DAYS
 from mercato.catalog.live import LiveCatalog
+from mercato.catalog.together import find_count
 from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Source
 from mercato.signals.events import SECONDS_PER_DAY
@@ -27,11 +30,12 @@ class Counts:
     """Who bought a product, in the days before the moment that the catalogue's signals were learned for.
 
     Attributes:
-        buyers: distinct shoppers of the last ``days`` days.
-        days: 7 or 28.
+        buyers: distinct shoppers of the last ``days`` days; orders, where `orders` says so.
+        days: 7, 28 or 35; 0 for all days.
         until: seconds since 1970 UTC; NaN where the snapshot does not say.
         region: where these shoppers are, as the request calls it; empty for everywhere.
         month_buyers: distinct shoppers of the last 28 days.
+        orders: orders are counted, not shoppers.
     """
 
     buyers: int
@@ -39,6 +43,7 @@ class Counts:
     until: float
     region: str = ""
     month_buyers: int = 0
+    orders: bool = False
 
     def is_present(self, now: float) -> bool:
         """Whether the days end where a request of a moment (seconds since 1970 UTC) begins."""
@@ -93,7 +98,7 @@ COUNT: Mapping[str, Callable[[LiveCatalog, int, Context], Counts | None]] = {
 
 
 def count_shoppers(catalog: LiveCatalog, source: str, row: int, context: Context) -> Counts | None:
-    """Return what a source counted of a product; None where it counts nothing, or the product came after it.
+    """Return what a source that goes by no event counted of a product; None where there is nothing to tell.
 
     Args:
         catalog: the products.
@@ -101,5 +106,32 @@ def count_shoppers(catalog: LiveCatalog, source: str, row: int, context: Context
         row: the product's row now.
         context: of the request.
     """
-    original = int(catalog.original_rows(np.array([row], np.int32))[0])
-    return COUNT[source](catalog, original, context) if source in COUNT and original >= 0 else None
+    [original] = catalog.original_rows(np.array([row], np.int32)).tolist()
+    if source not in COUNT or original < 0 or not catalog.snapshot.together.bought:
+        return None
+    return COUNT[source](catalog, original, context)
+
+
+def count_together(catalog: LiveCatalog, source: str, witness: int, row: int) -> Counts | None:
+    """Return how often a product was bought together with the one that speaks for it; None where nobody counted.
+
+    Args:
+        catalog: the products.
+        source: name of the source.
+        witness: row now of the product of the event, or of the seed.
+        row: the product's row now.
+    """
+    snapshot = catalog.snapshot
+    behaviour, together = snapshot.behaviour, snapshot.together
+    kept = {
+        Source.COOCCURRENCE.labels[0]: (snapshot.cooccurrence, together.orders, 0),
+        Source.ALSO_BOUGHT.labels[0]: (behaviour.ease, together.shoppers, 0),
+        Source.LATELY.labels[0]: (behaviour.lately, together.lately, int(LATELY_DAYS)),
+    }
+    if source not in kept:
+        return None
+    neighbours, counts, days = kept[source]
+    start, end = catalog.original_rows(np.array([witness, row], np.int32)).tolist()
+    count = find_count(neighbours, counts, start, end)
+    orders = source == Source.COOCCURRENCE.labels[0]
+    return Counts(buyers=count, days=days, until=behaviour.until, orders=orders) if count else None

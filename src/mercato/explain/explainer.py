@@ -16,7 +16,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
-from mercato.explain.counts import Counts, count_shoppers
+from mercato.explain.counts import Counts, count_shoppers, count_together
 from mercato.explain.groups import GROUPS
 from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
@@ -208,6 +208,7 @@ class _Page:
             title=product.title if product is not None else "",
             event_type=int(found.type[place]),
             time=float(found.time[place]),
+            counts=count_together(self._catalog, source, witness, row),
         )
 
     def _find_arrival(self, row: int) -> float:
@@ -298,9 +299,11 @@ def _write_because(because: Because) -> dict[str, Any]:
 
 
 def _write_counts(counts: Counts) -> dict[str, Any]:
-    written: dict[str, Any] = {"buyers": counts.buyers, "days": counts.days}
+    written: dict[str, Any] = {"orders" if counts.orders else "buyers": counts.buyers}
+    if counts.days:
+        written["days"] = counts.days
     if counts.region:
         written["region"] = counts.region
-    if counts.has_date:
+    if counts.days and counts.has_date:
         written["until"] = format_timestamp(counts.until)
     return written

@@ -21,7 +21,8 @@ LEAST_EFFECT = 0.1
 """Standard deviations by which a group must raise a product to be named."""
 MEANING_RANK = 10
 """A product among this many of the nearest is called close in meaning besides the words it holds."""
-DAYS_OF_A_WEEK = 7
+OFTEN = 5
+"""Orders from which on two products are said to be bought together often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,42 +175,49 @@ def _name_source(phrases: Phrases, because: Because) -> str:
 
 
 def _name_witness(phrases: Phrases, because: Because, context: Context) -> str:
-    is_seed = because.event_type == NO_EVENT
-    key = f"{because.source} seed" if is_seed else because.source
-    if because.counts is not None and phrases.knows(f"{because.source} counted"):
-        return _name_counts(phrases, because.source, because.counts, context)
-    if not math.isnan(because.since) and phrases.knows(f"{because.source} since"):
-        date = phrases.date(because.since, now=context.time, utc_offset_s=context.utc_offset_s)
-        return phrases.say(f"{because.source} since", date=date)
-    if not because.product_id or not phrases.knows(key):
+    key = f"{because.source} seed" if because.event_type == NO_EVENT and because.product_id else because.source
+    if because.counts is not None and phrases.knows(f"{key} counted"):
+        key = f"{key} counted"
+        if because.counts.buyers < OFTEN and phrases.knows(f"{key} few"):
+            key = f"{key} few"
+    elif not math.isnan(because.since) and phrases.knows(f"{key} since"):
+        key = f"{key} since"
+    elif not because.product_id or not phrases.knows(key):
         return _name_source(phrases, because)
-    title = shorten_title(because.title or because.product_id)
-    if not because.sold and phrases.knows(f"{key} unsold"):
+    elif not because.sold and phrases.knows(f"{key} unsold"):
         key = f"{key} unsold"
-    if is_seed:
-        return phrases.say(key, title=title)
     return phrases.say(
         key,
-        title=title,
+        title=shorten_title(because.title or because.product_id),
         category=because.category,
         deed=phrases.deed(because.event_type),
         deed_it=phrases.deed(because.event_type, phrases.texts["it"]),
         date=phrases.date(because.time, now=context.time, utc_offset_s=context.utc_offset_s),
+        since=_name_day(phrases, because.since, context),
+        **_name_counts(phrases, because.counts, context),
     )
 
 
-def _name_counts(phrases: Phrases, source: str, counts: Counts, context: Context) -> str:
-    span = "week" if counts.days <= DAYS_OF_A_WEEK else "month"
-    date = ""
+def _name_day(phrases: Phrases, time: float, context: Context) -> str:
+    return "" if math.isnan(time) else phrases.date(time, now=context.time, utc_offset_s=context.utc_offset_s)
+
+
+def _name_counts(phrases: Phrases, counts: Counts | None, context: Context) -> dict[str, object]:
+    """Return what a phrase may say of counts."""
+    if counts is None:
+        return {}
+    span = next((name for days, name in _SPANS.items() if counts.days <= days), "")
     if counts.is_present(context.time):
         span += " now"
     elif counts.has_date:
         span += " then"
-        date = phrases.date(counts.until, now=context.time, utc_offset_s=context.utc_offset_s)
-    return phrases.say(
-        f"{source} counted",
-        region=shorten_title(counts.region),
-        when=phrases.say(span, date=date),
-        buyers=counts.buyers,
-        month=counts.month_buyers,
-    )
+    return {
+        "region": shorten_title(counts.region),
+        "when": phrases.say(span, date=_name_day(phrases, counts.until, context)),
+        "buyers": counts.buyers,
+        "month": counts.month_buyers,
+    }
+
+
+_SPANS = {7: "week", 28: "month", 35: "five weeks"}
+"""How days are called, up to so many."""

@@ -11,6 +11,7 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
+from mercato.catalog.together import read_together
 from mercato.events.event import Event
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
@@ -37,7 +38,7 @@ def explain(tmp_path: Path) -> Iterator[Explain]:
         store = stores.open_store(folder / "state.db", events)
         opened.append(store)
         stores.build(folder / "catalog", events=store.event_columns())
-        weights = change_weights({"popular": 1e-6, f"home-page.{only}": 1.0} if only else {})
+        weights = change_weights({"popular": 1e-6, only: 99.0} if only else {})
         retriever = Retriever(LiveCatalog(Snapshot(folder / "catalog"), store), store, weights)
         context = {"time": stores.NOW + days_later * stores.DAY, "region": region}
         given: dict[str, Any] = {
@@ -141,3 +142,107 @@ def test_what_rises_is_said_with_its_week_and_its_month(explain: Explain) -> Non
     assert "trending" not in found["p20"]["stages"], "four of sixteen is a quarter: as usual"
     before = [event for event in events if event.product_id != "p12" or event.time < stores.NOW - 7 * stores.DAY]
     assert "trending" not in explain(before, only="trending")["p12"]["stages"]
+
+
+# -- Together: the purchases of two products
+
+
+def together_events() -> list[Event]:
+    """Seven orders have p04 and p12, of five shoppers: one of them bought thrice; two more bought both, apart.
+
+    Many others buy something else, so that the two stand out.
+    """
+    shoppers = ["a", "a", "a", "b", "c", "d", "e"]
+    events = [
+        stores.purchase(shopper, product_id, 50 - 2 * n if shopper != "e" else 5, order=f"o{n}")
+        for n, shopper in enumerate(shoppers)
+        for product_id in ("p04", "p12")
+    ]
+    events += [stores.purchase(s, "p04", 60, order=f"x{s}") for s in "fg"]
+    events += [stores.purchase(s, "p12", 3, order=f"y{s}") for s in "fg"]
+    events += [stores.purchase(f"z{n}", f"p{20 + n % 12}", 9, order=f"z{n}") for n in range(60)]
+    return [*events, stores.purchase("me", "p04", 4, order="mine")]
+
+
+def baskets(events: Sequence[Event]) -> dict[str, set[str]]:
+    held: dict[str, set[str]] = {}
+    for event in events:
+        held.setdefault(event.order_id, set()).add(event.product_id)
+    return held
+
+
+@pytest.mark.parametrize(
+    ("only", "says"),
+    [
+        ("cooccurrence", "often bought with Small frozen pizza, which you bought on 10 Nov: in 7 orders"),
+        ("also_bought", "bought by 7 who bought Small frozen pizza, which you bought on 10 Nov"),
+        ("lately", "bought in the last five weeks by 3 who bought Small frozen pizza, which you bought on 10 Nov"),
+    ],
+)
+def test_what_was_bought_together_is_said_with_how_often(explain: Explain, only: str, says: str) -> None:
+    events = together_events()
+    pairs = {"p04", "p12"}
+    assert sum(pairs <= basket for basket in baskets(events).values()) == 7
+    ever = {event.user_id for event in events if event.product_id == "p04"}
+    assert len(ever & {event.user_id for event in events if event.product_id == "p12"}) == 7
+    lately = {e.user_id for e in events if e.product_id == "p12" and stores.NOW - e.time <= 35 * stores.DAY}
+    assert len(ever & lately) == 3  # e, f, g: the others bought it 38 days ago and before
+
+    found = explain(events, only=only, USER_ID=b"me")
+
+    assert found["p12"]["text"] == says
+    assert found["p12"]["because"]["product_id"] == "p04"
+    assert found["p12"]["because"].get("orders", found["p12"]["because"].get("buyers")) in (7, 3)
+
+
+@pytest.mark.parametrize("only", ["cooccurrence", "also_bought", "lately"])
+def test_without_my_purchase_none_of_these_is_a_reason(explain: Explain, only: str) -> None:
+    events = [event for event in together_events() if event.user_id != "me"]
+    found = explain([*events, stores.purchase("me", "p39", 4)], only=only, USER_ID=b"me")
+    assert only not in found["p12"]["stages"]
+    assert found["p12"]["because"].get("product_id") != "p04"
+
+
+def test_a_seed_is_said_with_its_orders(explain: Explain) -> None:
+    found = explain(
+        together_events(), only="cooccurrence", PLACEMENT=b"cart", SEED_PRODUCT_IDS=b'["p04"]', USER_ID=b"me"
+    )
+    assert found["p12"]["text"] == "often bought with Small frozen pizza: in 7 orders"
+    assert found["p12"]["because"] == {"source": "cooccurrence", "product_id": "p04", "orders": 7}
+
+
+def test_where_nothing_was_bought_nothing_is_said_to_be(explain: Explain) -> None:
+    """A shop that sends views alone learns from these."""
+    views = [
+        stores.event(
+            "detail-page-view",
+            event.product_id,
+            (stores.NOW - event.time) / stores.DAY,
+            user_id=event.user_id,
+            order_id=event.order_id,
+            context={"region": "Lyon"},
+        )
+        for event in [*together_events(), *rising_events()]
+    ]
+    found = explain(views, region="Lyon", USER_ID=b"me")
+    assert any(explanation["because"]["source"] == "also_bought" for explanation in found.values()) or any(
+        explanation["because"]["source"] == "lately" for explanation in found.values()
+    )
+    assert not any("bought" in explanation["text"].replace("bought often", "") for explanation in found.values())
+
+
+def test_a_catalogue_that_did_not_count_says_less(tmp_path: Path) -> None:
+    store = stores.open_store(tmp_path / "state.db", together_events())
+    stores.build(tmp_path / "catalog", events=store.event_columns())
+    snapshot = Snapshot(tmp_path / "catalog")
+    assert snapshot.together.bought
+    (snapshot.folder / "together.safetensors").rename(tmp_path / "gone")
+    assert not read_together(snapshot.folder / "together.safetensors").bought
+    snapshot.together = read_together(snapshot.folder / "together.safetensors")
+    retriever = Retriever(LiveCatalog(snapshot, store), store)
+    given = {"PLACEMENT": b"cart", "SEED_PRODUCT_IDS": b'["p04"]', "OPTIONS": b'{"explain": true}'}
+    [answer] = Pipeline(retriever.catalog, stores.HashEncoder(), retriever, None).answer([parse_recommend(given)])
+    assert isinstance(answer, Answer), answer
+    texts = {result["id"]: result["explanation"]["text"] for result in orjson.loads(answer.details)["results"]}
+    assert texts["p12"] == "goes with Small frozen pizza"
+    store.close()

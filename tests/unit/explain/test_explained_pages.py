@@ -182,10 +182,13 @@ def test_a_recommendation_says_what_it_comes_from(retriever_with: MakeRetriever)
         "product_id": "p04",
         "event_type": "purchase-complete",
         "time": "2023-11-11T22:13:20Z",  # three days before 2023-11-14T22:13:20Z
+        "buyers": 5,
+        "days": 35,
+        "until": "2023-11-14T22:13:20Z",
     }
     # p12 costs 13, below most: nothing speaks for it but what it is bought with.
     pizza = "Small frozen pizza, which you bought on 11 Nov"
-    assert found["p12"]["text"] == f"bought of late by many who bought {pizza}"
+    assert found["p12"]["text"] == f"bought in the last five weeks by 5 who bought {pizza}"
     assert found["p20"]["text"].startswith("you bought it on 5 Oct")
     assert found["p12"]["matched"]["fields"] == [
         {"name": "brand", "words": ["Acme"]},
@@ -352,5 +355,5 @@ def test_a_product_that_only_the_retriever_knows_is_no_witness(retriever_with: M
     )
     [written] = Explainer(retriever.catalog, None).explain([page])
     texts = [orjson.loads(document)["text"] for document in written]
-    assert "bought of late by many who bought what you chose" in texts
+    assert "goes with what you chose, of late" in texts
     assert all(texts)

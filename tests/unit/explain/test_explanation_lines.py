@@ -19,6 +19,9 @@ MARCH_3 = datetime(2026, 3, 3, 12, tzinfo=timezone.utc).timestamp()
 JULY = Context(time=datetime(2026, 7, 1, tzinfo=timezone.utc).timestamp())
 PURCHASE, VIEW, CART = (EVENT_TYPE_CODES[name] for name in ("purchase-complete", "detail-page-view", "add-to-cart"))
 
+FIVE, FEW = (Counts(buyers=number, days=0, until=JULY.time, orders=True) for number in (5, 4))
+LATELY = Counts(buyers=6, days=35, until=JULY.time)
+
 
 def search_line(
     *matches: FieldMatch,
@@ -102,17 +105,29 @@ def test_rules_of_the_shop_come_first() -> None:
          "you bought it on 3 Mar"),
         (Because(source="repeat", product_id="p", title="Milk", event_type=CART, time=MARCH_3),
          "you put it into the cart on 3 Mar"),
-        (Because(source="cooccurrence", product_id="p", title="Milk", event_type=CART, time=MARCH_3),
-         "often bought with Milk, which you put into the cart on 3 Mar"),
+        (Because(source="cooccurrence", product_id="p", title="Milk", event_type=CART, time=MARCH_3, counts=FIVE),
+         "often bought with Milk, which you put into the cart on 3 Mar: in 5 orders"),
+        (Because(source="cooccurrence", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3, counts=FEW),
+         "bought with Milk, which you bought on 3 Mar: in 4 orders"),
         (Because(source="cooccurrence", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3),
-         "often bought with Milk, which you bought on 3 Mar"),
-        (Because(source="cooccurrence", product_id="p", title="Milk"), "often bought with Milk"),
+         "goes with Milk, which you bought on 3 Mar"),
+        (Because(source="cooccurrence", product_id="p", title="Milk", counts=FIVE),
+         "often bought with Milk: in 5 orders"),
+        (Because(source="cooccurrence", product_id="p", title="Milk", counts=FEW), "bought with Milk: in 4 orders"),
+        (Because(source="cooccurrence", product_id="p", title="Milk"), "goes with Milk"),
+        (Because(source="also_bought", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3, counts=FIVE),
+         "bought by 5 who bought Milk, which you bought on 3 Mar"),
+        (Because(source="lately", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3, counts=LATELY),
+         "bought in the last five weeks by 6 who bought Milk, which you bought on 3 Mar"),
+        (Because(source="lately", product_id="p", title="Milk", counts=LATELY),
+         "bought in the last five weeks by 6 who bought Milk"),
+        (Because(source="lately", product_id="p", title="Milk"), "goes with Milk of late"),
         (Because(source="similar", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
          "like Milk, which you looked at on 3 Mar"),
         (Because(source="similar", product_id="p", title="Milk"), "like Milk"),
         (Because(source="similar", product_id="p"), "like p"),
         (Because(source="similar"), "among the nearest in meaning"),
-        (Because(source="cooccurrence"), "often bought with what you chose"),
+        (Because(source="cooccurrence"), "goes with what you chose"),
         (Because(source="popular"), "popular in the shop"),
         (Because(source="popular", follows=True), "next by popularity"),
         (Because(source="popular", filtered=True), "popular among what fits the filter"),
@@ -123,7 +138,7 @@ def test_rules_of_the_shop_come_first() -> None:
                  sold=False),
          "of Dairy, from which you looked at Milk on 3 Mar"),
         (Because(source="category"), "popular in its category"),
-        (Because(source="trending"), "bought more than usual of late"),
+        (Because(source="trending"), "wanted more than usual of late"),
         (Because(source="arrival"), "new in the shop"),
         (Because(source="oracle", product_id="p", title="Milk", event_type=VIEW, time=MARCH_3),
          "found by oracle"),
@@ -151,7 +166,7 @@ def test_a_named_source_is_not_said_twice() -> None:
     )
     together = Move(group="bought by the same shoppers", effect=1.0, side="more")
     also = Because(source="also_bought", product_id="p", title="Milk")
-    assert recommendation_line(also, together, cheap) == "bought by many who bought Milk; cheaper than the others"
+    assert recommendation_line(also, together, cheap) == "goes with Milk; cheaper than the others"
     similar = Move(group="similarity", effect=1.0, side="more")
     assert recommendation_line(None, similar) == "close to what you chose before"
 

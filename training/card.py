@@ -63,13 +63,16 @@ asks.
 """
 
 
-def write_card(metrics: Mapping[str, Any], results: Mapping[str, Figures], *, feature_count: int) -> str:
+def write_card(
+    metrics: Mapping[str, Any], results: Mapping[str, Figures], *, feature_count: int, plot: str = ""
+) -> str:
     """Write the model card.
 
     Args:
         metrics: what ``metrics.json`` holds.
         results: task to system to metric to estimate.
         feature_count: number of features.
+        plot: file beside the card that shows the reliability of probabilities; empty for none.
 
     Returns:
         Markdown.
@@ -92,7 +95,7 @@ def write_card(metrics: Mapping[str, Any], results: Mapping[str, Figures], *, fe
         verdict="\n".join(f"- {describe_verdict(task, figures)}" for task, figures in results.items()),
         tables="\n\n".join(f"**{TASK_TITLES[task]}**\n\n{_table(figures)}" for task, figures in results.items()),
         groups=_describe_groups(metrics["groups"]),
-        probability=describe_probability(metrics["calibration"]),
+        probability=describe_probability(metrics["calibration"], plot),
         seasons=""
         if horizon is None
         else " The shoppers of the figures are others than those it learned from, the weeks\n  are the same: what "

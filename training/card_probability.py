@@ -44,11 +44,12 @@ _METHODS = {
 }
 
 
-def describe_probability(calibration: Mapping[str, Any] | None) -> str:
+def describe_probability(calibration: Mapping[str, Any] | None, plot: str = "") -> str:
     """Write the part: Markdown.
 
     Args:
         calibration: what ``metrics.json`` says of it, None where there is none.
+        plot: file that shows the table; empty for none.
     """
     if calibration is None:
         return NONE
@@ -65,7 +66,7 @@ def describe_probability(calibration: Mapping[str, Any] | None) -> str:
         method=_METHODS[calibration["method"]].format(features=", ".join(calibration["shopper_features"])),
         bins=len(reliability["bins"]),
         groups=_describe_groups(calibration["groups"]),
-        table="\n".join(map(_write_bin, reliability["bins"])),
+        table="\n".join(map(_write_bin, reliability["bins"])) + (f"\n\n![Reliability]({plot})" if plot else ""),
     )
 
 

@@ -20,6 +20,7 @@ from training.prepare import RankerData
 from training.reliability import measure_reliability
 
 CALIBRATION_FILE = "calibration.json"
+PLOT_FILE = "reliability.png"
 GROUPS = ("new", "light", "heavy")
 """Shoppers with no purchase known, with fewer orders than the median of the others, and the rest."""
 
@@ -49,6 +50,26 @@ def save_calibration(folder: Path, calibration: Calibration | None) -> None:
         path.unlink(missing_ok=True)
     else:
         path.write_bytes(orjson.dumps(calibration.as_json(), option=orjson.OPT_INDENT_2))
+
+
+def draw_calibration(folder: Path, fit: CalibrationFit | None) -> bool:
+    """Draw the reliability of a fit beside the weights, or take an earlier training's plot away where there is none.
+
+    Returns:
+        Whether there is a plot: none without a fit, nor where the extra ``evaluation`` is not installed.
+    """
+    path = folder / PLOT_FILE
+    path.unlink(missing_ok=True)
+    if fit is None:
+        return False
+    try:
+        from mercato.evaluation.plots import draw_reliability, write_png
+    except ImportError:
+        return False
+    bins = measure_reliability(fit.probabilities, fit.candidates.bought).bins
+    predicted, observed = (np.array([getattr(one, name) for one in bins]) for name in ("predicted", "observed"))
+    path.write_bytes(write_png(draw_reliability(predicted, observed)))
+    return True
 
 
 def describe_calibration(fit: CalibrationFit) -> dict[str, Any]:

@@ -34,7 +34,15 @@ from training.horizon_data import prepare_horizon_data
 from training.model import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
 from training.outcomes import PURCHASES_ALONE, choose_outcomes
 from training.prepare import DataOptions, RankerData, prepare_data
-from training.probability import GROUPS, calibrate_network, describe_calibration, group_examples, save_calibration
+from training.probability import (
+    GROUPS,
+    PLOT_FILE,
+    calibrate_network,
+    describe_calibration,
+    draw_calibration,
+    group_examples,
+    save_calibration,
+)
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
@@ -130,7 +138,8 @@ def train_ranker(
     save_ranker(out, fit.network)
     save_calibration(out, None if calibration is None else calibration.calibration)
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-    card = write_card(metrics, results, feature_count=len(FEATURE_NAMES))
+    plot = PLOT_FILE if draw_calibration(out, calibration) else ""
+    card = write_card(metrics, results, feature_count=len(FEATURE_NAMES), plot=plot)
     (out / CARD_FILE).write_text(card, encoding="utf-8")
     for task, figures in results.items():
         say(describe_verdict(task, figures))

@@ -192,6 +192,27 @@ def draw_groups(groups: Mapping[str, Mapping[str, Any]], metric: str, overall: f
     return figure
 
 
+def draw_reliability(predicted: Values, observed: Values) -> Figure:
+    """Draw probabilities beside what happened, on logarithmic axes; what is on the diagonal was said rightly.
+
+    Args:
+        predicted: float64 [bins], mean probability of each bin.
+        observed: float64 [bins], share of each bin that happened; bins in which nothing did are not drawn.
+    """
+    figure, axes = _make_axes(4.5)
+    drawn = (predicted > 0) & (observed > 0)
+    ends = [values[drawn].min(initial=1.0) for values in (predicted, observed)]
+    low = 0.5 * min(ends)
+    axes.plot([low, 1.0], [low, 1.0], color=GREY, linewidth=1, linestyle="--", label="as said")
+    axes.plot(predicted[drawn], observed[drawn], "o", color=BLUE, label="candidates, in bins of equal mass")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("mean probability")
+    axes.set_ylabel("share that happened")
+    _place_legend(axes)
+    return figure
+
+
 def write_svg(figure: Figure) -> str:
     """Give a figure as an SVG element that can stand in a page."""
     from matplotlib import rc_context

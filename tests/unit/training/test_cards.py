@@ -11,6 +11,7 @@ from training.card_probability import NONE, describe_probability
 from training.fit import FitOptions
 from training.horizon import HorizonOptions
 from training.prepare import DataOptions
+from training.probability import draw_calibration
 from training.ranker import train_ranker
 
 
@@ -55,6 +56,8 @@ def test_training_on_orders_describes_orders(
     assert "on the last stretch of time" in card
     told = metrics["calibration"]
     assert f"{told['reliability']['ece']:.5f}" in card
+    assert "![Reliability](reliability.png)" in card
+    assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")
     assert f"| heavy | {metrics['groups']['heavy']['requests']} |" in card
     assert "another season" not in card
 
@@ -87,3 +90,9 @@ def test_probabilities_are_described_with_whom_they_are_of(event: str) -> None:
 
 def test_no_probabilities_are_not_described() -> None:
     assert describe_probability(None) == NONE
+
+
+def test_a_plot_of_an_earlier_training_is_taken_away(tmp_path: Path) -> None:
+    (tmp_path / "reliability.png").touch()
+    assert not draw_calibration(tmp_path, None)
+    assert not list(tmp_path.iterdir())

@@ -70,7 +70,7 @@ def ranker(
     task_losses: Annotated[
         str,
         typer.Option(help="What carts and clicks count in the loss, beside 1 for purchases; where the log has them."),
-    ] = "cart=0.3,click=0.1",
+    ] = "cart=1,click=0.3",
     task_weights: Annotated[
         str, typer.Option(help="What each counts in the score that is served, as purchase=1,cart=0.2,click=0.05.")
     ] = "purchase=1",

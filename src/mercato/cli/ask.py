@@ -21,6 +21,7 @@ FilterOption = Annotated[
 ]
 UserOption = Annotated[str | None, typer.Option("--user", help="Who is signed in.")]
 VisitorOption = Annotated[str | None, typer.Option("--visitor", help="The device or session.")]
+RegionOption = Annotated[str | None, typer.Option(help="Where the shopper is, as events name it.")]
 PageSizeOption = Annotated[int, typer.Option("--page-size", help="Products of a page.")]
 OffsetOption = Annotated[int, typer.Option(help="Position of the first product.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")]
@@ -151,6 +152,7 @@ def recommend(
     visitor: VisitorOption = None,
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
+    region: RegionOption = None,
     kind: KindOption = None,
     exclude_purchased_days: Annotated[
         float | None, typer.Option(help="Leave out what the shopper bought within so many days; 36500 for ever.")
@@ -174,6 +176,7 @@ def recommend(
             page_size=page_size,
             offset=offset,
             kind=kind,
+            context={"region": region} if region else None,
             exclude_purchased_days=exclude_purchased_days,
             diversity=diversity,
             collapse=collapse or None,
@@ -212,6 +215,7 @@ def rank(
     condition: FilterOption = None,
     user: UserOption = None,
     visitor: VisitorOption = None,
+    region: RegionOption = None,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -221,7 +225,12 @@ def rank(
         server,
         Output(as_json=as_json),
         lambda client: client.rank(
-            products, filter=condition, user_id=user, visitor_id=visitor, explain=explain or None
+            products,
+            filter=condition,
+            user_id=user,
+            visitor_id=visitor,
+            context={"region": region} if region else None,
+            explain=explain or None,
         ),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
+from scipy.special import expit
 
 from mercato.ranker.calibration import Calibration
 from mercato.ranker.feature_names import COLUMN
@@ -34,6 +35,7 @@ LEAST_PURCHASES = 50
 RIDGE = 1.0
 """Of the squares of the standardised weights, beside a sum over candidates: for a feature that hardly varies."""
 NEWTON_STEPS = 50
+LEAST_STEP = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +180,23 @@ def fit_logistic(inputs: Float64, bought: NDArray[np.bool_]) -> tuple[float, lis
     penalty[0] = 0.0
     weights = np.zeros(columns.shape[1])
     weights[0] = np.log(bought.mean() / (1 - bought.mean()))
+
+    def measure(tried: Float64) -> float:
+        logits = columns @ tried
+        return float(np.logaddexp(0.0, logits).sum() - logits[bought].sum() + 0.5 * (penalty * tried**2).sum())
+
+    loss = measure(weights)
     for _ in range(NEWTON_STEPS):
-        chance = 1.0 / (1.0 + np.exp(-np.clip(columns @ weights, -30.0, 30.0)))
+        chance = expit(columns @ weights)
         slope = columns.T @ (chance - bought) + penalty * weights
         bend = (columns * (chance * (1 - chance))[:, None]).T @ columns + np.diag(penalty)
         step = np.linalg.solve(bend, slope)
-        weights -= step
-        if np.abs(step).max() < 1e-8:
+        # Far from the optimum a whole step may overshoot; half of it, or half of that, does not.
+        while (after := measure(weights - step)) > loss and np.abs(step).max() > LEAST_STEP:
+            step /= 2
+        if after >= loss or np.abs(step).max() <= LEAST_STEP:
             break
+        weights, loss = weights - step, after
     own = weights[1:] * scale
     return float(weights[0] - own @ mean), own.tolist()
 

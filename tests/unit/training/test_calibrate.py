@@ -41,6 +41,18 @@ def test_logistic_regression_finds_what_the_outcomes_were_drawn_from() -> None:
     assert offset == pytest.approx(0.3, abs=0.12)
 
 
+def test_logistic_regression_comes_to_an_end_where_whole_steps_of_newton_overshoot() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(-6.0, 2.5, 20_000)
+    bought = rng.random(20_000) < 1 / (1 + np.exp(-logits))
+    inputs = np.stack((-np.logaddexp(0, -logits), np.logaddexp(0, logits)), axis=1)
+    offset, weights = fit_logistic(inputs, bought)
+    chance = 1 / (1 + np.exp(-(offset + inputs @ weights)))
+    # At the optimum the mean probability is the share that was bought: the offset has no penalty.
+    assert chance.mean() == pytest.approx(bought.mean(), rel=1e-4)
+    assert compute_log_loss(chance, bought) < compute_log_loss(np.full(20_000, bought.mean()), bought)
+
+
 def test_knots_are_means_of_steps_that_never_fall() -> None:
     logits = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 4.0])
     bought = np.array([False, True, False, False, True, True])

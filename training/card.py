@@ -7,6 +7,7 @@ from typing import Any
 
 from training.card_probability import describe_probability
 from training.card_purchases import describe_data
+from training.card_text import wrap_markdown
 from training.evaluate import Estimate
 
 Figures = Mapping[str, Mapping[str, Estimate]]
@@ -53,14 +54,16 @@ asks.
   recommendations, how much stock to expect. It is not for prices by person, for credit, or for anything else that is
   decided about a person: it knows what somebody bought, and not why.
 - It foretells what shoppers do, not what showing a product changes: who buys a product every week would buy it unshown.
-- Queries made of category names are tidier than what people type, and a purchase that follows from habit is credited to
-  the query. The search figures say how well a known need is met, not how well words are understood.
+{queries}
 - It learned from what was sold. What nobody was shown nobody bought, so what is popular gains, and more so with each
   training on what an earlier one put on top. New products get their places by rule (see the documentation of
   recommendation); coverage and popularity bias are measured by `mercato eval recommend`.
 - It orders home-page recommendations and searches. Around a product or a cart the order of retrieval holds.
 - Scores compare candidates of one request only.{seasons}
 """
+_QUERIES = """- Queries made of category names are tidier than what people type, and a purchase that follows from habit
+  is credited to the query. The search figures say how well a known need is met, not how well words are understood."""
+_NO_QUERIES = "- It learned from no searches: what it makes of one was not measured."
 
 
 def write_card(
@@ -80,7 +83,7 @@ def write_card(
     fit = metrics["fit"]
     members = fit["members"]
     horizon = metrics["options"]["horizon"]
-    return _CARD.format(
+    text = _CARD.format(
         network="A small network"
         if members == 1
         else f"The mean of {members} small networks, each with its own start,",
@@ -95,12 +98,14 @@ def write_card(
         verdict="\n".join(f"- {describe_verdict(task, figures)}" for task, figures in results.items()),
         tables="\n\n".join(f"**{TASK_TITLES[task]}**\n\n{_table(figures)}" for task, figures in results.items()),
         groups=_describe_groups(metrics["groups"]),
+        queries=_QUERIES if metrics["examples"]["train"]["search"] else _NO_QUERIES,
         probability=describe_probability(metrics["calibration"], plot),
         seasons=""
         if horizon is None
-        else " The shoppers of the figures are others than those it learned from, the weeks\n  are the same: what "
-        "another season changes these figures do not show.",
+        else " The shoppers of the figures are others than those it learned from, the weeks are the same: what another "
+        "season changes these figures do not show.",
     )
+    return wrap_markdown(text)
 
 
 def describe_verdict(task: str, figures: Figures) -> str:

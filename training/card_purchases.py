@@ -27,11 +27,15 @@ it alone; the answers are what came after it.
 
 - {recommendations:,} recommendations, of shoppers who had bought before a moment and bought after it; for
   {new_products:.0%} of them there is a second one that asks for products new to them;
-- {searches:,} searches, of the orders of the latest moment's weeks: the text of a purchase's categories serves as the
-  query that led to it, and in {unknown:.0%} of them the shopper was taken to be unknown, in {new:.0%} to be new.
+- {searches_made}
 
 Of all shoppers {held_out:.0%} were not learned from, at no moment: one half of them decided when to stop
 ({validation_lists:,} lists), the other half is reported below ({test_lists:,} lists)."""
+
+_SEARCHES = """{searches:,} searches, of the orders of the latest moment's weeks: the text of a purchase's categories
+  serves as the query that led to it, and in {unknown:.0%} of them the shopper was taken to be unknown, in {new:.0%} to
+  be new."""
+_NO_SEARCHES = "no searches."
 
 _NEGATIVES = """Candidates come from the retrieval that serves, and what of them was not bought are the negatives:
 {negatives}. A list that holds nothing of what was bought teaches nothing; nothing is put into a list that retrieval did
@@ -63,6 +67,7 @@ def describe_data(metrics: Mapping[str, Any]) -> str:
         text = _MOMENTS.format(
             **horizon,
             **shared,
+            searches_made=_SEARCHES.format(**shared) if shared["searches"] else _NO_SEARCHES,
             first=dates["train"],
             last=dates["validation"],
             end=dates["end"],

@@ -8,6 +8,7 @@ import pytest
 from mercato.catalog.snapshot import Snapshot
 from mercato.state.values import EventTable
 from training.card_probability import NONE, describe_probability
+from training.card_text import wrap_markdown
 from training.fit import FitOptions
 from training.horizon import HorizonOptions
 from training.prepare import DataOptions
@@ -96,3 +97,17 @@ def test_a_plot_of_an_earlier_training_is_taken_away(tmp_path: Path) -> None:
     (tmp_path / "reliability.png").touch()
     assert not draw_calibration(tmp_path, None)
     assert not list(tmp_path.iterdir())
+
+
+def test_text_is_wrapped_and_tables_are_not() -> None:
+    long = "word " * 40
+    row = f"| {long} |"
+    wrapped = wrap_markdown(f"# {long}\n\n{long}\n\n\n\n- first\n- {long}\n  more\n\n{row}\n{row}")
+    title, paragraph, bullets, table = wrapped.rstrip("\n").split("\n\n")
+    assert title == f"# {long}"
+    assert [len(line) <= 120 for line in paragraph.splitlines()] == [True, True]
+    assert bullets.splitlines()[0] == "- first"
+    assert bullets.splitlines()[1].startswith("- word")
+    assert bullets.splitlines()[2].startswith("  word")
+    assert bullets.endswith("word more")
+    assert table == f"{row}\n{row}"

@@ -16,12 +16,10 @@ from mercato.retrieval.category import rank_category_favourites
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.listed import keep_listed
 from mercato.retrieval.regional import rank_region_favourites
-from mercato.retrieval.request import Placement, Source
+from mercato.retrieval.request import Source
 from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
 
 Int32 = npt.NDArray[np.int32]
-
-EXCLUDES_SEEDS = (Placement.PRODUCT_PAGE, Placement.CART)
 
 
 def find_recommendations(
@@ -44,7 +42,7 @@ def find_recommendations(
     """
     request = case.request
     wanted_sources = choose_sources(weights, request.placement, request.kind)
-    excluded = case.seeds if request.placement in EXCLUDES_SEEDS else np.zeros(0, np.int32)
+    excluded = case.seeds if request.excludes_seeds else np.zeros(0, np.int32)
     lists: dict[Source, RankedList] = {}
     if dense is not None and Source.SIMILAR in wanted_sources:
         lists[Source.SIMILAR] = replace(dense, weight=wanted_sources[Source.SIMILAR])

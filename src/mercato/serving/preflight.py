@@ -1,7 +1,7 @@
 """Checks made before anything is started, each with one message that says what to do."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mercato.catalog.snapshot import read_columns
@@ -44,7 +44,7 @@ def check_inputs(options: ServerOptions) -> None:
     if options.reranker is not None:
         check_reranker(options.reranker)
     if options.sequence is not None:
-        read_sequence_manifest(options.sequence, verify_hashes=True)
+        check_sequence(options.sequence, options.source_weights)
     rules = read_rules(options.rules) if options.rules is not None else None
     if options.catalog is not None:
         verify_apart(options.catalog, options.encoder)
@@ -61,6 +61,25 @@ def check_rules(rules: RuleFile, catalog: Path) -> None:
     """
     for hint in list_unknown(rules, read_columns(catalog)):
         logger.warning("rules: %s", hint)
+
+
+def check_sequence(folder: Path, source_weights: Mapping[str, float]) -> None:
+    """Check a sequence model's folder, and warn where the model would never be asked.
+
+    Args:
+        folder: what ``python -m export sequence`` wrote.
+        source_weights: the shop's changes.
+
+    Raises:
+        ModelError: a file is missing, or from another export.
+    """
+    weight = read_sequence_manifest(folder, verify_hashes=True).serving.weight
+    if weight == 0 and not any(name.rpartition(".")[2] == "sequence" for name in source_weights):
+        logger.warning(
+            "sequence: the training of %s found that it adds nothing to the other sources (weight 0): it is served and "
+            "not asked; leave --sequence out, or have it asked with --sources sequence=1",
+            folder,
+        )
 
 
 def check_encoder(folder: Path) -> None:

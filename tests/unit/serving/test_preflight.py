@@ -6,6 +6,7 @@ from mercato.errors import ModelError, ServerError, SnapshotError
 from mercato.serving.options import ServerOptions
 from mercato.serving.preflight import check_encoder, check_inputs, check_ranker, check_shared_memory
 from mercato.serving.repository import StagedModel
+from tests.adapters.tiny_models import write_sequence
 
 TEBIBYTE = 1 << 40
 
@@ -41,6 +42,18 @@ def test_missing_catalogue_is_an_error_of_its_own(tmp_path: Path) -> None:
 
 def test_server_without_catalogue_or_models_needs_no_files() -> None:
     check_inputs(ServerOptions())
+
+
+@pytest.mark.parametrize(
+    ("weight", "changes", "warned"),
+    [(0.0, {}, True), (0.0, {"home-page.sequence": 2.0}, False), (0.0, {"lately": 1.0}, True), (3.0, {}, False)],
+)
+def test_a_sequence_model_that_is_not_asked_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, weight: float, changes: dict[str, float], warned: bool
+) -> None:
+    folder = write_sequence(tmp_path / "sequence", {"a": "b"}, weight=weight)
+    check_inputs(ServerOptions(sequence=folder, source_weights=changes))
+    assert ("adds nothing to the other sources (weight 0)" in caplog.text) == warned
 
 
 def test_stubs_that_do_not_fit_into_shared_memory_are_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,46 +121,40 @@ def fit_calibration(candidates: Candidates, event: str, *, seed: int) -> Calibra
     for part in range(FOLDS):
         left_out = fold == part
         own = candidates.select(left_out)
-        for method in METHODS:
-            fitted = fit_method(candidates.select(~left_out), method, event)
-            if fitted is None:
-                return None
-            apart[method][left_out] = fitted.compute_probabilities(own.scores, own.features)
+        fitted = fit_methods(candidates.select(~left_out), event)
+        if fitted is None:
+            return None
+        for method, calibration in fitted.items():
+            apart[method][left_out] = calibration.compute_probabilities(own.scores, own.features)
     losses = {method: compute_log_loss(values, candidates.bought) for method, values in apart.items()}
     best = min(METHODS, key=losses.__getitem__)
-    calibration = fit_method(candidates, best, event)
-    if calibration is None:
+    fitted = fit_methods(candidates, event)
+    if fitted is None:
         return None
     return CalibrationFit(
-        calibration=calibration, method=best, log_losses=losses, candidates=candidates, probabilities=apart[best]
+        calibration=fitted[best], method=best, log_losses=losses, candidates=candidates, probabilities=apart[best]
     )
 
 
-def fit_method(candidates: Candidates, method: str, event: str) -> Calibration | None:
-    """Fit one of :data:`METHODS`; None where the scores do not rise with what is bought."""
-    names = SHOPPER_FEATURES if method.startswith("shopper") else ()
-    inputs = np.empty((len(candidates), 1 + len(names)))
-    inputs[:, 0] = candidates.scores
-    inputs[:, 1:] = candidates.features[:, [COLUMN[name] for name in names]]
-    offset, (slope, *weights) = fit_logistic(inputs, candidates.bought)
-    if not slope > 0:
-        return None
-    curve = Calibration(
-        event=event, offset=offset, slope=slope, shopper=dict(zip(names, weights, strict=True)) if names else {}
-    )
-    if not method.endswith("isotonic"):
-        return curve
-    logits, probabilities = fit_knots(curve.compute_logits(candidates.scores, candidates.features), candidates.bought)
-    if len(logits) < 2:
-        return curve
-    return Calibration(
-        event=event,
-        offset=offset,
-        slope=slope,
-        shopper=curve.shopper,
-        logits=logits,
-        probabilities=probabilities,
-    )
+def fit_methods(candidates: Candidates, event: str) -> dict[str, Calibration] | None:
+    """Fit each of :data:`METHODS`; None where the scores do not rise with what is bought."""
+    fitted: dict[str, Calibration] = {}
+    for method, names in (("score", ()), ("shopper", SHOPPER_FEATURES)):
+        inputs = np.empty((len(candidates), 1 + len(names)))
+        inputs[:, 0] = candidates.scores
+        inputs[:, 1:] = candidates.features[:, [COLUMN[name] for name in names]]
+        offset, (slope, *weights) = fit_logistic(inputs, candidates.bought)
+        if not slope > 0:
+            return None
+        curve = Calibration(event=event, offset=offset, slope=slope, shopper=dict(zip(names, weights, strict=True)))
+        logits, probabilities = fit_knots(
+            curve.compute_logits(candidates.scores, candidates.features), candidates.bought
+        )
+        fitted[method] = curve
+        fitted[f"{method}, isotonic"] = (
+            replace(curve, logits=logits, probabilities=probabilities) if len(logits) > 1 else curve
+        )
+    return fitted
 
 
 def fit_logistic(inputs: Float64, bought: NDArray[np.bool_]) -> tuple[float, list[float]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mercato.ranker.feature_names import COLUMN, FEATURE_NAMES
-from training.calibrate import Candidates, fit_calibration, fit_knots, fit_logistic, fit_method, join_candidates
+from training.calibrate import Candidates, fit_calibration, fit_knots, fit_logistic, fit_methods, join_candidates
 from training.examples import ExampleSet, Task
 from training.reliability import compute_log_loss, measure_reliability
 
@@ -95,7 +95,7 @@ def test_figures_are_of_shoppers_left_out() -> None:
 
 
 def test_scores_that_say_nothing_or_the_opposite_give_no_probability() -> None:
-    assert fit_method(make_candidates(slope=-1.5), "score", "bought") is None
+    assert fit_methods(make_candidates(slope=-1.5), "bought") is None
     assert fit_calibration(make_candidates(slope=-1.5), "bought", seed=1) is None
 
 

@@ -128,6 +128,8 @@ def rank_arrivals(catalog: LiveCatalog, case: Case, newcomers: Int32, weight: fl
     """
     first_sold = catalog.current_row[catalog.snapshot.behaviour.momentum.rank_arrivals(CANDIDATES)[0]]
     first_sold = first_sold[case.allowed.holds(first_sold)]
+    if not len(newcomers):
+        return rank_places(first_sold, weight)
     others = newcomers[~np.isin(newcomers, first_sold)][:CANDIDATES]
     turn = np.concatenate([np.arange(len(first_sold)) * 2, np.arange(len(others)) * 2 + 1])
     rows = np.concatenate([first_sold, others])[np.argsort(turn, kind="stable")][:CANDIDATES]

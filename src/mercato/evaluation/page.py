@@ -22,7 +22,7 @@ _TOP = 10
 _MISSED = 5
 _GROUP_METRICS = (
     *("ndcg@10", "ndcg@20", "recall@10", "recall@20", "success@10", "hit_rate@10", "precision@10", "mrr", "map", "auc"),
-    *("mae", "coverage@20", "novelty@20", "popularity@20", "diversity@20", "title_diversity@20"),
+    *("mae", "coverage@20", "novelty@20", "popularity@20", "popularity_lift@20", "diversity@20", "title_diversity@20"),
 )
 
 

@@ -233,12 +233,14 @@ def measure_lists(
     if any(shopper.ratings for shopper in shoppers):
         values["mae"] = beyond.measure_rating_error(answers, [shopper.ratings for shopper in shoppers])
     buyers, users = beyond.count_buyers(past)
+    before = [shopper.before for shopper in shoppers]
     for k in plan.cutoffs:
         values[f"diversity@{k}"] = beyond.measure_diversity(answers, k)
         values[f"title_diversity@{k}"] = beyond.measure_diversity(answers, k, beyond.read_title)
         if users:
             values[f"novelty@{k}"] = beyond.measure_novelty(answers, k, buyers, users)
             values[f"popularity@{k}"] = beyond.measure_popularity(answers, k, buyers, users)
+            values[f"popularity_lift@{k}"] = beyond.measure_popularity_lift(answers, before, k, buyers, users)
     return values
 
 
@@ -321,6 +323,8 @@ def _define(settings: RecommendSettings) -> dict[str, str]:
         "coverage@k": "share of the catalogue that is among the first k of any list",
         "novelty@k": "mean -log2 of the share of users who had bought the product (bits)",
         "popularity@k": "mean share of users who had bought the product",
+        "popularity_lift@k": "how much more popular lists are than what their users had bought: 0 equally, 0.5 half as"
+        " popular again",
         "gini@k": "how unequally products are shown: 0 all equally often, 1 one takes all",
         "diversity@k, title_diversity@k": "mean Jaccard distance between the categories of two products of a list,"
         " and between the words of their titles",

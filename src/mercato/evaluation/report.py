@@ -100,7 +100,8 @@ def draw_plots(
     rows = [
         (name, mean, *(np.nan if end is None else end for end in intervals.get(name, (None, None))))
         for name, mean in document["metrics"].items()
-        if mean is not None and name in evaluation.values and "_rated" not in name and 0 <= mean <= 1
+        if mean is not None and name in evaluation.values and "_rated" not in name and "_lift" not in name
+        if 0 <= mean <= 1
     ]
     other = document.get("against", {}).get("name", "")
     before = {name: value for name, value in (earlier or {}).get("metrics", {}).items() if value is not None}

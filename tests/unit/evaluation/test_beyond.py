@@ -32,6 +32,15 @@ def test_popularity_is_the_mean_share_of_users() -> None:
     assert beyond.measure_popularity([listed("a", "b")], 2, {"a": 3}, 6)[0] == pytest.approx((3 / 6 + 0) / 2)
 
 
+def test_popularity_lift_compares_a_list_with_its_users_own_purchases() -> None:
+    buyers = {"hit": 8, "niche": 2, "other": 6}
+    answers = [listed("hit", "other"), listed("niche"), listed("hit"), Answer()]
+    before = [frozenset({"niche", "other"}), frozenset({"hit"}), frozenset(), frozenset({"hit"})]
+    lift = beyond.measure_popularity_lift(answers, before, 2, buyers, 10)
+    # mean of 8 and 6 against mean of 2 and 6; 2 against 8; nothing known; nothing shown
+    np.testing.assert_allclose(lift, [7 / 4 - 1, 2 / 8 - 1, np.nan, np.nan])
+
+
 def test_titles_tell_products_apart_where_there_are_no_categories() -> None:
     titles = {"a": "Red mug", "b": "red MUG large", "c": "lamp"}
     answer = Answer(results=tuple(Found(id=name, title=title) for name, title in titles.items()))

@@ -32,7 +32,16 @@ def make_encoder(folder: Path) -> Exportable:
 def make_ranker(folder: Path) -> Exportable:
     torch.manual_seed(5)
     names = ("fused", "price", "age")
-    network = RankerNetwork(RankerConfig(feature_names=names, dimension=16, projection=4, hidden=(8,)))
+    config = RankerConfig(
+        feature_names=names,
+        dimension=16,
+        projection=4,
+        hidden=(8, 6),
+        members=3,
+        outcomes=("purchase", "cart"),
+        blend=(1.0, 0.2),
+    )
+    network = RankerNetwork(config)
     network.standardize_by(torch.randn(200, len(names)))
     save_ranker(folder, network)
     return describe_ranker(folder)

@@ -42,8 +42,9 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ranker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("torch-ranker")
     torch.manual_seed(5)
-    network = RankerNetwork(RankerConfig(feature_names=FEATURE_NAMES, dimension=DIMENSION, projection=4, hidden=(8,)))
-    torch.nn.init.normal_(network.perceptron[-1].weight, std=0.1)
+    config = RankerConfig(feature_names=FEATURE_NAMES, dimension=DIMENSION, projection=4, hidden=(8,), members=2)
+    network = RankerNetwork(config)
+    torch.nn.init.normal_(network.get_parameter("perceptron.2.weight"), std=0.1)
     network.standardize_by(torch.randn(200, len(FEATURE_NAMES)))
     save_ranker(base / "trained", network)
     export_model(describe_ranker(base / "trained"), target="torch", out=base / "ranker", parity_source={})

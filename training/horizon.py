@@ -82,13 +82,29 @@ def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng:
     after = np.flatnonzero(bought & (timeline.time >= cut) & (timeline.time < until))
     after = after[np.isin(timeline.actor[after], known)]
     actors = np.unique(timeline.actor[after])
-    return ask_shoppers(timeline, rng.permutation(actors)[:count], cut, until, rng)
+    return ask_shoppers(timeline, rng.permutation(actors)[:count], cut, until, rng, teaching=True)
 
 
 def ask_shoppers(
-    timeline: Timeline, actors: NDArray[np.int32], cut: float, until: float, rng: np.random.Generator
+    timeline: Timeline,
+    actors: NDArray[np.int32],
+    cut: float,
+    until: float,
+    rng: np.random.Generator,
+    *,
+    teaching: bool = False,
 ) -> list[Task]:
-    """Make the tasks of some shoppers at a moment, whatever they bought after it, as :func:`draw_horizons` says."""
+    """Make the tasks of some shoppers at a moment, whatever they bought after it, as :func:`draw_horizons` says.
+
+    Args:
+        timeline: the events.
+        actors: codes of the shoppers.
+        cut: the moment, seconds since 1970 UTC.
+        until: purchases from ``cut`` on and before this count.
+        rng: for who is asked for new products too.
+        teaching: leave out requests for new products that nothing answers. They teach no order, and leaving them out
+            where probabilities are fitted would promise too much.
+    """
     tasks: list[Task] = []
     for actor in actors.tolist():
         own = slice(*np.searchsorted(timeline.actor, (actor, actor + 1)))
@@ -100,7 +116,7 @@ def ask_shoppers(
         further = timeline.find_further(actor, since=cut, until=until)
         tasks.append(Task(actor=actor, time=cut, query=-1, bought=future, place=place, further=further))
         fresh = np.setdiff1d(future, rows[is_bought & (time < cut)])
-        if (len(fresh) or not len(future)) and rng.random() < NEW_SHARE:
+        if (len(fresh) or not teaching) and rng.random() < NEW_SHARE:
             tasks.append(replace(tasks[-1], bought=fresh.astype(np.int32), only_new=True))
     return tasks
 

@@ -106,6 +106,17 @@ def test_who_buys_nothing_is_asked_too_and_has_nothing() -> None:
     assert [task.bought.tolist() for task in asked] in ([[]], [[], []])
 
 
+def test_requests_for_new_products_are_left_out_where_nothing_answers_them_and_they_are_to_teach() -> None:
+    timeline = make_timeline((0, 0.0, BUY, 0), (0, 10.0, BUY, 1))
+    actors, rng = np.zeros(200, np.int32), np.random.default_rng(0)
+    teaching = ask_shoppers(timeline, actors, 5 * MINUTE, 20 * MINUTE, rng, teaching=True)
+    fitting = ask_shoppers(timeline, actors, 5 * MINUTE, 20 * MINUTE, rng)
+    assert not any(task.only_new for task in teaching)
+    # Half of 200, within four standard deviations of 7.
+    assert sum(task.only_new for task in fitting) == pytest.approx(100, abs=28)
+    assert all(len(task.bought) == 0 for task in fitting if task.only_new)
+
+
 def make_set(further: dict[str, list[list[bool]]]) -> ExampleSet:
     task = Task(actor=0, time=0.0, query=-1, bought=np.array([1], np.int32), further={"cart": np.array([0], np.int32)})
     return ExampleSet(

@@ -63,6 +63,7 @@ def write_page(evaluation: Evaluation, document: Mapping[str, Any], pictures: Se
         samples=document["reasons"].get("samples", []),
         worst=[_describe_worst(evaluation, place) for place in find_worst(evaluation)],
         unit=unit,
+        missed="the best rated products" if evaluation.kind == "search" else "products that were bought",
         shown=evaluation.shown,
         definitions=document["definitions"],
         settings=document["settings"],
@@ -146,8 +147,8 @@ def _describe_gains(against: Mapping[str, Any]) -> dict[str, Any]:
         rows.append({"name": name, "cells": [show(gain["difference"], sign=True), interval, show(gain["p_value"]),
                                              *counts]})  # fmt: skip
     caption = (
-        f"Mean difference over {against['queries']:,} shared queries, paired bootstrap interval, and the two-sided p of"
-        " a paired randomisation test. Many metrics are tested at once: believe the one you chose beforehand."
+        f"Mean difference over {against['queries']:,} shared questions, paired bootstrap interval, and the two-sided p"
+        " of a paired randomisation test. Many metrics are tested at once: believe the one you chose beforehand."
     )
     return {"name": against["name"], "rows": rows, "caption": caption}
 
@@ -217,7 +218,7 @@ def _describe_worst(evaluation: Evaluation, place: int) -> dict[str, Any]:
                 "rank": rank,
                 "id": found.id,
                 "title": found.title,
-                "rating": ratings.get(found.id, "not rated" if evaluation.kind == "search" else ""),
+                "rating": _describe_rating(evaluation.kind, ratings.get(found.id)),
                 "sources": ", ".join(found.sources),
             }
             for rank, found in enumerate(answer.results[:_TOP], 1)
@@ -231,3 +232,9 @@ def _describe_worst(evaluation: Evaluation, place: int) -> dict[str, Any]:
             for product in missed[:_MISSED]
         ],
     }
+
+
+def _describe_rating(kind: str, rating: int | None) -> str:
+    if kind == "search":
+        return "not rated" if rating is None else str(rating)
+    return "" if rating is None else "yes"

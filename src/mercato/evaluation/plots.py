@@ -20,6 +20,7 @@ _PALETTE = (BLUE, ORANGE, GREEN, "#cc79a7")
 _MARKERS = ("o", "s", "^", "D")
 _WIDTH = 8.0
 _MANY_STAGES = 6  # more of them have no room for their figures
+PLURAL = {"query": "queries", "user": "users"}
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10.5,
@@ -97,7 +98,7 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
     return figure
 
 
-def draw_gains(gains: Values, metric: str, ours: str, theirs: str) -> Figure:
+def draw_gains(gains: Values, metric: str, ours: str, theirs: str, asked: str = "query") -> Figure:
     """Draw the difference between two runs, a bar for each query, the best first.
 
     Args:
@@ -105,6 +106,7 @@ def draw_gains(gains: Values, metric: str, ours: str, theirs: str) -> Figure:
         metric: of the gains.
         ours: what counts when it is better.
         theirs: what it is compared with.
+        asked: what a bar stands for: ``query`` or ``user``.
     """
     figure, axes = _make_axes(3.2)
     ordered = np.sort(gains[~np.isnan(gains)])[::-1]
@@ -114,18 +116,19 @@ def draw_gains(gains: Values, metric: str, ours: str, theirs: str) -> Figure:
     axes.bar(places, np.where(ordered < 0, ordered, 0), width=1.0, color=ORANGE, hatch="///", edgecolor="white",
              linewidth=0, label=f"{theirs} better: {int((ordered < -1e-9).sum())}")  # fmt: skip
     axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("queries, sorted by gain")
+    axes.set_xlabel(f"{PLURAL[asked]}, sorted by gain")
     axes.set_ylabel(f"difference in {metric}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _place_legend(axes)
     return figure
 
 
-def draw_distribution(values: Mapping[str, Values]) -> Figure:
+def draw_distribution(values: Mapping[str, Values], asked: str = "query") -> Figure:
     """Draw how metrics spread over the queries.
 
     Args:
         values: metric -> float64 [queries], 0 to 1; NaN left out.
+        asked: what each value is of: ``query`` or ``user``.
     """
     figure, axes = _make_axes(3.2)
     kept = [one[~np.isnan(one)] for one in values.values()]
@@ -133,8 +136,8 @@ def draw_distribution(values: Mapping[str, Values]) -> Figure:
         f"{name}: median {np.median(one):.2f}" if len(one) else name for name, one in zip(values, kept, strict=True)
     ]
     axes.hist(kept, bins=list(np.linspace(0, 1, 11)), color=list(_PALETTE[: len(kept)]), label=labels)
-    axes.set_xlabel("value of one query")
-    axes.set_ylabel("queries")
+    axes.set_xlabel(f"value of one {asked}")
+    axes.set_ylabel(PLURAL[asked])
     axes.set_xlim(0, 1)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _place_legend(axes)

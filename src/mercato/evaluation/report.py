@@ -96,6 +96,8 @@ def draw_plots(
     from mercato.evaluation import plots
 
     shown = evaluation.shown
+    asked = "query" if evaluation.kind == "search" else "user"
+    several = plots.PLURAL[asked]
     intervals = document["intervals"]
     rows = [
         (name, mean, *(np.nan if end is None else end for end in intervals.get(name, (None, None))))
@@ -107,7 +109,7 @@ def draw_plots(
     before = {name: value for name, value in (earlier or {}).get("metrics", {}).items() if value is not None}
     drawn = []
     if rows:
-        caption = "Means over the queries that the metric is defined for; bands are 95 % bootstrap intervals."
+        caption = f"Means over the {several} that the metric is defined for; bands are 95 % bootstrap intervals."
         figure = plots.draw_metrics(rows, before, "earlier run")
         drawn.append(Plot(name="metrics", title="Metrics", caption=caption, figure=figure))
     if document["stages"]:
@@ -121,9 +123,9 @@ def draw_plots(
     drawn += _draw_gains(evaluation, earlier, other)
     spread = {name: evaluation.values[name] for name in (shown, f"{shown}_condensed") if name in evaluation.values}
     if any((~np.isnan(one)).any() for one in spread.values()):
-        caption = f"How many queries reach which {shown}; a mean hides those on the left."
-        figure = plots.draw_distribution(spread)
-        drawn.append(Plot(name="distribution", title="Spread over the queries", caption=caption, figure=figure))
+        caption = f"How many {several} reach which {shown}; a mean hides those on the left."
+        figure = plots.draw_distribution(spread, asked)
+        drawn.append(Plot(name="distribution", title=f"Spread over the {several}", caption=caption, figure=figure))
     for name, groups in document["groups"].items():
         largest = dict(sorted(groups.items(), key=lambda item: -item[1]["queries"])[:_MAX_GROUPS])
         figure = plots.draw_groups(largest, shown, document["metrics"].get(shown))
@@ -142,21 +144,22 @@ def _draw_gains(evaluation: Evaluation, earlier: Mapping[str, Any] | None, other
     from mercato.evaluation import plots
 
     shown = evaluation.shown
+    asked = "query" if evaluation.kind == "search" else "user"
     ours = evaluation.values.get(shown)
     if ours is None:
         return []
     if earlier is not None:
         rows = {row["query"]: row["metrics"] for row in earlier["per_query"]}
         theirs = read_metric({label: rows.get(label, {}) for label in evaluation.labels}, shown, evaluation.labels)
-        figure = plots.draw_gains(ours - theirs, shown, "this run", "earlier run")
-        caption = f"A bar for each query: {shown} of this run less that of {other}."
-        return [Plot(name="wins-and-losses", title="Wins and losses by query", caption=caption, figure=figure)]
+        figure = plots.draw_gains(ours - theirs, shown, "this run", "earlier run", asked)
+        caption = f"A bar for each {asked}: {shown} of this run less that of {other}."
+        return [Plot(name="wins-and-losses", title=f"Wins and losses by {asked}", caption=caption, figure=figure)]
     before = [name for name in evaluation.stages if name != SHOWN]
     base = "fusion" if "fusion" in before else next(iter(before), "")
     if not base:
         return []
-    figure = plots.draw_gains(ours - evaluation.stages[base][shown], shown, "answer", base)
-    caption = f"A bar for each query: {shown} of what was answered less that of the stage {base}."
+    figure = plots.draw_gains(ours - evaluation.stages[base][shown], shown, "answer", base, asked)
+    caption = f"A bar for each {asked}: {shown} of what was answered less that of the stage {base}."
     return [Plot(name="wins-and-losses", title=f"Wins and losses over {base}", caption=caption, figure=figure)]
 
 

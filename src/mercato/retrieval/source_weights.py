@@ -14,7 +14,8 @@ Weights = Mapping[Placement, Mapping[Source, float]]
 
 # Before a ranker, what a shopper buys again and again is the strongest single signal of what comes next: repeats weigh
 # as much as all other sources together, so that these fill the window after them (docs/decisions/0013). To strangers
-# their region goes before the whole shop. Around one product it is what resembles or joins it.
+# their region goes before the whole shop: without a history it weighs double. Around one product it is what resembles
+# or joins it.
 _HOME = {
     Source.REPEAT: 5.0,
     Source.LATELY: 3.0,

@@ -83,7 +83,7 @@ def test_a_list_is_ordered_by_the_region_too(here: Retriever) -> None:
     listed = ("p10", "p34", "p32")
     assert ids_of(here, ask(here, asked("", RANK, seed_ids=listed))) == ["p10", "p32", "p34"]
     answer = ask(here, asked("South", RANK, seed_ids=listed))
-    # p34 has 0.3 / 63 of the region besides its place by popularity, p10 has 0.25 / 61 alone.
+    # p34 has 2 * 0.3 / 63 of the region besides its place by popularity, p10 has 0.25 / 61 alone.
     assert ids_of(here, answer) == ["p32", "p34", "p10"]
     assert from_region(here, answer) == ["p32", "p34"]
 
@@ -123,6 +123,17 @@ def test_pages_are_the_same_at_any_size(here: Retriever) -> None:
     whole = all_pages(here, asked("South"), 40)
     assert whole == all_pages(here, asked("South"), 7)
     assert len(whole) == len(set(whole)) == 40
+
+
+def test_it_weighs_double_where_nothing_else_is_known(here: Retriever) -> None:
+    def weight(user_id: str) -> float:
+        trace = ask(here, asked("South", explain=True, user_id=user_id)).stages
+        assert trace is not None
+        place = trace.place_of[here.catalog.row_of("p32")]
+        return float(trace.shares[trace.sources.index("regional"), place]) * (60 + 1)
+
+    assert weight("nobody") == pytest.approx(2 * 0.3)
+    assert weight("North1") == pytest.approx(0.3)
 
 
 def test_more_than_a_sources_candidates_are_never_brought(here: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,96 @@
+"""What a region is worth to a stranger: October's customers as if nobody knew them, with and without their country.
+
+    .venv/bin/python -m benchmarks.regions
+
+The catalogue is the one that `.venv/bin/python -m benchmarks.online_retail` indexes as of October. The candidates are
+those of retrieval, in its order: no ranker has a say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Console
+
+from benchmarks.command import run_command
+from benchmarks.errors import BenchmarkError
+from benchmarks.online_retail_data import DATA, read_sales, to_seconds
+from benchmarks.record import REPOSITORY, write_record
+from mercato.catalog.live import LiveCatalog
+from mercato.catalog.snapshot import Snapshot
+from mercato.evaluation.measures import MeasurePlan, measure_orders
+from mercato.ranker.inputs import Context
+from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.source_weights import change_weights
+
+START, STOP = "2011-10-01", "2011-11-01"
+HOME_COUNTRY = "United Kingdom"
+CUTOFFS = (20, WINDOW)
+WEIGHTS = (0.0, 0.1, 0.3, 0.5)
+BATCH = 64
+
+
+def rank_for_strangers(retriever: Retriever, countries: Sequence[str]) -> list[list[str]]:
+    """Return the ids of each stranger's window, best first."""
+    context = {country: Context(time=to_seconds(START), region=country) for country in set(countries)}
+    requests = [RetrievalRequest(placement=Placement.HOME_PAGE, context=context[country]) for country in countries]
+    found: list[list[str]] = []
+    for start in range(0, len(requests), BATCH):
+        for answer in retriever.retrieve(requests[start : start + BATCH], None):
+            if not isinstance(answer, Retrieved):
+                raise BenchmarkError(f"retrieval failed: {answer}")
+            found.append([retriever.catalog.id_of(row) for row in answer.rows.tolist()])
+    return found
+
+
+def measure(
+    lists: Sequence[Sequence[str]], bought: Sequence[Mapping[str, int]], groups: Mapping[str, Sequence[bool]]
+) -> dict[str, dict[str, float]]:
+    """Return mean recall by group and metric."""
+    values = measure_orders(bought, lists, MeasurePlan(cutoffs=CUTOFFS))
+    names = [f"recall@{cutoff}" for cutoff in CUTOFFS]
+    return {
+        group: {name: round(float(np.nanmean(values[name][np.array(inside)])), 4) for name in names}
+        for group, inside in groups.items()
+    }
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of transactions.parquet.")] = DATA,
+    catalog: Annotated[Path, typer.Option(help="The catalogue as of October.")] = (
+        REPOSITORY / "var" / "online_retail" / START / "catalog"
+    ),
+) -> None:
+    """Measure the source `regional` for strangers, with several weights."""
+    if not catalog.exists():
+        raise BenchmarkError(
+            f"no catalogue as of {START}; make one with `.venv/bin/python -m benchmarks.online_retail`"
+        )
+    lines = read_sales(data).lines
+    october = lines[(lines["InvoiceDate"] >= pd.Timestamp(START)) & (lines["InvoiceDate"] < pd.Timestamp(STOP))]
+    customers = october.groupby("CustomerID").agg(bought=("StockCode", set), country=("Country", "last"))
+    live = LiveCatalog(Snapshot(catalog), None)
+    known = live.snapshot.row_by_id
+    bought = [dict.fromkeys(sorted(products & known.keys()), 1) for products in customers["bought"]]
+    countries = [str(country) for country in customers["country"]]
+    groups = {
+        "all": [True] * len(countries),
+        f"outside {HOME_COUNTRY}": [country != HOME_COUNTRY for country in countries],
+    }
+    figures = {}
+    for weight in WEIGHTS:
+        lists = rank_for_strangers(Retriever(live, None, change_weights({"regional": weight})), countries)
+        figures[str(weight)] = measure(lists, bought, groups)
+        Console().print(f"weight {weight}: {figures[str(weight)]}")
+    counts = {name: sum(inside) for name, inside in groups.items()}
+    write_record("regions", {"window": [START, STOP], "customers": counts, "by_weight_of_regional": figures})
+
+
+if __name__ == "__main__":
+    run_command(main)

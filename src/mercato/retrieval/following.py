@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
@@ -15,6 +17,9 @@ from mercato.retrieval.request import Source
 from mercato.retrieval.source_weights import Weights
 from mercato.retrieval.sources import CANDIDATES
 from mercato.sequence.next_products import NextProducts
+
+Int32 = npt.NDArray[np.int32]
+Bool = npt.NDArray[np.bool_]
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +54,11 @@ def foretell(
             codes = next_products.read_history(catalog.original_rows(case.history.rows), case.history)
             if len(codes):
                 histories[place] = codes
-    known = next_products.rows >= 0
-    rows_now = np.where(known, catalog.current_row[np.where(known, next_products.rows, 0)], -1).astype(np.int32)
-    allowed = [cases[place].allowed.holds(rows_now) for place in histories]
+    if not histories:
+        return lists
+    allow = [partial(_allow, catalog, cases[place]) for place in histories]
     try:
-        ranked = next_products.rank(list(histories.values()), allowed, CANDIDATES) if histories else []
+        ranked = next_products.rank(list(histories.values()), allow, CANDIDATES)
     except ModelError:
         logger.exception("the sequence model failed; recommending without it")
         if degraded is not None:
@@ -63,3 +68,8 @@ def foretell(
         weight = weights[cases[place].request.placement][Source.SEQUENCE]
         lists[place] = RankedList(rows=rows, scores=scores, weight=weight)
     return lists
+
+
+def _allow(catalog: LiveCatalog, case: Case, rows: Int32) -> Bool:
+    """Return which of some snapshot rows a case may have, as their products are now."""
+    return case.allowed.holds(catalog.current_row[rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from mercato.sequence.onnx_sequence import SequenceModel, select_best
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
+
+FIRST_ASKED = 2
+"""Times as many of the best products as are wanted are looked at, before all are."""
 
 
 class NextProducts:
@@ -87,13 +90,13 @@ class NextProducts:
         return witnesses
 
     def rank(
-        self, histories: Sequence[npt.NDArray[np.int64]], allowed: Sequence[Bool], k: int
+        self, histories: Sequence[npt.NDArray[np.int64]], allow: Sequence[Callable[[Int32], Bool]], k: int
     ) -> list[tuple[Int32, Float32]]:
         """Rank the next products of histories, one call of the network for all.
 
         Args:
             histories: codes of each, from `read_history`; at least one in each.
-            allowed: for each bool [products], which products of the model may be ranked.
+            allow: for each what says which of some snapshot rows, int32 [n], may be ranked; never asked of -1.
             k: how many.
 
         Returns:
@@ -103,5 +106,16 @@ class NextProducts:
             ModelError: the model fails.
         """
         scores = self._model.score(histories)
-        best = [select_best(row, k, held) for row, held in zip(scores, allowed, strict=True)]
+        best = [self._select(row, may, k) for row, may in zip(scores, allow, strict=True)]
         return [(self.rows[places], row[places]) for row, places in zip(scores, best, strict=True)]
+
+    def _select(self, scores: Float32, allow: Callable[[Int32], Bool], k: int) -> Int32:
+        """Return the places of the k best that are allowed; most requests allow most: a few are looked at first."""
+        places = select_best(scores, FIRST_ASKED * k)
+        places = places[self.rows[places] >= 0]
+        kept = places[allow(self.rows[places])][:k]
+        if len(kept) == k or len(scores) <= FIRST_ASKED * k:
+            return kept
+        allowed = self.rows >= 0
+        allowed[allowed] = allow(self.rows[allowed])
+        return select_best(scores, k, allowed)

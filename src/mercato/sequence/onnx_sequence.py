@@ -83,7 +83,8 @@ class SequenceModel:
             float32 [histories, products], higher is more likely.
         """
         states = self.encode(self.pad(histories))
-        scores: Float32 = states @ self.products.vectors.T + self.products.bias
+        scores: Float32 = states @ self.products.vectors.T
+        scores += self.products.bias
         return scores
 
     def pad(self, histories: Sequence[Sequence[int] | Int64]) -> Int64:

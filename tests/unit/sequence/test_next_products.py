@@ -1,9 +1,11 @@
 """The sequence model in process: what comes next, batches, the ends of histories, and folders that do not fit."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
@@ -95,13 +97,36 @@ def test_rows_of_a_snapshot_in_and_out(model: SequenceModel) -> None:
     # newest first: "c", a product the model does not know, one the snapshot does not know, "a"
     codes = following.read_history(np.array([3, 1, -1, 2], np.int32), history(3, 1, 9, 2))
     assert codes.tolist() == [1, 3]
-    allowed = following.rows >= 0
-    [(rows, scores)] = following.rank([codes], [allowed], 2)
+    [(rows, scores)] = following.rank([codes], [lambda rows: rows >= 0], 2)
     assert rows.tolist() == [3, 0]
     assert scores.tolist() == [1, 1]
-    allowed[2] = False
-    [(rows, _)] = following.rank([codes], [allowed], 2)
+    [(rows, _)] = following.rank([codes], [lambda rows: rows != 3], 2)
     assert rows.tolist() == [0, 2]
+
+
+def allow(may: npt.NDArray[np.bool_], asked: list[int], rows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Say which rows a mask allows, and note which were asked for."""
+    assert (rows >= 0).all()
+    asked.extend(rows.tolist())
+    return may[rows]
+
+
+def test_a_filter_that_leaves_little_is_exact(tmp_path: Path) -> None:
+    ids = [f"p{number:02d}" for number in range(40)]
+    model = SequenceModel(write_sequence(tmp_path / "many", dict(zip(ids[:20], ids[20:], strict=True))))
+    # the last product of the model is not in the snapshot
+    following = NextProducts(model, {name: row for row, name in enumerate(ids[:39])}, 39)
+    random = np.random.default_rng(4)
+    [scores] = model.score([[1, 1, 2, 3]])
+    for share in (0.05, 0.3, 0.9, 1.0):
+        may = random.random(39) < share
+        asked: list[int] = []
+
+        [(rows, _)] = following.rank([np.array([1, 1, 2, 3])], [partial(allow, may, asked)], 5)
+        expected = [row for row in np.argsort(-scores, kind="stable").tolist() if row < 39 and may[row]][:5]
+        assert rows.tolist() == expected
+        # what allows all is asked for the ten best alone
+        assert share < 1.0 or len(asked) <= 10
 
 
 def test_what_was_put_back_is_no_part_of_a_history(model: SequenceModel) -> None:

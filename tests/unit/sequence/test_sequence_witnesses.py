@@ -51,8 +51,7 @@ def attentive(tmp_path_factory: pytest.TempPathFactory) -> NextProducts:
 
 
 def score(following: NextProducts, past: History) -> dict[int, float]:
-    everything = np.ones(PRODUCTS, np.bool_)
-    [(rows, scores)] = following.rank([following.read_history(past.rows, past)], [everything], PRODUCTS)
+    [(rows, scores)] = following.rank([following.read_history(past.rows, past)], [lambda rows: rows >= 0], PRODUCTS)
     return dict(zip(rows.tolist(), scores.tolist(), strict=True))
 
 

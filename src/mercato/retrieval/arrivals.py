@@ -36,7 +36,7 @@ def list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
     """List the products that came lately and that hardly anybody bought yet.
 
     A product came lately where a live update added it, or where it is available for 28 days at most; hardly anybody
-    bought it where its popularity counts less than three purchases.
+    bought it where its popularity counts less than three purchases. What is not in stock is not put forward.
 
     Args:
         catalog: the products.
@@ -68,7 +68,8 @@ def _list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
     if not len(rows) or len(rows) > LARGEST_SHARE * (np.count_nonzero(catalog.alive) + np.count_nonzero(delta.alive)):
         return np.zeros(0, np.int32)
     rows = rows[np.lexsort((-rows, -came))].astype(np.int32)
-    newcomers: Int32 = rows[catalog.features().log_popularity[rows] < np.log1p(MIN_ARRIVAL_BUYERS)]
+    features = catalog.features()
+    newcomers: Int32 = rows[features.in_stock[rows] & (features.log_popularity[rows] < np.log1p(MIN_ARRIVAL_BUYERS))]
     return newcomers
 
 

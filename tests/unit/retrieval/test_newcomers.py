@@ -92,6 +92,7 @@ def test_what_a_live_update_added_is_new_whatever_it_says_but_not_before_it_is_h
         upsert(product("new3", "Next year's wine", available_time=came(-90))),
         upsert(shelf()[200].merged({"price": 3.0})),  # known before
         upsert(product("new1", "Sparkling water", price=2.0)),  # changed again
+        upsert(product("new5", "Sold out", availability="OUT_OF_STOCK")),
         upsert(product("new4", "Gone at once")),
         delete("new4"),
     ]

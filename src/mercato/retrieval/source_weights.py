@@ -19,7 +19,7 @@ Weights = Mapping[Placement, Mapping[Source, float]]
 _HOME = {
     Source.REPEAT: 5.0,
     Source.LATELY: 3.0,
-    Source.SEQUENCE: 3.0,
+    Source.SEQUENCE: 3.0,  # of a model whose training chose none
     Source.ALSO_BOUGHT: 1.0,
     Source.COOCCURRENCE: 0.25,
     Source.SIMILAR: 0.25,

@@ -25,13 +25,23 @@ def main() -> None:
 
 @app.command(
     epilog="Examples: python -m training ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
-    "python -m training ranker --catalog catalog --state sqlite:state.db --horizon-days 35 --epochs 8 --searches 0 ; "
+    "python -m training ranker --catalog catalog --events purchases.csv --event-map user_id=customer "
+    "--event-type purchase-complete --horizon-days 35 ; "
     "python -m training ranker --catalog var/icecat/catalog "
     "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/icecat-ranker-training"
 )
 def ranker(
     catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
     state: Annotated[str | None, typer.Option(help="Where the purchases are: sqlite:PATH.")] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="A file of events instead, as mercato events import takes it.")
+    ] = None,
+    event_map: Annotated[
+        list[str] | None, typer.Option(help="Columns of --events, as user_id=customer; repeatable.")
+    ] = None,
+    event_type: Annotated[
+        str | None, typer.Option(help="Type of the rows of --events that have none, as purchase-complete.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
         "var/models/ranker-training"
     ),
@@ -81,11 +91,14 @@ def ranker(
 
     From purchases it is compared with the order before it on the last weeks, from ratings by cross-validation.
     """
-    if state is None and judgements is None:
+    if state is not None and events is not None:
+        raise typer.BadParameter("give --events FILE or --state URL, not both: one log is learned from")
+    if state is None and events is None and judgements is None:
         raise typer.BadParameter(
-            "give --state, --judgements or both: without either there is nothing to learn, and the order of retrieval, "
-            "which needs no ranker, is the best there is"
+            "give --state or --events, --judgements, or both: without there is nothing to learn, and the order of "
+            "retrieval, which needs no ranker, is the best there is"
         )
+    learns_purchases = state is not None or events is not None
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.catalog.snapshot import Snapshot
@@ -99,7 +112,7 @@ def ranker(
         from training.prepare import DataOptions
         from training.ranker import train_ranker
         from training.rated_ranker import FoldOptions, train_from_ratings
-        from training.sources import read_events, read_ratings
+        from training.sources import read_event_file, read_events, read_ratings
         from training.timeline import FURTHER
 
         fold_options = FoldOptions(folds=folds, fold=fold)
@@ -115,17 +128,19 @@ def ranker(
                 snapshot,
                 read_ratings(judgements, column_map or (), say),
                 text_encoder,
-                out if state is None else out / "ratings",
+                out / "ratings" if learns_purchases else out,
                 fold_options=fold_options,
                 fit_options=RatingFitOptions(epochs=rating_epochs, unrated_weight=unrated_weight, seed=seed),
                 report=report,
                 say=say,
             )
-        if state is None:
+        if not learns_purchases:
             return metrics
         return train_ranker(
             snapshot,
-            read_events(state, report),
+            read_event_file(events, event_map or (), event_type, report, say)
+            if events is not None
+            else read_events(str(state), report),
             text_encoder,
             out,
             data_options=DataOptions(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.encoder.onnx_encoder import OnnxEncoder
+from mercato.errors import DataError
 from mercato.evaluation.judgements import parse_judgement_map, read_judgements
+from mercato.events.read_events import ReadReport, parse_event_mapping
+from mercato.events.read_events import read_events as parse_events
 from mercato.state.store import open_state
 from mercato.state.values import EventTable
 from training.reranker_events import Behaviour, read_behaviour
@@ -68,6 +72,44 @@ def read_events(url: str, report: Report) -> EventTable:
         return store.event_columns()
     finally:
         store.close()
+
+
+def read_event_file(
+    file: Path, column_map: Sequence[str], event_type: str | None, report: Report, say: Callable[[str], None]
+) -> EventTable:
+    """Read a file of events by the rules of ``mercato events import``: what is there twice counts once.
+
+    Args:
+        file: parquet, CSV, TSV or JSON lines.
+        column_map: ``field=column``.
+        event_type: of rows that have none; None refuses them.
+        report: told of progress.
+        say: told how much was left out.
+
+    Raises:
+        DataError: the file cannot be used, or no row is an event.
+        InvalidInputError: the map names an unknown field.
+    """
+    found = ReadReport()
+    batches = parse_events(file, mapping=parse_event_mapping(column_map), default_event_type=event_type, report=found)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_state(f"sqlite:{Path(folder) / 'events.db'}")
+        try:
+            store.import_events(
+                batches, on_batch=lambda _: report("reading events", found.rows, max(found.total or 0, found.rows))
+            )
+            table = store.event_columns()
+        finally:
+            store.close()
+    if found.rejected:
+        first = found.shown[0]
+        left_out = f"{found.rejected:,} of {found.rows:,} rows left out"
+        say(f"{file.name}: {left_out}; the first: line {first.line}: {first.reason}")
+    if not len(table):
+        raise DataError(
+            f"{file.name}: no row is an event; name columns with --event-map and the type with --event-type"
+        )
+    return table
 
 
 def read_state(url: str, catalog: LiveCatalog, report: Report) -> Behaviour:

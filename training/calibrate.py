@@ -32,8 +32,11 @@ METHODS = ("score", "score, isotonic", "shopper", "shopper, isotonic")
 FOLDS = 5
 LEAST_PURCHASES = 50
 """Fewer purchases among the candidates tell no probability from another."""
-RIDGE = 1.0
-"""Of the squares of the standardised weights, beside a sum over candidates: for a feature that hardly varies."""
+RIDGE = 30.0
+"""Penalty of the squares of the shopper's standardised weights, beside a sum over candidates. What is known of shoppers
+goes together, and there are few of them beside their candidates (decision 0015)."""
+SCORE_RIDGE = 1.0
+"""The same for the score, which hardly needs any."""
 NEWTON_STEPS = 50
 LEAST_STEP = 1e-8
 
@@ -161,7 +164,7 @@ def fit_logistic(inputs: Float64, bought: NDArray[np.bool_]) -> tuple[float, lis
     """Fit a logistic regression by Newton's method, with :data:`RIDGE` on standardised weights.
 
     Args:
-        inputs: float64 [n, columns].
+        inputs: float64 [n, columns], the score first, which has :data:`SCORE_RIDGE`.
         bought: bool [n], some of either.
 
     Returns:
@@ -171,7 +174,7 @@ def fit_logistic(inputs: Float64, bought: NDArray[np.bool_]) -> tuple[float, lis
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-9)
     columns = np.concatenate((np.ones((len(inputs), 1)), (inputs - mean) * scale), axis=1)
     penalty = np.full(columns.shape[1], RIDGE)
-    penalty[0] = 0.0
+    penalty[:2] = 0.0, SCORE_RIDGE
     weights = np.zeros(columns.shape[1])
     weights[0] = np.log(bought.mean() / (1 - bought.mean()))
 

@@ -107,6 +107,7 @@ def train_ranker(
     fitted = time.monotonic()
     report("comparing with the order before the ranker", 0, 1)
     results = compare(fit.network, data, seed=data_options.seed)
+    report("fitting probabilities", 0, 1)
     calibration = calibrate_network(fit.network, data, seed=data_options.seed)
     metrics: dict[str, Any] = {
         "split": {name: _date(moment) for name, moment in asdict(data.split).items()},

@@ -349,24 +349,14 @@ def _make_table(title: str, systems: dict[str, Any]) -> Table:
 
 def _print_results(metrics: dict[str, Any], out: Path) -> None:
     from training.card import TASK_TITLES
+    from training.card_probability import summarize_probability
 
     console = Console()
     for task, systems in metrics["results"].items():
         console.print(_make_table(TASK_TITLES[task], systems))
     console.print("retrieval: the order before the ranker. most bought: by this shopper, then popular products.")
-    console.print(_describe_probabilities(metrics["calibration"]), highlight=False, markup=False)
+    console.print(summarize_probability(metrics["calibration"]), highlight=False, markup=False)
     console.print(f"wrote {out}; export it: python -m export ranker --weights {out}", highlight=False, markup=False)
-
-
-def _describe_probabilities(calibration: dict[str, Any] | None) -> str:
-    """Say in one line what the probabilities are worth."""
-    if calibration is None:
-        return "purchase probabilities: none, there was too little to fit them to"
-    reached = calibration["reliability"]
-    return (
-        f"purchase probabilities ({calibration['event']}): log loss {reached['log_loss']:.4f}, "
-        f"{reached['base_log_loss']:.4f} with the base rate for all; calibration error {reached['ece']:.4f}"
-    )
 
 
 if __name__ == "__main__":

@@ -70,6 +70,17 @@ def describe_probability(calibration: Mapping[str, Any] | None, plot: str = "") 
     )
 
 
+def summarize_probability(calibration: Mapping[str, Any] | None) -> str:
+    """Say in one line what the probabilities are worth; the argument is that of :func:`describe_probability`."""
+    if calibration is None:
+        return "purchase probabilities: none, there was too little to fit them to"
+    reached = calibration["reliability"]
+    return (
+        f"purchase probabilities ({calibration['event']}): log loss {reached['log_loss']:.4f}, "
+        f"{reached['base_log_loss']:.4f} with the base rate for all; calibration error {reached['ece']:.4f}"
+    )
+
+
 def _write_bin(one: Mapping[str, float]) -> str:
     parts = [f"{one[name]:.4f}" for name in ("least", "most", "predicted", "observed")]
     return f"| {one['count']:,} | {' | '.join(parts)} |"

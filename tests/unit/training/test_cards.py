@@ -7,7 +7,7 @@ import pytest
 
 from mercato.catalog.snapshot import Snapshot
 from mercato.state.values import EventTable
-from training.card_probability import NONE, describe_probability
+from training.card_probability import NONE, describe_probability, summarize_probability
 from training.card_text import wrap_markdown
 from training.fit import FitOptions
 from training.horizon import HorizonOptions
@@ -91,6 +91,15 @@ def test_probabilities_are_described_with_whom_they_are_of(event: str) -> None:
 
 def test_no_probabilities_are_not_described() -> None:
     assert describe_probability(None) == NONE
+    assert summarize_probability(None).startswith("purchase probabilities: none")
+
+
+def test_probabilities_in_one_line() -> None:
+    reached = {"log_loss": 0.07828, "base_log_loss": 0.09929, "ece": 0.00226}
+    assert summarize_probability({"event": "bought within 35 days", "reliability": reached}) == (
+        "purchase probabilities (bought within 35 days): log loss 0.0783, 0.0993 with the base rate for all; "
+        "calibration error 0.0023"
+    )
 
 
 def test_a_plot_of_an_earlier_training_is_taken_away(tmp_path: Path) -> None:

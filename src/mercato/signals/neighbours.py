@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 DENSE_SHARE = 16
-"""From one pair in so many products on, adding up over all products is faster than sorting the pairs."""
+"""From one pair in so many products that are neighbours at all, adding up over all is faster than sorting the pairs."""
 WINDOW_WASTE = 2
 """How many times as many pairs as there are may be copied, so that they are copied line by line."""
 
@@ -69,6 +69,8 @@ class Neighbours:
         indptr: int64 [products + 1]; the neighbours of row ``i`` lie at ``indptr[i]:indptr[i + 1]``.
         neighbours: int32 [pairs], product rows, best first, equal scores by row.
         scores: float32 [pairs], > 0, higher is closer.
+
+    What is derived when it is first asked for takes 4 bytes a pair.
     """
 
     indptr: NDArray[np.int64]
@@ -94,18 +96,19 @@ class Neighbours:
         Returns:
             ``sum over seeds of weight * score(seed, product)`` of every product that is a neighbour of some seed.
         """
-        if not len(seeds):  # strangers need not wait
+        start, length, weights = self._locate(seeds, weights)
+        if not len(start):
             return Nearness(rows=np.zeros(0, np.int32), totals=np.zeros(0, np.float32), seeds=seeds)
-        rows, parts = self._expand_quickly(seeds, weights)
-        if not len(rows):
-            return Nearness(rows=rows, totals=parts, seeds=seeds)
-        if len(rows) * DENSE_SHARE > len(self.indptr):
-            totals = np.bincount(rows, weights=parts, minlength=len(self.indptr) - 1)[self._reachable]
+        if length.sum() * DENSE_SHARE > len(self._reachable):
+            places, parts = self._copy_lines(start, length, weights)
+            totals = np.bincount(places, weights=parts, minlength=len(self._reachable))
             # A mask first: numpy looks for what is not 0 five times as fast among truth values.
             reached = np.flatnonzero(totals != 0)
             found, totals = self._reachable[reached], totals[reached]
         else:
-            found, inverse = np.unique(rows, return_inverse=True)
+            at = _list_positions(start, length)
+            found, inverse = np.unique(self.neighbours[at], return_inverse=True)
+            parts = self.scores[at] * np.repeat(weights, length)
             totals = np.bincount(inverse, weights=parts, minlength=len(found))
         return Nearness(rows=found, totals=totals.astype(np.float32), seeds=seeds)
 
@@ -136,11 +139,14 @@ class Neighbours:
             neighbour.
         """
         largest = np.full(len(candidates), -1, dtype=np.int64)
-        rows, parts = self._expand(seeds, weights)
-        if not len(rows) or not len(candidates):
-            return largest
         known = np.flatnonzero((seeds >= 0) & (seeds < len(self.indptr) - 1))
-        origin = np.repeat(known, self.indptr[seeds[known] + 1] - self.indptr[seeds[known]])
+        start = self.indptr[seeds[known]]
+        length = self.indptr[seeds[known] + 1] - start
+        at = _list_positions(start, length)
+        if not len(at) or not len(candidates):
+            return largest
+        rows, parts = self.neighbours[at], self.scores[at] * np.repeat(weights[known].astype(np.float32), length)
+        origin = np.repeat(known, length)
         order = np.argsort(candidates, kind="stable")
         ordered = candidates[order]
         at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
@@ -162,41 +168,48 @@ class Neighbours:
 
     @cached_property
     def _lines(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """What follows each pair, as many as the longest line: neighbours and scores [pairs - longest + 1, longest]."""
-        return sliding_window_view(self.neighbours, self._longest), sliding_window_view(self.scores, self._longest)
+        """What follows each pair, as many as the longest line has: places and scores [pairs - longest + 1, longest]."""
+        return sliding_window_view(self._places, self._longest), sliding_window_view(self.scores, self._longest)
 
-    def _expand_quickly(
+    @cached_property
+    def _places(self) -> NDArray[np.int32]:
+        """Each neighbour's place among the reachable: int32 [pairs], so that sums need no room for all products."""
+        place = np.zeros(len(self.indptr) - 1, np.int32)
+        place[self._reachable] = np.arange(len(self._reachable))
+        places: NDArray[np.int32] = place[self.neighbours]
+        return places
+
+    def _locate(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return what `_expand` does, maybe with neighbours of score 0 in between.
-
-        Where most seeds have as many neighbours as any product has, copying so many from where each seed's begin takes
-        a fifth of the time of picking them one by one.
-        """
-        known = (seeds >= 0) & (seeds < len(self.indptr) - 1)
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Return where the line of each seed that has one begins, how long it is, and the seed's weight."""
+        known = np.flatnonzero((seeds >= 0) & (seeds < len(self.indptr) - 1))
         start = self.indptr[seeds[known]]
         length = self.indptr[seeds[known] + 1] - start
         filled = length > 0
-        start, length = start[filled], length[filled]
+        return start[filled], length[filled], weights[known[filled]].astype(np.float32)
+
+    def _copy_lines(
+        self, start: NDArray[np.int64], length: NDArray[np.int64], weights: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the places of all seeds' neighbours and their weighted scores, maybe with scores of 0 in between.
+
+        Where most seeds have as many neighbours as any product has, copying so many from where each line begins takes a
+        fifth of the time of picking them one by one.
+        """
         width = self._longest
-        if not len(start) or width * len(start) > WINDOW_WASTE * length.sum():
-            return self._expand(seeds, weights)
-        if start.max() + width > len(self.neighbours):
-            return self._expand(seeds, weights)
+        wasteful = width * len(start) > WINDOW_WASTE * length.sum()
+        if wasteful or start.max() + width > len(self.neighbours):
+            at = _list_positions(start, length)
+            return self._places[at], self.scores[at] * np.repeat(weights, length)
         lines, line_scores = self._lines
-        rows, parts = lines[start], line_scores[start] * weights[known][filled, None].astype(np.float32)
+        parts = line_scores[start] * weights[:, None]
         if length.min() < width:
             parts[np.arange(width) >= length[:, None]] = 0.0
-        return rows.ravel(), parts.ravel()
+        return lines[start].ravel(), parts.ravel()
 
-    def _expand(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the neighbours of all seeds one after the other, with weighted scores."""
-        known = (seeds >= 0) & (seeds < len(self.indptr) - 1)
-        seeds, weights = seeds[known], weights[known]
-        start = self.indptr[seeds]
-        length = self.indptr[seeds + 1] - start
-        offset = np.repeat(start - np.concatenate(([0], np.cumsum(length)[:-1])), length) if len(seeds) else start
-        at = np.arange(len(offset)) + offset
-        return self.neighbours[at], self.scores[at] * np.repeat(weights.astype(np.float32), length)
+
+def _list_positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions ``start`` to ``start + length`` of each line, one line after the other."""
+    ends = np.cumsum(length)
+    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(start - ends + length, length)

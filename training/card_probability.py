@@ -30,11 +30,11 @@ cross-fitted over {folds} folds of shoppers: nobody's probabilities come from th
 |---|---|---|---|---|
 {table}
 
-They hold for shoppers and weeks like these: when the season or the offer changes, train again."""
+They hold for shoppers and weeks like these. Scores drift with the season and the offer: train again each month where
+amounts are read, and not only which is likelier."""
 
-_ALL_SHOPPERS = (
-    "It is over all such shoppers, also those who do not come back: of one who is on the page it is too low."
-)
+_ALL_SHOPPERS = """It is over all such shoppers at the latest moment, also those who do not come back: of one who is on
+the page it is too low."""
 _ALL_ORDERS = "It is over visits that end in an order: of one that may end without it is too high."
 _METHODS = {
     "score": "a logistic curve over the score",

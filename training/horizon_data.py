@@ -39,7 +39,8 @@ def prepare_horizon_data(
     """Build the example sets.
 
     Of the shoppers that are held out half decide when to stop; on the others, of whom nothing was learned and who did
-    not stop it, probabilities are fitted and the ranker is reported.
+    not stop it, the ranker is reported, and at the latest moment probabilities are fitted: those of earlier moments say
+    less of the next weeks (decision 0015).
 
     Nothing after the last event is needed, so all of the history is learned from: the latest moment's weeks end with
     it. Searches, where products have categories to search for, come from the orders of those weeks.
@@ -82,7 +83,7 @@ def prepare_horizon_data(
         validation=validation,
         test=test,
         test_unknown=test.select(np.zeros(len(test), np.bool_)),
-        calibration=apart,
+        calibration=apart.select(np.array([task.time == cuts[0] for task in apart.tasks], np.bool_)),
         event=f"bought within {horizon.days:g} days",
         vectors=Vectors(snapshot.dense.vectors, snapshot.texts.text_of_row, query_vectors),
         split=Split(train=cuts[-1], validation=cuts[0], test=cuts[0], end=cuts[0] + horizon.days * SECONDS_PER_DAY),

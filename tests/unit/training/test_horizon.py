@@ -160,6 +160,8 @@ def test_shoppers_held_back_taught_nothing_and_stopped_nothing(
     assert data.event == "bought within 21 days"
     # Whole lists, as they are served: no sample of what was not bought.
     assert data.calibration.rows.shape[1] == WINDOW
+    assert {task.time for task in data.calibration.tasks} == {data.split.validation}
+    assert len({task.time for task in data.test.tasks if task.query < 0}) == 2
     assert (data.test.query >= 0).any()
     assert all(len(task.bought) for task in data.test.tasks)
 

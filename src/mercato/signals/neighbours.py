@@ -96,9 +96,12 @@ class Neighbours:
         Returns:
             ``sum over seeds of weight * score(seed, product)`` of every product that is a neighbour of some seed.
         """
+        nothing = Nearness(rows=np.zeros(0, np.int32), totals=np.zeros(0, np.float32), seeds=seeds)
+        if not len(seeds):  # strangers need not wait
+            return nothing
         start, length, weights = self._locate(seeds, weights)
         if not len(start):
-            return Nearness(rows=np.zeros(0, np.int32), totals=np.zeros(0, np.float32), seeds=seeds)
+            return nothing
         if length.sum() * DENSE_SHARE > len(self._reachable):
             places, parts = self._copy_lines(start, length, weights)
             totals = np.bincount(places, weights=parts, minlength=len(self._reachable))

@@ -16,7 +16,7 @@ from training.model import RankerConfig, RankerNetwork
 
 VALIDATION_BATCH = 256
 OUTCOME_LOSSES = {"cart": 1.0, "click": 0.3}
-"""What carts and clicks count by default: the best of those that benchmarks.ranker_outcomes compares."""
+"""What carts and clicks count by default: the best of those that benchmarks.training.ranker_outcomes compares."""
 
 
 @dataclass(frozen=True, kw_only=True)

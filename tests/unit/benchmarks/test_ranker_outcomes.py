@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.ranker_outcomes import BUY, CART, VIEW, Recipe, make_log
+from benchmarks.training.ranker_outcomes import BUY, CART, VIEW, Recipe, make_log
 from mercato.state.values import EventTable
 
 RECIPE = Recipe(products=60, shoppers=80, days=60, seed=5)

@@ -49,6 +49,8 @@ ROOMS = (
     Room(
         "benchmarks/gpu", frozenset({"benchmarks", "export", "mercato", "mercato_torch"}), TRITON_STUB | TRITON_CLIENT
     ),
+    # How a model learns is measured by training it.
+    Room("benchmarks/training", frozenset({"benchmarks", "training", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
 )

@@ -1,6 +1,6 @@
 """Whether a ranker that learns looks and carts too foretells purchases better, on a generated log.
 
-.venv/bin/python -m benchmarks.ranker_outcomes
+.venv/bin/python -m benchmarks.training.ranker_outcomes
 
 Shoppers look at products by a taste of their own, put into the cart some of what they looked at, and buy some of that:
 each step by the same true function of shopper and product, so that every look tells of the taste. Purchases are few.

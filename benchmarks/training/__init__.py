@@ -1,0 +1,1 @@
+"""Benchmarks of how models learn; they train, with PyTorch."""

@@ -66,9 +66,9 @@ def prepare_horizon_data(
     recommendations, apart = build_groups(snapshot, events, encoder, cuts, horizon, held_back, report)
     if not len(recommendations):
         raise DataError(
-            f"training needs shoppers who bought before and after {len(cuts)} moments, {horizon.days:g} days apart "
-            "from the last event and earlier; give a longer history, fewer moments (--cuts) or shorter ones "
-            "(--horizon-days)"
+            f"training needs shoppers who bought before a moment and in the {horizon.days:g} days after it; "
+            f"{len(cuts)} moments, {horizon.step_days:g} days apart, the last {horizon.days:g} days before the last "
+            "event, have none; give a longer history, fewer moments (--cuts) or fewer days (--horizon-days)"
         )
     timeline = Timeline(events, snapshot.row_by_id)
     searches, texts, query_vectors = _build_searches(snapshot, events, encoder, options, cuts[0], horizon, report)

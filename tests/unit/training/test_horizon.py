@@ -140,7 +140,7 @@ def test_a_ranker_learns_from_horizons_and_searches(
 
 def test_too_short_a_history_is_refused_with_what_to_do(snapshot: Snapshot, events: EventTable, encoder: Any) -> None:
     endless = HorizonOptions(days=365.0, cuts=1)
-    with pytest.raises(DataError, match=r"365 days apart.*--horizon-days"):
+    with pytest.raises(DataError, match=r"in the 365 days after it; .*14 days apart.*--horizon-days"):
         prepare_horizon_data(snapshot, events, encoder, DataOptions(), endless, lambda what, done, total: None)
 
 

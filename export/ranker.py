@@ -20,11 +20,13 @@ from export.quality import OrderQuality
 from mercato.checksum import hash_file
 from mercato.engine.declaration import ENGINES
 from mercato.ranker.calibration import read_calibration
+from mercato.ranker.manifest import read_last_event_time
 
 # What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the
 # other way round, and a shop may name a network of its own.
 DEFAULT_LOADER = "training.model:load_ranker"
 CALIBRATION_FILE = "calibration.json"  # training.probability writes it
+LEARNED_FILE = "learned_from.json"  # training.learned writes it
 PARITY_LISTS = 96
 PARITY_CANDIDATES = 64
 LARGEST_DIFFERENCE = 1e-4
@@ -49,7 +51,7 @@ def describe_ranker(
         tolerance: most that a smaller precision may lose of nDCG@10, and that Kendall's tau may miss of 1.
 
     Raises:
-        WeightsError: the folder holds no file of weights, or a calibration that cannot be used.
+        WeightsError: the folder holds no file of weights, or beside it one of training that cannot be used.
         ExportError: there is no such function.
     """
     network, config = find_loader(loader)(folder)
@@ -80,7 +82,12 @@ def describe_ranker(
             "fp16": DifferenceGate(maximum=LARGEST_HALF_DIFFERENCE),
         },
         source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
-        serving={"dimension": dimension, "feature_names": list(config.feature_names), **_read_calibration(folder)},
+        serving={
+            "dimension": dimension,
+            "feature_names": list(config.feature_names),
+            **_read_calibration(folder),
+            **_read_learned(folder),
+        },
         shapes=ENGINES["ranker"].shapes,
         quality=OrderQuality(items=items, lengths=[item["candidates"].shape[1] for item in given], tolerance=tolerance),
     )
@@ -94,6 +101,18 @@ def _read_calibration(folder: Path) -> dict[str, Any]:
     try:
         return {"calibration": read_calibration(json.loads(path.read_text(encoding="utf-8"))).as_json()}
     except (OSError, ValueError) as exc:
+        raise WeightsError(f"--weights: {path} cannot be used ({exc}); train the ranker again") from exc
+
+
+def _read_learned(folder: Path) -> dict[str, Any]:
+    """Return the ``last_event_time`` that training left beside the weights; nothing where there is none."""
+    path = folder / LEARNED_FILE
+    if not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {"last_event_time": read_last_event_time(document)} if "last_event_time" in document else {}
+    except (OSError, ValueError, AttributeError, TypeError) as exc:
         raise WeightsError(f"--weights: {path} cannot be used ({exc}); train the ranker again") from exc
 
 

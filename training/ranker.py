@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -31,6 +32,7 @@ from training.examples import ExampleSet, Report
 from training.fit import FitOptions, compute_scores, fit_ranker
 from training.horizon import HorizonOptions
 from training.horizon_data import prepare_horizon_data
+from training.learned import find_last_event, save_learned
 from training.model import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
 from training.outcomes import PURCHASES_ALONE, choose_outcomes
 from training.prepare import DataOptions, RankerData, prepare_data
@@ -138,6 +140,9 @@ def train_ranker(
     }
     save_ranker(out, fit.network)
     save_calibration(out, None if calibration is None else calibration.calibration)
+    # Of single orders the last stretch is reported alone, unless probabilities were fitted to it.
+    until = data.split.test if horizon is None and calibration is None else math.inf
+    save_learned(out, find_last_event(events, until=until), read=None if rated is None else snapshot)
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     plot = PLOT_FILE if draw_calibration(out, calibration) else ""
     card = write_card(metrics, results, feature_count=len(FEATURE_NAMES), plot=plot)

@@ -22,6 +22,7 @@ from mercato.ranker.features import FEATURE_NAMES
 from training.evaluate import Estimate, estimate_mean
 from training.examples import Report
 from training.fit_ratings import RatingFit, RatingFitOptions, fit_ratings, score_list
+from training.learned import save_learned
 from training.model import RankerNetwork, save_ranker
 from training.rated import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
 from training.rated_card import write_rated_card
@@ -123,6 +124,7 @@ def train_from_ratings(
         "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
     }
     save_ranker(out, fit.network)
+    save_learned(out, None, read=snapshot)
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     (out / CARD_FILE).write_text(write_rated_card(metrics), encoding="utf-8")
     return fit.network, metrics

@@ -1,7 +1,8 @@
 """The manifest beside a ranker: what it was trained on and takes."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,16 @@ class RankerManifest:
         feature_names: columns of the feature tensor, in order.
         dimension: length of the vectors.
         calibration: from scores to probabilities; None where the ranker has none.
+        last_event_time: of the events that it learned from the latest time, seconds since 1970 UTC; None where there
+            were none, and where it is not known.
+        knows_last_event: whether the manifest says that; older ones do not.
     """
 
     feature_names: tuple[str, ...]
     dimension: int
     calibration: Calibration | None = None
+    last_event_time: float | None = None
+    knows_last_event: bool = False
 
 
 def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerManifest:
@@ -46,6 +52,8 @@ def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerMa
             feature_names=tuple(map(str, serving["feature_names"])),
             dimension=int(serving["dimension"]),
             calibration=None if calibration is None else read_calibration(calibration),
+            last_event_time=read_last_event_time(serving),
+            knows_last_event="last_event_time" in serving,
         )
     except OSError as exc:
         raise ModelError(
@@ -59,6 +67,20 @@ def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerMa
     if difference:
         raise ModelError(f"ranker: {path} was trained on other features: {difference}; train and export it again")
     return manifest
+
+
+def read_last_event_time(document: Mapping[str, Any]) -> float | None:
+    """Read ``last_event_time``; None where it is null or not there.
+
+    Raises:
+        ValueError: it is no number of seconds.
+    """
+    given = document.get("last_event_time")
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise ValueError(f"last_event_time must be seconds since 1970 or null, got {given!r}")
+    return float(given)
 
 
 def describe_difference(trained: tuple[str, ...], computed: tuple[str, ...]) -> str:

@@ -149,6 +149,9 @@ def test_purchases_go_on_from_ratings(
     assert config.hidden
     for name, weights in rated.relevance.state_dict().items():
         assert network.relevance.state_dict()[name].equal(weights)
+    for folder in ("ratings", "both"):  # ratings were learned with the popularity that the catalogue has from events
+        learned = json.loads((tmp_path / folder / "learned_from.json").read_text())
+        assert learned == {"last_event_time": events.time.max()}
 
 
 def test_the_command_needs_ratings_or_purchases() -> None:

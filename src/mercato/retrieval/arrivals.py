@@ -21,6 +21,7 @@ from mercato.signals.momentum import ARRIVAL_DAYS, MIN_ARRIVAL_BUYERS
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 NEWCOMER_SEATS = 8
 """Places of a window that newcomers have at least, its last ones."""
@@ -43,8 +44,9 @@ def list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
         now: what "lately" is measured from, seconds since 1970 UTC.
 
     Returns:
-        Rows int32 [n] as they are now, the newest first: what a live update added before all that the snapshot has.
-        None where more than a quarter of all products came lately.
+        Rows int32 [n] as they are now, the newest first: what a live update added before all that the snapshot has,
+        of one moment the last written first; of what the snapshot has, by popularity where the moment is the same. None
+        where more than a quarter of all products came lately.
     """
     asked = len(catalog.delta), now
     if catalog not in _LAST or _LAST[catalog][0] != asked:
@@ -58,45 +60,50 @@ _LAST: WeakKeyDictionary[LiveCatalog, tuple[tuple[int, float], Int32]] = WeakKey
 
 def _list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
     delta, today = catalog.delta, now / SECONDS_PER_DAY
-    dated, days = _sort_by_date(catalog.snapshot)
-    lately = slice(*np.searchsorted(days, [today - ARRIVAL_DAYS, today + DAYS_PRECISION], side="right"))
-    rows, came = dated[lately], days[lately]
+    dated, negative_days = _sort_by_date(catalog.snapshot)
+    lately = slice(*np.searchsorted(negative_days, [-(today + DAYS_PRECISION), ARRIVAL_DAYS - today]))
+    rows = dated[lately]
     if len(delta):
         own, own_days = _find_dated_entries(catalog, today)
         stays = catalog.alive[rows]
-        rows, came = np.concatenate([rows[stays], own]), np.concatenate([came[stays], own_days])
+        came = np.concatenate([own_days, -negative_days[lately][stays]])
+        rows = np.concatenate([own, rows[stays]])
+        rows = rows[np.argsort(-came, kind="stable")]  # two runs that are in order: merging them is all there is to do
     if not len(rows) or len(rows) > LARGEST_SHARE * (np.count_nonzero(catalog.alive) + np.count_nonzero(delta.alive)):
         return np.zeros(0, np.int32)
-    rows = rows[np.lexsort((-rows, -came))].astype(np.int32)
     features = catalog.features()
     newcomers: Int32 = rows[features.in_stock[rows] & (features.log_popularity[rows] < np.log1p(MIN_ARRIVAL_BUYERS))]
     return newcomers
 
 
-def _sort_by_date(snapshot: Snapshot) -> tuple[Int32, Float32]:
-    """Return the snapshot's rows that say since when they are available, and these days, the oldest first."""
+def _sort_by_date(snapshot: Snapshot) -> tuple[Int32, Float64]:
+    """Return the snapshot's rows that say since when they are available, the newest first, and these days, negative.
+
+    Of one day the rows ascend, which is by popularity.
+    """
     if snapshot not in _BY_DATE:
-        days = snapshot.features.available_days
-        known = np.flatnonzero(~np.isnan(days))
-        order = known[np.argsort(days[known], kind="stable")]
-        _BY_DATE[snapshot] = order.astype(np.int32), days[order]
+        negative = -snapshot.features.available_days.astype(np.float64)  # what is searched for is float64 too
+        known = np.flatnonzero(~np.isnan(negative))
+        order = known[np.argsort(negative[known], kind="stable")]
+        _BY_DATE[snapshot] = order.astype(np.int32), negative[order]
     return _BY_DATE[snapshot]
 
 
-_BY_DATE: WeakKeyDictionary[Snapshot, tuple[Int32, Float32]] = WeakKeyDictionary()
-"""Sorted once: every request looks at the same few at the end."""
+_BY_DATE: WeakKeyDictionary[Snapshot, tuple[Int32, Float64]] = WeakKeyDictionary()
+"""Sorted once: every request looks at the same few at the beginning."""
 
 
 def _find_dated_entries(catalog: LiveCatalog, today: float) -> tuple[Int32, Float32]:
-    """Return the changed products that came lately, and their days, infinite for what the snapshot does not have."""
+    """Return the changed products that came lately, newest first, and their days, infinite for what is new."""
     delta, days = catalog.delta, catalog.features().available_days[catalog.base :]
     if not len(days):
         days = np.full(len(delta), np.nan, np.float32)
     added = delta.alive & (delta.replaced_rows < 0) & ~(days > today + DAYS_PRECISION)  # who says nothing is here now
     dated = delta.alive & ~added & (days > today - ARRIVAL_DAYS) & (days <= today + DAYS_PRECISION)
     entries = np.flatnonzero(added | dated)
-    came = np.where(added[entries], np.float32(np.inf), days[entries])
-    return (entries + catalog.base).astype(np.int32), came.astype(np.float32)
+    came = np.where(added[entries], np.float32(np.inf), days[entries]).astype(np.float32)
+    order = np.lexsort((-entries, -came))
+    return (entries[order] + catalog.base).astype(np.int32), came[order]
 
 
 def find_newcomers(catalog: LiveCatalog, case: Case) -> Int32:

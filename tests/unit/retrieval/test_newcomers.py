@@ -102,6 +102,22 @@ def test_what_a_live_update_added_is_new_whatever_it_says_but_not_before_it_is_h
     assert newcomers(retriever, days_later=100.0) == ["new1", "new3", "new2"]
 
 
+def test_of_one_day_what_was_bought_at_all_goes_first(tmp_path: Path) -> None:
+    dated = [product(f"d{n}", f"Thing {n}", available_time=came(3 if n < 4 else 2)) for n in range(5)]
+    others = [product(f"e{n}", f"Thing {n}") for n in range(24)]
+    store = open_store(
+        tmp_path / "state.db", [purchase("u1", "d2", 1), purchase("u2", "d2", 1), purchase("u3", "d1", 1)]
+    )
+    build(tmp_path / "catalog", [*dated, *others], store.event_columns())
+    retriever = Retriever(LiveCatalog(Snapshot(tmp_path / "catalog"), store), store)
+
+    assert newcomers(retriever) == ["d4", "d2", "d1", "d0", "d3"]
+    store.append_product_changes([upsert(dated[3].merged({"price": 2.0})), upsert(product("new", "Thing"))])
+    retriever.catalog.refresh()
+    assert newcomers(retriever) == ["new", "d4", "d3", "d2", "d1", "d0"], "what was written last, of one day first"
+    store.close()
+
+
 @pytest.mark.parametrize("placement", [HOME, CATEGORY])
 @pytest.mark.parametrize("who", [{}, {"user_id": "nobody"}, {"user_id": "u3"}])
 def test_a_product_of_minutes_ago_reaches_everybodys_window(

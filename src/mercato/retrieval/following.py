@@ -14,7 +14,7 @@ from mercato.errors import ModelError
 from mercato.retrieval.case import Case
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.request import Source
-from mercato.retrieval.source_weights import Weights
+from mercato.retrieval.source_weights import Weights, choose_sources
 from mercato.retrieval.sources import CANDIDATES
 from mercato.sequence.next_products import NextProducts
 
@@ -49,8 +49,10 @@ def foretell(
         return lists
     histories = {}
     for place, case in enumerate(cases):
-        wanted = not case.request.is_search and Source.SEQUENCE in weights.get(case.request.placement, {})
-        if wanted and len(case.history) and not len(case.seeds):
+        request = case.request
+        if request.is_search or Source.SEQUENCE not in choose_sources(weights, request.placement, request.kind):
+            continue
+        if len(case.history) and not len(case.seeds):
             codes = next_products.read_history(catalog.original_rows(case.history.rows), case.history)
             if len(codes):
                 histories[place] = codes

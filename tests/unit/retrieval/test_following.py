@@ -7,7 +7,7 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
 from mercato.filters import parse_filter
-from mercato.retrieval.request import Placement, Retrieved, Source
+from mercato.retrieval.request import Kind, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.sequence import NextProducts, SequenceModel
@@ -71,6 +71,16 @@ def test_a_shop_switches_it_off(
     following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
     without = Retriever(catalog, store, change_weights({"sequence": 0}), following)
     assert not any(Source.SEQUENCE in Source(int(flags)) for flags in retrieve(without).sources)
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(Kind.BOTH, True), (Kind.SIMILAR, False), (Kind.COMPLEMENTARY, False)])
+def test_one_kind_of_product_page_asks_its_own_sources_alone(
+    catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel, foretelling: Retriever, kind: Kind, asked: bool
+) -> None:
+    following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
+    everywhere = Retriever(catalog, store, change_weights({"product-page.sequence": 1}), following)
+    page = request(Placement.PRODUCT_PAGE, user_id="u9", seed_ids=("gone-long-ago",), kind=kind)  # the history is left
+    assert any(Source.SEQUENCE in Source(int(flags)) for flags in ask(everywhere, page).sources) == asked
 
 
 def test_a_model_that_fails_is_left_out(foretelling: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,9 +58,11 @@ def ranker(
     fold: Annotated[
         int | None, typer.Option(help="Leave this fold out and report it; all are, in turn, without.")
     ] = None,
-    searches: Annotated[int, typer.Option(help="Training searches; more is slower and a little better.")] = 8_000,
-    recommendations: Annotated[int, typer.Option(help="Training recommendations.")] = 4_000,
-    epochs: Annotated[int, typer.Option(help="Most passes over the training lists of purchases.")] = 6,
+    searches: Annotated[
+        int, typer.Option(help="Training searches; more is slower and a little better.", min=0)
+    ] = 8_000,
+    recommendations: Annotated[int, typer.Option(help="Training recommendations.", min=0)] = 4_000,
+    epochs: Annotated[int, typer.Option(help="Most passes over the training lists of purchases.", min=1)] = 6,
     rating_epochs: Annotated[int, typer.Option(help="Most passes over the rated queries.", min=1)] = 30,
     unrated_weight: Annotated[
         float, typer.Option(help="What an unrated product counts as one of rating 0, beside 1.", min=0, max=1)
@@ -84,7 +86,7 @@ def ranker(
     task_weights: Annotated[
         str, typer.Option(help="What each counts in the score that is served, as purchase=1,cart=0.2,click=0.05.")
     ] = "purchase=1",
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:
     """Train the ranker: from ratings, from purchases, or from ratings first and purchases after them.
@@ -97,6 +99,12 @@ def ranker(
         raise typer.BadParameter(
             "give --state or --events, --judgements, or both: without there is nothing to learn, and the order of "
             "retrieval, which needs no ranker, is the best there is"
+        )
+    if events is None and (event_map or event_type):
+        raise typer.BadParameter("--event-map and --event-type say how to read --events FILE, which is not given")
+    if judgements is None and column_map:
+        raise typer.BadParameter(
+            "--map names columns of --judgements, which is not given; those of --events are named by --event-map"
         )
     learns_purchases = state is not None or events is not None
 
@@ -208,7 +216,7 @@ def reranker(
     weight: Annotated[
         float | None, typer.Option(help="Share of its score in the blend, 0 to 1; chosen by ratings without.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
     threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:
@@ -285,7 +293,7 @@ def encoder(
     products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
     epochs: Annotated[int, typer.Option(help="Most passes over the pairs.", min=1)] = 2,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 2e-4,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
     threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:

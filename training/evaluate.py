@@ -26,7 +26,7 @@ class Estimate:
 
     Attributes:
         mean: over all requests.
-        low: lower end of the interval.
+        low: lower end of the interval; NaN where there are fewer than two actors.
         high: upper end.
     """
 
@@ -101,6 +101,8 @@ def estimate_mean(values: NDArray[np.float64], actors: NDArray[np.int64], *, rng
         return Estimate(mean=float("nan"), low=float("nan"), high=float("nan"))
     _, cluster = np.unique(actors, return_inverse=True)
     sums, counts = np.bincount(cluster, weights=values), np.bincount(cluster)
+    if len(counts) < 2:
+        return Estimate(mean=float(values.mean()), low=float("nan"), high=float("nan"))
     draws = rng.multinomial(len(counts), np.full(len(counts), 1.0 / len(counts)), size=RESAMPLES)
     means = draws @ sums / (draws @ counts)
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

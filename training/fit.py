@@ -11,12 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mercato.errors import DataError
 from training.examples import ExampleSet
 from training.model import RankerConfig, RankerNetwork
 
 VALIDATION_BATCH = 256
 OUTCOME_LOSSES = {"cart": 1.0, "click": 0.3}
 """What carts and clicks count by default: the best of those that benchmarks.training.ranker_outcomes compares."""
+
+_NOTHING = (
+    "training needs lists {lists} in which something was bought (or whatever else the score counts), found none; give "
+    "more shoppers, a longer history, or more requests (--searches, --recommendations)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +143,13 @@ def fit_ranker(
         report: told of each epoch.
         rated: a network that learned from ratings. Its relevance layer is taken over as it is, and what is learned is
             how far to trust it and what purchases say beside it.
+
+    Raises:
+        DataError: no list to fit to, or none that decides when to stop, holds anything of what it learns.
     """
     train = train.select(np.any([hits.any(axis=1) for hits in _list_outcomes(train, config.outcomes)], axis=0))
+    if not len(train):
+        raise DataError(_NOTHING.format(lists="to learn from"))
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
     network = RankerNetwork(config)
@@ -157,6 +168,8 @@ def fit_ranker(
     parts = torch.tensor([1.0, *(options.outcome_losses[kind] for kind in config.outcomes[1:])])
     best = copy.deepcopy(network.state_dict())
     start_loss = best_loss = compute_mean_loss(network, validation, vectors)
+    if np.isnan(start_loss):
+        raise DataError(_NOTHING.format(lists="that decide when to stop"))
     report(f"epoch 0: validation loss {start_loss:.4f} (order of retrieval)")
     train_loss: list[float] = []
     validation_loss: list[float] = []

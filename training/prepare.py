@@ -13,6 +13,7 @@ from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
+from mercato.ranker.history import PURCHASE
 from mercato.retrieval.request import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
@@ -93,11 +94,12 @@ def prepare_data(
         report: told of progress.
 
     Raises:
-        DataError: no user bought anything, or nothing in one of the three stretches.
+        DataError: no user bought anything of the catalogue, or nothing in one of the three stretches.
     """
     if not len(events) or not (events.user >= 0).any():
         raise DataError(
-            "training needs purchases of known users, the state has none; import them: mercato events import FILE"
+            "training needs purchases of known users, the log has none; give a file that names users (--events), or "
+            "import one into the state: mercato events import FILE"
         )
     split = split_by_time(
         float(events.time.max()),
@@ -108,6 +110,7 @@ def prepare_data(
     report("learning from what came before the training orders", 0, 1)
     past = PastSnapshot(snapshot, events, until=split.train)
     timeline = Timeline(events, past.row_by_id)
+    require_purchases(timeline)
     report("reading the categories of what was bought", 0, 1)
     orders = {
         "train": timeline.orders(since=split.train, until=split.validation),
@@ -151,6 +154,20 @@ def prepare_data(
         timeline=timeline,
         queries=texts,
     )
+
+
+def require_purchases(timeline: Timeline) -> None:
+    """Refuse a log in which no known user bought a product of the catalogue.
+
+    Raises:
+        DataError: there is no such purchase.
+    """
+    if not (timeline.type == PURCHASE).any():
+        raise DataError(
+            f"training needs purchases of the catalogue's products by known users, the {len(timeline.type):,} events "
+            "of its products by known users have none; name the catalogue whose product ids the events have, and give "
+            "purchases the type purchase-complete"
+        )
 
 
 def read_queries(past: PastSnapshot, rows: NDArray[np.int32]) -> tuple[list[str], dict[int, Sequence[int]]]:

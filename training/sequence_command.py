@@ -38,7 +38,7 @@ def sequence(
     min_events: Annotated[int, typer.Option(help="Products with fewer events are left out.", min=1)] = 2,
     epochs: Annotated[int, typer.Option(help="Most passes over the histories.", min=1)] = 40,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 5e-3,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.")] = 17,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
     threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
 ) -> None:

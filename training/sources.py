@@ -91,7 +91,14 @@ def read_event_file(
         InvalidInputError: the map names an unknown field.
     """
     found = ReadReport()
-    batches = parse_events(file, mapping=parse_event_mapping(column_map), default_event_type=event_type, report=found)
+    option = "--event-map"
+    batches = parse_events(
+        file,
+        mapping=parse_event_mapping(column_map, option=option),
+        default_event_type=event_type,
+        report=found,
+        map_option=option,
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = open_state(f"sqlite:{Path(folder) / 'events.db'}")
         try:

@@ -64,8 +64,12 @@ class ReadReport:
             self.shown.append(rejected)
 
 
-def parse_event_mapping(pairs: Sequence[str]) -> dict[str, str]:
+def parse_event_mapping(pairs: Sequence[str], *, option: str = "--map") -> dict[str, str]:
     """Read the arguments of ``--map``, such as ``user_id=household_id``.
+
+    Args:
+        pairs: the arguments.
+        option: where they were given, for the message.
 
     Returns:
         Field -> column.
@@ -78,12 +82,12 @@ def parse_event_mapping(pairs: Sequence[str]) -> dict[str, str]:
         name, equals, column = (part.strip() for part in pair.partition("="))
         if not (equals and name and column):
             raise InvalidInputError(
-                "--map", f"must be FIELD=COLUMN, got {pair!r}", "for example --map user_id=customer_id"
+                option, f"must be FIELD=COLUMN, got {pair!r}", f"for example {option} user_id=customer_id"
             )
         if name not in EVENT_FIELDS:
-            raise InvalidInputError("--map", f"must name one of {', '.join(EVENT_FIELDS)}, got {name!r}")
+            raise InvalidInputError(option, f"must name one of {', '.join(EVENT_FIELDS)}, got {name!r}")
         if name in mapping:
-            raise InvalidInputError("--map", f"{name} is mapped twice, to {mapping[name]!r} and to {column!r}")
+            raise InvalidInputError(option, f"{name} is mapped twice, to {mapping[name]!r} and to {column!r}")
         mapping[name] = column
     return mapping
 
@@ -95,6 +99,7 @@ def read_events(
     default_event_type: str | None = None,
     now: float | None = None,
     report: ReadReport | None = None,
+    map_option: str = "--map",
 ) -> Iterator[EventBatch]:
     """Read a file of events; bad rows are left out and reported, they never harm their neighbours.
 
@@ -107,6 +112,7 @@ def read_events(
         default_event_type: the type of rows that have none.
         now: the present, seconds since 1970; by default the clock's.
         report: is told what was read, batch by batch.
+        map_option: the option that names columns, for messages.
 
     Yields:
         Checked events in the order of the file.
@@ -118,7 +124,7 @@ def read_events(
     if default_event_type is not None and default_event_type not in EVENT_TYPES:
         raise InvalidInputError("event_type", f"must be one of {', '.join(EVENT_TYPES)}, got {default_event_type!r}")
     file = open_event_file(path)
-    sources = _resolve_columns(path.name, file, mapping or {}, default_event_type)
+    sources = _resolve_columns(path.name, file, mapping or {}, default_event_type, map_option)
     report = ReadReport() if report is None else report
     report.total = file.rows
     reader = _Reader(sources, default_event_type, time.time() if now is None else now, report)
@@ -132,7 +138,7 @@ def read_events(
 
 
 def _resolve_columns(
-    file_name: str, file: EventFile, mapping: Mapping[str, str], default_event_type: str | None
+    file_name: str, file: EventFile, mapping: Mapping[str, str], default_event_type: str | None, option: str
 ) -> dict[str, str]:
     """Find the column of each field; see ``read_events`` for what it raises."""
     for name, column in mapping.items():
@@ -147,13 +153,13 @@ def _resolve_columns(
     sources = {name: name for name in EVENT_FIELDS if name in file.columns and name not in taken} | dict(mapping)
     missing = []
     if "user_id" not in sources and "visitor_id" not in sources:
-        missing.append("user_id or visitor_id (--map user_id=COLUMN)")
+        missing.append(f"user_id or visitor_id ({option} user_id=COLUMN)")
     if "time" not in sources:
-        missing.append("time (--map time=COLUMN)")
+        missing.append(f"time ({option} time=COLUMN)")
     if "event_type" not in sources and default_event_type is None:
-        missing.append("event_type (--map event_type=COLUMN, or --event-type purchase-complete for all rows)")
+        missing.append(f"event_type ({option} event_type=COLUMN, or --event-type purchase-complete for all rows)")
     if "event_type" not in sources and default_event_type in PRODUCT_EVENT_TYPES and "product_id" not in sources:
-        missing.append("product_id (--map product_id=COLUMN)")
+        missing.append(f"product_id ({option} product_id=COLUMN)")
     if missing:
         raise DataError(f"{file_name} has no column for {'; '.join(missing)}. Its columns: {', '.join(file.columns)}")
     return sources

@@ -90,6 +90,14 @@ def test_interval_resamples_actors() -> None:
     assert np.isnan(estimate_mean(np.zeros(0), np.zeros(0, np.int64), rng=rng).mean)
 
 
+def test_one_actor_tells_nothing_of_others() -> None:
+    alone = estimate_mean(np.array([0.2, 0.4]), np.zeros(2, np.int64), rng=np.random.default_rng(0))
+    assert alone.mean == pytest.approx((0.2 + 0.4) / 2)
+    assert np.isnan([alone.low, alone.high]).all()
+    gain = {name: {"ndcg@10": alone} for name in ("retrieval", "ranker", "ranker - retrieval")}
+    assert describe_verdict("search", gain).endswith("not told apart from retrieval (+0.300).")
+
+
 def test_systems_are_compared_pairwise() -> None:
     tasks = [make_task(1, actor=actor) for actor in range(40)]
     good, bad = [as_rows(1, 2)] * 40, [as_rows(2, 1)] * 40

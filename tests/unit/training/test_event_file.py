@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mercato.errors import DataError
+from mercato.errors import DataError, InvalidInputError
 from mercato.ranker.history import PURCHASE
 from training.__main__ import app
 from training.sources import read_event_file
@@ -45,6 +45,29 @@ def test_a_file_without_an_event_is_refused_with_what_to_name(tmp_path: Path) ->
     file.write_text("customer,product_id,time,invoice\n")
     with pytest.raises(DataError, match=r"sales.csv: no row is an event; name columns with --event-map"):
         read_event_file(file, MAP, "purchase-complete", ignore, ignore)
+
+
+def test_messages_name_the_option_of_this_command(tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text("customer,product_id,time\n")
+    with pytest.raises(DataError, match=r"user_id or visitor_id \(--event-map user_id=COLUMN\)"):
+        read_event_file(file, [], "purchase-complete", ignore, ignore)
+    with pytest.raises(InvalidInputError, match=r"^--event-map: must be FIELD=COLUMN, got 'user_id'; .*--event-map"):
+        read_event_file(file, ["user_id"], "purchase-complete", ignore, ignore)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--state", "sqlite:x", "--event-map", "user_id=customer"], "say how to read --events FILE"),
+        (["--state", "sqlite:x", "--event-type", "purchase-complete"], "say how to read --events FILE"),
+        (["--events", "x.csv", "--map", "user_id=customer"], "those of --events are named by --event-map"),
+    ],
+)
+def test_what_is_said_of_a_file_that_is_not_given_is_refused(tmp_path: Path, given: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["ranker", "--catalog", str(tmp_path), *given], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
 
 
 def test_one_log_is_learned_from(tmp_path: Path) -> None:

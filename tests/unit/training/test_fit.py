@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from mercato.errors import DataError
 from training.examples import ExampleSet, Task
 from training.fit import FitOptions, Vectors, compute_loss, compute_scores, fit_ranker
 from training.model import RankerConfig
@@ -63,6 +64,15 @@ def test_padding_gets_no_score_and_lists_without_a_purchase_are_left_out() -> No
     assert np.isfinite(fit.train_loss).all()
     test = make_examples(16, 3)
     assert (np.isneginf(compute_scores(fit.network, test, vectors)) == (test.rows < 0)).all()
+
+
+def test_lists_in_which_nothing_was_bought_are_nothing_to_learn_from_nor_to_stop_by() -> None:
+    vectors, told, nothing = make_vectors(), make_examples(16, 1), make_examples(16, 2)
+    nothing.bought[:] = False
+    with pytest.raises(DataError, match="lists to learn from in which something was bought"):
+        fit_ranker(nothing, told, vectors, CONFIG, OPTIONS)
+    with pytest.raises(DataError, match="lists that decide when to stop in which something was bought"):
+        fit_ranker(told, nothing, vectors, CONFIG, OPTIONS)
 
 
 def test_one_seed_gives_one_network() -> None:

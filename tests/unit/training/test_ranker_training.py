@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.state.values import EventTable
 from training.__main__ import app
@@ -60,11 +62,29 @@ def test_stretches_without_orders_are_named(
 def test_a_state_without_purchases_is_refused(
     snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     anonymous = replace(events, user=np.full(len(events), -1, np.int32))
     with pytest.raises(DataError, match="mercato events import"):
         train(snapshot, anonymous, encoder, tmp_path)
+
+
+def test_purchases_of_other_products_are_refused_and_so_are_views_alone(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    elsewhere = replace(events, products=[f"other {product}" for product in events.products])
+    with pytest.raises(DataError, match="the 0 events of its products by known users have none; name the catalogue"):
+        train(snapshot, elsewhere, encoder, tmp_path)
+    views = replace(events, event_type=np.full(len(events), EVENT_TYPE_CODES["detail-page-view"], np.uint8))
+    with pytest.raises(DataError, match=f"the {len(events):,} events of its products by known users have none"):
+        train(snapshot, views, encoder, tmp_path)
+
+
+def test_without_requests_nothing_is_written(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    nothing = replace(DATA, searches=0, recommendations=0)
+    with pytest.raises(DataError, match=r"lists to learn from .* found none; .*--searches, --recommendations"):
+        train(snapshot, events, encoder, tmp_path / "out", nothing)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:

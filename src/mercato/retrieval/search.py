@@ -13,7 +13,6 @@ from mercato.retrieval.sources import POPULAR_MATCHES, SEARCH_CANDIDATES, rank_p
 from mercato.retrieval.word_match import WordMatches, match_words
 
 Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
 
@@ -80,11 +79,6 @@ def rank_popular(catalog: LiveCatalog, matches: Int64) -> Int32:
     """
     popularity = catalog.features().log_popularity[matches]
     return matches[select_top(popularity, POPULAR_MATCHES)].astype(np.int32)
-
-
-def score_words(catalog: LiveCatalog, case: Case) -> Float32:
-    """Return the word score of every product, float32 [snapshot rows + delta entries]; see `find_words`."""
-    return find_words(catalog, case).scores
 
 
 def select_matches(words: WordMatches) -> Int64:

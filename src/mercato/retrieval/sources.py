@@ -1,6 +1,7 @@
 """The sources of recommendation candidates, each a ranked list of rows.
 
-All work on snapshot rows; `mercato.retrieval.retriever` turns them into rows of today's catalogue.
+What was learned from events is of snapshot rows, which `mercato.retrieval.recommend` turns into rows of today's
+catalogue; a history's own products have these already.
 """
 
 from __future__ import annotations

@@ -6,9 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from benchmarks.online_retail import BLEND, FUSED, MEAN, average, describe_run, describe_server, find_best, judge
-from benchmarks.online_retail_data import Values
+from benchmarks.baselines_recommend import Purchases
+from benchmarks.online_retail import (
+    BLEND,
+    FUSED,
+    MEAN,
+    TEST,
+    average,
+    describe_run,
+    describe_server,
+    find_best,
+    judge,
+    measure_baselines,
+)
+from benchmarks.online_retail_data import SCOPES, Values
 from benchmarks.online_retail_server import Measured, describe_latency
 
 CUSTOMERS = 40
@@ -23,6 +36,24 @@ def figures(recall: float, ndcg: float, seed: int = 0) -> dict[str, Values]:
 
 
 BASELINES = {"habit": figures(0.25, 0.30, 1), "ease": figures(0.20, 0.35, 2), BLEND: figures(0.26, 0.36, 3)}
+
+
+def test_the_blend_is_chosen_without_the_weeks_that_are_measured() -> None:
+    rng = np.random.default_rng(3)
+    start = np.datetime64(TEST.tune, "s").astype(float) - 90 * 86_400.0
+    time = np.sort(start + rng.uniform(0, 160 * 86_400.0, 3_000))
+    user, product = rng.integers(0, 50, 3_000), (30 * rng.random(3_000) ** 2).astype(np.int64)
+    later = time >= np.datetime64(TEST.split, "s").astype(float)
+    found = []
+    for bought in (product, np.where(later, 29 - product, product)):
+        purchases = Purchases(user=user, product=bought, time=time, users=50, products=30)
+        with threadpool_limits(limits=1):
+            found.append(measure_baselines(purchases, TEST, tries=4))
+    (values, weights), (other_values, other_weights) = found
+    assert weights == other_weights
+    # What is measured is what was bought then, by another taste in the second run.
+    for scope in SCOPES:
+        assert not np.array_equal(values[scope][BLEND]["ndcg@20"], other_values[scope][BLEND]["ndcg@20"])
 
 
 def test_the_best_single_method_is_found_by_metric_and_is_not_the_blend() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mercato.ranker.feature_names import COLUMN, FEATURE_NAMES
-from training.calibrate import Candidates, fit_calibration, fit_knots, fit_logistic, fit_methods, join_candidates
+from training.calibrate import FOLDS, Candidates, fit_calibration, fit_knots, fit_logistic, fit_methods, join_candidates
 from training.examples import ExampleSet, Task
 from training.reliability import compute_log_loss, measure_reliability
 
@@ -92,6 +92,21 @@ def test_figures_are_of_shoppers_left_out() -> None:
     assert fit.log_losses[fit.method] == compute_log_loss(fit.probabilities, candidates.bought)
     again = fit.calibration.compute_probabilities(candidates.scores, candidates.features)
     assert not np.array_equal(again, fit.probabilities)
+
+
+def test_a_shopper_is_in_one_fold() -> None:
+    candidates = make_candidates()
+    fit = fit_calibration(candidates, "bought", seed=1)
+    assert fit is not None and fit.method == "shopper"
+    logits = np.log(fit.probabilities / (1 - fit.probabilities))
+    lines = []
+    for actor in range(SHOPPERS):
+        own = candidates.actor == actor
+        slope, offset = np.polyfit(candidates.scores[own].astype(np.float64), logits[own], 1)
+        # All of a shopper's candidates are on one line: that of the calibration that was fitted to the other folds.
+        np.testing.assert_allclose(offset + slope * candidates.scores[own], logits[own], atol=1e-4)
+        lines.append(round(slope, 4))
+    assert len(set(lines)) == FOLDS
 
 
 def test_scores_that_say_nothing_or_the_opposite_give_no_probability() -> None:

@@ -11,14 +11,19 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.features import FEATURE_NAMES
+from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
 from training.__main__ import app
 from training.fit import FitOptions
 from training.model import load_ranker
-from training.prepare import DataOptions
+from training.prepare import DataOptions, prepare_data
 from training.ranker import train_ranker
 
 DATA = DataOptions(searches=400, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)
+
+
+def ignore(what: str, done: int, total: int) -> None:
+    """Take what is told of progress and do nothing."""
 
 
 def train(snapshot: Snapshot, events: EventTable, encoder: Any, out: Path, data: DataOptions = DATA) -> dict[str, Any]:
@@ -26,7 +31,7 @@ def train(snapshot: Snapshot, events: EventTable, encoder: Any, out: Path, data:
     metrics = train_ranker(
         snapshot, events, encoder, out,
         data_options=data, fit_options=FitOptions(epochs=4, batch_size=32),
-        report=lambda what, done, total: None, say=lines.append,
+        report=ignore, say=lines.append,
     )  # fmt: skip
     assert lines[0].startswith("epoch 0")
     return metrics
@@ -49,6 +54,32 @@ def test_training_beats_the_order_before_it_and_writes_what_it_did(
     assert config.feature_names == FEATURE_NAMES
     assert config.dimension == encoder.dimension
     assert not network.training
+
+
+def test_lists_of_a_shopper_know_nothing_of_what_others_buy_from_the_training_stretch_on(
+    snapshot: Snapshot, events: EventTable, encoder: Any
+) -> None:
+    options = replace(DATA, searches=9_999, recommendations=9_999, width=WINDOW)
+    one = prepare_data(snapshot, events, encoder, options, ignore)
+    later = np.flatnonzero((events.time >= one.split.train) & (events.user % 2 == 1))
+    product = events.product.copy()
+    product[later] = np.random.default_rng(5).permutation(product[later])
+    other = prepare_data(snapshot, replace(events, product=product), encoder, options, ignore)
+    compared = 0
+    for name in ("train", "validation", "test", "calibration"):
+        lists: list[dict[Any, Any]] = [{}, {}]
+        for found, data in zip(lists, (one, other), strict=True):
+            examples = getattr(data, name)
+            for place, task in enumerate(examples.tasks):
+                text = data.queries[task.query] if task.query >= 0 else ""
+                found[task.actor, task.time, text, task.history_limit] = examples.rows[place], examples.features[place]
+        for key in lists[0].keys() & lists[1].keys():
+            if key[0] % 2 == 0:
+                np.testing.assert_array_equal(lists[0][key][0], lists[1][key][0])
+                np.testing.assert_array_equal(lists[0][key][1], lists[1][key][1])
+                compared += 1
+    # Twelve shoppers with an order in each of eleven weeks, and searches for most of what is in it.
+    assert compared > 12 * 11
 
 
 def test_stretches_without_orders_are_named(

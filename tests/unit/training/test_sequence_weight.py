@@ -71,9 +71,9 @@ def test_the_smallest_that_is_not_surely_worse() -> None:
 
 
 def test_the_others_do_not_know_what_was_kept_back() -> None:
-    # six users buy a, b on day 1; one of them c on day 9, which is kept back
+    # six users buy a, b on day 1; one of them d on day 9, which is kept back
     users = [user for user in "uvwxyz" for _ in "ab"] + ["u", "v", "v"]
-    products = ["a", "b"] * 6 + ["c", "d", "c"]
+    products = ["a", "b"] * 6 + ["d", "c", "d"]
     time = np.array([DAY] * 12 + [9 * DAY, 2 * DAY, 2 * DAY])
     order = np.argsort(time, kind="stable")
     bought = UserEvents.purchases([users[row] for row in order], [products[row] for row in order], time[order])
@@ -82,7 +82,7 @@ def test_the_others_do_not_know_what_was_kept_back() -> None:
     assert kept.last_visit == 2
     others = OtherSources(bought, found, [kept])
     rows = {product: int(others.row_of_code[code]) for code, product in enumerate(found.product_ids, 1)}
-    # a and b were bought six times, d once; c once too, once the visit is kept back, and its code is lower
+    # a and b were bought six times, c once; d once too where the visit is kept back, and twice where it is known
     assert (rows["a"], rows["b"], rows["c"], rows["d"]) == (0, 1, 2, 3)
     lists = others.ask(kept)
     assert sorted(lists[Source.REPEAT].rows.tolist()) == [rows["a"], rows["b"]]

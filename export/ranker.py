@@ -86,7 +86,7 @@ def describe_ranker(
             "dimension": dimension,
             "feature_names": list(config.feature_names),
             **_read_calibration(folder),
-            **_read_learned(folder),
+            **read_learned(folder),
         },
         shapes=ENGINES["ranker"].shapes,
         quality=OrderQuality(items=items, lengths=[item["candidates"].shape[1] for item in given], tolerance=tolerance),
@@ -104,8 +104,15 @@ def _read_calibration(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"--weights: {path} cannot be used ({exc}); train the ranker again") from exc
 
 
-def _read_learned(folder: Path) -> dict[str, Any]:
-    """Return the ``last_event_time`` that training left beside the weights; nothing where there is none."""
+def read_learned(folder: Path) -> dict[str, Any]:
+    """Return the ``last_event_time`` that training left beside the weights; nothing where there is none.
+
+    Args:
+        folder: of a trained ranker or sequence model.
+
+    Raises:
+        WeightsError: what is there cannot be used.
+    """
     path = folder / LEARNED_FILE
     if not path.exists():
         return {}
@@ -113,7 +120,7 @@ def _read_learned(folder: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
         return {"last_event_time": read_last_event_time(document)} if "last_event_time" in document else {}
     except (OSError, ValueError, AttributeError, TypeError) as exc:
-        raise WeightsError(f"--weights: {path} cannot be used ({exc}); train the ranker again") from exc
+        raise WeightsError(f"--weights: {path} cannot be used ({exc}); train it again") from exc
 
 
 def find_loader(name: str) -> Any:

@@ -14,7 +14,7 @@ from export.errors import WeightsError
 from export.exportable import Exportable, Tensors
 from export.options import DEFAULT_SEQUENCE_TOLERANCE
 from export.parity import CosineGate, Figure, Outputs
-from export.ranker import find_loader
+from export.ranker import find_loader, read_learned
 from mercato.checksum import hash_file
 from mercato.engine.declaration import ENGINES
 from mercato.sequence.products import PRODUCTS_FILE, VECTORS_FILE, read_products
@@ -95,6 +95,7 @@ def describe_sequence(
             "max_length": config.max_length,
             "width": config.width,
             **({} if weight is None else {"weight": weight}),
+            **read_learned(folder),
         },
         companions=companions,
         shapes=limit_buckets(ENGINES["sequence"].shapes, config.max_length),

@@ -142,7 +142,7 @@ def train_ranker(
     save_calibration(out, None if calibration is None else calibration.calibration)
     # Of single orders the last stretch is reported alone, unless probabilities were fitted to it.
     until = data.split.test if horizon is None and calibration is None else math.inf
-    save_learned(out, find_last_event(events, until=until), read=None if rated is None else snapshot)
+    save_learned(out, find_last_event(events.time, until=until), read=None if rated is None else snapshot)
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     plot = PLOT_FILE if draw_calibration(out, calibration) else ""
     card = write_card(metrics, results, feature_count=len(FEATURE_NAMES), plot=plot)

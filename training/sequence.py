@@ -16,6 +16,7 @@ import torch
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, InvalidInputError
 from mercato.retrieval.sources import CANDIDATES
+from training.learned import find_last_event, forget_learned, save_learned
 from training.sequence_card import write_sequence_card
 from training.sequence_data import Int64, Report, Windows, collect_histories, cut_windows, hold_out, last_windows
 from training.sequence_events import UserEvents
@@ -137,6 +138,10 @@ def train_sequence(
     }
     if out is not None:
         save_sequence(out, network, histories.product_ids, weight=None if choice is None else choice.weight)
+        if events.timed:
+            save_learned(out, find_last_event(events.time))
+        else:
+            forget_learned(out)
         (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         (out / CARD_FILE).write_text(write_sequence_card(metrics), encoding="utf-8")
     return network, histories.product_ids, metrics

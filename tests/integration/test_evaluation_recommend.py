@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from mercato.serving.server import TritonServer
+from mercato.text.timestamps import parse_timestamp
 from tests.integration.conftest import Shop, run_mercato
 
 pytestmark = pytest.mark.triton
@@ -105,6 +107,39 @@ def test_a_catalogue_that_was_indexed_too_late_is_refused(bought: tuple[Path, Tr
         document = evaluate(bought, "--holdout", "after.csv", "--catalog", "late")
         assert document["status"] == status, document
     assert "events up to 2025-03-10T00:00:00Z, the holdout starts at 2025-03-10T00:00:00Z" in document["error"]
+
+
+@pytest.mark.parametrize("profile", ["cpu", "cpu-bls"])
+def test_a_ranker_that_was_trained_too_late_is_refused_by_what_the_server_says(
+    bought: tuple[Path, TritonServer], shop: Shop, profile: str, tmp_path: Path
+) -> None:
+    folder, _ = bought
+    shutil.copytree(shop.ranker, tmp_path / "ranker")
+    manifest = json.loads((tmp_path / "ranker" / "manifest.json").read_text())
+    manifest["serving"]["last_event_time"] = parse_timestamp("2025-03-03T00:00:00Z")
+    (tmp_path / "ranker" / "manifest.json").write_text(json.dumps(manifest))
+    options = shop.options(tmp_path, ranker=tmp_path / "ranker", profile=profile)
+    with TritonServer(options) as server:
+        late = evaluate((folder, server), "--holdout", "all.csv", "--split", "2025-03-03", "--time-limit", "0")
+        early = evaluate((folder, server), "--holdout", "all.csv", "--split", "2025-03-10", "--time-limit", "0")
+    assert late["status"] == 1
+    assert "the ranker that is served has learned from events up to 2025-03-03T00:00:00Z" in late["error"]
+    assert "the holdout starts at 2025-03-03T00:00:00Z" in late["error"]
+    assert early["status"] == 0, early
+    assert early["settings"]["learned_from"] == {
+        "catalog": {"last_event_time": None},
+        "ranker": {"last_event_time": "2025-03-03T00:00:00Z"},
+    }
+
+
+def test_a_ranker_that_does_not_say_it_is_warned_of(
+    bought: tuple[Path, TritonServer], shop: Shop, tmp_path: Path
+) -> None:
+    with TritonServer(shop.options(tmp_path)) as server:
+        document = evaluate((bought[0], server), "--holdout", "after.csv", "--time-limit", "0")
+    assert document["status"] == 0, document
+    [warning] = [warning for warning in document["warnings"] if "nobody checked that the ranker" in warning]
+    assert warning.endswith("train and export it again")
 
 
 def test_new_only_takes_known_products_out(bought: tuple[Path, TritonServer]) -> None:

@@ -201,6 +201,23 @@ def find_unknown(client: Client, products: Sequence[str]) -> set[str]:
     return unknown
 
 
+def read_learned(client: Client) -> Mapping[str, Mapping[str, Any]]:
+    """Ask a server how late the events are that its catalogue and its models learned from.
+
+    Args:
+        client: of the server.
+
+    Returns:
+        Part -> ``last_event_time``, as `mercato.pipeline.learned` writes it; nothing from a server that does not say.
+
+    Raises:
+        ServerError: the server cannot be reached, or fails.
+    """
+    page = _ask_page(client, lambda c, size, offset: c.recommend("home-page", page_size=size, explain=True), 1, 0)
+    told = None if isinstance(page, str) else page.details.get("learned_from")
+    return told if isinstance(told, Mapping) else {}
+
+
 def _ask_deep(client: Client, question: Ask, depth: int) -> Answer:
     results: dict[str, Found] = {}
     total = 0

@@ -19,11 +19,13 @@ from mercato.evaluation.asking import (
     ask_all,
     count_catalogue,
     find_unknown,
+    read_learned,
     spread_places,
     time_all,
 )
 from mercato.evaluation.holdout import Interactions, Split
 from mercato.evaluation.intervals import SEED
+from mercato.evaluation.learned import refuse_late_learning
 from mercato.evaluation.measures import MeasurePlan, Values, measure_orders
 from mercato.evaluation.origins import measure_sources
 from mercato.evaluation.reasons import check_reasons, refuse_memory
@@ -97,6 +99,8 @@ def evaluate_recommend(
         ServerError: the server cannot be reached, or fails.
     """
     catalogue = count_catalogue(client, settings.condition)
+    learned_from = read_learned(client)
+    unsaid = refuse_late_learning(split, learned_from)
     products = sorted(set(split.test.products))
     unknown = frozenset(find_unknown(client, products))
     shoppers = list_shoppers(split, new_only=settings.new_only, unknown=unknown)
@@ -157,9 +161,10 @@ def evaluate_recommend(
             "new_only": settings.new_only,
             "depth": depth,
             "k": list(plan.cutoffs),
+            "learned_from": {part: dict(facts) for part, facts in learned_from.items()},
         },
         definitions=_define(settings),
-        warnings=[*notes, *_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
+        warnings=[*unsaid, *notes, *_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
         shown=f"ndcg@{shown}",
         seed=settings.seed,
     )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 
 from mercato.catalog.live import LiveCatalog
+from mercato.pipeline.learned import LearnedFrom
 from mercato.pipeline.request import PageRequest
 from mercato.retrieval.request import Retrieved, Source
 
@@ -91,6 +92,7 @@ def write_answer(
     ranked: Ranked,
     timings: Mapping[str, int],
     explanations: Sequence[bytes] = (),
+    learned_from: LearnedFrom | None = None,
 ) -> Answer:
     """Cut a page and write its details.
 
@@ -101,6 +103,7 @@ def write_answer(
         ranked: the same in order.
         timings: microseconds by stage, of the batch that the request was in.
         explanations: a JSON document for each known product of the page; empty where nobody asked.
+        learned_from: how late the events are that the answer was learned from; None where nobody asked.
     """
     page = slice(request.offset, request.offset + request.page_size)
     rows = ranked.rows[page].tolist()
@@ -135,6 +138,8 @@ def write_answer(
         "degraded": ranked.degraded,
         "timings": dict(timings),
     }
+    if learned_from is not None:
+        head["learned_from"] = learned_from
     if retrieved.relaxed:
         head["filter_relaxed"] = True
     if retrieved.corrected_query:

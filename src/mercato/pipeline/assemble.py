@@ -14,15 +14,15 @@ from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
 from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS
 from mercato.pipeline.deadline import TimelyReranker
+from mercato.pipeline.learned import describe_models
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
-from mercato.ranker.calibration import Calibration
 from mercato.ranker.feature_names import FEATURE_NAMES
-from mercato.ranker.manifest import read_ranker_manifest
+from mercato.ranker.manifest import RankerManifest, read_ranker_manifest
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.request import Source
@@ -78,12 +78,12 @@ def open_ranker(settings: Settings) -> OnnxRanker:
     return OnnxRanker(settings.ranker)
 
 
-def open_calibration(settings: Settings) -> Calibration | None:
-    """Read the calibration of the ranker that is served; None where there is no ranker, or it has none."""
+def read_served_ranker(settings: Settings) -> RankerManifest | None:
+    """Read the manifest of the ranker that is served; None where there is no ranker, or it cannot be read."""
     if settings.ranker is None:
         return None
     try:
-        return read_ranker_manifest(settings.ranker, FEATURE_NAMES).calibration
+        return read_ranker_manifest(settings.ranker, FEATURE_NAMES)
     except ModelError:  # the ranker says so itself where it is loaded; answers do without probabilities
         logger.warning("the ranker's manifest cannot be read; answering without probabilities")
         return None
@@ -221,6 +221,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     ranker: RankerStage | None = None
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))
+    manifest = read_served_ranker(settings)
     reranker = open_reranker_stage(settings, call)
     pipeline = Pipeline(
         catalog,
@@ -230,7 +231,8 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         reranker,
         rerank_depth=settings.rerank_depth,
         rules=open_rules(settings),
-        calibration=open_calibration(settings),
+        calibration=None if manifest is None else manifest.calibration,
+        learned_from=describe_models(settings, manifest),
     )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

@@ -15,6 +15,7 @@ from mercato.errors import MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
+from mercato.pipeline.learned import LearnedFrom, describe_catalog
 from mercato.pipeline.probabilities import tell_probabilities
 from mercato.pipeline.request import PageRequest
 from mercato.pipeline.rerank import Reranked, RerankStep
@@ -45,6 +46,7 @@ class Pipeline:
         rerank_depth: int = DEFAULT_RERANK_DEPTH,
         rules: Rules | None = None,
         calibration: Calibration | None = None,
+        learned_from: LearnedFrom | None = None,
     ) -> None:
         """Join the stages.
 
@@ -57,6 +59,7 @@ class Pipeline:
             rerank_depth: how many products that top has.
             rules: what the shop pins, blocks, boosts and filters; None for nothing.
             calibration: from the ranker's scores to probabilities; None where it has none.
+            learned_from: how late the events are that the models learned from; the catalogue says so itself.
         """
         self.catalog = catalog
         self._encoder = encoder
@@ -66,6 +69,7 @@ class Pipeline:
         self._explainer = Explainer(catalog, self._ranker)
         self._rules = rules or Rules()
         self._calibration = calibration
+        self._learned_from = learned_from or {}
 
     def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
         """Answer a batch.
@@ -133,10 +137,16 @@ class Pipeline:
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Retrieved):
                 reasons = explanations.get(place, ())
-                answers.append(write_answer(self.catalog, pages[place], outcome, ranked[place], timings, reasons))
+                learned = self._tell_learned() if pages[place].explain else None
+                answers.append(
+                    write_answer(self.catalog, pages[place], outcome, ranked[place], timings, reasons, learned)
+                )
             else:
                 answers.append(outcome)
         return answers
+
+    def _tell_learned(self) -> LearnedFrom:
+        return {**describe_catalog(self.catalog.snapshot.manifest), **self._learned_from}
 
     def _correct_queries(self, pages: Sequence[PageRequest]) -> tuple[list[PageRequest], list[str]]:
         """Correct the spelling of searches.

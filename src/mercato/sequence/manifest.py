@@ -20,6 +20,8 @@ class SequenceServing(BaseModel):
         max_length: last products of a history that it reads.
         width: length of its states and of the products' vectors.
         weight: of the source in the fusion with others, as training chose it; None leaves it to the default.
+        last_event_time: of the events that it learned from the latest time, seconds since 1970 UTC; not set where
+            it is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -28,6 +30,7 @@ class SequenceServing(BaseModel):
     max_length: int = Field(ge=1)
     width: int = Field(ge=1)
     weight: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    last_event_time: float | None = Field(default=None, allow_inf_nan=False)
 
 
 class SequenceManifest(ModelManifest):

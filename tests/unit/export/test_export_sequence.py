@@ -58,6 +58,14 @@ def test_the_weight_that_was_chosen_is_kept(trained: Path, tmp_path: Path) -> No
     assert read_sequence_manifest(tmp_path / "model").serving.weight == 30.0
 
 
+def test_how_late_its_events_were_is_kept(trained: Path, tmp_path: Path) -> None:
+    export_model(describe_sequence(trained), target="onnx", out=tmp_path / "model", parity_source={})
+    assert "last_event_time" not in read_sequence_manifest(tmp_path / "model").serving.model_fields_set
+    (trained / "learned_from.json").write_text('{"last_event_time": 1320105600.0}')
+    export_model(describe_sequence(trained), target="onnx", out=tmp_path / "model", parity_source={})
+    assert read_sequence_manifest(tmp_path / "model").serving.last_event_time == 1_320_105_600.0
+
+
 def test_half_precision_keeps_the_next_products(trained: Path, tmp_path: Path) -> None:
     manifest = export_model(describe_sequence(trained), target="fp16", out=tmp_path / "out", parity_source={})
     figures = manifest["parity"]["model.fp16.onnx"]

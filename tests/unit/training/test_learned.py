@@ -89,7 +89,7 @@ def test_the_exported_manifest_says_it_and_serving_reads_it(
     served = read_ranker_manifest(tmp_path / "out", FEATURE_NAMES)
     assert (served.last_event_time, served.knows_last_event) == (None, False)
     (tmp_path / "trained" / LEARNED_FILE).write_text('{"last_event_time": "yesterday"}')
-    with pytest.raises(WeightsError, match="learned_from.json cannot be used .*yesterday.*train the ranker again"):
+    with pytest.raises(WeightsError, match="learned_from.json cannot be used .*yesterday.*train it again"):
         describe_ranker(tmp_path / "trained")
 
 
@@ -133,8 +133,8 @@ def test_a_catalogue_that_is_read_as_it_stands_counts_too(
 
 
 def test_no_event_before_a_moment(events: EventTable) -> None:
-    assert find_last_event(events, until=float(events.time.min())) is None
-    assert find_last_event(events) == events.time.max()
+    assert find_last_event(events.time, until=float(events.time.min())) is None
+    assert find_last_event(events.time) == events.time.max()
 
 
 def write_manifest(folder: Path, serving: dict[str, Any]) -> None:

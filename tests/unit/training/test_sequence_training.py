@@ -127,6 +127,13 @@ def test_training_writes_what_export_reads_and_is_repeatable(tmp_path: Path) -> 
     card = (tmp_path / "one" / "MODEL_CARD.md").read_text()
     assert f"{len(users):,} events of 60 users" in card
     assert "no texts: it knows products by their ids alone" in card
+    assert not (tmp_path / "one" / "learned_from.json").exists()  # nothing has a time
+    timed = UserEvents.purchases(users, names, 86_400.0 * np.arange(len(users)))
+    train_sequence(timed, tmp_path / "one", options=SequenceOptions(max_length=12), fit_options=QUICK)
+    learned = json.loads((tmp_path / "one" / "learned_from.json").read_text())
+    assert learned == {"last_event_time": 86_400.0 * (len(users) - 1)}
+    train_sequence(bought, tmp_path / "one", options=SequenceOptions(max_length=12), fit_options=QUICK)
+    assert not (tmp_path / "one" / "learned_from.json").exists()
 
 
 def test_nobody_came_twice() -> None:

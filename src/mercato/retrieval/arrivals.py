@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.retrieval.case import Case
+from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import FusedList, RankedList
+from mercato.retrieval.request import Source
 from mercato.retrieval.sources import CANDIDATES, rank_places
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS, MIN_ARRIVAL_BUYERS
@@ -22,6 +23,7 @@ from mercato.signals.momentum import ARRIVAL_DAYS, MIN_ARRIVAL_BUYERS
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
 
 NEWCOMER_SEATS = 8
 """Places of a window that newcomers have at least, its last ones."""
@@ -175,3 +177,21 @@ def seat_newcomers(fused: FusedList, newcomers: Int32, window: int) -> FusedList
         scores=fused.scores[:, order],
         ranks=fused.ranks[:, order],
     )
+
+
+def find_seats(catalog: LiveCatalog, case: Case, found: Found) -> Bool:
+    """Tell which places of a window newcomers keep, whatever else comes into it.
+
+    Args:
+        catalog: the products.
+        case: the request.
+        found: its candidates.
+
+    Returns:
+        bool [w], the places of the first `NEWCOMER_SEATS` newcomers; none where the source `arrival` was not asked.
+    """
+    rows = found.fused.rows[: case.request.window]
+    if Source.ARRIVAL not in found.sources:
+        return np.zeros(len(rows), np.bool_)
+    came: Bool = np.isin(rows, list_newcomers(catalog, case.request.context.time))
+    return came & (np.cumsum(came) <= NEWCOMER_SEATS)

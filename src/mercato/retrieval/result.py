@@ -17,6 +17,7 @@ from mercato.facets.spec import FacetSpec
 from mercato.policy.order_by import OrderBy
 from mercato.policy.sort import sort_products
 from mercato.policy.weigh import weigh_all
+from mercato.retrieval.arrivals import find_seats
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.rearrange import rearrange
 from mercato.retrieval.request import RetrievalRequest
@@ -137,7 +138,8 @@ class WholeResult:
     def _admit(self, case: Case, found: Found) -> Found:
         """Move the best boosted products from beyond the window to its end.
 
-        Best are those that fusion holds, in its order, then the most popular of the other matches.
+        Best are those that fusion holds, in its order, then the most popular of the other matches. The last candidates
+        of the window make room, but for newcomers, who keep their seats.
         """
         held, window = found.fused.rows, case.request.window
         weights = weigh_all(self._catalog, case.request.all_boosts)
@@ -149,8 +151,10 @@ class WholeResult:
         admitted = np.concatenate([held[behind], others])[:BOOSTED_PLACES]
         if not len(admitted):
             return found
-        kept = held[: window - len(admitted)]
-        after = held[len(kept) :][~np.isin(held[len(kept) :], admitted)]
+        excess = max(min(len(held), window) + len(admitted) - window, 0)
+        free = np.flatnonzero(~find_seats(self._catalog, case, found))
+        kept = np.delete(held[:window], free[len(free) - excess :])
+        after = held[~np.isin(held, np.concatenate([kept, admitted]))]
         tail = found.tail[~np.isin(found.tail, admitted)]
         arranged = rearrange(found, np.concatenate([kept, admitted, after]), tail)
         fused = arranged.fused.fused

@@ -13,10 +13,12 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
 from mercato.filters import parse_filter
+from mercato.policy.boost import Boost
 from mercato.ranker.inputs import Context
 from mercato.retrieval.arrivals import NEWCOMER_SEATS, list_newcomers, seat_newcomers
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest, Retrieved, Source
+from mercato.retrieval.result import BOOSTED_PLACES
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.state.sqlite import SqliteStateStore
@@ -181,6 +183,29 @@ def test_a_window_has_seats_for_some_and_pages_stay_whole(shop: tuple[Retriever,
     whole = all_pages(retriever, loyal, 440)
     assert len(whole) == len(set(whole)) == 440
     assert whole == all_pages(retriever, loyal, 37)
+
+
+@pytest.mark.parametrize("who", [{}, {"user_id": "u3"}])
+def test_boosted_products_leave_newcomers_their_seats(
+    shop: tuple[Retriever, SqliteStateStore], who: dict[str, str]
+) -> None:
+    retriever, store = shop
+    store.append_product_changes([upsert(product(f"n{n:02d}", f"Thing {n}")) for n in range(40)])
+    plain = in_window(retriever, ask(retriever, asked(HOME, **who)))
+    boosted = asked(HOME, rule_boosts=(Boost(parse_filter("price > 200"), 0.5),), **who)
+
+    answer = ask(retriever, boosted)
+
+    window = in_window(retriever, answer)
+    came_before = [item for item in plain if item.startswith("n") or item in ("s391", "s392")]
+    assert [item for item in window if item in came_before] == came_before[:NEWCOMER_SEATS]
+    dear = {f"s{n:03d}" for n in range(200, 400)}  # s199 costs 200
+    assert len(window) == WINDOW
+    assert len(set(window) - set(plain)) == BOOSTED_PLACES
+    assert set(window) - set(plain) <= dear, "the boosted have the places of others"
+    whole = ids_of(retriever, answer)
+    assert sorted(whole) == sorted(ids_of(retriever, ask(retriever, asked(HOME, **who))))
+    assert whole == all_pages(retriever, boosted, 100)
 
 
 def test_what_is_not_allowed_is_no_newcomer(shop: tuple[Retriever, SqliteStateStore]) -> None:

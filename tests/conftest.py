@@ -6,8 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mercato.errors import MercatoError
+
+# An example of a property may take as long as a busy machine lets it: times are measured in benchmarks.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ENCODER = REPOSITORY / "var" / "models" / "encoder"

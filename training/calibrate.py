@@ -1,4 +1,4 @@
-"""Fitting the map from scores to probabilities, on shoppers that the ranker neither learned from nor stopped by."""
+"""Fitting the map from scores to probabilities, on lists that the ranker neither learned from nor stopped by."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def fit_calibration(candidates: Candidates, event: str, *, seed: int) -> Calibra
     """Fit each method, choose the one with the lowest log loss on shoppers it was not fitted to, and fit that to all.
 
     Args:
-        candidates: of shoppers that the network neither learned from nor stopped by.
+        candidates: of lists that the network neither learned from nor stopped by.
         event: what has the probability, for people.
         seed: of the folds, each of whole shoppers.
 

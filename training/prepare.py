@@ -94,7 +94,8 @@ def prepare_data(
         report: told of progress.
 
     Raises:
-        DataError: no user bought anything of the catalogue, or nothing in one of the three stretches.
+        DataError: no user bought anything of the catalogue, no purchase names an order, or there is none in one of the
+            three stretches.
     """
     if not len(events) or not (events.user >= 0).any():
         raise DataError(
@@ -111,6 +112,12 @@ def prepare_data(
     past = PastSnapshot(snapshot, events, until=split.train)
     timeline = Timeline(events, past.row_by_id)
     require_purchases(timeline)
+    if not ((timeline.type == PURCHASE) & (timeline.order >= 0)).any():
+        raise DataError(
+            "training on orders needs purchases that name one, none has an order_id; name its column (--event-map "
+            "order_id=COLUMN), or learn from what is bought in the weeks after several moments, which needs none: "
+            "--horizon-days 35"
+        )
     report("reading the categories of what was bought", 0, 1)
     orders = {
         "train": timeline.orders(since=split.train, until=split.validation),

@@ -15,6 +15,7 @@ from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
 from training.__main__ import app
 from training.fit import FitOptions
+from training.horizon import HorizonOptions
 from training.model import load_ranker
 from training.prepare import DataOptions, prepare_data
 from training.ranker import train_ranker
@@ -107,6 +108,21 @@ def test_purchases_of_other_products_are_refused_and_so_are_views_alone(
     views = replace(events, event_type=np.full(len(events), EVENT_TYPE_CODES["detail-page-view"], np.uint8))
     with pytest.raises(DataError, match=f"the {len(events):,} events of its products by known users have none"):
         train(snapshot, views, encoder, tmp_path)
+
+
+def test_purchases_without_orders_are_told_of_moments(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    loose = replace(events, order=np.full(len(events), -1, np.int32))
+    with pytest.raises(DataError, match="none has an order_id; .*--event-map order_id=COLUMN.*--horizon-days 35"):
+        train(snapshot, loose, encoder, tmp_path)
+    shape = {"members": 1, "hidden": (8,), "projection": 2}
+    metrics = train_ranker(
+        snapshot, loose, encoder, tmp_path,
+        data_options=replace(DATA, searches=0), fit_options=FitOptions(epochs=1),
+        report=ignore, say=lambda line: None, horizon=HorizonOptions(days=21.0, cuts=1, held_out=0.5), shape=shape,
+    )  # fmt: skip
+    assert metrics["examples"]["train"]["recommend"] > 0
 
 
 def test_without_requests_nothing_is_written(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mercato.catalog.arrays import map_arrays, write_arrays
+from mercato.signals.factors import Factors
 from mercato.signals.momentum import Momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.regional import Regional
@@ -21,6 +22,7 @@ class Behaviour:
         ease: what the histories that have a product have besides.
         lately: the same, of the last weeks' purchases alone.
         momentum: how products sell right now.
+        factors: what kinds of shoppers buy a product.
         regional: what sells in each region right now.
         until: the moment of which "right now" speaks, seconds since 1970 UTC; NaN where nobody knows.
     """
@@ -28,6 +30,7 @@ class Behaviour:
     ease: Neighbours
     lately: Neighbours
     momentum: Momentum
+    factors: Factors = field(default_factory=Factors.empty)
     regional: Regional = field(default_factory=Regional.empty)
     until: float = float("nan")
 
@@ -59,11 +62,12 @@ def read_behaviour(path: Path, product_count: int) -> Behaviour:
     def part(name: str) -> dict[str, object]:
         return {key.split(".", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
 
-    regional = part("regional")
+    factors, regional = part("factors"), part("regional")
     return Behaviour(
         ease=Neighbours(**part("ease")),  # type: ignore[arg-type]
         lately=Neighbours(**part("lately")),  # type: ignore[arg-type]
         momentum=Momentum(**part("momentum")),  # type: ignore[arg-type]
+        factors=Factors(**factors) if factors else Factors.empty(),  # type: ignore[arg-type]
         regional=Regional(**regional) if regional else Regional.empty(),  # type: ignore[arg-type]
         until=float(arrays["until"][0]) if "until" in arrays else float("nan"),
     )

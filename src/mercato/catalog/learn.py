@@ -12,6 +12,7 @@ from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.ease import compute_eases
 from mercato.signals.events import EventColumns
+from mercato.signals.factors import compute_factors
 from mercato.signals.momentum import compute_momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
@@ -113,7 +114,7 @@ def learn_signals(
         until: seconds since 1970 UTC.
         regions: the name of each code of a region; where it is empty nothing is learned by region.
     """
-    bought = purchases if len(purchases) else events
+    bought = purchases if (purchases.time < until).any() else events
     ease, lately = compute_eases(bought, product_count, until=until, windows=(None, LATELY_DAYS))
     return Signals(
         popularity=compute_popularity(events, product_count, until=until),
@@ -123,6 +124,7 @@ def learn_signals(
             ease=ease,
             lately=lately,
             momentum=compute_momentum(bought, product_count, until=until),
+            factors=compute_factors(bought, product_count, until=until),
             regional=compute_regional(bought, regions, product_count, until=until) if regions else Regional.empty(),
             until=until,
         ),

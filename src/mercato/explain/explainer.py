@@ -215,7 +215,7 @@ class _Page:
         """Return when a product came, where it says so and that was lately; NaN otherwise."""
         product = self._product(row)
         came = product.available_seconds if product is not None else None
-        if came is None or self._page.request.context.time - came > ARRIVAL_DAYS * SECONDS_PER_DAY:
+        if came is None or not 0.0 <= self._page.request.context.time - came <= ARRIVAL_DAYS * SECONDS_PER_DAY:
             return math.nan
         return came
 

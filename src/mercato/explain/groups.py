@@ -87,12 +87,12 @@ GROUPS: tuple[FeatureGroup, ...] = (
     ),
     FeatureGroup(
         name="bought by the same shoppers",
-        columns=("also_bought", "also_bought_relative", "lately", "lately_relative"),
+        columns=("also_bought", "also_bought_relative", "lately", "lately_relative", "factors", "factors_relative"),
         shown="also_bought",
     ),
     FeatureGroup(
         name="popularity",
-        columns=("log_popularity", "popularity_relative", "log_fresh_buyers", "log_recent_buyers"),
+        columns=("log_popularity", "popularity_relative", "log_fresh_buyers", "log_recent_buyers", "usual_pieces"),
         shown="log_popularity",
         read=Read.EXPM1,
     ),
@@ -119,6 +119,8 @@ GROUPS: tuple[FeatureGroup, ...] = (
             "purchase_share",
             "log_days_missed",
             "in_last_order",
+            "log_pieces",
+            "pieces_relative",
         ),
         shown="log_purchases",
         read=Read.EXPM1,
@@ -148,6 +150,7 @@ REQUEST_FEATURES = (
     "log_days_since_order",
     "log_order_interval",
     "log_distinct_products",
+    "shopper_pieces",
 )
 """What kind of request it is: not a reason for one product before another, and never taken away."""
 

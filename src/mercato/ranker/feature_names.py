@@ -64,6 +64,12 @@ FEATURE_NAMES: tuple[str, ...] = (
     "log_days_since_order",
     "log_order_interval",
     "log_distinct_products",
+    "log_pieces",
+    "pieces_relative",
+    "usual_pieces",
+    "shopper_pieces",
+    "factors",
+    "factors_relative",
 )
 """The columns of :func:`compute_features`, in order. A model manifest holds this list; another list is refused."""
 

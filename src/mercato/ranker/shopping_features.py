@@ -9,7 +9,16 @@ from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import History, RankRequest
 from mercato.signals.events import SECONDS_PER_DAY
 
-SIGNALS = ("also_bought", "lately", "fresh_buyers", "recent_buyers", "days_on_sale", "days_since_sale")
+SIGNALS = (
+    "also_bought",
+    "lately",
+    "fresh_buyers",
+    "recent_buyers",
+    "days_on_sale",
+    "days_since_sale",
+    "usual_pieces",
+    "factors",
+)
 """Rows of :attr:`mercato.ranker.inputs.CandidateList.signals`."""
 
 SLOW_HALF_LIFE_DAYS = 150.0
@@ -37,17 +46,18 @@ def fill_shopping(result: NDArray[np.float32], lists: CandidateLists) -> None:
 
 
 def _fill_signals(part: NDArray[np.float32], signals: NDArray[np.float32]) -> None:
-    also_bought, lately, fresh, recent, on_sale, since_sale = signals
-    for name, scores in (("also_bought", also_bought), ("lately", lately)):
+    also_bought, lately, fresh, recent, on_sale, since_sale, usual_pieces, factors = signals
+    for name, scores in (("also_bought", also_bought), ("lately", lately), ("factors", factors)):
         top = scores.max()
         part[COLUMN[name]] = scores
-        part[COLUMN[f"{name}_relative"]] = scores / top if top > 0 else 0.0
+        part[COLUMN[f"{name}_relative"]] = np.clip(scores / top, -1.0, 1.0) if top > 0 else 0.0
     part[COLUMN["log_fresh_buyers"]] = np.log1p(fresh)
     part[COLUMN["log_recent_buyers"]] = np.log1p(recent)
     # 0 where the last week had a quarter of the last four.
     part[COLUMN["surge"]] = np.log((4.0 * fresh + SURGE_PRIOR) / (recent + SURGE_PRIOR))
     part[COLUMN["log_days_on_sale"]] = np.log1p(on_sale)
     part[COLUMN["log_days_since_sale"]] = np.log1p(since_sale)
+    part[COLUMN["usual_pieces"]] = usual_pieces
 
 
 def _fill_habits(part: NDArray[np.float32], request: RankRequest) -> None:
@@ -74,6 +84,34 @@ def _fill_habits(part: NDArray[np.float32], request: RankRequest) -> None:
     part[COLUMN["purchase_share"], hit] = times[at] / orders
     part[COLUMN["log_days_missed"], hit] = np.log1p(np.minimum(since[at] - last, NEVER_DAYS))
     part[COLUMN["in_last_order"], hit] = since[at] - last < 1.0
+    _fill_pieces(part, history, bought, products, at, hit)
+
+
+def _fill_pieces(
+    part: NDArray[np.float32],
+    history: History,
+    bought: NDArray[np.bool_],
+    products: NDArray[np.int32],
+    at: NDArray[np.int64],
+    hit: NDArray[np.int64],
+) -> None:
+    """Fill how many pieces the shopper takes: of products at all, of each candidate, and beside what others take of it.
+
+    Args:
+        part: float32 [features, n]; ``usual_pieces`` is filled.
+        history: the shopper's.
+        bought: bool [h], the purchases of it.
+        products: int32 [m], ascending, what was bought.
+        at: int64 [k], where among the products the candidates that were bought stand.
+        hit: int64 [k], which candidates those are.
+    """
+    place = np.searchsorted(products, history.rows[bought])
+    pieces = np.ones(len(place)) if history.quantity is None else np.maximum(history.quantity[bought], 1)
+    logs = np.log1p(pieces)
+    part[COLUMN["shopper_pieces"]] = logs.mean()
+    part[COLUMN["log_pieces"], hit] = np.log1p(np.bincount(place, weights=pieces))[at]
+    mean = np.bincount(place, weights=logs) / np.bincount(place)
+    part[COLUMN["pieces_relative"], hit] = mean[at] - part[COLUMN["usual_pieces"], hit]
 
 
 def _fill_shopper(

@@ -122,7 +122,7 @@ def prepare_case(
         missing=missing,
         probe=probe,
         history_vector=summary,
-        near=LearnedNearness(catalog, known, seeds),
+        near=LearnedNearness(catalog, known, seeds, request.context.time),
         pinned=pinned,
     )
 

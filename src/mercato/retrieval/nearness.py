@@ -11,6 +11,8 @@ from mercato.catalog.live import LiveCatalog
 from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.retrieval.sources import recent_products, whole_history
+from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.factors import REPEAT_SCALE, weigh_purchases
 from mercato.signals.neighbours import Nearness, Neighbours
 
 Int32 = npt.NDArray[np.int32]
@@ -23,17 +25,19 @@ class LearnedNearness:
     All rows that come out are the snapshot's; those of `starts` and `known` are as they are now.
     """
 
-    def __init__(self, catalog: LiveCatalog, history: History, seeds: Int32) -> None:
+    def __init__(self, catalog: LiveCatalog, history: History, seeds: Int32, now: float) -> None:
         """Add up nothing yet.
 
         Args:
             catalog: the products, which must not be refreshed as long as this is asked.
             history: the shopper's events, newest first, of known products only.
             seeds: int32 [s], rows of the known seed products.
+            now: of the request, seconds since 1970 UTC.
         """
         self._catalog = catalog
         self._history = history
         self._seeds = seeds
+        self._now = now
 
     @cached_property
     def starts(self) -> tuple[Int32, Float32]:
@@ -64,6 +68,19 @@ class LearnedNearness:
     def lately(self) -> Nearness:
         """How near products are by what was bought lately."""
         return self._add_up(self._catalog.snapshot.behaviour.lately, self.known)
+
+    @cached_property
+    def factor_vector(self) -> Float32:
+        """The shopper by the latent factors of the seeds, else of the history: float32 [factors]."""
+        factors = self._catalog.snapshot.behaviour.factors
+        if len(self._seeds):
+            products, amounts = self._seeds, np.full(len(self._seeds), np.log1p(REPEAT_SCALE), np.float32)
+        else:
+            history = self._history
+            products, place = history.distinct
+            age_days = np.maximum(self._now - history.time, 0.0) / SECONDS_PER_DAY
+            amounts = weigh_purchases(place, age_days, TYPE_WEIGHTS[history.type], len(products))
+        return factors.fold_in(self._catalog.original_rows(products), amounts)
 
     def _add_up(self, neighbours: Neighbours, start: tuple[Int32, Float32]) -> Nearness:
         rows, weights = start

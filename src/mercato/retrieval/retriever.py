@@ -29,7 +29,7 @@ from mercato.retrieval.request import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
-from mercato.retrieval.source_weights import WEIGHTS, Weights
+from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
 from mercato.retrieval.sources import CANDIDATES, SAME_TEXT_ROWS, SEARCH_CANDIDATES
 from mercato.sequence.next_products import NextProducts
 from mercato.state.store import StateStore
@@ -236,7 +236,11 @@ class Retriever:
         """Search the dense index: one call for all probes without a filter, one for each with."""
         lists: list[RankedList | None] = [None] * len(cases)
         index = self.catalog.snapshot.dense
-        probes = [(place, case, case.probe) for place, case in enumerate(cases) if case.probe is not None]
+        probes = [
+            (place, case, case.probe)
+            for place, case in enumerate(cases)
+            if case.probe is not None and self._wants_similar(case)
+        ]
         unfiltered = [(place, case, probe) for place, case, probe in probes if case.allowed.texts is None]
         # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
         hiding = any(case.request.hidden_ids or case.request.pinned_ids for case in cases)
@@ -250,6 +254,11 @@ class Retriever:
                 row_scores, row_texts = index.search_allowed(probe, depth, case.allowed.texts)
                 lists[place] = self._list_nearest(case, probe, row_scores, row_texts)
         return lists
+
+    def _wants_similar(self, case: Case) -> bool:
+        """Return whether anything reads what lies near a request's vector."""
+        request = case.request
+        return request.is_search or Source.SIMILAR in choose_sources(self._weights, request.placement, request.kind)
 
     def _list_nearest(self, case: Case, probe: Float32, scores: Float32, texts: Int64) -> RankedList:
         """Turn the nearest texts into the rows that have them, join the delta's rows, keep the best."""

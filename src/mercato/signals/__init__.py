@@ -6,6 +6,7 @@ Pure functions over arrays. Each takes ``until``, so that training can learn fro
 from mercato.signals.cooccurrence import Cooccurrence, compute_cooccurrence
 from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.events import NO_ORDER, EventColumns
+from mercato.signals.factors import Factors, compute_factors
 from mercato.signals.momentum import Momentum, compute_momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
@@ -17,6 +18,7 @@ __all__ = [
     "Cooccurrence",
     "EaseOptions",
     "EventColumns",
+    "Factors",
     "Momentum",
     "Neighbours",
     "Popularity",
@@ -24,6 +26,7 @@ __all__ = [
     "Repeat",
     "compute_cooccurrence",
     "compute_ease",
+    "compute_factors",
     "compute_momentum",
     "compute_popularity",
     "compute_regional",

@@ -115,22 +115,10 @@ class Neighbours:
             totals = np.bincount(inverse, weights=parts, minlength=len(found))
         return Nearness(rows=found, totals=totals.astype(np.float32), seeds=seeds)
 
-    def score(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        """Score candidates by how near they are to the seeds: `add_up` and `Nearness.score`."""
-        return self.add_up(seeds, weights).score(candidates)
-
-    def find_neighbours(
-        self, seeds: NDArray[np.int32], weights: NDArray[np.float32], limit: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Find the products nearest to the seeds: `add_up` and `Nearness.find`."""
-        return self.add_up(seeds, weights).find(limit)
-
     def find_largest(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32], candidates: NDArray[np.int32]
     ) -> NDArray[np.int64]:
-        """Find the seed with the largest part in each candidate's `score`: ``weight * score(seed, candidate)``.
+        """Find the seed with the largest part in each candidate's nearness: ``weight * score(seed, candidate)``.
 
         Args:
             seeds: int32 [seeds], product rows.

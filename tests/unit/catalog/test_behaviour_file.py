@@ -46,21 +46,25 @@ def test_what_was_learned_comes_back(learned: Behaviour, tmp_path: Path) -> None
 
     assert read.until == stores.NOW
     assert read.regional.count_buyers("lyon ", NAMES.index("p31")) == (10, 10)
-    for part in ("ease", "lately", "momentum", "regional"):
+    assert len(read.factors.rows) == 3
+    for part in ("ease", "lately", "momentum", "factors", "regional"):
         one, other = getattr(learned, part), getattr(read, part)
         for name in one.__dataclass_fields__:
             np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=f"{part}.{name}")
 
 
-def test_a_file_from_before_regions_were_counted_is_read(learned: Behaviour, tmp_path: Path) -> None:
+def test_a_file_from_before_regions_and_factors_is_read(learned: Behaviour, tmp_path: Path) -> None:
     write_behaviour(tmp_path / "file", learned)
     old = {name: array for name, array in map_arrays(tmp_path / "file").items() if "." in name}
-    write_arrays(tmp_path / "old", {name: array for name, array in old.items() if not name.startswith("regional.")})
+    write_arrays(
+        tmp_path / "old", {name: array for name, array in old.items() if not name.startswith(("regional.", "factors."))}
+    )
 
     read = read_behaviour(tmp_path / "old", len(NAMES))
 
     assert np.isnan(read.until)
     assert len(read.regional.rank("Lyon")[0]) == 0
+    assert len(read.factors.rows) == 0
     np.testing.assert_array_equal(read.momentum.recent_buyers, learned.momentum.recent_buyers)
     assert np.isnan(read_behaviour(tmp_path / "none", 3).until)
 

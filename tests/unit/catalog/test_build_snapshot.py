@@ -85,7 +85,7 @@ def test_what_is_bought_together_is_learned_by_row(tmp_path: Path) -> None:
     snapshot = Snapshot(tmp_path / "catalog")
     row = snapshot.row_by_id
 
-    found, scores = snapshot.cooccurrence.find_neighbours(np.array([row["p04"]], np.int32), np.ones(1, np.float32), 10)
+    found, scores = snapshot.cooccurrence.add_up(np.array([row["p04"]], np.int32), np.ones(1, np.float32)).find(10)
 
     # 15 orders hold both and each: 15 / sqrt(15 * 15), shrunk by 15 / (15 + 10).
     assert found.tolist() == [row["p12"]]

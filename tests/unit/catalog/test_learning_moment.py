@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mercato.catalog.behaviour import Behaviour
 from mercato.catalog.build import BuildOptions, build_snapshot
-from mercato.catalog.learn import find_moment
+from mercato.catalog.learn import find_moment, learn_signals, select_events
 from mercato.catalog.snapshot import Snapshot
+from mercato.events.event import Event
 from mercato.state.values import EventTable
 from tests import stores
 
@@ -57,3 +59,25 @@ def test_a_snapshot_says_how_late_the_events_are_that_it_learned_from(tmp_path: 
     assert nothing.last_event_time is None
     row = Snapshot(tmp_path / "early").row_by_id["p01"]
     assert Snapshot(tmp_path / "early").behaviour.momentum.recent_buyers[row] == 2  # not the one at the moment itself
+
+
+def test_a_purchase_that_is_yet_to_come_does_not_decide_what_is_learned_from(tmp_path: Path) -> None:
+    """Views teach where nothing was bought, and a purchase after the moment is not known of."""
+    views = [
+        stores.event("detail-page-view", product_id, 3, user_id=f"u{number}")
+        for number in range(10)
+        for product_id in ("p04", "p12")
+    ]
+    names = [product.id for product in stores.make_products()]
+
+    def learn(events: list[Event]) -> Behaviour:
+        store = stores.open_store(tmp_path / f"{len(events)}.db", events)
+        telling, purchases = select_events(store.event_columns(), names)
+        store.close()
+        return learn_signals(telling, purchases, len(names), until=stores.NOW).behaviour
+
+    alone, with_future = learn(views), learn([*views, stores.purchase("u1", "p01", -0.5)])
+
+    assert alone.momentum.recent_buyers[names.index("p04")] == 10
+    np.testing.assert_array_equal(with_future.momentum.recent_buyers, alone.momentum.recent_buyers)
+    np.testing.assert_array_equal(with_future.ease.scores, alone.ease.scores)

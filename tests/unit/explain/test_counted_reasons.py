@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from mercato.catalog.live import LiveCatalog
+from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
 from mercato.catalog.together import read_together
 from mercato.events.event import Event
@@ -31,13 +32,19 @@ def explain(tmp_path: Path) -> Iterator[Explain]:
     opened: list[SqliteStateStore] = []
 
     def ask(
-        events: Sequence[Event], *, region: str = "", days_later: float = 0.0, only: str = "", **fields: Any
+        events: Sequence[Event],
+        *,
+        products: Sequence[Product] | None = None,
+        region: str = "",
+        days_later: float = 0.0,
+        only: str = "",
+        **fields: Any,
     ) -> dict[str, Any]:
         folder = tmp_path / str(len(opened))
         folder.mkdir()
         store = stores.open_store(folder / "state.db", events)
         opened.append(store)
-        stores.build(folder / "catalog", events=store.event_columns())
+        stores.build(folder / "catalog", products, events=store.event_columns())
         weights = change_weights({"popular": 1e-6, only: 99.0} if only else {})
         retriever = Retriever(LiveCatalog(Snapshot(folder / "catalog"), store), store, weights)
         context = {"time": stores.NOW + days_later * stores.DAY, "region": region}
@@ -142,6 +149,20 @@ def test_what_rises_is_said_with_its_week_and_its_month(explain: Explain) -> Non
     assert "trending" not in found["p20"]["stages"], "four of sixteen is a quarter: as usual"
     before = [event for event in events if event.product_id != "p12" or event.time < stores.NOW - 7 * stores.DAY]
     assert "trending" not in explain(before, only="trending")["p12"]["stages"]
+
+
+def test_a_product_that_says_it_is_yet_to_come_is_new_since_no_day(explain: Explain) -> None:
+    """The end of time stands for "not known yet" in many catalogues; in a country ahead of UTC it is in year 10000."""
+    never = "9999-12-31T23:59:59Z"
+    products = [
+        product.merged({"available_time": never}) if product.id == "p12" else product
+        for product in stores.make_products()
+    ]
+    context = {"time": stores.NOW, "utc_offset_s": 3600}
+
+    found = explain(rising_events(), products=products, only="trending", CONTEXT=orjson.dumps(context))
+
+    assert found["p12"]["text"] == "bought more than usual this week: by 9 shoppers, by 10 in four weeks"
 
 
 # -- Together: the purchases of two products

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,30 @@ def test_purchases_after_the_request_are_as_fresh_as_can_be() -> None:
     found = compute([3], make_history((3, -2, PURCHASE)), make_signals(1))
     assert found["slow_purchases"] == pytest.approx([np.log(2)])
     assert found["log_days_since_order"] == [0]
+
+
+def test_factors_are_given_as_they_are_and_against_the_best_of_the_list_within_bounds() -> None:
+    found = compute([4, 5, 6], History.empty(), make_signals(3, factors=[0.5, -0.1, -2.0]))
+    assert found["factors"] == pytest.approx([0.5, -0.1, -2.0])
+    assert found["factors_relative"] == pytest.approx([1.0, -0.2, -1.0])
+    nobody = compute([4, 5], History.empty(), make_signals(2, factors=[-0.5, -0.1]))
+    assert nobody["factors_relative"] == [0, 0]
+
+
+def test_pieces_are_those_of_purchases_and_stand_beside_what_others_take() -> None:
+    history = replace(
+        make_history((5, 1, VIEW), (3, 10, PURCHASE), (3, 20, PURCHASE), (4, 30, PURCHASE)),
+        quantity=np.array([50, 12, 6, 1], np.int32),
+    )
+    found = compute([4, 3, 5, 6], history, make_signals(4, usual_pieces=[0.5, 2.0, 1.0, 0.25]))
+    assert found["usual_pieces"] == pytest.approx([0.5, 2.0, 1.0, 0.25])
+    assert found["log_pieces"] == pytest.approx(np.log1p([1, 12 + 6, 0, 0]))
+    mean = (np.log1p(12) + np.log1p(6)) / 2
+    assert found["pieces_relative"] == pytest.approx([np.log1p(1) - 0.5, mean - 2.0, 0, 0])
+    assert found["shopper_pieces"] == pytest.approx([(np.log1p(12) + np.log1p(6) + np.log1p(1)) / 3] * 4)
+
+
+def test_where_no_event_says_how_many_it_was_one() -> None:
+    found = compute([3], make_history((3, 10, PURCHASE), (3, 20, PURCHASE)), make_signals(1))
+    assert found["log_pieces"] == pytest.approx([np.log1p(2)])
+    assert found["shopper_pieces"] == pytest.approx([np.log1p(1)])

@@ -123,7 +123,7 @@ def test_nothing_at_all() -> None:
     for count in (0, 3):
         found = compute_cooccurrence(make_orders(), count, until=DAY)
         assert found.indptr.tolist() == [0] * (count + 1)
-        rows, scores = found.find_neighbours(np.array([0], np.int32), np.ones(1, np.float32), 5)
+        rows, scores = found.add_up(np.array([0], np.int32), np.ones(1, np.float32)).find(5)
         assert len(rows) == len(scores) == 0
 
 
@@ -136,21 +136,23 @@ CHAIN = Cooccurrence(
 
 def test_seeds_add_up_and_are_not_found_themselves() -> None:
     seeds, weights = np.array([0, 1], np.int32), np.array([1.0, 2.0], np.float32)
-    rows, scores = CHAIN.find_neighbours(seeds, weights, 5)
+    rows, scores = CHAIN.add_up(seeds, weights).find(5)
     assert rows.tolist() == [2]
     assert scores == pytest.approx([1.0 * 0.25 + 2.0 * 0.125])
-    assert CHAIN.score(seeds, weights, np.array([2, 1, 0], np.int32)) == pytest.approx([0.5, 1.0 * 0.5, 2.0 * 0.5])
+    assert CHAIN.add_up(seeds, weights).score(np.array([2, 1, 0], np.int32)) == pytest.approx(
+        [0.5, 1.0 * 0.5, 2.0 * 0.5]
+    )
 
 
 def test_unknown_seeds_and_candidates_score_zero() -> None:
     seeds, weights = np.array([-1, 99, 0], np.int32), np.ones(3, np.float32)
-    assert CHAIN.score(seeds, weights, np.array([7, 1, -1], np.int32)).tolist() == [0.0, 0.5, 0.0]
-    assert CHAIN.score(seeds[:2], weights[:2], np.array([1], np.int32)).tolist() == [0.0]
-    assert CHAIN.score(seeds, weights, np.zeros(0, np.int32)).shape == (0,)
+    assert CHAIN.add_up(seeds, weights).score(np.array([7, 1, -1], np.int32)).tolist() == [0.0, 0.5, 0.0]
+    assert CHAIN.add_up(seeds[:2], weights[:2]).score(np.array([1], np.int32)).tolist() == [0.0]
+    assert CHAIN.add_up(seeds, weights).score(np.zeros(0, np.int32)).shape == (0,)
 
 
 def test_limit_keeps_the_best() -> None:
-    rows, _ = CHAIN.find_neighbours(np.array([0], np.int32), np.ones(1, np.float32), 1)
+    rows, _ = CHAIN.add_up(np.array([0], np.int32), np.ones(1, np.float32)).find(1)
     assert rows.tolist() == [1]
-    rows, _ = CHAIN.find_neighbours(np.array([0], np.int32), np.ones(1, np.float32), 0)
+    rows, _ = CHAIN.add_up(np.array([0], np.int32), np.ones(1, np.float32)).find(0)
     assert rows.tolist() == []

@@ -33,8 +33,8 @@ def test_both_ways_of_adding_up_give_the_plain_sums(count: int, monkeypatch: pyt
     best = best[without_seeds[best] > 0]
     for share in (0, 10**9):
         monkeypatch.setattr("mercato.signals.neighbours.DENSE_SHARE", share)
-        assert matrix.score(seeds, weights, candidates) == pytest.approx(expected, abs=1e-6)
-        rows, scores = matrix.find_neighbours(seeds, weights, 4)
+        assert matrix.add_up(seeds, weights).score(candidates) == pytest.approx(expected, abs=1e-6)
+        rows, scores = matrix.add_up(seeds, weights).find(4)
         assert rows.tolist() == best.tolist()
         assert scores == pytest.approx(without_seeds[best], abs=1e-6)
 
@@ -64,22 +64,22 @@ def test_one_pass_is_the_plain_sums_whatever_the_shape(
         near = matrix.add_up(seeds, weights)
         candidates = rng.permutation(np.arange(-1, count + 1)).astype(np.int32)
         expected = [plain[row] if 0 <= row < count else 0.0 for row in candidates.tolist()]
-        assert near.score(candidates).tolist() == matrix.score(seeds, weights, candidates).tolist() == expected
+        assert near.score(candidates).tolist() == expected
         others = plain.copy()
         others[seeds[(seeds >= 0) & (seeds < count)]] = 0.0
         for limit in (0, 2, count):
             best = np.lexsort((np.arange(count), -others))[:limit]
             best = best[others[best] > 0]
-            for rows, scores in (near.find(limit), matrix.find_neighbours(seeds, weights, limit)):
-                assert rows.tolist() == best.tolist()
-                assert scores.tolist() == others[best].tolist()
+            rows, scores = near.find(limit)
+            assert rows.tolist() == best.tolist()
+            assert scores.tolist() == others[best].tolist()
 
 
 def test_products_of_which_nothing_is_known_have_no_neighbours() -> None:
     empty = Neighbours.empty(5)
     seeds, weights = np.array([0, 4], np.int32), np.ones(2, np.float32)
-    assert empty.score(seeds, weights, np.array([1, 2], np.int32)).tolist() == [0, 0]
-    assert len(empty.find_neighbours(seeds, weights, 3)[0]) == 0
+    assert empty.add_up(seeds, weights).score(np.array([1, 2], np.int32)).tolist() == [0, 0]
+    assert len(empty.add_up(seeds, weights).find(3)[0]) == 0
 
 
 def test_the_seed_with_the_largest_part_is_found_for_each_candidate() -> None:
@@ -93,7 +93,7 @@ def test_the_seed_with_the_largest_part_is_found_for_each_candidate() -> None:
     seeds = np.array([4, -1, 17, 9, 99, 22], np.int32)  # one that is new, one that the matrix does not have
     weights = np.array([1.0, 3.0, 0.5, 0.9, 3.0, 0.7], np.float32)
     candidates = np.array([-1, *rng.permutation(30), -1], np.int32)
-    parts = np.stack([known.score(seeds[i : i + 1], weights[i : i + 1], candidates) for i in range(len(seeds))])
+    parts = np.stack([known.add_up(seeds[i : i + 1], weights[i : i + 1]).score(candidates) for i in range(len(seeds))])
     parts[:, candidates < 0] = 0.0
     expected = np.where(parts.max(axis=0) > 0, parts.argmax(axis=0), -1)
     np.testing.assert_array_equal(known.find_largest(seeds, weights, candidates), expected)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.history import PURCHASE
 from mercato.state.values import EventTable
 from training.timeline import Timeline
@@ -83,3 +84,18 @@ def test_an_order_has_the_device_and_region_of_its_first_purchase() -> None:
     assert [orders.place_of(order) for order in range(len(orders))] == [("desktop", ""), ("", "")]
     nobody = Timeline(make_table((0, 0, 1.0, 0)), ROWS).orders(since=0.0, until=9.0)
     assert nobody.place_of(0) == ("", "")
+
+
+def test_what_is_popular_is_what_was_bought_before() -> None:
+    day = 86_400.0
+    # y twice; x once, 61 days later; z twice the day after.
+    table = make_table((0, 1, 0.0, 0), (1, 1, 0.0, 1), (0, 0, 61 * day, 2), (0, 2, 62 * day, 2), (1, 2, 62 * day, 1))
+    timeline = Timeline(table, ROWS)
+    assert timeline.list_popular(0.0, 9).tolist() == []
+    assert timeline.list_popular(61 * day, 9).tolist() == [11]  # x was bought at that moment, not before it
+    # Of two purchases of 62 days ago less than one is left: 2 * 0.5 ** (62 / 60) < 0.5 ** (1 / 60).
+    assert timeline.list_popular(62 * day, 9).tolist() == [10, 11]
+    assert timeline.list_popular(62 * day + 1, 9).tolist() == [12, 10, 11]
+    assert timeline.list_popular(62 * day + 1, 2).tolist() == [12, 10]
+    views = Timeline(make_table((0, 1, 0.0, -1), event_type=EVENT_TYPE_CODES["detail-page-view"]), ROWS)
+    assert views.list_popular(day, 9).tolist() == []

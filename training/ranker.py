@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import torch
 
@@ -172,10 +171,14 @@ def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
             continue
         systems = {"retrieval": order_by_retrieval(examples)}
         if name == "recommend":
-            # Rows are in order of past popularity.
-            popular = np.arange(min(10 * HABIT_LENGTH, len(data.vectors)), dtype=np.int32)
+            # What is popular is known as of a moment that is learned from, or as of the stretch that is reported.
+            moments = [min(task.time, data.split.test) for task in examples.tasks]
+            popular = {moment: data.timeline.list_popular(moment, 10 * HABIT_LENGTH) for moment in set(moments)}
             histories = [data.timeline.history_before(t.actor, t.time, limit=HISTORY_LIMIT) for t in examples.tasks]
-            systems["most bought"] = [order_by_habit(h, popular, HABIT_LENGTH) for h in histories]
+            systems["most bought"] = [
+                order_by_habit(history, popular[moment], HABIT_LENGTH)
+                for history, moment in zip(histories, moments, strict=True)
+            ]
         systems["ranker"] = order_by_scores(examples, compute_scores(network, examples, data.vectors))
         results[name] = compare_systems(examples.tasks, systems, seed=seed)
     return results

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import History
+from mercato.signals.events import EventColumns
+from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
 
 FURTHER = {"cart": EVENT_TYPE_CODES["add-to-cart"], "click": EVENT_TYPE_CODES["detail-page-view"]}
@@ -122,6 +124,29 @@ class Timeline:
             price=self.price[newest_first],
             quantity=self.quantity[newest_first],
         )
+
+    def list_popular(self, until: float, limit: int) -> NDArray[np.int32]:
+        """Return what was bought most before a moment, recent purchases counting more.
+
+        Args:
+            until: seconds since 1970 UTC; a purchase at exactly this time is left out.
+            limit: most products to return.
+
+        Returns:
+            int32 [at most limit], product rows, the most popular first.
+        """
+        bought = self.type == PURCHASE
+        purchases = EventColumns(
+            actor=self.actor[bought],
+            product=self.rows[bought],
+            order=self.order[bought],
+            time=self.time[bought],
+            weight=np.ones(np.count_nonzero(bought), np.float32),
+        )
+        count = compute_popularity(purchases, int(self.rows.max(initial=-1)) + 1, until=until).count
+        best = np.argsort(-count, kind="stable")[:limit]
+        rows: NDArray[np.int32] = best[count[best] > 0].astype(np.int32)
+        return rows
 
     @cached_property
     def further(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ What `make_purchases` teaches: p04 and p12 are bought together by five household
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -228,44 +227,6 @@ def test_a_changed_seed_keeps_what_was_learned_of_it_and_is_left_out(
     place = ids_of(retriever, home).index("p12")
     assert home.features[place, names.index("cooccurrence")] > 0
     assert home.features[place, names.index("log_popularity")] > 0
-
-
-def test_the_ranker_is_told_how_near_candidates_are_by_factors(retriever: Retriever, store: SqliteStateStore) -> None:
-    """A candidate's factors are those of the product however it was changed since, and a stranger has none."""
-    store.append_product_changes([upsert(OLD["p12"].merged({"price": 9.5}))])
-    column = list(FEATURE_NAMES).index("factors")
-
-    def factors_of(**who: Any) -> dict[str, float]:
-        answer = ask(retriever, request(HOME, depth=50, **who))
-        shown = [retriever.catalog.id_of(row) for row in answer.rows.tolist()]
-        return dict(zip(shown, answer.features[:, column].tolist(), strict=True))
-
-    factors = retriever.catalog.snapshot.behaviour.factors
-    row = retriever.catalog.snapshot.row_by_id
-    # u1 bought p04 and p12 30, 20 and 10 days ago; p30, which nobody else bought, takes no part.
-    have = np.log1p(4.0 * sum(0.5 ** (days / 90.0) for days in (30, 20, 10)))
-    own = factors.fold_in(np.array([row["p04"], row["p12"]], np.int32), np.full(2, have))
-    expected = factors.score(own, np.array([row["p04"], row["p12"], row["p20"]], np.int32))
-
-    found = factors_of(user_id="u1")
-    assert [found["p04"], found["p12"]] == pytest.approx(expected[:2].tolist(), rel=1e-4)
-    assert found["p12"] > 0.1
-    assert found["p30"] == 0.0
-    assert set(factors_of(user_id="stranger").values()) == {0.0}
-
-
-def test_what_is_near_is_not_looked_for_where_nobody_asks_for_it(
-    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    searched: list[int] = []
-    index = retriever.catalog.snapshot.dense
-    search = index.search
-    monkeypatch.setattr(index, "search", lambda probes, depth: (searched.append(len(probes)), search(probes, depth))[1])
-
-    ask(Retriever(retriever.catalog, None, change_weights({"similar": 0.0})), request(PAGE, seed_ids=("p04",)))
-    assert searched == []
-    ask(Retriever(retriever.catalog, None), request(PAGE, seed_ids=("p04",)))
-    assert searched == [1]
 
 
 def test_no_features_are_computed_where_no_ranker_is_asked(retriever: Retriever) -> None:

@@ -4,7 +4,10 @@ import pytest
 
 from mercato.errors import InvalidInputError, ServerError
 from mercato.retrieval.request import Kind, Placement, Source
+from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import KIND_SOURCES, WEIGHTS, change_weights, choose_sources, read_changes
+from tests.stores import request
+from tests.unit.retrieval.asking import ask
 
 HOME, CART, PAGE = Placement.HOME_PAGE, Placement.CART, Placement.PRODUCT_PAGE
 
@@ -81,3 +84,17 @@ def test_a_kind_takes_its_sources_alone() -> None:
     assert choose_sources(WEIGHTS, PAGE, Kind.SIMILAR) == {Source.SIMILAR: WEIGHTS[PAGE][Source.SIMILAR]}
     assert Source.SIMILAR not in choose_sources(WEIGHTS, PAGE, Kind.COMPLEMENTARY)
     assert WEIGHTS[PAGE].keys() <= frozenset.union(*KIND_SOURCES.values())
+
+
+def test_what_is_near_is_not_looked_for_where_nobody_asks_for_it(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+    index = retriever.catalog.snapshot.dense
+    search = index.search
+    monkeypatch.setattr(index, "search", lambda probes, depth: (searched.append(len(probes)), search(probes, depth))[1])
+
+    ask(Retriever(retriever.catalog, None, change_weights({"similar": 0.0})), request(PAGE, seed_ids=("p04",)))
+    assert searched == []
+    ask(Retriever(retriever.catalog, None), request(PAGE, seed_ids=("p04",)))
+    assert searched == [1]

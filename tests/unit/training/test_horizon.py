@@ -17,17 +17,19 @@ from training.horizon import (
     build_groups,
     build_horizons,
     draw_horizons,
+    group_shoppers,
     join_examples,
     list_cuts,
     split_shoppers,
 )
 from training.horizon_data import prepare_horizon_data
-from training.model import load_ranker
+from training.model import RankerConfig, RankerNetwork, load_ranker
 from training.prepare import DataOptions
-from training.ranker import train_ranker
+from training.ranker import compare, train_ranker
 from training.timeline import Timeline
 
 DAY = 86_400.0
+COLUMNS = ("sequence", "time", "event_type", "user", "visitor", "product", "order", "quantity", "price")
 OPTIONS = HorizonOptions(days=21.0, cuts=2, step_days=14.0, width=48)
 
 
@@ -166,14 +168,48 @@ def test_shoppers_held_back_taught_nothing_and_stopped_nothing(
     assert all(len(task.bought) for task in data.test.tasks)
 
 
+def test_what_others_buy_after_a_moment_changes_nothing_that_is_reported(
+    snapshot: Snapshot, events: EventTable, encoder: Any
+) -> None:
+    options = HorizonOptions(days=21.0, cuts=1, held_out=0.5)
+    _, held_back = group_shoppers(len(events.users), options)
+    [cut] = list_cuts(float(np.nextafter(events.time.max(), np.inf)), options)
+    # Two weeks of history: fewer products than the order of habits has places, so that what is popular fills it.
+    kept = np.flatnonzero(events.time >= cut - 14 * DAY)
+    known = replace(events, **{name: getattr(events, name)[kept] for name in COLUMNS})
+    # Each of the others buys one product that is new to them, in the second run another one.
+    first, last = known.product.copy(), known.product.copy()
+    for user in np.setdiff1d(known.user, held_back):
+        before, after = ((known.user == user) & past for past in (known.time < cut, known.time >= cut))
+        unknown = np.setdiff1d(np.arange(len(known.products)), known.product[before])
+        first[after], last[after] = unknown[0], unknown[-1]
+    network = RankerNetwork(RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension))
+    one, other = (
+        compare(
+            network,
+            prepare_horizon_data(
+                snapshot,
+                replace(known, product=product),
+                encoder,
+                DataOptions(searches=0),
+                options,
+                lambda what, done, total: None,
+            ),
+            seed=1,
+        )["recommend"]
+        for product in (first, last)
+    )
+    assert set(one) == {"retrieval", "most bought", "ranker", "ranker - retrieval", "ranker - most bought"}
+    assert one == other
+
+
 def test_shoppers_held_back_count_also_where_they_bought_nothing(
     snapshot: Snapshot, events: EventTable, encoder: Any
 ) -> None:
     end = float(events.time.max()) + 1.0
     silent = (events.user % 2 == 0) & (events.time >= end - 21 * DAY)
     kept = np.flatnonzero(~silent)
-    columns = ("sequence", "time", "event_type", "user", "visitor", "product", "order", "quantity", "price")
-    table = replace(events, **{name: getattr(events, name)[kept] for name in columns})
+    table = replace(events, **{name: getattr(events, name)[kept] for name in COLUMNS})
     options = HorizonOptions(days=21.0, cuts=1, width=48)
     held_back = np.array([3, 4], np.int32)
     others, apart = build_groups(snapshot, table, encoder, [end - 21 * DAY], options, held_back)

@@ -62,7 +62,10 @@ def ranker(
         int, typer.Option(help="Training searches; more is slower and a little better.", min=0)
     ] = 8_000,
     recommendations: Annotated[int, typer.Option(help="Training recommendations.", min=0)] = 4_000,
-    epochs: Annotated[int, typer.Option(help="Most passes over the training lists of purchases.", min=1)] = 6,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Most passes over the training lists of purchases; 6 on orders, 8 at moments.", min=1),
+    ] = None,
     rating_epochs: Annotated[int, typer.Option(help="Most passes over the rated queries.", min=1)] = 30,
     unrated_weight: Annotated[
         float, typer.Option(help="What an unrated product counts as one of rating 0, beside 1.", min=0, max=1)
@@ -127,6 +130,7 @@ def ranker(
         losses = read_weights(task_losses, option="--task-losses", names=tuple(FURTHER))
         blend = read_weights(task_weights, option="--task-weights")
         shape = {} if horizon_days is None else HORIZON_SHAPE
+        fit_options = FitOptions() if horizon_days is None else HORIZON_FIT
         text_encoder = OnnxEncoder(encoder)
         snapshot = Snapshot(catalog, encoder=text_encoder.identity)
         rated: RankerNetwork | None = None
@@ -159,9 +163,7 @@ def ranker(
                 test_days=test_days,
                 seed=seed,
             ),
-            fit_options=replace(
-                FitOptions() if horizon_days is None else HORIZON_FIT, epochs=epochs, outcome_losses=losses, seed=seed
-            ),
+            fit_options=replace(fit_options, epochs=epochs or fit_options.epochs, outcome_losses=losses, seed=seed),
             report=report,
             say=say,
             rated=rated,

@@ -29,8 +29,9 @@ it alone; the answers are what came after it.
   {new_products:.0%} of them there is a second one that asks for products new to them;
 - {searches_made}
 
-Of all shoppers {held_out:.0%} were not learned from, at no moment: one half of them decided when to stop
-({validation_lists:,} lists), the other half is reported below ({test_lists:,} lists)."""
+Of {stopping:.1%} of all shoppers nothing was learned at any moment: they decided when to stop ({validation_lists:,}
+lists). Of as many others, {calibrated:,} at most, nothing was learned either: the figures below are theirs
+({test_lists:,} lists)."""
 
 _SEARCHES = """{searches:,} searches, of the orders of the latest moment's weeks: the text of a purchase's categories
   serves as the query that led to it, and in {unknown:.0%} of them the shopper was taken to be unknown, in {new:.0%} to
@@ -66,6 +67,7 @@ def describe_data(metrics: Mapping[str, Any]) -> str:
         width = horizon["width"]
         text = _MOMENTS.format(
             **horizon,
+            stopping=horizon["held_out"] / 2,
             **shared,
             searches_made=_SEARCHES.format(**shared) if shared["searches"] else _NO_SEARCHES,
             first=dates["train"],

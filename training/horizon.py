@@ -151,6 +151,7 @@ def build_groups(
     options: HorizonOptions,
     held_back: NDArray[np.int32],
     report: Report = lambda what, done, total: None,
+    latest: PastSnapshot | None = None,
 ) -> tuple[ExampleSet, ExampleSet]:
     """Build the examples of several moments, those of some shoppers apart.
 
@@ -162,6 +163,7 @@ def build_groups(
         options: likewise.
         held_back: codes of the shoppers apart.
         report: told of progress.
+        latest: the catalogue as of the first of the moments, where it was learned already.
 
     Returns:
         The others' examples, as :func:`draw_horizons` draws them; and whole lists of those held back who had bought
@@ -172,7 +174,7 @@ def build_groups(
     apart: list[ExampleSet] = []
     for place, cut in enumerate(cuts):
         report("learning from what came before a moment", place, len(cuts))
-        past = PastSnapshot(snapshot, events, until=cut)
+        past = latest if latest is not None and not place else PastSnapshot(snapshot, events, until=cut)
         timeline = Timeline(events, past.row_by_id)
         until = cut + options.days * SECONDS_PER_DAY
         drawn = draw_horizons(timeline, cut, until, options.shoppers, rng)

@@ -19,7 +19,7 @@ from training.examples import ExampleBuilder, ExampleSet, Report
 from training.fit import FitOptions, Vectors
 from training.horizon import HorizonOptions, build_groups, group_shoppers, join_examples, list_cuts, renumber
 from training.past import PastSnapshot
-from training.prepare import DataOptions, RankerData, read_queries
+from training.prepare import DataOptions, RankerData, read_queries, require_purchases
 from training.tasks import Split, draw_searches, forget_histories
 from training.timeline import Timeline
 
@@ -54,24 +54,27 @@ def prepare_horizon_data(
         report: told of progress.
 
     Raises:
-        DataError: nobody bought something before the first moment and something after it.
+        DataError: the events have no purchase of the catalogue's products by known users, or nobody bought something
+            before the first moment and something after it.
     """
     if not len(events) or not (events.user >= 0).any():
         raise DataError(
             "training needs purchases of known users, the state has none; import them: mercato events import FILE"
         )
+    timeline = Timeline(events, snapshot.row_by_id)
+    require_purchases(timeline)
     end = float(np.nextafter(events.time.max(), np.inf))
     cuts = list_cuts(end, horizon)
     stopping, held_back = group_shoppers(len(events.users), horizon)
-    recommendations, apart = build_groups(snapshot, events, encoder, cuts, horizon, held_back, report)
+    latest = PastSnapshot(snapshot, events, until=cuts[0])
+    recommendations, apart = build_groups(snapshot, events, encoder, cuts, horizon, held_back, report, latest)
     if not len(recommendations):
         raise DataError(
             f"training needs shoppers who bought before a moment and in the {horizon.days:g} days after it; "
             f"{len(cuts)} moments, {horizon.step_days:g} days apart, the last {horizon.days:g} days before the last "
             "event, have none; give a longer history, fewer moments (--cuts) or fewer days (--horizon-days)"
         )
-    timeline = Timeline(events, snapshot.row_by_id)
-    searches, texts, query_vectors = _build_searches(snapshot, events, encoder, options, cuts[0], horizon, report)
+    searches, texts, query_vectors = _build_searches(latest, events, encoder, options, horizon, report)
     learned = [part.select(~_are_of(part, held_back)) for part in (recommendations, searches)]
     examples = join_examples(learned)
     stops = _are_of(examples, stopping)
@@ -99,19 +102,17 @@ def _are_of(examples: ExampleSet, actors: NDArray[np.int32]) -> NDArray[np.bool_
 
 
 def _build_searches(
-    snapshot: Snapshot,
+    past: PastSnapshot,
     events: EventTable,
     encoder: TextEncoder,
     options: DataOptions,
-    cut: float,
     horizon: HorizonOptions,
     report: Report,
 ) -> tuple[ExampleSet, list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
     """Build the searches of the latest moment's weeks: the examples, their texts, and the texts' vectors."""
     rng = np.random.default_rng(options.seed)
-    past = PastSnapshot(snapshot, events, until=cut)
     timeline = Timeline(events, past.row_by_id)
-    orders = timeline.orders(since=cut, until=cut + horizon.days * SECONDS_PER_DAY)
+    orders = timeline.orders(since=past.until, until=past.until + horizon.days * SECONDS_PER_DAY)
     texts, queries_of_row = read_queries(past, np.unique(orders.rows))
     tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)

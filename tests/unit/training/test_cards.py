@@ -38,7 +38,8 @@ def test_training_at_moments_describes_moments(
     )
     assert "in the 21 days after each of 2 moments, 14 days apart" in card
     assert f"the first on {metrics['split']['train'][:10]}, the last on {metrics['split']['validation'][:10]}" in card
-    assert "Of all shoppers 50% were not learned from, at no moment" in card
+    assert "Of 25.0% of all shoppers nothing was learned at any moment" in card
+    assert "Of as many others, 600 at most, nothing was learned either" in card
     assert "all of them, in lists of up to 128" in card
     assert "The mean of 3 small networks" in card
     assert "on shoppers it has not seen" in card

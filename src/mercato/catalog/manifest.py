@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mercato.checksum import hash_file
 from mercato.errors import SnapshotError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 _REBUILD = "build it again with `mercato index`"
 

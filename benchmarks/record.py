@@ -20,10 +20,19 @@ LOAD_BEFORE = read_load()  # of others: taken before this process has done anyth
 
 
 def read_commit() -> str:
-    """Return the checkout's commit, with ``-dirty`` where tracked files differ from it; empty outside of git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    answer = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+    """Return the checkout's commit, with ``-dirty`` where tracked files differ from it; empty outside of git.
+
+    Documents and the results of other benchmarks may differ: they change no figure.
+    """
+    head = _ask_git("rev-parse", "--short=12", "HEAD")
+    if head.returncode != 0:
+        return ""
+    same = _ask_git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)benchmarks/results", ":(exclude)*.md")
+    return head.stdout.strip() + ("" if same.returncode == 0 else "-dirty")
+
+
+def _ask_git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
 
 
 def read_command() -> str:

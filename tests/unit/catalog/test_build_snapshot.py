@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mercato.catalog.live import LiveCatalog
+from mercato.catalog.manifest import SCHEMA_VERSION
 from mercato.catalog.product import TEXT_FIELDS
 from mercato.catalog.publish import versions_folder
 from mercato.catalog.snapshot import Snapshot, verify_snapshot
@@ -297,5 +298,5 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 0}))
 
     for open_it in (Snapshot, verify_snapshot):
-        with pytest.raises(SnapshotError, match="schema version 0, this Mercato reads 2"):
+        with pytest.raises(SnapshotError, match=f"schema version 0, this Mercato reads {SCHEMA_VERSION}"):
             open_it(tmp_path / "catalog")

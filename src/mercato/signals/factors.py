@@ -54,6 +54,8 @@ class Factors:
         Returns:
             float32 [factors]; zeros where no product takes part.
         """
+        if not len(rows):
+            return np.zeros(self.vectors.shape[1], np.float32)
         at, known = self._find(rows)
         return ((weights[known] / self.norms[at]).astype(np.float32) @ self.vectors[at]).astype(np.float32)
 
@@ -68,6 +70,8 @@ class Factors:
             float32 [n], of either sign; 0 for products that do not take part.
         """
         result = np.zeros(len(candidates), np.float32)
+        if not vector.any():  # strangers need not wait
+            return result
         at, known = self._find(candidates)
         result[known] = (self.vectors[at] @ vector) * self.norms[at]
         return result

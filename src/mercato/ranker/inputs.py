@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.ranker.kinds import Kinds
+from mercato.ranker.purchases import Purchases, summarise_purchases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,11 @@ class History:
     def distinct(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The products of the history, int32 [m] ascending, and each event's place among them, int64 [h]."""
         return np.unique(self.rows, return_inverse=True)
+
+    @cached_property
+    def purchases(self) -> Purchases | None:
+        """What the purchases of known products come to; None where there are none."""
+        return summarise_purchases(self.rows, self.time, self.type, self.quantity)
 
     @classmethod
     def empty(cls) -> "History":

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from mercato.ranker.candidate_lists import CandidateLists
 from mercato.ranker.feature_names import COLUMN
-from mercato.ranker.history import PURCHASE
-from mercato.ranker.inputs import History, RankRequest
+from mercato.ranker.inputs import RankRequest
+from mercato.ranker.purchases import Purchases
 from mercato.signals.events import SECONDS_PER_DAY
 
 SIGNALS = (
@@ -62,78 +62,39 @@ def _fill_signals(part: NDArray[np.float32], signals: NDArray[np.float32]) -> No
 
 def _fill_habits(part: NDArray[np.float32], request: RankRequest) -> None:
     part[COLUMN["log_days_missed"]] = np.log1p(NEVER_DAYS)
-    history = request.history
-    bought = (history.type == PURCHASE) & (history.rows >= 0)
-    if not bought.any():
+    purchases = request.history.purchases
+    if purchases is None:
         return
-    now = request.context.time
-    rows, days_ago, day = _purchases(history, bought, now)
+    days_ago = _count_days(purchases.time, request.context.time)
     last = days_ago.min()
-    days, size_of_day = np.unique(day, return_counts=True)
-    orders = len(days)
-    products, place = np.unique(rows, return_inverse=True)
-    _fill_shopper(part, days_ago, size_of_day, len(products))
-    times = np.bincount(place)
-    slow = np.bincount(place, weights=0.5 ** (days_ago / SLOW_HALF_LIFE_DAYS))
-    since = np.full(len(products), np.inf)
-    np.minimum.at(since, place, days_ago)
-    at = np.minimum(np.searchsorted(products, request.candidates.rows), len(products) - 1)
-    hit = np.flatnonzero(products[at] == request.candidates.rows)
+    _fill_shopper(part, purchases, days_ago)
+    slow = np.bincount(purchases.place, weights=0.5 ** (days_ago / SLOW_HALF_LIFE_DAYS))
+    rows = request.candidates.rows
+    at = np.minimum(np.searchsorted(purchases.products, rows), len(purchases.products) - 1)
+    hit = np.flatnonzero(purchases.products[at] == rows)
     at = at[hit]
+    missed = _count_days(purchases.last[at], request.context.time) - last
     part[COLUMN["slow_purchases"], hit] = np.log1p(slow[at])
-    part[COLUMN["purchase_share"], hit] = times[at] / orders
-    part[COLUMN["log_days_missed"], hit] = np.log1p(np.minimum(since[at] - last, NEVER_DAYS))
-    part[COLUMN["in_last_order"], hit] = since[at] - last < 1.0
-    _fill_pieces(part, history, bought, products, at, hit)
+    part[COLUMN["purchase_share"], hit] = purchases.times[at] / len(purchases.size_of_day)
+    part[COLUMN["log_days_missed"], hit] = np.log1p(np.minimum(missed, NEVER_DAYS))
+    part[COLUMN["in_last_order"], hit] = missed < 1.0
+    part[COLUMN["log_pieces"], hit] = purchases.log_pieces[at]
+    part[COLUMN["pieces_relative"], hit] = purchases.mean_log_pieces[at] - part[COLUMN["usual_pieces"], hit]
 
 
-def _fill_pieces(
-    part: NDArray[np.float32],
-    history: History,
-    bought: NDArray[np.bool_],
-    products: NDArray[np.int32],
-    at: NDArray[np.int64],
-    hit: NDArray[np.int64],
-) -> None:
-    """Fill how many pieces the shopper takes: of products at all, of each candidate, and beside what others take of it.
-
-    Args:
-        part: float32 [features, n]; ``usual_pieces`` is filled.
-        history: the shopper's.
-        bought: bool [h], the purchases of it.
-        products: int32 [m], ascending, what was bought.
-        at: int64 [k], where among the products the candidates that were bought stand.
-        hit: int64 [k], which candidates those are.
-    """
-    place = np.searchsorted(products, history.rows[bought])
-    pieces = np.ones(len(place)) if history.quantity is None else np.maximum(history.quantity[bought], 1)
-    logs = np.log1p(pieces)
-    part[COLUMN["shopper_pieces"]] = logs.mean()
-    part[COLUMN["log_pieces"], hit] = np.log1p(np.bincount(place, weights=pieces))[at]
-    mean = np.bincount(place, weights=logs) / np.bincount(place)
-    part[COLUMN["pieces_relative"], hit] = mean[at] - part[COLUMN["usual_pieces"], hit]
-
-
-def _fill_shopper(
-    part: NDArray[np.float32], days_ago: NDArray[np.float64], size_of_day: NDArray[np.int64], distinct: int
-) -> None:
+def _fill_shopper(part: NDArray[np.float32], purchases: Purchases, days_ago: NDArray[np.float64]) -> None:
     """Fill what is the same for all candidates: how often, how much, how regularly the shopper buys."""
-    orders, last, first = len(size_of_day), days_ago.min(), days_ago.max()
+    orders, last, first = len(purchases.size_of_day), days_ago.min(), days_ago.max()
+    distinct = len(purchases.products)
     part[COLUMN["log_orders"]] = np.log1p(orders)
-    part[COLUMN["log_order_size"]] = np.log1p(size_of_day.mean())
-    part[COLUMN["repeat_share"]] = 1.0 - distinct / size_of_day.sum()
+    part[COLUMN["log_order_size"]] = np.log1p(purchases.size_of_day.mean())
+    part[COLUMN["repeat_share"]] = 1.0 - distinct / purchases.size_of_day.sum()
     part[COLUMN["log_days_since_order"]] = np.log1p(last)
     part[COLUMN["log_order_interval"]] = np.log1p((first - last) / max(orders - 1, 1))
     part[COLUMN["log_distinct_products"]] = np.log1p(distinct)
+    part[COLUMN["shopper_pieces"]] = purchases.usual_log_pieces
 
 
-def _purchases(
-    history: History, bought: NDArray[np.bool_], now: float
-) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]:
-    """Return row, age in days and day of the purchases, those of one product on one day once."""
-    rows, time = history.rows[bought], history.time[bought]
-    day = np.floor(time / SECONDS_PER_DAY).astype(np.int64)
-    span = int(rows.max()) + 1
-    _, first = np.unique((day - day.min()) * span + rows, return_index=True)
-    days_ago = np.clip((now - time[first]) / SECONDS_PER_DAY, 0.0, NEVER_DAYS)
-    return rows[first], days_ago, day[first]
+def _count_days(time: NDArray[np.float64], now: float) -> NDArray[np.float64]:
+    """Return ages in days, 0 to two years."""
+    return np.clip((now - time) / SECONDS_PER_DAY, 0.0, NEVER_DAYS)

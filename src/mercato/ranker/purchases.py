@@ -1,0 +1,75 @@
+"""What a history's purchases come to, whenever they are looked at: computed once for as long as the history is kept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.ranker.history import PURCHASE
+from mercato.signals.events import SECONDS_PER_DAY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purchases:
+    """The purchases of a history, those of one product on one UTC day once.
+
+    Attributes:
+        products: int32 [m], ascending, what was bought.
+        place: int64 [n], which product each purchase is of.
+        time: float64 [n], seconds since 1970 UTC.
+        size_of_day: int64 [days], products of each day on which something was bought.
+        times: int64 [m], days on which each product was bought.
+        last: float64 [m], when it was bought last.
+        log_pieces: float64 [m], log1p of all pieces of it.
+        mean_log_pieces: float64 [m], mean log1p of the pieces of an event with it.
+        usual_log_pieces: the same over all events.
+    """
+
+    products: NDArray[np.int32]
+    place: NDArray[np.int64]
+    time: NDArray[np.float64]
+    size_of_day: NDArray[np.int64]
+    times: NDArray[np.int64]
+    last: NDArray[np.float64]
+    log_pieces: NDArray[np.float64]
+    mean_log_pieces: NDArray[np.float64]
+    usual_log_pieces: float
+
+
+def summarise_purchases(
+    rows: NDArray[np.int32],
+    time: NDArray[np.float64],
+    event_type: NDArray[np.uint8],
+    quantity: NDArray[np.int32] | None,
+) -> Purchases | None:
+    """Summarise the purchases of a history; None where it has none of a known product.
+
+    Args:
+        rows: int32 [h], product rows; negative ones are left out.
+        time: float64 [h], seconds since 1970 UTC, not increasing.
+        event_type: uint8 [h], a code of :data:`mercato.events.event_type.EVENT_TYPE_CODES`.
+        quantity: int32 [h], pieces; None for one each.
+    """
+    bought = (event_type == PURCHASE) & (rows >= 0)
+    if not bought.any():
+        return None
+    rows, time = rows[bought], time[bought]
+    products, place = np.unique(rows, return_inverse=True)
+    logs = np.full(len(rows), np.log1p(1.0)) if quantity is None else np.log1p(np.maximum(quantity[bought], 1))
+    pieces = np.bincount(place, weights=np.expm1(logs))
+    mean = np.bincount(place, weights=logs) / np.bincount(place)
+    day = np.floor(time / SECONDS_PER_DAY).astype(np.int64)
+    _, first = np.unique((day - day.min()) * len(products) + place, return_index=True)
+    last = np.full(len(products), -np.inf)
+    np.maximum.at(last, place, time)
+    return Purchases(
+        products=products,
+        place=place[first],
+        time=time[first],
+        size_of_day=np.unique(day[first], return_counts=True)[1],
+        times=np.bincount(place[first]),
+        last=last,
+        log_pieces=np.log1p(pieces),
+        mean_log_pieces=mean,
+        usual_log_pieces=float(logs.mean()),
+    )

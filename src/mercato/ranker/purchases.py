@@ -55,8 +55,8 @@ def summarise_purchases(
         return None
     rows, time = rows[bought], time[bought]
     products, place = np.unique(rows, return_inverse=True)
-    logs = np.full(len(rows), np.log1p(1.0)) if quantity is None else np.log1p(np.maximum(quantity[bought], 1))
-    pieces = np.bincount(place, weights=np.expm1(logs))
+    pieces = np.ones(len(rows)) if quantity is None else np.maximum(quantity[bought], 1)
+    logs = np.log1p(pieces)
     mean = np.bincount(place, weights=logs) / np.bincount(place)
     day = np.floor(time / SECONDS_PER_DAY).astype(np.int64)
     _, first = np.unique((day - day.min()) * len(products) + place, return_index=True)
@@ -69,7 +69,7 @@ def summarise_purchases(
         size_of_day=np.unique(day[first], return_counts=True)[1],
         times=np.bincount(place[first]),
         last=last,
-        log_pieces=np.log1p(pieces),
+        log_pieces=np.log1p(np.bincount(place, weights=pieces)),
         mean_log_pieces=mean,
         usual_log_pieces=float(logs.mean()),
     )

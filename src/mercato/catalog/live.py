@@ -218,7 +218,7 @@ class LiveCatalog:
 
     def original_rows(self, rows: Int32) -> Int32:
         """Return the snapshot rows whose learned signals hold for rows, int32 [n]; -1 for new products."""
-        if not len(self.delta):
+        if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
             return rows
         replaced = self.delta.replaced_rows[np.maximum(rows - self.base, 0)]
         return np.where(rows < self.base, rows, replaced).astype(np.int32)

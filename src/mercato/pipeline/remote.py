@@ -121,6 +121,9 @@ class RemoteReranker:
 class RemoteRetriever:
     """The retriever behind a call."""
 
+    catalog = None
+    """It reads its own, in another process."""
+
     def __init__(self, call: Call) -> None:
         """Make the stage.
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
 from mercato.retrieval.request import RetrievalRequest, Retrieved
 
@@ -27,6 +28,10 @@ class EncoderStage(Protocol):
 
 class RetrieverStage(Protocol):
     """Requests to candidates."""
+
+    @property
+    def catalog(self) -> LiveCatalog | None:
+        """The catalogue that it reads in this process; None for one in another."""
 
     def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Retrieved | MercatoError]:
         """Find candidates; see `mercato.retrieval.retriever.Retriever.retrieve`."""

@@ -31,6 +31,8 @@ LARGEST_SHARE = 0.25
 """Where more than this share of all products is new, the shop is, and no product before another."""
 DAYS_PRECISION = 0.01
 """Days since 1970 are kept as float32: one that began a moment ago may seem to begin in one."""
+MINUTE = 60.0
+"""Newcomers are listed as of the last full minute, once for all requests of it."""
 NEWEST = 1_000
 """Newcomers that are compared with a shopper's history at most."""
 
@@ -43,21 +45,21 @@ def list_newcomers(catalog: LiveCatalog, now: float) -> Int32:
 
     Args:
         catalog: the products.
-        now: what "lately" is measured from, seconds since 1970 UTC.
+        now: what "lately" is measured from, seconds since 1970 UTC; by the minute.
 
     Returns:
         Rows int32 [n] as they are now, the newest first: what a live update added before all that the snapshot has,
         of one moment the last written first; of what the snapshot has, by popularity where the moment is the same. None
         where more than a quarter of all products came lately.
     """
-    asked = len(catalog.delta), now
+    asked = len(catalog.delta), now // MINUTE
     if catalog not in _LAST or _LAST[catalog][0] != asked:
-        _LAST[catalog] = asked, _list_newcomers(catalog, now)
+        _LAST[catalog] = asked, _list_newcomers(catalog, now // MINUTE * MINUTE)
     return _LAST[catalog][1]
 
 
 _LAST: WeakKeyDictionary[LiveCatalog, tuple[tuple[int, float], Int32]] = WeakKeyDictionary()
-"""The last answer: retrieval and the places of newcomers ask the same, one after the other."""
+"""The last answer: retrieval and the places of newcomers ask the same, and so does the next request."""
 
 
 def _list_newcomers(catalog: LiveCatalog, now: float) -> Int32:

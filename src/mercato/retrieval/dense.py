@@ -30,6 +30,8 @@ WIDE_SHARE = 0.4  # from this share of allowed texts on the graph is walked as w
 WIDE_LEAST = 8_192  # fewer allowed texts are compared one by one in less time than the walk takes
 WIDE_MARGIN = 1.5  # of the texts that must be found for k allowed ones, if the filter had nothing to do with the query
 EF_SEARCH = 400  # measured: benchmarks/results/retrieval.json
+EF_PER_CANDIDATE = 2
+"""Breadth of the graph walk for each candidate that is wanted, of searches and histories; measured there too."""
 MAX_EF_SEARCH = 4096
 EXACT_LIMIT = 30_000
 """A filter that leaves at most this many texts is answered by scanning them: exact, and quicker than a graph walk

@@ -19,7 +19,7 @@ from mercato.filters import Filter
 from mercato.ranker.features import FEATURE_NAMES, compute_features
 from mercato.ranker.inputs import CandidateList, History, RankRequest
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
-from mercato.retrieval.dense import expand_groups
+from mercato.retrieval.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.retrieval.following import foretell
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import HistoryReader
@@ -185,6 +185,7 @@ class Retriever:
     def _candidate_list(self, case: Case, found: Found) -> CandidateList:
         fused, window = found.fused, case.request.window
         rows = fused.rows[:window]
+        originals = self.catalog.original_rows(rows)
         columns = {source: place for place, source in enumerate(found.sources)}
         nothing = np.zeros(len(rows), np.float32)
 
@@ -196,13 +197,13 @@ class Retriever:
             rows=rows,
             dense_score=column(fused.scores, Source.DENSE, Source.SIMILAR).astype(np.float32),
             word_score=column(fused.scores, Source.WORDS).astype(np.float32),
-            cooccurrence=case.near.together.score(self.catalog.original_rows(rows)),
+            cooccurrence=case.near.together.score(originals),
             dense_rank=column(fused.ranks, Source.DENSE, Source.SIMILAR).astype(np.int32),
             word_rank=column(fused.ranks, Source.WORDS).astype(np.int32),
             fused=fused.fused[:window],
             coverage=None if found.coverage is None else found.coverage[:window],
             matches=found.total if case.request.is_search else 0,
-            signals=None if case.request.is_search else gather_signals(self.catalog, case, rows),
+            signals=None if case.request.is_search else gather_signals(self.catalog, case, originals),
         )
 
     def _explain(self, case: Case, found: Found, retrieved: Retrieved) -> Retrieved:
@@ -244,9 +245,11 @@ class Retriever:
         unfiltered = [(place, case, probe) for place, case, probe in probes if case.allowed.texts is None]
         # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
         hiding = any(case.request.hidden_ids or case.request.pinned_ids for case in cases)
-        depth = max((_limit(case) for case in cases), default=0) * (2 if len(self.catalog.delta) or hiding else 1)
+        limit = max((_limit(case) for case in cases), default=0)
+        depth = limit * (2 if len(self.catalog.delta) or hiding else 1)
         if unfiltered:
-            scores, texts = index.search(np.stack([probe for _, _, probe in unfiltered]), depth)
+            wanted = np.stack([probe for _, _, probe in unfiltered])
+            scores, texts = index.search(wanted, depth, ef_search=EF_PER_CANDIDATE * limit)
             for (place, case, probe), row_scores, row_texts in zip(unfiltered, scores, texts, strict=True):
                 lists[place] = self._list_nearest(case, probe, row_scores, row_texts)
         for place, case, probe in probes:

@@ -14,20 +14,19 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 
 
-def gather_signals(catalog: LiveCatalog, case: Case, rows: Int32) -> Float32:
+def gather_signals(catalog: LiveCatalog, case: Case, originals: Int32) -> Float32:
     """Look up what was learned of candidates.
 
     Args:
         catalog: the products.
         case: a recommendation.
-        rows: int32 [n], its candidates.
+        originals: int32 [n], the snapshot rows that its candidates were learned as, -1 for what is newer.
 
     Returns:
         float32 [len(SIGNALS), n]; a product newer than the snapshot was never sold.
     """
     behaviour = catalog.snapshot.behaviour
-    originals = catalog.original_rows(rows)
-    result = np.zeros((len(SIGNALS), len(rows)), np.float32)
+    result = np.zeros((len(SIGNALS), len(originals)), np.float32)
     result[0] = case.near.also_bought.score(originals)
     result[1] = case.near.lately.score(originals)
     known = originals >= 0

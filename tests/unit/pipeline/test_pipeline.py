@@ -41,6 +41,8 @@ class CountingEncoder:
 
 
 class CountingRetriever:
+    catalog = None
+
     def __init__(self, retriever: Retriever) -> None:
         self.batches: list[int] = []
         self.vectors: list[Float32 | None] = []
@@ -291,6 +293,23 @@ def test_timings_name_the_stages(catalog: LiveCatalog, encoder: CountingEncoder,
     assert parts <= timings["total_us"] + 3, "each part is cut to whole microseconds"
 
 
+def test_product_changes_are_read_once_where_retriever_and_pages_share_a_catalogue(
+    catalog: LiveCatalog,
+    encoder: CountingEncoder,
+    retriever: Retriever,
+    counted: CountingRetriever,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    refresh = catalog.refresh
+    monkeypatch.setattr(catalog, "refresh", lambda: (read.append(1), refresh())[1])
+
+    Pipeline(catalog, encoder, retriever, None).answer([recommend()])
+    assert len(read) == 1, "by the retriever"
+    Pipeline(catalog, encoder, counted, None).answer([recommend()])
+    assert len(read) == 3, "by the retriever of what could be another process, and by the pages"
+
+
 class UnreadableState:
     """A state store that cannot be read any more."""
 
@@ -339,6 +358,8 @@ def test_unknown_products_after_the_window_are_left_out_too(catalog: LiveCatalog
     )
 
     class FixedRetriever:
+        catalog = None
+
         def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Any]:
             return [found]
 

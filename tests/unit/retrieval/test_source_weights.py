@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from mercato.errors import InvalidInputError, ServerError
@@ -92,7 +94,12 @@ def test_what_is_near_is_not_looked_for_where_nobody_asks_for_it(
     searched: list[int] = []
     index = retriever.catalog.snapshot.dense
     search = index.search
-    monkeypatch.setattr(index, "search", lambda probes, depth: (searched.append(len(probes)), search(probes, depth))[1])
+
+    def count(probes: npt.NDArray[np.float32], *rest: int, **more: int) -> object:
+        searched.append(len(probes))
+        return search(probes, *rest, **more)
+
+    monkeypatch.setattr(index, "search", count)
 
     ask(Retriever(retriever.catalog, None, change_weights({"similar": 0.0})), request(PAGE, seed_ids=("p04",)))
     assert searched == []

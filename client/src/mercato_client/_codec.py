@@ -5,6 +5,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -42,7 +43,16 @@ def encode_inputs(model: ModelSpec, values: Mapping[str, object]) -> list[InferI
     Raises:
         InvalidArgumentError: a value cannot be sent.
     """
-    return [_encode(spec, spec.unset if values.get(spec.name) is None else values[spec.name]) for spec in model.inputs]
+    return [
+        _encode_unset(spec) if values.get(spec.name) is None else _encode(spec, values[spec.name])
+        for spec in model.inputs
+    ]
+
+
+@cache
+def _encode_unset(spec: TensorSpec) -> InferInput:
+    """The tensor of an input that was not given: one for all requests, which only read it."""
+    return _encode(spec, spec.unset)
 
 
 def _encode(spec: TensorSpec, value: object) -> InferInput:

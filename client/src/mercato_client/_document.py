@@ -61,8 +61,11 @@ class Document:
         value = self.fields.get(name)
         if value is None:
             return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list):
             self._fail_member(name, "a list of texts", value)
+        for item in value:
+            if not isinstance(item, str):
+                self._fail_member(name, "a list of texts", value)
         return tuple(value)
 
     def mapping(self, name: str) -> Mapping[str, Any]:

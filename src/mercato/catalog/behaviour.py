@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,15 +31,9 @@ class Behaviour:
     ease: Neighbours
     lately: Neighbours
     momentum: Momentum
-    factors: Factors = field(default_factory=Factors.empty)
-    regional: Regional = field(default_factory=Regional.empty)
-    until: float = float("nan")
-
-    @classmethod
-    def empty(cls, product_count: int) -> Behaviour:
-        """Return what is known where nothing happened yet."""
-        nothing = Neighbours.empty(product_count)
-        return cls(ease=nothing, lately=nothing, momentum=Momentum.empty(product_count))
+    factors: Factors
+    regional: Regional
+    until: float
 
 
 def write_behaviour(path: Path, behaviour: Behaviour) -> None:
@@ -49,25 +44,22 @@ def write_behaviour(path: Path, behaviour: Behaviour) -> None:
     write_arrays(path, {**arrays, "until": until})
 
 
-def read_behaviour(path: Path, product_count: int) -> Behaviour:
-    """Read what `write_behaviour` wrote; a snapshot from before there was such a file, or a part, knows nothing of it.
+def read_behaviour(path: Path) -> Behaviour:
+    """Read what `write_behaviour` wrote.
 
     Raises:
-        SnapshotError: the file is truncated or not of this format.
+        SnapshotError: the file is missing, truncated or not of this format.
     """
-    if not path.exists():
-        return Behaviour.empty(product_count)
     arrays = map_arrays(path)
 
-    def part(name: str) -> dict[str, object]:
+    def part(name: str) -> dict[str, Any]:
         return {key.split(".", 1)[1]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
 
-    factors, regional = part("factors"), part("regional")
     return Behaviour(
-        ease=Neighbours(**part("ease")),  # type: ignore[arg-type]
-        lately=Neighbours(**part("lately")),  # type: ignore[arg-type]
-        momentum=Momentum(**part("momentum")),  # type: ignore[arg-type]
-        factors=Factors(**factors) if factors else Factors.empty(),  # type: ignore[arg-type]
-        regional=Regional(**regional) if regional else Regional.empty(),  # type: ignore[arg-type]
-        until=float(arrays["until"][0]) if "until" in arrays else float("nan"),
+        ease=Neighbours(**part("ease")),
+        lately=Neighbours(**part("lately")),
+        momentum=Momentum(**part("momentum")),
+        factors=Factors(**part("factors")),
+        regional=Regional(**part("regional")),
+        until=float(arrays["until"][0]),
     )

@@ -70,7 +70,7 @@ class Snapshot:
         self.columns = read_columns(folder)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
-        self.behaviour = read_behaviour(folder / layout.BEHAVIOUR, self.manifest.products)
+        self.behaviour = read_behaviour(folder / layout.BEHAVIOUR)
         self.together = read_together(folder / layout.TOGETHER)
         self.settings = _read_json(folder / layout.SETTINGS)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)

@@ -36,7 +36,6 @@ def gather_signals(catalog: LiveCatalog, case: Case, originals: Int32) -> Float3
     result[3] = np.where(known, momentum.recent_buyers[at], 0.0)
     result[4] = np.where(known, momentum.age_days[at], NEVER_DAYS)
     result[5] = np.where(known, momentum.silent_days[at], NEVER_DAYS)
-    if momentum.log_quantity is not None:
-        result[6] = np.where(known, momentum.log_quantity[at], 0.0)
+    result[6] = np.where(known, momentum.log_quantity[at], 0.0)
     result[7] = behaviour.factors.score(case.near.factor_vector, originals)
     return result

@@ -29,21 +29,14 @@ class Momentum:
         recent_buyers: float32 [products], distinct actors of the last 28 days.
         age_days: float32 [products], days since the first event, 0..730; 730 for a product without events.
         silent_days: float32 [products], days since the last event, 0..730; 730 for a product without events.
-        log_quantity: float32 [products], mean log1p of the pieces of an event, 0 for a product without events; None in
-            a snapshot from before it was counted.
+        log_quantity: float32 [products], mean log1p of the pieces of an event, 0 for a product without events.
     """
 
     fresh_buyers: NDArray[np.float32]
     recent_buyers: NDArray[np.float32]
     age_days: NDArray[np.float32]
     silent_days: NDArray[np.float32]
-    log_quantity: NDArray[np.float32] | None = None
-
-    @classmethod
-    def empty(cls, product_count: int) -> "Momentum":
-        """Return the momentum of products that were never sold."""
-        nothing, never = np.zeros(product_count, np.float32), np.full(product_count, NEVER_DAYS, np.float32)
-        return cls(fresh_buyers=nothing, recent_buyers=nothing, age_days=never, silent_days=never, log_quantity=nothing)
+    log_quantity: NDArray[np.float32]
 
     def rank_trending(self, limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the products whose sales rise most: rows int32 [k] and scores float32 [k] > 0, best first.

@@ -1,14 +1,14 @@
-"""What histories taught, through its file: every part comes back, and an older file lacks the newer parts alone."""
+"""What histories taught, through its file: every part comes back."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mercato.catalog.arrays import map_arrays, write_arrays
 from mercato.catalog.behaviour import Behaviour, read_behaviour, write_behaviour
 from mercato.catalog.learn import learn_signals, list_regions, select_events
 from mercato.catalog.snapshot import Snapshot
+from mercato.errors import SnapshotError
 from mercato.events.event import Event
 from tests import stores
 
@@ -42,7 +42,7 @@ def learned(tmp_path: Path) -> Behaviour:
 
 def test_what_was_learned_comes_back(learned: Behaviour, tmp_path: Path) -> None:
     write_behaviour(tmp_path / "file", learned)
-    read = read_behaviour(tmp_path / "file", len(NAMES))
+    read = read_behaviour(tmp_path / "file")
 
     assert read.until == stores.NOW
     assert read.regional.count_buyers("lyon ", NAMES.index("p31")) == (10, 10)
@@ -53,20 +53,9 @@ def test_what_was_learned_comes_back(learned: Behaviour, tmp_path: Path) -> None
             np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=f"{part}.{name}")
 
 
-def test_a_file_from_before_regions_and_factors_is_read(learned: Behaviour, tmp_path: Path) -> None:
-    write_behaviour(tmp_path / "file", learned)
-    old = {name: array for name, array in map_arrays(tmp_path / "file").items() if "." in name}
-    write_arrays(
-        tmp_path / "old", {name: array for name, array in old.items() if not name.startswith(("regional.", "factors."))}
-    )
-
-    read = read_behaviour(tmp_path / "old", len(NAMES))
-
-    assert np.isnan(read.until)
-    assert len(read.regional.rank("Lyon")[0]) == 0
-    assert len(read.factors.rows) == 0
-    np.testing.assert_array_equal(read.momentum.recent_buyers, learned.momentum.recent_buyers)
-    assert np.isnan(read_behaviour(tmp_path / "none", 3).until)
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match=r"behaviour\.safetensors: cannot be read .*mercato index"):
+        read_behaviour(tmp_path / "behaviour.safetensors")
 
 
 def test_a_snapshot_knows_what_sells_where(tmp_path: Path) -> None:

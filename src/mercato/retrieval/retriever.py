@@ -234,7 +234,7 @@ class Retriever:
         return histories
 
     def _search_dense(self, cases: Sequence[Case]) -> list[RankedList | None]:
-        """Search the dense index: one call for all probes without a filter, one for each with."""
+        """Search the dense index: one call for all probes of a kind without a filter, one for each with."""
         lists: list[RankedList | None] = [None] * len(cases)
         index = self.catalog.snapshot.dense
         probes = [
@@ -245,16 +245,16 @@ class Retriever:
         unfiltered = [(place, case, probe) for place, case, probe in probes if case.allowed.texts is None]
         # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
         hiding = any(case.request.hidden_ids or case.request.pinned_ids for case in cases)
-        limit = max((_limit(case) for case in cases), default=0)
-        depth = limit * (2 if len(self.catalog.delta) or hiding else 1)
-        if unfiltered:
-            wanted = np.stack([probe for _, _, probe in unfiltered])
-            scores, texts = index.search(wanted, depth, ef_search=EF_PER_CANDIDATE * limit)
-            for (place, case, probe), row_scores, row_texts in zip(unfiltered, scores, texts, strict=True):
+        margin = 2 if len(self.catalog.delta) or hiding else 1
+        for limit in {_limit(case) for _, case, _ in unfiltered}:  # whom a request shares its batch with changes nothing
+            alike = [one for one in unfiltered if _limit(one[1]) == limit]
+            wanted = np.stack([probe for _, _, probe in alike])
+            scores, texts = index.search(wanted, limit * margin, ef_search=EF_PER_CANDIDATE * limit)
+            for (place, case, probe), row_scores, row_texts in zip(alike, scores, texts, strict=True):
                 lists[place] = self._list_nearest(case, probe, row_scores, row_texts)
         for place, case, probe in probes:
             if case.allowed.texts is not None:
-                row_scores, row_texts = index.search_allowed(probe, depth, case.allowed.texts)
+                row_scores, row_texts = index.search_allowed(probe, _limit(case) * margin, case.allowed.texts)
                 lists[place] = self._list_nearest(case, probe, row_scores, row_texts)
         return lists
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +93,29 @@ def test_a_batch_answers_like_one_by_one(retriever: Retriever) -> None:
         for name in ("rows", "tail", "sources", "fused", "features", "history_vector"):
             np.testing.assert_array_equal(getattr(answer, name), getattr(alone, name), err_msg=name)
         assert answer.total == alone.total
+
+
+def test_the_index_is_walked_as_far_for_a_request_in_company_as_alone(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walks: set[tuple[int, int]] = set()
+    index = retriever.catalog.snapshot.dense
+    search = index.search
+
+    def record(probes: npt.NDArray[np.float32], k: int, *, ef_search: int) -> object:
+        walks.add((k, ef_search))
+        return search(probes, k, ef_search=ef_search)
+
+    monkeypatch.setattr(index, "search", record)
+    requests = [search_request("milk"), request(Placement.PRODUCT_PAGE, seed_ids=("p04",))]
+    for one in requests:
+        ask(retriever, one)
+    alone = walks.copy()
+    walks.clear()
+    ask_all(retriever, requests)
+
+    assert len(alone) == len(requests), "a search wants more"
+    assert walks == alone
 
 
 def test_a_bad_request_leaves_its_neighbours_alone(retriever: Retriever) -> None:

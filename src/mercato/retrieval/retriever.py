@@ -246,7 +246,7 @@ class Retriever:
         # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
         hiding = any(case.request.hidden_ids or case.request.pinned_ids for case in cases)
         margin = 2 if len(self.catalog.delta) or hiding else 1
-        for limit in {_limit(case) for _, case, _ in unfiltered}:  # whom a request shares its batch with changes nothing
+        for limit in {_limit(case) for _, case, _ in unfiltered}:  # sharing a batch changes nothing
             alike = [one for one in unfiltered if _limit(one[1]) == limit]
             wanted = np.stack([probe for _, _, probe in alike])
             scores, texts = index.search(wanted, limit * margin, ef_search=EF_PER_CANDIDATE * limit)

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.errors import InvalidInputError
 from mercato.filters import matches, parse_filter
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.request import WINDOW, Placement, Retrieved, Source
@@ -74,64 +72,6 @@ def test_features_tell_scores_and_ranks_of_the_sources(retriever: Retriever) -> 
     assert (column["word_score"][words] > 0).all()
     assert (column["word_score"][~words] == 0).all()
     assert (column["has_query"] == 1).all()
-
-
-def test_a_batch_answers_like_one_by_one(retriever: Retriever) -> None:
-    requests = [
-        search_request("milk"),
-        request(Placement.HOME_PAGE, user_id="u0"),
-        search_request("dog food", condition=parse_filter("price < 30"), user_id="u1"),
-        request(Placement.PRODUCT_PAGE, seed_ids=("p04",)),
-        search_request("something for the baby"),
-    ]
-
-    together = ask_all(retriever, requests)
-
-    for one, answer in zip(requests, together, strict=True):
-        alone = ask(retriever, one)
-        assert isinstance(answer, Retrieved)
-        for name in ("rows", "tail", "sources", "fused", "features", "history_vector"):
-            np.testing.assert_array_equal(getattr(answer, name), getattr(alone, name), err_msg=name)
-        assert answer.total == alone.total
-
-
-def test_the_index_is_walked_as_far_for_a_request_in_company_as_alone(
-    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    walks: set[tuple[int, int]] = set()
-    index = retriever.catalog.snapshot.dense
-    search = index.search
-
-    def record(probes: npt.NDArray[np.float32], k: int, *, ef_search: int) -> object:
-        walks.add((k, ef_search))
-        return search(probes, k, ef_search=ef_search)
-
-    monkeypatch.setattr(index, "search", record)
-    requests = [search_request("milk"), request(Placement.PRODUCT_PAGE, seed_ids=("p04",))]
-    for one in requests:
-        ask(retriever, one)
-    alone = walks.copy()
-    walks.clear()
-    ask_all(retriever, requests)
-
-    assert len(alone) == len(requests), "a search wants more"
-    assert walks == alone
-
-
-def test_a_bad_request_leaves_its_neighbours_alone(retriever: Retriever) -> None:
-    good = search_request("milk")
-    answers = ask_all(retriever, [good, search_request("milk", condition=parse_filter("colour > 3")), good])
-
-    assert isinstance(answers[1], InvalidInputError)
-    assert "unknown field 'colour'" in str(answers[1])
-    for answer in (answers[0], answers[2]):
-        assert isinstance(answer, Retrieved)
-        np.testing.assert_array_equal(answer.rows, ask(retriever, good).rows)
-
-
-def test_an_empty_batch(retriever: Retriever) -> None:
-    assert ask_all(retriever, [search_request("x", condition=parse_filter("colour > 3"))])[0] is not None
-    assert retriever.retrieve([], None) == []
 
 
 def test_without_an_encoder_words_answer_alone(retriever: Retriever) -> None:

@@ -100,7 +100,7 @@ def test_what_is_written_behind_calls_is_in_the_next_answer(bls: Client) -> None
 
 def test_search_goes_by_words_while_the_encoder_is_away(bls: Client, bls_server: TritonServer) -> None:
     with triton.InferenceServerClient(bls_server.grpc_address) as admin:
-        admin.unload_model("encoder")
+        admin.unload_model("encoder", headers=bls_server.admin_headers)
         deadline = time.monotonic() + PATIENCE_S
         while not (page := bls.search("frozen pizza")).degraded:
             assert time.monotonic() < deadline
@@ -108,12 +108,12 @@ def test_search_goes_by_words_while_the_encoder_is_away(bls: Client, bls_server:
         assert all("pizza" in product.title.lower() or "frozen" in product.title.lower() for product in page.results)
         assert {source for product in page.results for source in product.sources} == {"words"}
         assert bls.recommend("home-page").degraded == ()
-        admin.unload_model("ranker")
+        admin.unload_model("ranker", headers=bls_server.admin_headers)
         while "ranker" not in (page := bls.search("frozen pizza")).degraded:
             assert time.monotonic() < deadline
         assert page.degraded == ("encoder", "ranker")
-        admin.load_model("ranker")
-        admin.load_model("encoder")
+        admin.load_model("ranker", headers=bls_server.admin_headers)
+        admin.load_model("encoder", headers=bls_server.admin_headers)
     assert bls.search("frozen pizza").degraded == ()
 
 

@@ -66,7 +66,7 @@ def test_search_goes_on_without_it(far: TritonServer, client: Client) -> None:
         triton.InferenceServerClient(far.grpc_address) as admin,
         Client(far.grpc_address, timeouts=PATIENT) as other,
     ):
-        admin.unload_model("reranker")
+        admin.unload_model("reranker", headers=far.admin_headers)
         deadline = time.monotonic() + PATIENCE_S
         while not (page := other.search(QUERIES[0], context=CONTEXT)).degraded:
             assert time.monotonic() < deadline

@@ -139,20 +139,6 @@ def test_healing_leaves_no_old_stub_and_no_old_memory(server: TritonServer) -> N
 
 
 @pytest.mark.triton
-def test_model_unloaded_by_an_operator_stays_unloaded(server: TritonServer) -> None:
-    assert server.supervisor is not None
-    before = server.supervisor.reloads["echo"]
-    client = triton.InferenceServerClient(server.grpc_address)
-    client.unload_model("echo")
-    await_true(lambda: not stubs_of(server), "its stubs ended")
-    time.sleep(4 * server.options.canary_interval_s)  # time for a wrong reload to happen
-    assert server.supervisor.reloads["echo"] == before
-    client.load_model("echo")
-    client.close()
-    assert ask_echo(server.grpc_address, 8.0) == 8.0
-
-
-@pytest.mark.triton
 def test_stop_leaves_no_process_no_shared_memory_and_no_folder(tmp_path: Path) -> None:
     server = TritonServer(echo_options(tmp_path)).start()
     pid, prefix, stubs = server.pid, server.shared_memory_prefix, stubs_of(server)

@@ -34,6 +34,12 @@ def serve(
     http_port: Annotated[int, typer.Option(help="HTTP port; 0 picks a free one.")] = 8000,
     metrics_port: Annotated[int, typer.Option(help="Prometheus metrics port; 0 picks a free one.")] = 8002,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every machine.")] = "127.0.0.1",
+    admin_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the key for model control, shared memory, logging and trace; without it nobody has one."
+        ),
+    ] = None,
     state: Annotated[
         str | None, typer.Option(help="Where events and product changes are kept: sqlite:PATH. None: not kept.")
     ] = None,
@@ -111,6 +117,7 @@ def serve(
             fallback=fallback,
             host=host,
             ports=Ports(grpc=port, http=http_port, metrics=metrics_port),
+            admin_key_file=admin_key_file,
             log=log or Path("var/log") / (f"server-{port}.log" if port else f"server-{os.getpid()}.log"),
         )
         run_server(options, as_json=as_json, report_memory=report_memory)

@@ -69,6 +69,7 @@ class Health(Enum):
     ANSWERED = "answered"
     OVERLOADED = "overloaded"  # the queue is full: alive, and busy
     STUB_DEAD = "stub dead"
+    UNLOADED = "unloaded"
     FAILED = "failed"
 
 
@@ -87,6 +88,7 @@ class CanaryResult:
 
 _QUEUE_FULL = re.compile(r"exceeds maximum queue size|request timeout expired", re.IGNORECASE)
 _STUB_DEAD = re.compile(r"Stub process .* is not healthy|stub process has (died|exited)", re.IGNORECASE)
+_UNLOADED = re.compile(r"Request for unknown model|has no available versions", re.IGNORECASE)
 
 
 def classify_failure(message: str) -> Health:
@@ -96,8 +98,10 @@ def classify_failure(message: str) -> Health:
         message: the error's words.
 
     Returns:
-        OVERLOADED, STUB_DEAD or FAILED.
+        OVERLOADED, STUB_DEAD, UNLOADED or FAILED.
     """
+    if _UNLOADED.search(message):
+        return Health.UNLOADED
     if _STUB_DEAD.search(message):
         return Health.STUB_DEAD
     if _QUEUE_FULL.search(message):

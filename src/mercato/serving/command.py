@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mercato.serving.access import restriction_arguments
 from mercato.serving.binary import ServerBinary
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.repository import DEFAULT_PROFILE, StagedModel
 from mercato.serving.run_folder import RunFolder
+from mercato.serving.tether import SECRET_VARIABLE
 from mercato.settings import SETTINGS_VARIABLE
 
 # Read by OpenMP, OpenBLAS, MKL and numexpr when they are loaded; nothing else limits all of them.
@@ -33,13 +35,14 @@ def build_command(
         models: the staged models, in any order.
 
     Returns:
-        The program and its arguments.
+        The program and its arguments; in place of the key a word that the tether replaces.
     """
     command = [
         str(binary.executable),
         *binary.arguments,
         f"--model-repository={folder.repository}",
         "--model-control-mode=explicit",
+        *restriction_arguments(),
         *(f"--load-model={model.name}" for model in models),
         # Our configurations are complete; completing them would start every model's stub once more.
         "--disable-auto-complete-config",
@@ -61,7 +64,7 @@ def build_command(
 
 
 def build_environment(
-    binary: ServerBinary, options: ServerOptions, folder: RunFolder, inherited: Mapping[str, str]
+    binary: ServerBinary, options: ServerOptions, folder: RunFolder, inherited: Mapping[str, str], admin_key: str
 ) -> dict[str, str]:
     """Build the server's environment: this process's, with what the server and its stubs need put first.
 
@@ -70,9 +73,10 @@ def build_environment(
         options: what it is started with.
         folder: the run's folder.
         inherited: the environment to start from.
+        admin_key: what opens the owner's calls.
 
     Returns:
-        The environment; ``MERCATO_SETTINGS`` is the only variable of ours in it.
+        The environment of the tether: of our variables ``MERCATO_SETTINGS``, and the key, which goes no further.
     """
     environment = {name: value for name, value in inherited.items() if name not in REMOVED_VARIABLES}
     # The stub finds site-packages through the first python3 on PATH.
@@ -81,6 +85,8 @@ def build_environment(
         environment["LD_LIBRARY_PATH"] = _prepend(binary.library_folders, inherited.get("LD_LIBRARY_PATH", ""))
     environment.update(dict.fromkeys(THREAD_VARIABLES, str(options.threads_per_process)))
     environment[SETTINGS_VARIABLE] = str(folder.settings)
+    environment["TMPDIR"] = str(folder.temporary)
+    environment[SECRET_VARIABLE] = admin_key
     return environment
 
 

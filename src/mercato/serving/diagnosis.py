@@ -16,6 +16,7 @@ import psutil
 from mercato.engine.machine import Machine, read_machine
 from mercato.engine.manifest import check_engine, rebuild_command
 from mercato.errors import MercatoError, ServerError
+from mercato.serving.access import KEY_HEADER, OPEN_CALLS, OWNER_CALLS, describe_exposure, is_loopback
 from mercato.serving.binary import find_embedded, find_on_path
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.libpython import find_python_library
@@ -23,6 +24,7 @@ from mercato.serving.ports import OPTION_OF, Ports, reserve_ports
 from mercato.serving.preflight import check_encoder, check_ranker
 from mercato.serving.repository import ENGINE
 from mercato.serving.shared_memory import free_bytes, total_bytes
+from mercato.serving.tether import landlock_version
 
 MEBIBYTE = 1 << 20
 SUPPORTED_PYTHONS = ((3, 10), (3, 11), (3, 12))
@@ -86,6 +88,8 @@ def diagnose(*, encoder: Path, ranker: Path, catalog: Path | None, host: str, po
         check_shared_memory_size(total_bytes(), free_bytes()),
         check_gpu(),
         *check_ports(host, ports),
+        check_exposure(host, ports),
+        check_owner_calls(landlock_version()),
         *check_packages(),
         _check_files("encoder", encoder, check_encoder),
         _check_files("ranker", ranker, check_ranker),
@@ -230,6 +234,32 @@ def check_ports(host: str, ports: Ports) -> list[Finding]:
         else:
             findings.append(Finding(name=f"{name} port", status=Status.OK, detail=f"{port} is free on {host}"))
     return findings
+
+
+def check_exposure(host: str, ports: Ports) -> Finding:
+    """Tell who could call the server.
+
+    Args:
+        host: the address to listen on.
+        ports: the ports.
+    """
+    detail, _, remedy = describe_exposure(host, ports).partition(": ")
+    status = Status.OK if is_loopback(host) else Status.WARNING
+    return Finding(name="open to", status=status, detail=f"{detail} ({', '.join(OPEN_CALLS)})", remedy=remedy)
+
+
+def check_owner_calls(landlock: int) -> Finding:
+    """Tell what is closed, and whether a key to it can be given to somebody.
+
+    Args:
+        landlock: the version of Landlock that the kernel has; 0 for none.
+    """
+    closed = f"closed to everybody without {KEY_HEADER}: {', '.join(OWNER_CALLS)}"
+    if landlock:
+        detail = f"{closed}; files in a request to load a model are refused with it too"
+        return Finding(name="owner's calls", status=Status.OK, detail=detail)
+    detail = f"{closed}; nobody can be given it (--admin-key-file), because this kernel has no Landlock"
+    return Finding(name="owner's calls", status=Status.ABSENT, detail=detail, remedy="Linux 5.13 or later has it")
 
 
 def check_packages() -> list[Finding]:

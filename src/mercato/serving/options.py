@@ -57,6 +57,8 @@ class ServerOptions:
         fallback: whether a model whose engine does not fit is served from its ONNX file on CPU instead.
         host: address to listen on. The default is reachable from this machine only.
         ports: ports to listen on; 0 picks a free one.
+        admin_key_file: a file with the key that opens the owner's calls (model control, shared memory, logging, trace);
+            None for a key that is made for this run and never leaves it.
         log: the server's log file, appended to; None for one that is removed with the run.
         run_root: folder for runs; None for one of this user's below the system's temporary folder.
         start_timeout_s: how long the models may take until each answers its canary.
@@ -90,6 +92,7 @@ class ServerOptions:
     fallback: bool = False
     host: str = "127.0.0.1"
     ports: Ports = Ports()
+    admin_key_file: Path | None = None
     log: Path | None = None
     run_root: Path | None = None
     start_timeout_s: float = 120.0

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mercato.catalog.snapshot import read_columns
@@ -119,6 +120,23 @@ def check_reranker(folder: Path) -> None:
     remedy = f"python -m export reranker --weights DIR --out {folder}, or serve without --reranker"
     _check_folder("reranker", folder, RERANKER_FILES, ENCODER_NETWORKS, remedy)
     read_reranker_manifest(folder)
+
+
+def make_state_folder(state: str | None) -> list[Path]:
+    """Make the folder of a state file, so that the server's processes can be given the right to write there.
+
+    Args:
+        state: the state's URL; None for none. Whether it can be used is found, and said, where it is opened.
+
+    Returns:
+        The folder; none where there is no file.
+    """
+    if state is None or not state.startswith("sqlite:"):
+        return []
+    folder = Path(state.removeprefix("sqlite:")).absolute().parent
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return [folder]
 
 
 def check_shared_memory(models: Sequence[StagedModel], options: ServerOptions) -> None:

@@ -149,6 +149,42 @@ def end_orphans(prefix: str, timeout_s: float = 5.0) -> int:
     return len(orphans)
 
 
+def has_children(pid: int) -> bool:
+    """Tell whether a process has started others."""
+    try:
+        return bool(psutil.Process(pid).children())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def hide_argument(pid: int, secret: str) -> bool:
+    """Write over a secret where the system shows a process's arguments to other users, as ``ps`` does.
+
+    The process must have read its arguments; its own copies are not touched.
+
+    Args:
+        pid: a process that this one may trace (its own child).
+        secret: what its arguments hold.
+
+    Returns:
+        Whether it is seen nowhere in them any more.
+    """
+    try:
+        # Fields 48 and 49 of stat(5): where the arguments lie; after the name, which may hold blanks and brackets.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            memory.seek(start)
+            shown = memory.read(end - start)
+            hidden = shown.replace(secret.encode(), b"*" * len(secret))
+            memory.seek(start)
+            memory.write(hidden)
+        return secret.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError as exc:
+        logger.debug("arguments of process %d cannot be written over: %s", pid, exc)
+        return False
+
+
 def process_memory(pid: int) -> list[ProcessMemory]:
     """Measure the memory of a process and of everything it started.
 

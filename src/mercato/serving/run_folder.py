@@ -49,6 +49,11 @@ class RunFolder:
         return self.path / "settings.json"
 
     @property
+    def temporary(self) -> Path:
+        """What ``TMPDIR`` is to the server and its stubs."""
+        return self.path / "tmp"
+
+    @property
     def log(self) -> Path:
         """Where the server logs when no other file is asked for."""
         return self.path / "server.log"
@@ -83,6 +88,7 @@ def create_run_folder(root: Path | None = None) -> RunFolder:
     token = uuid.uuid4().hex[:12]
     folder = RunFolder(path=root / f"run-{token}", prefix=f"{PREFIX_START}{token}_")
     folder.path.mkdir(mode=0o700)
+    folder.temporary.mkdir()
     write_owner(folder, os.getpid())
     return folder
 

@@ -21,6 +21,14 @@ from tritonclient import grpc as triton
 
 from mercato.errors import ServerError
 from mercato.serving import tether
+from mercato.serving.access import (
+    describe_exposure,
+    grpc_admin_headers,
+    http_admin_headers,
+    is_loopback,
+    make_admin_key,
+    read_admin_key,
+)
 from mercato.serving.binary import FoundServer, find_server, stage_server
 from mercato.serving.canary import Health, run_canary
 from mercato.serving.command import build_command, build_environment, build_settings, write_settings
@@ -28,8 +36,8 @@ from mercato.serving.engines import ServedEngines, prepare_engines
 from mercato.serving.log_tail import describe_failure
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports, reserve_ports
-from mercato.serving.preflight import check_inputs, check_shared_memory
-from mercato.serving.processes import ProcessMemory, end_orphans, process_memory
+from mercato.serving.preflight import check_inputs, check_shared_memory, make_state_folder
+from mercato.serving.processes import ProcessMemory, end_orphans, has_children, hide_argument, process_memory
 from mercato.serving.repository import StagedModel, project_repository, stage_repository
 from mercato.serving.run_folder import RunFolder, create_run_folder, remove_run_folder
 from mercato.serving.supervisor import Supervisor
@@ -70,6 +78,8 @@ class TritonServer:
         self._client: triton.InferenceServerClient | None = None
         self._supervisor: Supervisor | None = None
         self._log_start = 0
+        self._admin_key = ""
+        self._key_hidden = False
         self._stopping = threading.Event()
 
     def __enter__(self) -> "TritonServer":
@@ -109,6 +119,16 @@ class TritonServer:
         return self._process.pid
 
     @property
+    def admin_headers(self) -> dict[str, str]:
+        """What opens the owner's calls over gRPC, for ``tritonclient``; not to be logged."""
+        return grpc_admin_headers(self._admin_key)
+
+    @property
+    def http_admin_headers(self) -> dict[str, str]:
+        """What opens the owner's calls over HTTP; not to be logged."""
+        return http_admin_headers(self._admin_key)
+
+    @property
     def shared_memory_prefix(self) -> str:
         """What the names of this run's shared-memory regions begin with; empty before start."""
         return self._folder.prefix if self._folder else ""
@@ -138,7 +158,8 @@ class TritonServer:
             This server.
 
         Raises:
-            ServerError: it cannot be found, a port is in use, libpython is missing, or it does not become ready.
+            ServerError: it cannot be found, a port is in use, libpython is missing, the admin key cannot be used, or it
+                does not become ready.
             SnapshotError: the catalogue is missing, damaged, or built with another encoder.
             ModelError: a model's files are missing.
         """
@@ -146,6 +167,7 @@ class TritonServer:
             raise ServerError("server: already started; make another TritonServer for another run")
         started = time.monotonic()
         found = find_server()
+        self._admin_key = self._choose_admin_key()
         check_inputs(self.options)
         self._engines = prepare_engines(self.options)
         self.ports = reserve_ports(self.options.host, self.options.ports)
@@ -160,6 +182,8 @@ class TritonServer:
         logger.info(
             "server ready in %.1f s: gRPC %s, models %s", self.ready_s, self.grpc_address, ", ".join(self.models)
         )
+        if not is_loopback(self.options.host):
+            logger.warning("server: %s", describe_exposure(self.options.host, self.ports))
         self._supervise(self._folder)
         return self
 
@@ -190,6 +214,17 @@ class TritonServer:
             end_orphans(self._folder.prefix)
             remove_run_folder(self._folder)
 
+    def _choose_admin_key(self) -> str:
+        path = self.options.admin_key_file
+        if path is None:
+            return make_admin_key()
+        if not tether.landlock_version():
+            raise ServerError(
+                "admin key: this kernel has no Landlock (Linux 5.13 and later), so that whoever holds the key could "
+                "have the server run files of a request; leave --admin-key-file out: then nobody holds one"
+            )
+        return read_admin_key(path)
+
     def _launch(self, found: FoundServer, folder: RunFolder) -> None:
         options = self.options
         binary = stage_server(found, folder.path)
@@ -206,13 +241,14 @@ class TritonServer:
         check_shared_memory(self._staged, options)
         write_settings(folder, build_settings(options, self._engines.buckets))
         command = build_command(binary, options, self.ports, folder, self._staged)
-        environment = build_environment(binary, options, folder, os.environ)
+        environment = build_environment(binary, options, folder, os.environ, self._admin_key)
+        writable = os.pathsep.join(map(str, [folder.path, *make_state_folder(options.state)]))
         log = self.log or folder.log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
             self._log_start = stream.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", tether.__file__, str(os.getpid()), *command],
+                [sys.executable, "-S", "-E", tether.__file__, str(os.getpid()), writable, *command],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -224,7 +260,9 @@ class TritonServer:
     def _await_ready(self, deadline: float) -> None:
         # Triton opens its gRPC port when all models have been loaded.
         while not _accepts(self._reachable_host, self.ports.grpc):
+            self._hide_key()
             self._pause(deadline, "does not listen yet")
+        self._hide_key(last=True)
         self._client = triton.InferenceServerClient(self.grpc_address)
         for model in self.models:
             if model not in self.options.canaries:
@@ -240,6 +278,17 @@ class TritonServer:
         for name, port in (("HTTP", self.ports.http), ("metrics", self.ports.metrics)):
             while not _accepts(self._reachable_host, port):
                 self._pause(deadline, f"does not listen on its {name} port {port} yet")
+
+    def _hide_key(self, *, last: bool = False) -> None:
+        # Triton takes the key as an argument. It has read its arguments when it has started a stub, or listens.
+        if self._process is None or self._key_hidden or not (last or has_children(self._process.pid)):
+            return
+        self._key_hidden = hide_argument(self._process.pid, self._admin_key)
+        if last and not self._key_hidden:
+            logger.warning(
+                "server: other users of this machine can read the admin key in the list of processes, because its "
+                "arguments could not be written over; serve where there are none"
+            )
 
     def _pause(self, deadline: float, state: str) -> None:
         self._check_running()
@@ -263,6 +312,7 @@ class TritonServer:
             process = self._process
             self._supervisor = Supervisor(
                 client=self._client,
+                admin_headers=self.admin_headers,
                 server_pid=process.pid,
                 is_server_alive=lambda: process.poll() is None,
                 prefix=folder.prefix,

@@ -3,7 +3,8 @@
 Triton neither restarts nor reports a dead stub: requests to that instance fail while every ready endpoint says 200.
 Two signs are watched. A stub process that is gone is seen within a second; a canary per model finds what hangs, or
 fails without dying. A model that needs it is loaded again: its version folder is touched, because Triton ignores a load
-of an unchanged model, and then its healthy instances go on answering until the new ones are ready.
+of an unchanged model, and then its healthy instances go on answering until the new ones are ready. A model that was
+unloaded is loaded again likewise, whoever did it: to serve another set of models is another start.
 
 What the dead generation leaves (sibling stubs that Triton no longer uses, shared memory of the killed one) is removed,
 or every death would cost a process and its memory until the server ends.
@@ -14,7 +15,7 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tritonclient.utils import InferenceServerException
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 CANARY_FAILURES_BEFORE_RELOAD = 3
 RELOAD_TIMEOUT_S = 120.0
 MOVING_STATES = ("LOADING", "UNLOADING")
+# One failure of these needs no second.
+CERTAIN = (Health.STUB_DEAD, Health.UNLOADED)
 MAX_BACKOFF_S = 60.0
 # How long Triton may take to end a replaced generation itself before what is left of it is killed.
 LEFTOVER_GRACE_S = 10.0
@@ -47,6 +50,7 @@ class Supervisor:
         self,
         *,
         client: Any,
+        admin_headers: Mapping[str, str],
         server_pid: int,
         is_server_alive: Callable[[], bool],
         prefix: str,
@@ -57,6 +61,7 @@ class Supervisor:
 
         Args:
             client: a ``tritonclient.grpc.InferenceServerClient`` of that server.
+            admin_headers: what opens that server's model control.
             server_pid: its process id.
             is_server_alive: whether that process still runs; watching ends when it does not.
             prefix: its shared-memory prefix.
@@ -65,6 +70,7 @@ class Supervisor:
         """
         self.reloads: Counter[str] = Counter()
         self._client = client
+        self._admin_headers = dict(admin_headers)
         self._server_pid = server_pid
         self._is_server_alive = is_server_alive
         self._prefix = prefix
@@ -101,7 +107,7 @@ class Supervisor:
         self._stubs[name] = list(stubs)
 
     def check_processes(self) -> list[str]:
-        """Find models with a stub that is gone.
+        """Find models with a stub that is gone, unloaded ones among them.
 
         Returns:
             Their names. A model that somebody else reloaded has new stubs, and is not among them.
@@ -123,7 +129,7 @@ class Supervisor:
         """Send each model its canary.
 
         Returns:
-            The models that need a reload: a stub known dead, or several failures in a row.
+            The models that need a reload: unloaded, a stub known dead, or several failures in a row.
         """
         ailing = []
         for name in self._models:
@@ -147,7 +153,7 @@ class Supervisor:
         started = time.monotonic()
         try:
             os.utime(self._models[name].folder / "1")
-            self._client.load_model(name, client_timeout=RELOAD_TIMEOUT_S)
+            self._client.load_model(name, headers=self._admin_headers, client_timeout=RELOAD_TIMEOUT_S)
         except (InferenceServerException, OSError) as exc:
             self._postpone(name, str(exc))
             return False
@@ -196,7 +202,7 @@ class Supervisor:
                     logger.exception("supervision: one pass failed, going on")
 
     def heal(self, ailing: Sequence[str]) -> None:
-        """Reload models, unless an operator is moving them or their last reload failed a moment ago.
+        """Load models again, unless they are being moved or their last reload failed a moment ago.
 
         Args:
             ailing: their names.
@@ -204,12 +210,16 @@ class Supervisor:
         due = [name for name in ailing if time.monotonic() >= self._retry_at[name]]
         if not due or not self._is_server_alive():
             return
-        index = self._client.get_model_repository_index(client_timeout=self._options.canary_timeout_s)
-        # A model that an operator unloads, or loads again, is not ours to touch.
-        handled = {model.name for model in index.models if model.state in MOVING_STATES or model.reason == "unloaded"}
+        index = self._client.get_model_repository_index(
+            headers=self._admin_headers, client_timeout=self._options.canary_timeout_s
+        )
+        states = {model.name: model for model in index.models}
         for name in due:
-            if name not in handled and not self._stopping.is_set():
-                logger.error("model %s: a stub is dead or does not answer; reloading", name)
+            model = states.get(name)
+            if (model is None or model.state not in MOVING_STATES) and not self._stopping.is_set():
+                unloaded = model is None or model.reason == "unloaded"
+                found = "is not loaded" if unloaded else "has a dead stub, or does not answer"
+                logger.error("model %s %s; loading it again", name, found)
                 self.reload(name)
 
     def _judge(self, name: str, result: CanaryResult) -> bool:
@@ -219,8 +229,9 @@ class Supervisor:
         if not self._is_server_alive():
             return False
         self._failures[name] += 1
-        logger.error("model %s: canary failed (%d in a row): %s", name, self._failures[name], result.message)
-        return result.health is Health.STUB_DEAD or self._failures[name] >= CANARY_FAILURES_BEFORE_RELOAD
+        if result.health is not Health.UNLOADED:
+            logger.error("model %s: canary failed (%d in a row): %s", name, self._failures[name], result.message)
+        return result.health in CERTAIN or self._failures[name] >= CANARY_FAILURES_BEFORE_RELOAD
 
     def _postpone(self, name: str, reason: str) -> None:
         if self._stopping.is_set() or not self._is_server_alive():

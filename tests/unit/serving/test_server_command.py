@@ -16,6 +16,7 @@ EMBEDDED = ServerBinary(
     library_folders=(Path("/run/one/lib"), Path("/wheel/libs")),
 )
 MODELS = [StagedModel(name=name, backend="python", instances=1, folder=Path(name)) for name in ("encoder", "search")]
+KEY = "k" * 43
 PORTS = Ports(grpc=9001, http=9000, metrics=9002)
 
 
@@ -37,6 +38,8 @@ def test_command_line_of_a_profile() -> None:
         "--http-address=127.0.0.1",
         "--metrics-address=127.0.0.1",
         "--exit-timeout-secs=15",
+        "--grpc-restricted-protocol=model-repository,shared-memory,logging,trace:mercato-admin-key={secret}",
+        "--http-restricted-api=model-repository,shared-memory,logging,trace:mercato-admin-key={secret}",
     } <= set(command)
 
 
@@ -53,7 +56,7 @@ def test_environment_puts_what_the_stub_needs_first() -> None:
         "PYTHONHOME": "/elsewhere",
         "LANG": "C",
     }
-    environment = build_environment(EMBEDDED, ServerOptions(threads_per_process=2), FOLDER, inherited)
+    environment = build_environment(EMBEDDED, ServerOptions(threads_per_process=2), FOLDER, inherited, KEY)
     assert environment == {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin",
         "LD_LIBRARY_PATH": "/run/one/lib:/wheel/libs:/cuda",
@@ -63,14 +66,16 @@ def test_environment_puts_what_the_stub_needs_first() -> None:
         "MKL_NUM_THREADS": "2",
         "NUMEXPR_NUM_THREADS": "2",
         "MERCATO_SETTINGS": "/run/one/settings.json",
+        "TMPDIR": "/run/one/tmp",
+        "MERCATO_TETHERED_SECRET": KEY,
     }
 
 
 def test_server_on_path_keeps_its_library_path() -> None:
     binary = ServerBinary(executable=Path("/opt/tritonserver/bin/tritonserver"))
-    kept = build_environment(binary, ServerOptions(), FOLDER, {"LD_LIBRARY_PATH": "/opt/lib"})
+    kept = build_environment(binary, ServerOptions(), FOLDER, {"LD_LIBRARY_PATH": "/opt/lib"}, KEY)
     assert kept["LD_LIBRARY_PATH"] == "/opt/lib"
-    assert "LD_LIBRARY_PATH" not in build_environment(binary, ServerOptions(), FOLDER, {})
+    assert "LD_LIBRARY_PATH" not in build_environment(binary, ServerOptions(), FOLDER, {}, KEY)
 
 
 def test_settings_have_absolute_paths_and_null_for_what_is_not_served() -> None:

@@ -16,6 +16,8 @@ from mercato.serving.supervisor import CANARY_FAILURES_BEFORE_RELOAD, Supervisor
 HANGING = "Deadline Exceeded"
 DEAD = "Stub process 'echo_0_0' is not healthy."
 BUSY = "Exceeds maximum queue size"
+GONE = "Request for unknown model: 'echo' has no available versions"
+ADMIN = {"triton-grpc-protocol-mercato-admin-key": "opens it"}
 OPTIONS = ServerOptions(canaries={"echo": {}})
 
 
@@ -32,10 +34,12 @@ class ScriptedServer:
         if outcome:
             raise InferenceServerException(outcome)
 
-    def load_model(self, model: str, client_timeout: float) -> None:
+    def load_model(self, model: str, headers: dict[str, str], client_timeout: float) -> None:
+        assert headers == ADMIN
         self.loaded.append(model)
 
-    def get_model_repository_index(self, client_timeout: float) -> Any:
+    def get_model_repository_index(self, headers: dict[str, str], client_timeout: float) -> Any:
+        assert headers == ADMIN
         return self.index
 
 
@@ -43,6 +47,7 @@ def watch(server: ScriptedServer, folder: Path) -> Supervisor:
     (folder / "1").mkdir(exist_ok=True)
     return Supervisor(
         client=server,
+        admin_headers=ADMIN,
         server_pid=os.getpid(),  # has no stubs
         is_server_alive=lambda: True,
         prefix="mercato_unit_test_",
@@ -51,8 +56,9 @@ def watch(server: ScriptedServer, folder: Path) -> Supervisor:
     )
 
 
-def test_dead_stub_needs_a_reload_at_once(tmp_path: Path) -> None:
-    assert watch(ScriptedServer([DEAD]), tmp_path).check_canaries() == ["echo"]
+@pytest.mark.parametrize("message", [DEAD, GONE], ids=["a dead stub", "an unloaded model"])
+def test_what_is_certain_needs_a_reload_at_once(tmp_path: Path, message: str) -> None:
+    assert watch(ScriptedServer([message]), tmp_path).check_canaries() == ["echo"]
 
 
 def test_hanging_model_needs_a_reload_after_several_failures(tmp_path: Path) -> None:
@@ -86,15 +92,24 @@ def test_reload_that_does_not_help_is_no_success(tmp_path: Path) -> None:
     [
         ("READY", "", ["echo"]),
         ("UNAVAILABLE", "Internal: it broke", ["echo"]),
-        ("UNAVAILABLE", "unloaded", []),
+        ("UNAVAILABLE", "unloaded", ["echo"]),
         ("UNLOADING", "", []),
         ("LOADING", "", []),
     ],
 )
-def test_model_that_an_operator_moves_is_left_alone(tmp_path: Path, state: str, reason: str, loads: list[str]) -> None:
+def test_model_is_loaded_again_unless_it_is_being_moved(
+    tmp_path: Path, state: str, reason: str, loads: list[str]
+) -> None:
     server = ScriptedServer(state=state, reason=reason)
     watch(server, tmp_path).heal(["echo"])
     assert server.loaded == loads
+
+
+def test_model_that_the_index_lacks_is_loaded_again(tmp_path: Path) -> None:
+    server = ScriptedServer()
+    server.index.models.clear()
+    watch(server, tmp_path).heal(["echo"])
+    assert server.loaded == ["echo"]
 
 
 def test_failed_reload_is_not_repeated_at_once(tmp_path: Path) -> None:

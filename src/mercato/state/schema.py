@@ -37,7 +37,13 @@ def prepare_schema(connection: sqlite3.Connection, path: str) -> None:
     Raises:
         StateError: the file was written by a newer version, or is another application's.
     """
-    if _read_version(connection, path) == SCHEMA_VERSION:
+    # One view of the file: another process may be making it between two reads, which would look like a stranger's file.
+    connection.execute("BEGIN")
+    try:
+        version = _read_version(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+    if version == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

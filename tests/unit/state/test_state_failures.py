@@ -14,7 +14,7 @@ import pytest
 from mercato.errors import StateError
 from mercato.events import Event
 from mercato.state import Actor, ProductChange, open_state
-from mercato.state.schema import SCHEMA_VERSION
+from mercato.state.schema import SCHEMA_VERSION, prepare_schema
 
 
 def event(time: float) -> Event:
@@ -49,6 +49,26 @@ def test_file_of_another_application_is_refused_and_left_alone(tmp_path: Path) -
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]
     connection.close()
+
+
+def test_file_that_another_process_makes_while_it_is_looked_at_is_no_strangers(tmp_path: Path) -> None:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    slow, quick = connect(), connect()
+
+    def make_meanwhile(statement: str) -> None:
+        if "sqlite_schema" in statement:  # its other marks were read before
+            slow.set_trace_callback(None)
+            prepare_schema(quick, "state.db")
+
+    slow.set_trace_callback(make_meanwhile)
+    prepare_schema(slow, "state.db")
+    assert [row[0] for row in slow.execute("PRAGMA user_version")] == [SCHEMA_VERSION]
+    slow.close()
+    quick.close()
 
 
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

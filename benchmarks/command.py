@@ -13,8 +13,15 @@ from mercato.errors import MercatoError
 
 def run_command(function: Callable[..., None]) -> None:
     """Run a benchmark's function as a command line; end with status 1 and a message where it cannot measure."""
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    run_app(app)
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a benchmark's commands; end with status 1 and a message where they cannot measure."""
     try:
-        typer.run(function)
+        app()
     except (BenchmarkError, MercatoError) as exc:
         sys.stderr.write(f"error: {exc}\n")
         sys.exit(1)

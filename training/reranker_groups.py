@@ -18,7 +18,7 @@ from mercato.reranker import write_product_text
 from mercato.reranker.blend import standardize_scores
 from mercato.retrieval.request import Retrieved
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.stopwords import drop_stopwords
+from mercato.text.stopwords import drop_stopwords
 
 COVERAGE_SHARE = 0.5
 """A product with all words of the query is taught to be worth as much as one that is this much nearer by cosine."""

@@ -26,12 +26,12 @@ from mercato.errors import InvalidInputError, StateError
 from mercato.filters import Filter, evaluate
 from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.fusion import FusionWeights
-from mercato.retrieval.stopwords import list_stopwords
 from mercato.retrieval.word_query import QueryReader
 from mercato.spelling.speller import Speller
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
 from mercato.synonyms.expand import SynonymMap
+from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from mercato.catalog.documents import Documents
 from mercato.catalog.manifest import read_manifest
 from mercato.catalog.product import Product
 from mercato.errors import SnapshotError
-from mercato.retrieval.stopwords import list_stopwords
 from mercato.suggest.collect import Suggestible, collect_entries
 from mercato.suggest.index import SuggestionIndex, build_arrays
+from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ import ir_measures
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import History
+from mercato.signals.history import PURCHASE
 from training.examples import ExampleSet, Task
 
 METRICS = {"ndcg@10": ir_measures.nDCG @ 10, "mrr": ir_measures.RR, "recall@20": ir_measures.R @ 20}

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.ranker.history import PURCHASE
 from mercato.retrieval.request import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 from training.examples import PADDING, ExampleBuilder, ExampleSet, Report, Task
 from training.past import PastSnapshot

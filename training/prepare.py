@@ -13,9 +13,9 @@ from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
-from mercato.ranker.history import PURCHASE
 from mercato.retrieval.request import WINDOW
 from mercato.retrieval.retriever import Retriever
+from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 from training.examples import ExampleBuilder, ExampleSet, Report, Task
 from training.fit import Vectors

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.evaluation.holdout import read_interactions
-from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.events import NO_ORDER
+from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato.state.store import open_state
 
 Int64 = npt.NDArray[np.int64]

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from mercato.catalog.learn import Signals, learn_signals
 from mercato.ranker import inputs
-from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
 from mercato.retrieval import sources
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.retrieval.source_weights import WEIGHTS
 from mercato.signals.events import EventColumns
+from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from training.sequence_data import Histories, History, Int64
 from training.sequence_events import UserEvents
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mercato.catalog.behaviour import Behaviour
-from mercato.ranker.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.ease import compute_eases
 from mercato.signals.events import EventColumns
 from mercato.signals.factors import compute_factors
+from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.momentum import compute_momentum
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.explain.trace import NO_EVENT, Witnesses
-from mercato.ranker.history import TYPE_WEIGHTS, compute_event_weights
 from mercato.retrieval.case import Case
 from mercato.retrieval.request import Source
 from mercato.retrieval.sources import weigh_repeats
+from mercato.signals.history import TYPE_WEIGHTS, compute_event_weights
 from mercato.signals.neighbours import Neighbours
 
 Int32 = npt.NDArray[np.int32]

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from mercato.ranker.candidate_lists import CandidateLists
 from mercato.ranker.feature_names import COLUMN
-from mercato.ranker.history import PURCHASE, compute_event_weights
 from mercato.ranker.inputs import ProductFeatures, RankRequest
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.history import PURCHASE, compute_event_weights
 
 NEVER_DAYS = 730.0
 """Days since the last purchase of what was never bought: two years."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.ranker.kinds import Kinds
-from mercato.ranker.purchases import Purchases, summarise_purchases
+from mercato.signals.purchases import Purchases, summarise_purchases
 
 
 @dataclass(frozen=True, kw_only=True)

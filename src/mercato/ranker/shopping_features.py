@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from mercato.ranker.candidate_lists import CandidateLists
 from mercato.ranker.feature_names import COLUMN
 from mercato.ranker.inputs import RankRequest
-from mercato.ranker.purchases import Purchases
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.purchases import Purchases
 
 SIGNALS = (
     "also_bought",

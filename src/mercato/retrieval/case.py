@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import Allowed, LiveCatalog
-from mercato.ranker.history import PURCHASE, history_vector
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import FusedList
 from mercato.retrieval.histories import drop_unknown
@@ -16,6 +15,7 @@ from mercato.retrieval.narrowing import allow_for, without_rows
 from mercato.retrieval.nearness import LearnedNearness
 from mercato.retrieval.request import RetrievalRequest, Source
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.history import PURCHASE, history_vector
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
-from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.retrieval.sources import recent_products, whole_history
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.factors import REPEAT_SCALE, weigh_purchases
+from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
 
 Int32 = npt.NDArray[np.int32]

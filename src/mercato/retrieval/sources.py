@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.retrieval.fusion import RankedList
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
 
 Int32 = npt.NDArray[np.int32]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mercato.ranker.history import TYPE_WEIGHTS
 from mercato.ranker.inputs import History
 from mercato.sequence.onnx_sequence import SequenceModel, select_best
+from mercato.signals.history import TYPE_WEIGHTS
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

@@ -5,9 +5,9 @@ import pytest
 
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.features import FEATURE_NAMES, compute_features
-from mercato.ranker.history import PURCHASE
 from mercato.ranker.history_features import NEVER_DAYS
 from mercato.ranker.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
+from mercato.signals.history import PURCHASE
 
 DAY = 86_400.0
 NOW = 1_000 * DAY  # a Wednesday, at midnight: 1000 % 7 == 6 days after a Thursday

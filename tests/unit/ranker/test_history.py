@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.history import PURCHASE, compute_event_weights, history_vector
+from mercato.signals.history import PURCHASE, compute_event_weights, history_vector
 
 DAY = 86_400.0
 VIEW = EVENT_TYPE_CODES["detail-page-view"]

@@ -5,9 +5,9 @@ import pytest
 
 from mercato.ranker.feature_names import COLUMN
 from mercato.ranker.features import compute_features
-from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
 from mercato.ranker.shopping_features import NEVER_DAYS, SIGNALS
+from mercato.signals.history import PURCHASE
 
 DAY = 86_400.0
 NOW = 1000 * DAY + 0.5 * DAY

@@ -13,7 +13,7 @@ import torch
 from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
-from mercato.ranker.history import PURCHASE
+from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 
 # The networks of these tests are tiny: threads cost more than they save, the more so on a busy machine.

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import History
+from mercato.signals.history import PURCHASE
 from training.card import describe_verdict
 from training.evaluate import (
     Estimate,

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mercato.errors import DataError, InvalidInputError
-from mercato.ranker.history import PURCHASE
+from mercato.signals.history import PURCHASE
 from training.__main__ import app
 from training.sources import read_event_file
 

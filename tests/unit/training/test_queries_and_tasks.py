@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mercato.ranker.history import PURCHASE
+from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 from training.queries import make_queries
 from training.tasks import draw_recommendations, draw_searches, forget_histories, split_by_time

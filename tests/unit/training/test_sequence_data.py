@@ -9,8 +9,8 @@ import pytest
 from mercato.errors import DataError
 from mercato.evaluation.holdout import parse_holdout_map
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.history import PURCHASE
 from mercato.signals.events import NO_ORDER
+from mercato.signals.history import PURCHASE
 from mercato.state.store import open_state
 from tests.stores import event, purchase
 from training.sequence_data import (

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.history import PURCHASE
+from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 from training.timeline import Timeline
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.history import PURCHASE
 from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.history import PURCHASE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from benchmarks.record import REPOSITORY, write_record
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.evaluation.measures import MeasurePlan, measure_orders
-from mercato.ranker.inputs import Context
+from mercato.features.inputs import Context
 from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights

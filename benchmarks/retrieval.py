@@ -31,9 +31,9 @@ from benchmarks.store import (
     Store,
 )
 from benchmarks.workload import list_queries
+from mercato.features.inputs import History
 from mercato.pipeline.assemble import open_encoder, open_retriever
 from mercato.pipeline.request import parse_recommend, parse_search
-from mercato.ranker.inputs import History
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.dense import EF_PER_CANDIDATE, DenseIndex
 from mercato.retrieval.histories import HistoryReader

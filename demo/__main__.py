@@ -26,7 +26,7 @@ from demo.steps import Step, run_steps
 from mercato.catalog.manifest import read_manifest as read_catalog_manifest
 from mercato.encoder.manifest import read_manifest as read_encoder_manifest
 from mercato.errors import MercatoError, ModelError
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports

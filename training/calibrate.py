@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
+from mercato.features.feature_names import COLUMN
 from mercato.ranker.calibration import Calibration
-from mercato.ranker.feature_names import COLUMN
 from training.examples import ExampleSet
 from training.reliability import compute_log_loss
 

@@ -9,7 +9,7 @@ import ir_measures
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.signals.history import PURCHASE
 from training.examples import ExampleSet, Task
 

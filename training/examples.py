@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.catalog.encode import TextEncoder
-from mercato.ranker.features import FEATURE_NAMES
-from mercato.ranker.inputs import Context
+from mercato.features.features import FEATURE_NAMES
+from mercato.features.inputs import Context
 from mercato.retrieval.case import Case, Found, prepare_case
 from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mercato.ranker.features import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from training.model import RankerConfig, RankerNetwork
 from training.rated import UNRATED, RatedList, check_lists
 

@@ -16,7 +16,7 @@ from mercato.catalog.layout import TextLayout
 from mercato.catalog.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.catalog.snapshot import Snapshot
 from mercato.catalog.together import Together
-from mercato.ranker.inputs import ProductFeatures
+from mercato.features.inputs import ProductFeatures
 from mercato.retrieval.words import WordIndex
 from mercato.signals.events import EventColumns
 from mercato.signals.popularity import compute_popularity

@@ -15,7 +15,7 @@ import torch
 
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.snapshot import Snapshot
-from mercato.ranker.features import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
 from training.card import describe_verdict, write_card

@@ -13,8 +13,8 @@ from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
-from mercato.ranker.features import FEATURE_NAMES
-from mercato.ranker.inputs import Context, History
+from mercato.features.features import FEATURE_NAMES
+from mercato.features.inputs import Context, History
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.retriever import Retriever

@@ -18,7 +18,7 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.evaluation.folds import fold_of
 from mercato.evaluation.measures import measure_orders, plan_measures
-from mercato.ranker.features import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from training.evaluate import Estimate, estimate_mean
 from training.examples import Report
 from training.fit_ratings import RatingFit, RatingFitOptions, fit_ratings, score_list

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.learn import Signals, learn_signals
-from mercato.ranker import inputs
+from mercato.features import inputs
 from mercato.retrieval import sources
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.request import Placement, Source

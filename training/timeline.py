@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.signals.events import EventColumns
 from mercato.signals.history import PURCHASE
 from mercato.signals.popularity import compute_popularity

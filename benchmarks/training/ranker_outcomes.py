@@ -28,7 +28,7 @@ from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores

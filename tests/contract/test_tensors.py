@@ -13,6 +13,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from mercato.engine.declaration import ENGINES, SEQUENCE_WIDTH
 from mercato.errors import ModelError
+from mercato.features.features import FEATURE_NAMES
 from mercato.pipeline.remote import RETRIEVER_OUTPUTS
 from mercato.pipeline.request import (
     DEFAULT_PAGE_SIZE,
@@ -21,7 +22,6 @@ from mercato.pipeline.request import (
     SEARCH_FIELDS,
     parse_recommend,
 )
-from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
 from mercato.reranker import onnx_reranker

@@ -13,7 +13,7 @@ from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from export.errors import ExportError
 from export.pipeline import export_model
 from mercato.engine.declaration import ENGINES
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 
 RATES = Rates(operations_per_s=1e12, bytes_per_s=1e9)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mercato.catalog.product import Product
-from mercato.ranker.kinds import Kinds
+from mercato.features.kinds import Kinds
 
 
 def list_kind_names(product: Product) -> set[str]:

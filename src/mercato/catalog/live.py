@@ -23,8 +23,8 @@ from mercato.catalog.product import Product, parse_product
 from mercato.catalog.snapshot import Snapshot
 from mercato.catalog.terms import list_terms
 from mercato.errors import InvalidInputError, StateError
+from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
-from mercato.ranker.inputs import ProductFeatures
 from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.word_query import QueryReader
 from mercato.spelling.speller import Speller

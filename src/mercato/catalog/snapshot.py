@@ -19,7 +19,7 @@ from mercato.catalog.layout import TextLayout
 from mercato.catalog.manifest import Manifest, check_files, read_manifest
 from mercato.catalog.together import read_together
 from mercato.errors import EncoderMismatchError, SnapshotError
-from mercato.ranker.inputs import ProductFeatures
+from mercato.features.inputs import ProductFeatures
 from mercato.retrieval.dense import DenseIndex
 from mercato.retrieval.words import WordIndex
 from mercato.signals.cooccurrence import Cooccurrence

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mercato.engine.shapes import EngineShapes
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 
 WIDTH = 384  # of a vector of all-MiniLM-L6-v2
 SEQUENCE_WIDTH = 64  # of a state of the sequence model

@@ -15,7 +15,7 @@ import numpy as np
 from mercato.catalog.learn import LATELY_DAYS
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.together import find_count
-from mercato.ranker.inputs import Context
+from mercato.features.inputs import Context
 from mercato.retrieval.request import Source
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS, FRESH_DAYS, MIN_ARRIVAL_BUYERS, RECENT_DAYS

@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from mercato.ranker.feature_names import COLUMN
+from mercato.features.feature_names import COLUMN
 
 
 class Read(Enum):

@@ -11,7 +11,7 @@ from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import Phrases, shorten_title
 from mercato.explain.rules import RuleNote
 from mercato.explain.trace import NO_EVENT
-from mercato.ranker.inputs import Context
+from mercato.features.inputs import Context
 
 MAX_WORDS = 4
 """Words of a query that a line names."""

@@ -10,6 +10,7 @@ from mercato.encoder.manifest import read_manifest
 from mercato.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
+from mercato.features.feature_names import FEATURE_NAMES
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
 from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS
@@ -21,7 +22,6 @@ from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
-from mercato.ranker.feature_names import FEATURE_NAMES
 from mercato.ranker.manifest import RankerManifest, read_ranker_manifest
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest

@@ -7,7 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mercato.errors import ModelError
-from mercato.ranker.features import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.ranker.manifest import MODEL_FILE, read_ranker_manifest
 
 INPUT_NAMES = ("query", "history", "candidates", "features")
@@ -29,7 +29,7 @@ class OnnxRanker:
 
         Raises:
             ModelError: a file is missing or broken, or the model was trained on other features than
-                :data:`~mercato.ranker.features.FEATURE_NAMES`.
+                :data:`~mercato.features.features.FEATURE_NAMES`.
         """
         folder = Path(folder)
         self.dimension = read_ranker_manifest(folder, FEATURE_NAMES).dimension
@@ -59,7 +59,7 @@ class OnnxRanker:
             query: float32 [batch, D], unit length; zeros for a recommendation.
             history: float32 [batch, D], unit length; zeros where there is none.
             candidates: float32 [batch, n, D], unit length; padding may hold anything finite.
-            features: float32 [batch, n, F], columns as :data:`~mercato.ranker.features.FEATURE_NAMES`.
+            features: float32 [batch, n, F], columns as :data:`~mercato.features.features.FEATURE_NAMES`.
 
         Returns:
             float32 [batch, n], higher is better; comparable within a request only. Padding gets a score too, which the

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import Allowed, LiveCatalog
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.retrieval.fusion import FusedList
 from mercato.retrieval.histories import drop_unknown
 from mercato.retrieval.narrowing import allow_for, without_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from mercato.catalog.live import LiveCatalog
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.state.values import EventColumns
 
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from mercato.explain.trace import StageTrace
 from mercato.facets.spec import FacetSpec
+from mercato.features.inputs import Context
 from mercato.filters import Filter
 from mercato.policy.boost import Boost
 from mercato.policy.order_by import OrderBy
-from mercato.ranker.inputs import Context
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -163,7 +163,7 @@ class Retrieved:
         rows: int32 [w], w <= the request's ``window``, in fused order.
         fused: float32 [w], descending.
         sources: uint16 [w + t], combinations of `Source`: the window's, then the tail's.
-        features: float32 [w, F], as `mercato.ranker.features` names them; zeros where no ranker is asked.
+        features: float32 [w, F], as `mercato.features.features` names them; zeros where no ranker is asked.
         history_vector: float32 [D], unit length, or zeros without history.
         tail: int32 [t], rows after the window, as far as ``depth`` asks.
         total: how many products paging can reach.

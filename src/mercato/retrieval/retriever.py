@@ -15,9 +15,9 @@ from mercato.errors import InvalidInputError, MercatoError, StateError
 from mercato.explain.record import record_stages
 from mercato.facets.count import FacetCounter
 from mercato.facets.spec import FacetSpec
+from mercato.features.features import FEATURE_NAMES, compute_features
+from mercato.features.inputs import CandidateList, History, RankRequest
 from mercato.filters import Filter
-from mercato.ranker.features import FEATURE_NAMES, compute_features
-from mercato.ranker.inputs import CandidateList, History, RankRequest
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
 from mercato.retrieval.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.retrieval.following import foretell

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
-from mercato.ranker.shopping_features import SIGNALS
+from mercato.features.shopping_features import SIGNALS
 from mercato.retrieval.case import Case
 from mercato.signals.momentum import NEVER_DAYS
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.retrieval.fusion import RankedList
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import TYPE_WEIGHTS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.sequence.onnx_sequence import SequenceModel, select_best
 from mercato.signals.history import TYPE_WEIGHTS
 

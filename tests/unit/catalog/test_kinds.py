@@ -7,7 +7,7 @@ import pytest
 
 from mercato.catalog.features import append_features, build_features
 from mercato.catalog.kinds import build_kinds, weigh_kinds
-from mercato.ranker.kinds import Kinds, compare_kinds
+from mercato.features.kinds import Kinds, compare_kinds
 from mercato.signals.popularity import Popularity
 from mercato.signals.repeat import Repeat
 from tests.stores import product

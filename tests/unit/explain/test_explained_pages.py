@@ -19,12 +19,12 @@ from mercato.errors import MercatoError, ModelError
 from mercato.events.event import Event
 from mercato.explain.explainer import FEATURES_SHOWN, Explainer, PageToExplain
 from mercato.explain.trace import StageTrace
+from mercato.features.feature_names import COLUMN
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import RemoteRetriever, retrieve_batch
 from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
 from mercato.policy.rules import RuleFile, Rules
-from mercato.ranker.feature_names import COLUMN
 from mercato.retrieval.request import Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests import stores

@@ -12,7 +12,7 @@ from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import ENGLISH, TITLE_CHARS, shorten_title
 from mercato.explain.rules import RuleNote
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
-from mercato.ranker.inputs import Context
+from mercato.features.inputs import Context
 from mercato.retrieval.source_weights import WEIGHTS
 
 MARCH_3 = datetime(2026, 3, 3, 12, tzinfo=timezone.utc).timestamp()

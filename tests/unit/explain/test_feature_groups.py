@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mercato.explain.groups import GROUPS, list_unexplained
 from mercato.explain.phrases import ENGLISH
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 
 
 def test_every_feature_is_in_one_group() -> None:

@@ -13,7 +13,7 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.phrases import ENGLISH
 from mercato.explain.sentence import Because, write_recommendation_line
 from mercato.explain.trace import StageTrace
-from mercato.ranker.inputs import Context
+from mercato.features.inputs import Context
 from mercato.retrieval.request import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights

@@ -17,7 +17,7 @@ from mercato.encoder import OnnxEncoder
 from mercato.engine.declaration import ENGINES, EngineModel, Tensor
 from mercato.engine.shapes import EngineShapes
 from mercato.errors import ModelError
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato_torch import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato_torch.stages import require_folder

@@ -5,9 +5,9 @@ import orjson
 import pytest
 
 from mercato.catalog.live import LiveCatalog
+from mercato.features.features import FEATURE_NAMES
 from mercato.pipeline.answer import order_candidates, write_answer
 from mercato.pipeline.request import PageRequest
-from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.request import Placement, Retrieved, Source
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

@@ -9,12 +9,12 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.manifest import Manifest
+from mercato.features.feature_names import FEATURE_NAMES
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.learned import describe_catalog, describe_models
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
 from mercato.pipeline.stages import RetrieverStage
-from mercato.ranker.feature_names import FEATURE_NAMES
 from mercato.ranker.manifest import RankerManifest
 from mercato.retrieval.retriever import Retriever
 from mercato.sequence.manifest import MODEL_FILE

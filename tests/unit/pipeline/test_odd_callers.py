@@ -12,11 +12,11 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event, parse_event
+from mercato.features.feature_names import COLUMN
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.request import RECOMMEND_PLACEMENTS, parse_recommend
 from mercato.policy.rules import RuleFile, Rules
-from mercato.ranker.feature_names import COLUMN
 from mercato.retrieval.request import Placement
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
 from mercato.state.sqlite import SqliteStateStore

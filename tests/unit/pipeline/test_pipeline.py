@@ -12,10 +12,10 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
+from mercato.features.features import FEATURE_NAMES
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
-from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.request import RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore

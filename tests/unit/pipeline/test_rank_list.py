@@ -11,13 +11,13 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError, MercatoError
+from mercato.features.feature_names import COLUMN
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.request import parse_recommend
 from mercato.pipeline.stages import RankerStage, RetrieverStage
 from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.rules import RuleFile, Rules
-from mercato.ranker.feature_names import COLUMN
 from mercato.retrieval.request import MAX_RANKED, WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore

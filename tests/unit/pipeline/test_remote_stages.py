@@ -15,6 +15,8 @@ from mercato.catalog.live import LiveCatalog
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.facets.spec import FacetSpec, Interval
+from mercato.features.features import FEATURE_NAMES
+from mercato.features.inputs import Context
 from mercato.filters import parse_filter
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
@@ -31,8 +33,6 @@ from mercato.pipeline.remote import (
 from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.policy.boost import Boost
 from mercato.policy.order_by import OrderBy, SortKey
-from mercato.ranker.features import FEATURE_NAMES
-from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Kind, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests import stores

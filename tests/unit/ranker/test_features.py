@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.features import FEATURE_NAMES, compute_features
-from mercato.ranker.history_features import NEVER_DAYS
-from mercato.ranker.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
+from mercato.features.features import FEATURE_NAMES, compute_features
+from mercato.features.history_features import NEVER_DAYS
+from mercato.features.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
 from mercato.signals.history import PURCHASE
 
 DAY = 86_400.0

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mercato.errors import ModelError
-from mercato.ranker.features import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.ranker.onnx_ranker import OnnxRanker
 
 DIMENSION = 4

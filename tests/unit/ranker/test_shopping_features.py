@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mercato.ranker.feature_names import COLUMN
-from mercato.ranker.features import compute_features
-from mercato.ranker.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
-from mercato.ranker.shopping_features import NEVER_DAYS, SIGNALS
+from mercato.features.feature_names import COLUMN
+from mercato.features.features import compute_features
+from mercato.features.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
+from mercato.features.shopping_features import NEVER_DAYS, SIGNALS
 from mercato.signals.history import PURCHASE
 
 DAY = 86_400.0

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mercato.ranker.features import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.retrieval.request import Placement
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore

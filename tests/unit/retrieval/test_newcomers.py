@@ -12,9 +12,9 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
+from mercato.features.inputs import Context
 from mercato.filters import parse_filter
 from mercato.policy.boost import Boost
-from mercato.ranker.inputs import Context
 from mercato.retrieval.arrivals import NEWCOMER_SEATS, list_newcomers, seat_newcomers
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest, Retrieved, Source

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.sources import (
     CANDIDATES,

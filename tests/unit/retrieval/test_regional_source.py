@@ -9,8 +9,8 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
+from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.ranker.inputs import Context
 from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import WEIGHTS, change_weights

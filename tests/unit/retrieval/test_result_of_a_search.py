@@ -6,7 +6,7 @@ import numpy as np
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.fusion import FusionWeights

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from mercato.errors import InvalidInputError, ModelError
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.sequence import NextProducts, SequenceModel
 from mercato.sequence.onnx_sequence import select_best
 from tests.adapters.tiny_models import write_sequence

@@ -11,7 +11,7 @@ import torch
 from export.pipeline import export_model
 from export.sequence import describe_sequence
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.sequence import NextProducts, SequenceModel
 from tests.adapters.tiny_models import write_sequence
 from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence

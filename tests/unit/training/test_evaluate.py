@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mercato.ranker.inputs import History
+from mercato.features.inputs import History
 from mercato.signals.history import PURCHASE
 from training.card import describe_verdict
 from training.evaluate import (

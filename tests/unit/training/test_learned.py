@@ -12,7 +12,7 @@ from export.pipeline import export_model
 from export.ranker import describe_ranker
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import ModelError
-from mercato.ranker.feature_names import FEATURE_NAMES
+from mercato.features.feature_names import FEATURE_NAMES
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable
 from training.fit import FitOptions

@@ -7,8 +7,8 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.ranker.features import FEATURE_NAMES
-from mercato.ranker.inputs import Context
+from mercato.features.features import FEATURE_NAMES
+from mercato.features.inputs import Context
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.request import Placement, RetrievalRequest
 from mercato.retrieval.retriever import Retriever

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.ranker.feature_names import COLUMN
+from mercato.features.feature_names import COLUMN
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
 from tests.unit.training.conftest import WordEncoder

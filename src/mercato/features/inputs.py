@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.kinds import Kinds
+from mercato.features.kinds import Kinds
 from mercato.signals.purchases import Purchases, summarise_purchases
 
 
@@ -24,7 +24,7 @@ class CandidateList:
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
         coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
         matches: how many products the whole result of a query has.
-        signals: float32 [signals, n], rows as :data:`mercato.ranker.shopping_features.SIGNALS`; None for a search.
+        signals: float32 [signals, n], rows as :data:`mercato.features.shopping_features.SIGNALS`; None for a search.
     """
 
     rows: NDArray[np.int32]
@@ -116,9 +116,9 @@ class ProductFeatures:
         in_stock: bool [N].
         available_days: float32 [N], when the product came, in days since 1970 UTC; NaN where unknown. Empty, as the
             following, in a snapshot that has none.
-        kind_bounds: int64 [N + 1], :attr:`mercato.ranker.kinds.Kinds.bounds`.
-        kind_names: int32 [m], :attr:`mercato.ranker.kinds.Kinds.names`.
-        kind_weights: float32 [m], :attr:`mercato.ranker.kinds.Kinds.weights`.
+        kind_bounds: int64 [N + 1], :attr:`mercato.features.kinds.Kinds.bounds`.
+        kind_names: int32 [m], :attr:`mercato.features.kinds.Kinds.names`.
+        kind_weights: float32 [m], :attr:`mercato.features.kinds.Kinds.weights`.
     """
 
     log_popularity: NDArray[np.float32]

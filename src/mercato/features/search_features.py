@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.candidate_lists import CandidateLists
-from mercato.ranker.feature_names import COLUMN
-from mercato.ranker.inputs import ProductFeatures
-from mercato.ranker.kinds import compare_kinds
+from mercato.features.candidate_lists import CandidateLists
+from mercato.features.feature_names import COLUMN
+from mercato.features.inputs import ProductFeatures
+from mercato.features.kinds import compare_kinds
 
 EXAMPLES = 10
 """First products of a list that stand for the kind of thing that was asked for (pseudo-relevance feedback)."""

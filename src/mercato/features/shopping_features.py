@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.candidate_lists import CandidateLists
-from mercato.ranker.feature_names import COLUMN
-from mercato.ranker.inputs import RankRequest
+from mercato.features.candidate_lists import CandidateLists
+from mercato.features.feature_names import COLUMN
+from mercato.features.inputs import RankRequest
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.purchases import Purchases
 
@@ -19,7 +19,7 @@ SIGNALS = (
     "usual_pieces",
     "factors",
 )
-"""Rows of :attr:`mercato.ranker.inputs.CandidateList.signals`."""
+"""Rows of :attr:`mercato.features.inputs.CandidateList.signals`."""
 
 SLOW_HALF_LIFE_DAYS = 150.0
 """Age at which a purchase counts half in ``slow_purchases``: habits, where ``recent_purchases`` follows the month."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.candidate_lists import CandidateLists
-from mercato.ranker.feature_names import COLUMN
-from mercato.ranker.inputs import ProductFeatures, RankRequest
+from mercato.features.candidate_lists import CandidateLists
+from mercato.features.feature_names import COLUMN
+from mercato.features.inputs import ProductFeatures, RankRequest
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, compute_event_weights
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.inputs import RankRequest
+from mercato.features.inputs import RankRequest
 
 
 class CandidateLists:

@@ -11,12 +11,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.ranker.candidate_lists import CandidateLists
-from mercato.ranker.feature_names import COLUMN, FEATURE_NAMES
-from mercato.ranker.history_features import fill_history
-from mercato.ranker.inputs import ProductFeatures, RankRequest
-from mercato.ranker.search_features import fill_agreement, fill_search
-from mercato.ranker.shopping_features import fill_shopping
+from mercato.features.candidate_lists import CandidateLists
+from mercato.features.feature_names import COLUMN, FEATURE_NAMES
+from mercato.features.history_features import fill_history
+from mercato.features.inputs import ProductFeatures, RankRequest
+from mercato.features.search_features import fill_agreement, fill_search
+from mercato.features.shopping_features import fill_shopping
 from mercato.signals.events import SECONDS_PER_DAY
 
 __all__ = ["FEATURE_NAMES", "compute_features"]

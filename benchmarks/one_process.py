@@ -41,7 +41,7 @@ from benchmarks.store import (
 )
 from benchmarks.workload import WORKLOADS
 from mercato.pipeline.assemble import build_pipeline
-from mercato.pipeline.request import Fields, parse_recommend, parse_search
+from mercato.requests.page import Fields, parse_recommend, parse_search
 from mercato.settings import Settings
 
 BATCH = 32

@@ -26,7 +26,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.features.inputs import Context
-from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest, Retrieved
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.state import open_state

@@ -25,7 +25,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
 from mercato.pipeline.assemble import open_catalog, open_encoder
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_search
+from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.settings import Settings
 

@@ -9,8 +9,8 @@ import orjson
 
 from export.exportable import Tensors
 from mercato.pipeline.assemble import open_encoder, open_retriever
-from mercato.pipeline.request import parse_search
-from mercato.retrieval.request import Retrieved
+from mercato.requests.page import parse_search
+from mercato.requests.retrieval import Retrieved
 from mercato.settings import Settings
 
 LISTS = 192

@@ -10,9 +10,9 @@ import orjson
 
 from export.lists import QUERY_WORDS
 from mercato.pipeline.assemble import open_encoder, open_retriever
-from mercato.pipeline.request import parse_search
+from mercato.requests.page import parse_search
+from mercato.requests.retrieval import Retrieved
 from mercato.reranker import write_product_text
-from mercato.retrieval.request import Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH, Settings
 
 LISTS = 48

@@ -17,7 +17,7 @@ from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import StateError
 from mercato.events.event import Event, parse_event
 from mercato.features.inputs import Context
-from mercato.retrieval.request import Placement, RetrievalRequest
+from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable, ProductChange
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 from training.horizon import NEW_SHARE as NEW_PRODUCTS_SHARE
 from training.tasks import NEW_SHARE, UNKNOWN_SHARE
 

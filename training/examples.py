@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from mercato.catalog.encode import TextEncoder
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import Case, Found, prepare_case
-from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
 from training.timeline import Timeline
 

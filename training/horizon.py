@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE

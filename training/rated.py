@@ -15,8 +15,8 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context, History
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.retriever import Retriever
 from training.examples import BATCH, Report
 

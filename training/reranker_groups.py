@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import TEXT_FIELDS, parse_product
-from mercato.pipeline.request import parse_search
 from mercato.pipeline.stages import RankerStage
+from mercato.requests.page import parse_search
+from mercato.requests.retrieval import Retrieved
 from mercato.reranker import write_product_text
 from mercato.reranker.blend import standardize_scores
-from mercato.retrieval.request import Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.text.stopwords import drop_stopwords
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from mercato.catalog.learn import Signals, learn_signals
 from mercato.features import inputs
+from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval import sources
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.request import Placement, Source
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.retrieval.source_weights import WEIGHTS
 from mercato.signals.events import EventColumns

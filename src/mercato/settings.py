@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mercato.errors import ServerError
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 
 SETTINGS_VARIABLE = "MERCATO_SETTINGS"
 DEFAULT_RERANK_DEPTH = 24

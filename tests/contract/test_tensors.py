@@ -15,17 +15,17 @@ from mercato.engine.declaration import ENGINES, SEQUENCE_WIDTH
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
 from mercato.pipeline.remote import RETRIEVER_OUTPUTS
-from mercato.pipeline.request import (
+from mercato.ranker.manifest import read_ranker_manifest
+from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
+from mercato.requests.page import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
     RECOMMEND_FIELDS,
     SEARCH_FIELDS,
     parse_recommend,
 )
-from mercato.ranker.manifest import read_ranker_manifest
-from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
+from mercato.requests.retrieval import MAX_RANKED
 from mercato.reranker import onnx_reranker
-from mercato.retrieval.request import MAX_RANKED
 from mercato.sequence import onnx_sequence
 from mercato.serving.canary import CANARIES
 from mercato.serving.options import MODEL_NEEDS

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mercato_client import Client, Product, ResultPage
 
 MAX_PAGE_SIZE = 500
-"""Most products of one page (`mercato.pipeline.request`)."""
+"""Most products of one page (`mercato.requests.page`)."""
 SHOPPER_PAGE_SIZE = 20
 PATIENCE_S = 60.0
 """Seconds for one page: an evaluation asks deep and wants the answer, late or not."""

@@ -40,7 +40,7 @@ CUTOFFS = (5, 10, 20)
 DEPTH = 200
 """Products asked for, where the cutoffs need no more: AUC looks at all that was returned."""
 WINDOW = 128
-"""Products whose way through the stages is asked for: what the ranker sees (`mercato.retrieval.request`)."""
+"""Products whose way through the stages is asked for: what the ranker sees (`mercato.requests.retrieval`)."""
 PROBES = 24
 """Users whose first page is explained beforehand: a server that knows the holdout says so."""
 _FAMILIES = ("ndcg", "recall", "precision", "f1", "mrr", "map")

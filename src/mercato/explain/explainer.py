@@ -22,10 +22,10 @@ from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compa
 from mercato.explain.phrases import ENGLISH, Phrases
 from mercato.explain.rules import note_rules
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
-from mercato.explain.trace import NO_EVENT, StageTrace
 from mercato.features.feature_names import COLUMN
 from mercato.pipeline.stages import RankerStage
-from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.requests.retrieval import RetrievalRequest, Retrieved
+from mercato.requests.trace import NO_EVENT, StageTrace
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS
 from mercato.text.timestamps import format_timestamp

@@ -10,7 +10,7 @@ import numpy as np
 
 from mercato.catalog.live import LiveCatalog
 from mercato.policy.weigh import weigh_rows
-from mercato.retrieval.request import RetrievalRequest
+from mercato.requests.retrieval import RetrievalRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from mercato.explain.counts import Counts
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import Phrases, shorten_title
 from mercato.explain.rules import RuleNote
-from mercato.explain.trace import NO_EVENT
 from mercato.features.inputs import Context
+from mercato.requests.trace import NO_EVENT
 
 MAX_WORDS = 4
 """Words of a query that a line names."""

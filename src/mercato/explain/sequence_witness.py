@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
-from mercato.explain.trace import Witnesses
 from mercato.explain.witness import write_events
+from mercato.requests.trace import Witnesses
 from mercato.retrieval.case import Case
 from mercato.sequence.next_products import NextProducts
 

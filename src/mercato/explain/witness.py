@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
-from mercato.explain.trace import NO_EVENT, Witnesses
+from mercato.requests.retrieval import Source
+from mercato.requests.trace import NO_EVENT, Witnesses
 from mercato.retrieval.case import Case
-from mercato.retrieval.request import Source
 from mercato.retrieval.sources import weigh_repeats
 from mercato.signals.history import TYPE_WEIGHTS, compute_event_weights
 from mercato.signals.neighbours import Neighbours

@@ -11,7 +11,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.facets.field_codes import FieldCodes, FieldNumbers
 from mercato.facets.intervals import AUTOMATIC, count_intervals, make_intervals
-from mercato.facets.spec import FacetSpec
+from mercato.requests.facets import FacetSpec
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]

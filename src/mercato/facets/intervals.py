@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.facets.spec import Interval
+from mercato.requests.facets import Interval
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

@@ -12,8 +12,8 @@ import orjson
 
 from mercato.catalog.live import LiveCatalog
 from mercato.pipeline.learned import LearnedFrom
-from mercato.pipeline.request import PageRequest
-from mercato.retrieval.request import Retrieved, Source
+from mercato.requests.page import PageRequest
+from mercato.requests.retrieval import Retrieved, Source
 
 Float32 = npt.NDArray[np.float32]
 

@@ -18,14 +18,14 @@ from mercato.pipeline.deadline import TimelyReranker
 from mercato.pipeline.learned import describe_models
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
-from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
 from mercato.ranker.manifest import RankerManifest, read_ranker_manifest
 from mercato.ranker.onnx_ranker import OnnxRanker
+from mercato.requests.page import parse_recommend, parse_search
+from mercato.requests.retrieval import Source
 from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
-from mercato.retrieval.request import Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import Weights, change_weights
 from mercato.sequence import NextProducts, SequenceModel, read_sequence_manifest

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import MercatoError
-from mercato.pipeline.request import PageRequest
 from mercato.ranker.calibration import Calibration
-from mercato.retrieval.request import Retrieved
+from mercato.requests.page import PageRequest
+from mercato.requests.retrieval import Retrieved
 
 Float32 = npt.NDArray[np.float32]
 

@@ -17,15 +17,15 @@ from mercato.encoder.tokenizer import TextTokenizer
 from mercato.engine.padding import pad_to_bucket
 from mercato.engine.shapes import MAX_BATCH_SIZE
 from mercato.errors import InvalidInputError, MercatoError, ModelError
-from mercato.explain.trace import StageTrace
-from mercato.facets.spec import parse_facets
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.policy.boost import MAX_RULE_BOOSTS, parse_boosts
-from mercato.policy.order_by import parse_order_by
+from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
+from mercato.requests.facets import parse_facets
+from mercato.requests.order_by import parse_order_by
+from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
+from mercato.requests.trace import StageTrace
 from mercato.reranker.pair_tokenizer import PairTokenizer
-from mercato.retrieval.request import Kind, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 
 Float32 = npt.NDArray[np.float32]

@@ -12,11 +12,11 @@ import orjson
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
-from mercato.pipeline.request import PageRequest
 from mercato.pipeline.stages import RerankerStage
+from mercato.requests.page import PageRequest
+from mercato.requests.retrieval import Retrieved
 from mercato.reranker.blend import blend_order
 from mercato.reranker.product_text import write_product_text
-from mercato.retrieval.request import Retrieved
 
 logger = logging.getLogger(__name__)
 

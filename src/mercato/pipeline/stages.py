@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
-from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.requests.retrieval import RetrievalRequest, Retrieved
 
 Float32 = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mercato.engine.shapes import MAX_BATCH_SIZE
 from mercato.pipeline.stages import RankerStage
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 
 Float32 = npt.NDArray[np.float32]
 

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
 from mercato.pipeline.answer import Ranked
-from mercato.pipeline.request import PageRequest
 from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
 from mercato.policy.newcomers import show_newcomers
 from mercato.policy.standard import standardize
 from mercato.policy.weigh import weigh_rows
-from mercato.retrieval.request import Retrieved
+from mercato.requests.page import PageRequest
+from mercato.requests.retrieval import Retrieved
 
 logger = logging.getLogger(__name__)
 

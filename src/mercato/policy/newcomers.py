@@ -8,8 +8,8 @@ import numpy as np
 
 from mercato.catalog.live import LiveCatalog
 from mercato.pipeline.answer import Ranked
+from mercato.requests.retrieval import Placement, RetrievalRequest, Source
 from mercato.retrieval.arrivals import list_newcomers
-from mercato.retrieval.request import Placement, RetrievalRequest, Source
 
 SEAT_EVERY = 10
 """One in so many places is a newcomer's, as long as there are any in the window."""

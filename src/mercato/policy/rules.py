@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.filters import Filter, parse_filter
-from mercato.pipeline.request import PageRequest
-from mercato.policy.boost import MAX_RULE_BOOSTS, Boost
+from mercato.requests.boost import MAX_RULE_BOOSTS, Boost
+from mercato.requests.page import PageRequest
 from mercato.text.normalize import normalize_query
 
 MAX_PIN_POSITION = 100

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.errors import InvalidInputError
-from mercato.policy.boost import Boost
+from mercato.requests.boost import Boost
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
+from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import FusedList, RankedList
-from mercato.retrieval.request import Source
 from mercato.retrieval.sources import CANDIDATES, rank_places
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS, MIN_ARRIVAL_BUYERS

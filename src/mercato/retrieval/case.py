@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.features.inputs import History
+from mercato.requests.retrieval import RetrievalRequest, Source
 from mercato.retrieval.fusion import FusedList
 from mercato.retrieval.histories import drop_unknown
 from mercato.retrieval.narrowing import allow_for, without_rows
 from mercato.retrieval.nearness import LearnedNearness
-from mercato.retrieval.request import RetrievalRequest, Source
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, history_vector
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
+from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case
 from mercato.retrieval.fusion import RankedList
-from mercato.retrieval.request import Source
 from mercato.retrieval.source_weights import Weights, choose_sources
 from mercato.retrieval.sources import CANDIDATES
 from mercato.sequence.next_products import NextProducts

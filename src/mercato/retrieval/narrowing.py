@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.filters import Filter
-from mercato.retrieval.request import RetrievalRequest
+from mercato.requests.retrieval import RetrievalRequest
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
+from mercato.requests.retrieval import Source
 from mercato.retrieval import sources
 from mercato.retrieval.arrivals import find_newcomers, rank_arrivals, seat_newcomers
 from mercato.retrieval.case import Case, Found
@@ -16,7 +17,6 @@ from mercato.retrieval.category import rank_category_favourites
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.listed import keep_listed
 from mercato.retrieval.regional import rank_region_favourites
-from mercato.retrieval.request import Source
 from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
 
 Int32 = npt.NDArray[np.int32]

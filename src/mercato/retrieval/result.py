@@ -12,15 +12,15 @@ import numpy.typing as npt
 from mercato.catalog.columns import full_name
 from mercato.errors import InvalidInputError
 from mercato.facets.count import FacetCounter, Matches
-from mercato.facets.exclusion import drop_fields
-from mercato.facets.spec import FacetSpec
-from mercato.policy.order_by import OrderBy
 from mercato.policy.sort import sort_products
 from mercato.policy.weigh import weigh_all
+from mercato.requests.facet_exclusion import drop_fields
+from mercato.requests.facets import FacetSpec
+from mercato.requests.order_by import OrderBy
+from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.arrivals import find_seats
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.rearrange import rearrange
-from mercato.retrieval.request import RetrievalRequest
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]

@@ -14,10 +14,11 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError, MercatoError, StateError
 from mercato.explain.record import record_stages
 from mercato.facets.count import FacetCounter
-from mercato.facets.spec import FacetSpec
 from mercato.features.features import FEATURE_NAMES, compute_features
 from mercato.features.inputs import CandidateList, History, RankRequest
 from mercato.filters import Filter
+from mercato.requests.facets import FacetSpec
+from mercato.requests.retrieval import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
 from mercato.retrieval.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.retrieval.following import foretell
@@ -25,7 +26,6 @@ from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.recommend import find_recommendations
-from mercato.retrieval.request import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.live import LiveCatalog
+from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, select_top
-from mercato.retrieval.request import Source
 from mercato.retrieval.sources import POPULAR_MATCHES, SEARCH_CANDIDATES, rank_places
 from mercato.retrieval.word_match import WordMatches, match_words
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from mercato.errors import InvalidInputError, ServerError
-from mercato.retrieval.request import Kind, Placement, Source
+from mercato.requests.retrieval import Kind, Placement, Source
 
 Weights = Mapping[Placement, Mapping[Source, float]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.pipeline.budgets import check_budgets
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.source_weights import change_weights
 from mercato.serving.canary import CANARIES, Inputs
 from mercato.serving.ports import Ports

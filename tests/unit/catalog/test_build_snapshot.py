@@ -12,8 +12,8 @@ from mercato.catalog.product import TEXT_FIELDS
 from mercato.catalog.publish import versions_folder
 from mercato.catalog.snapshot import Snapshot, verify_snapshot
 from mercato.errors import DataError, EncoderMismatchError, SnapshotError
+from mercato.requests.retrieval import Placement, Retrieved
 from mercato.retrieval.field_weights import FieldWeights
-from mercato.retrieval.request import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.synonyms.parse import SynonymRule
 from tests.stores import (

@@ -7,7 +7,7 @@ from mercato.engine.declaration import ENGINES
 from mercato.engine.padding import pad_to_bucket
 from mercato.engine.shapes import BatchRange, EngineShapes, choose_bucket
 from mercato.errors import InvalidInputError
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 
 
 def test_profiles_of_neighbouring_buckets_do_not_overlap() -> None:

@@ -16,7 +16,7 @@ from mercato.catalog.together import read_together
 from mercato.events.event import Event
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_recommend
+from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.signals.regional import MIN_BUYERS

@@ -18,14 +18,14 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import MercatoError, ModelError
 from mercato.events.event import Event
 from mercato.explain.explainer import FEATURES_SHOWN, Explainer, PageToExplain
-from mercato.explain.trace import StageTrace
 from mercato.features.feature_names import COLUMN
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import RemoteRetriever, retrieve_batch
-from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
 from mercato.policy.rules import RuleFile, Rules
-from mercato.retrieval.request import Retrieved
+from mercato.requests.page import PageRequest, parse_recommend, parse_search
+from mercato.requests.retrieval import Retrieved
+from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 

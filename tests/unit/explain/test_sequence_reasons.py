@@ -12,9 +12,9 @@ from mercato.events.event import Event
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.phrases import ENGLISH
 from mercato.explain.sentence import Because, write_recommendation_line
-from mercato.explain.trace import StageTrace
 from mercato.features.inputs import Context
-from mercato.retrieval.request import Placement, Retrieved
+from mercato.requests.retrieval import Placement, Retrieved
+from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.sequence import NextProducts, SequenceModel

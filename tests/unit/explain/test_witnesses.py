@@ -11,7 +11,6 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.events.event import Event
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.explain.trace import NO_EVENT, StageTrace
 from mercato.explain.witness import (
     find_also_bought_witnesses,
     find_category_witnesses,
@@ -20,8 +19,9 @@ from mercato.explain.witness import (
     find_repeat_witnesses,
     find_similarity_witnesses,
 )
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
+from mercato.requests.trace import NO_EVENT, StageTrace
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 

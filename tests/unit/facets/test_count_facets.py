@@ -14,7 +14,7 @@ from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.facets.count import FacetCounter, Matches
-from mercato.facets.spec import parse_facets
+from mercato.requests.facets import parse_facets
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mercato.catalog.columns import full_name
-from mercato.facets.exclusion import drop_fields
 from mercato.filters import parse_filter
+from mercato.requests.facet_exclusion import drop_fields
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.facets.spec import FacetSpec, Interval, parse_facets
+from mercato.requests.facets import FacetSpec, Interval, parse_facets
 
 
 def test_a_key_alone_has_defaults() -> None:

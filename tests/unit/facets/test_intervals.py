@@ -3,7 +3,7 @@
 import numpy as np
 
 from mercato.facets.intervals import make_intervals
-from mercato.facets.spec import Interval
+from mercato.requests.facets import Interval
 
 
 def bounds(numbers: list[float], most: int = 5) -> list[float]:

@@ -7,8 +7,8 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.features.features import FEATURE_NAMES
 from mercato.pipeline.answer import order_candidates, write_answer
-from mercato.pipeline.request import PageRequest
-from mercato.retrieval.request import Placement, Retrieved, Source
+from mercato.requests.page import PageRequest
+from mercato.requests.retrieval import Placement, Retrieved, Source
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 

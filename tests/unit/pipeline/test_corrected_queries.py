@@ -13,7 +13,7 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import MercatoError
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_search
+from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import HashEncoder, build, open_store, product, upsert

@@ -1,7 +1,7 @@
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.pipeline.options import MAX_DAYS, parse_options
+from mercato.requests.options import MAX_DAYS, parse_options
 
 
 @pytest.mark.parametrize(

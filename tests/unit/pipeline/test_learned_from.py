@@ -13,9 +13,9 @@ from mercato.features.feature_names import FEATURE_NAMES
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.learned import describe_catalog, describe_models
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
 from mercato.pipeline.stages import RetrieverStage
 from mercato.ranker.manifest import RankerManifest
+from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.sequence.manifest import MODEL_FILE
 from mercato.sequence.products import PRODUCTS_FILE, VECTORS_FILE

@@ -7,7 +7,7 @@ import pytest
 
 from mercato.errors import ModelError
 from mercato.pipeline.assemble import weigh_sources
-from mercato.retrieval.request import Placement, Source
+from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval.source_weights import WEIGHTS
 from mercato.settings import Settings
 from tests.adapters.tiny_models import write_sequence

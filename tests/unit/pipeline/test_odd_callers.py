@@ -15,9 +15,9 @@ from mercato.events.event import Event, parse_event
 from mercato.features.feature_names import COLUMN
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import RECOMMEND_PLACEMENTS, parse_recommend
 from mercato.policy.rules import RuleFile, Rules
-from mercato.retrieval.request import Placement
+from mercato.requests.page import RECOMMEND_PLACEMENTS, parse_recommend
+from mercato.requests.retrieval import Placement
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable

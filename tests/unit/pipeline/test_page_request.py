@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.pipeline.request import (
+from mercato.requests.page import (
     DEFAULT_PAGE_SIZE,
     MAX_OFFSET,
     MAX_PAGE_SIZE,
@@ -18,7 +18,7 @@ from mercato.pipeline.request import (
     parse_recommend,
     parse_search,
 )
-from mercato.retrieval.request import Placement
+from mercato.requests.retrieval import Placement
 
 Parse = Callable[[dict[str, Any]], PageRequest]
 

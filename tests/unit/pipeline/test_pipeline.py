@@ -15,8 +15,8 @@ from mercato.errors import InvalidInputError, MercatoError, ModelError, StateErr
 from mercato.features.features import FEATURE_NAMES
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
-from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.requests.page import PageRequest, parse_recommend, parse_search
+from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

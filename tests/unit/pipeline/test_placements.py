@@ -10,8 +10,8 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_recommend
 from mercato.pipeline.stages import RetrieverStage
+from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 from tests.unit.policy.test_policy_behind_calls import over_the_wire

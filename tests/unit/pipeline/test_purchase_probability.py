@@ -9,9 +9,9 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Float32, Pipeline
-from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
 from mercato.pipeline.stages import RetrieverStage
 from mercato.ranker.calibration import Calibration
+from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 from tests.unit.policy.test_policy_behind_calls import over_the_wire

@@ -14,11 +14,11 @@ from mercato.errors import InvalidInputError, MercatoError
 from mercato.features.feature_names import COLUMN
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_recommend
 from mercato.pipeline.stages import RankerStage, RetrieverStage
 from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.rules import RuleFile, Rules
-from mercato.retrieval.request import MAX_RANKED, WINDOW
+from mercato.requests.page import parse_recommend
+from mercato.requests.retrieval import MAX_RANKED, WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

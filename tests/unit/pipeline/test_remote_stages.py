@@ -14,7 +14,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from mercato.catalog.live import LiveCatalog
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
-from mercato.facets.spec import FacetSpec, Interval
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
@@ -30,10 +29,11 @@ from mercato.pipeline.remote import (
     write_outcomes,
     write_request,
 )
-from mercato.pipeline.request import parse_recommend, parse_search
-from mercato.policy.boost import Boost
-from mercato.policy.order_by import OrderBy, SortKey
-from mercato.retrieval.request import Kind, Placement, RetrievalRequest, Retrieved
+from mercato.requests.boost import Boost
+from mercato.requests.facets import FacetSpec, Interval
+from mercato.requests.order_by import OrderBy, SortKey
+from mercato.requests.page import parse_recommend, parse_search
+from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 

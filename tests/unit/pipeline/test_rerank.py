@@ -15,7 +15,7 @@ from mercato.pipeline.answer import Answer
 from mercato.pipeline.deadline import CALLS_AT_ONCE, TimelyReranker
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Arrays, RemoteReranker
-from mercato.pipeline.request import PageRequest, parse_recommend, parse_search
+from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 from tests.adapters.tiny_models import write_reranker

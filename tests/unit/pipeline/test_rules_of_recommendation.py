@@ -11,9 +11,9 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import RECOMMEND_PLACEMENTS, parse_recommend
 from mercato.policy.rules import RuleFile, Rules
-from mercato.retrieval.request import Placement
+from mercato.requests.page import RECOMMEND_PLACEMENTS, parse_recommend
+from mercato.requests.retrieval import Placement
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

@@ -11,8 +11,8 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_recommend, parse_search
 from mercato.policy.rules import RuleFile, Rules
+from mercato.requests.page import parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.state.store import StateStore
 from tests import stores

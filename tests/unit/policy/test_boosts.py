@@ -9,12 +9,12 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
-from mercato.pipeline.request import parse_search
 from mercato.policy.apply import BOOST_SPAN
-from mercato.policy.boost import Boost, parse_boosts
 from mercato.policy.standard import standardize
 from mercato.policy.weigh import weigh_all, weigh_rows
-from mercato.retrieval.request import WINDOW
+from mercato.requests.boost import Boost, parse_boosts
+from mercato.requests.page import parse_search
+from mercato.requests.retrieval import WINDOW
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.policy.shop import all_ids, make_pipeline, search

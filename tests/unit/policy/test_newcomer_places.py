@@ -11,8 +11,8 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.features.feature_names import COLUMN
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.request import parse_recommend
 from mercato.policy.newcomers import SEAT_EVERY
+from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.state.sqlite import SqliteStateStore

@@ -12,8 +12,8 @@ from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import RemoteRetriever, retrieve_batch
-from mercato.pipeline.request import parse_search
 from mercato.policy.rules import RuleFile, Rules
+from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mercato.errors import MercatoError
-from mercato.retrieval.request import RetrievalRequest, Retrieved
+from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests.stores import HashEncoder
 

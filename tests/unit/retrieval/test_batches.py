@@ -6,7 +6,7 @@ import pytest
 
 from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
-from mercato.retrieval.request import Placement, Retrieved
+from mercato.requests.retrieval import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests.stores import request, search_request
 from tests.unit.retrieval.asking import ask, ask_all

@@ -5,10 +5,10 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.filters import parse_filter
+from mercato.requests.retrieval import Placement, RetrievalRequest, Source
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.category import rank_category_favourites
 from mercato.retrieval.fusion import RankedList
-from mercato.retrieval.request import Placement, RetrievalRequest, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.state.sqlite import SqliteStateStore

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mercato.features.features import FEATURE_NAMES
-from mercato.retrieval.request import Placement
+from mercato.requests.retrieval import Placement
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import make_products, request, upsert

@@ -7,7 +7,7 @@ import pytest
 from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
 from mercato.filters import parse_filter
-from mercato.retrieval.request import Kind, Placement, Retrieved, Source
+from mercato.requests.retrieval import Kind, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.sequence import NextProducts, SequenceModel

@@ -14,10 +14,10 @@ from mercato.catalog.product import Product
 from mercato.catalog.snapshot import Snapshot
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.policy.boost import Boost
+from mercato.requests.boost import Boost
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.arrivals import NEWCOMER_SEATS, list_newcomers, seat_newcomers
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.request import WINDOW, Placement, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.result import BOOSTED_PLACES
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.inputs import History
-from mercato.retrieval.request import Placement, Source
+from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval.sources import (
     CANDIDATES,
     first_allowed,

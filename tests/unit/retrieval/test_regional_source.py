@@ -11,7 +11,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.retrieval.request import Placement, RetrievalRequest, Retrieved, Source
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import WEIGHTS, change_weights
 from mercato.state.sqlite import SqliteStateStore

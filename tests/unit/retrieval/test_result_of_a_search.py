@@ -7,10 +7,10 @@ import numpy as np
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.features.inputs import History
+from mercato.requests.retrieval import Source
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.fusion import FusionWeights
-from mercato.retrieval.request import Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.search import find_words, rank_popular, select_matches
 from mercato.retrieval.sources import SAME_TEXT_ROWS, SEARCH_CANDIDATES

@@ -7,7 +7,7 @@ import pytest
 
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
-from mercato.retrieval.request import Placement, Retrieved
+from mercato.requests.retrieval import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import BreakableStore, delete, make_products, product, request, search_request, upsert

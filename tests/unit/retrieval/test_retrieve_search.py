@@ -12,7 +12,7 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.features.features import FEATURE_NAMES
 from mercato.filters import matches, parse_filter
-from mercato.retrieval.request import WINDOW, Placement, Retrieved, Source
+from mercato.requests.retrieval import WINDOW, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.sources import SEARCH_CANDIDATES
 from mercato.state.sqlite import SqliteStateStore

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from mercato.errors import InvalidInputError, ServerError
-from mercato.retrieval.request import Kind, Placement, Source
+from mercato.requests.retrieval import Kind, Placement, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import KIND_SOURCES, WEIGHTS, change_weights, choose_sources, read_changes
 from tests.stores import request

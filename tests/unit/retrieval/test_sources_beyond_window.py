@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mercato.retrieval import request as module
-from mercato.retrieval.request import Placement, Source
+from mercato.requests import retrieval as module
+from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange

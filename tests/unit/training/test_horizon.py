@@ -8,7 +8,7 @@ import pytest
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.features.features import FEATURE_NAMES
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 from training.fit import FitOptions

@@ -9,8 +9,8 @@ from mercato.catalog.live import LiveCatalog
 from mercato.catalog.snapshot import Snapshot
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
+from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.request import Placement, RetrievalRequest
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
 from training.examples import ExampleBuilder, ExampleSet

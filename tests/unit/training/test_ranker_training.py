@@ -11,7 +11,7 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.features import FEATURE_NAMES
-from mercato.retrieval.request import WINDOW
+from mercato.requests.retrieval import WINDOW
 from mercato.state.values import EventTable
 from training.__main__ import app
 from training.fit import FitOptions

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.retrieval.request import Source
+from mercato.requests.retrieval import Source
 from training.sequence_card import write_sequence_card
 from training.sequence_data import Histories, History, Int64, collect_histories, hold_out
 from training.sequence_events import UserEvents

@@ -13,8 +13,8 @@ import orjson
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.pipeline.options import OPTION_NAMES, parse_options
-from mercato.retrieval.request import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
+from mercato.requests.options import OPTION_NAMES, parse_options
+from mercato.requests.retrieval import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import parse_timestamp
 

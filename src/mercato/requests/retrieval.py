@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.explain.trace import StageTrace
-from mercato.facets.spec import FacetSpec
 from mercato.features.inputs import Context
 from mercato.filters import Filter
-from mercato.policy.boost import Boost
-from mercato.policy.order_by import OrderBy
+from mercato.requests.boost import Boost
+from mercato.requests.facets import FacetSpec
+from mercato.requests.order_by import OrderBy
+from mercato.requests.trace import StageTrace
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]

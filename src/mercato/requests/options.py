@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mercato.errors import InvalidInputError
-from mercato.facets.spec import FacetSpec, parse_facets
-from mercato.policy.boost import Boost, parse_boosts
-from mercato.policy.order_by import OrderBy, parse_order_by
-from mercato.retrieval.request import Kind
+from mercato.requests.boost import Boost, parse_boosts
+from mercato.requests.facets import FacetSpec, parse_facets
+from mercato.requests.order_by import OrderBy, parse_order_by
+from mercato.requests.retrieval import Kind
 
 MAX_DAYS = 36_500
 """A hundred years: as good as for ever."""

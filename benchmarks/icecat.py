@@ -26,7 +26,6 @@ from benchmarks.command import run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.record import REPOSITORY, write_record
 from benchmarks.store import ENCODER, VAR
-from mercato.catalog.snapshot import Snapshot
 from mercato.evaluation.asking import open_client
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.evaluation.intervals import compare_values
@@ -40,6 +39,7 @@ from mercato.evaluation.result import (
     summarize_answers,
 )
 from mercato.evaluation.search import SearchSettings, evaluate_search
+from mercato.index.snapshot import Snapshot
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer

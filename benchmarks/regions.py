@@ -22,10 +22,10 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.online_retail_data import DATA, read_sales, to_seconds
 from benchmarks.online_retail_shop import last_countries
 from benchmarks.record import REPOSITORY, write_record
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.features.inputs import Context
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights

@@ -32,11 +32,11 @@ from benchmarks.store import (
 )
 from benchmarks.workload import list_queries
 from mercato.features.inputs import History
+from mercato.index.dense import EF_PER_CANDIDATE, DenseIndex
 from mercato.pipeline.assemble import open_encoder, open_retriever
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.dense import EF_PER_CANDIDATE, DenseIndex
 from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
 from mercato.retrieval.sources import CANDIDATES, SEARCH_CANDIDATES

@@ -21,8 +21,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.record import write_record
 from benchmarks.store import CATALOG, ENCODER, CatalogOption, EncoderOption, RoundsOption
 from benchmarks.workload import list_queries
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.assemble import open_catalog, open_encoder
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_search

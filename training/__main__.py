@@ -112,8 +112,8 @@ def ranker(
     learns_purchases = state is not None or events is not None
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
-        from mercato.catalog.snapshot import Snapshot
         from mercato.encoder.onnx_encoder import OnnxEncoder
+        from mercato.index.snapshot import Snapshot
         from training.fit import FitOptions
         from training.fit_ratings import RatingFitOptions
         from training.horizon import HorizonOptions

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.catalog.encode import TextEncoder
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.snapshot import Snapshot
+from mercato.index.snapshot import Snapshot
 
 LEARNED_FILE = "learned_from.json"
 

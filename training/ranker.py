@@ -14,8 +14,8 @@ import orjson
 import torch
 
 from mercato.catalog.encode import TextEncoder
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.features import FEATURE_NAMES
+from mercato.index.snapshot import Snapshot
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
 from training.card import describe_verdict, write_card

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.catalog.encode import TextEncoder
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context, History
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.retriever import Retriever

@@ -13,9 +13,9 @@ import torch
 
 from export.weights import LocatedWeights
 from mercato.catalog.encode import TextEncoder
-from mercato.catalog.live import LiveCatalog
 from mercato.checksum import hash_file
 from mercato.errors import DataError, ModelError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.stages import RankerStage
 from mercato.reranker import PairTokenizer
 from training.reranker_card import write_reranker_card

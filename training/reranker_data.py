@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.catalog.encode import TextEncoder
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import DataError
 from mercato.evaluation.folds import FOLDS, fold_of
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.stages import RankerStage
 from mercato.retrieval.retriever import Retriever
 from training.reranker_events import Behaviour

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import orjson
 import torch
 
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, InvalidInputError
+from mercato.index.snapshot import Snapshot
 from mercato.retrieval.sources import CANDIDATES
 from training.learned import find_last_event, forget_learned, save_learned
 from training.sequence_card import write_sequence_card

@@ -50,8 +50,8 @@ def sequence(
         raise typer.BadParameter("give --events FILE or --state URL, one of them: that is what it learns from")
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
-        from mercato.catalog.snapshot import Snapshot
         from mercato.evaluation.holdout import parse_holdout_map
+        from mercato.index.snapshot import Snapshot
         from training.sequence import SequenceOptions, train_sequence
         from training.sequence_events import read_file, read_state_events
         from training.sequence_fit import SequenceFitOptions

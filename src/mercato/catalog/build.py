@@ -13,30 +13,30 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog import layout
-from mercato.catalog.arrays import map_arrays, write_arrays
-from mercato.catalog.behaviour import write_behaviour
 from mercato.catalog.columns import build_columns
-from mercato.catalog.documents import write_documents
 from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
-from mercato.catalog.features import build_features
 from mercato.catalog.learn import find_moment, learn_signals, list_regions, order_rows, select_events
-from mercato.catalog.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.catalog.publish import hold_target, publish
-from mercato.catalog.terms import list_terms
-from mercato.catalog.together import count_together, write_together
 from mercato.errors import DataError, SnapshotError
-from mercato.retrieval.dense import DenseIndex, build_dense_index
-from mercato.retrieval.field_weights import FieldWeights
+from mercato.index import layout
+from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.behaviour import write_behaviour
+from mercato.index.dense import DenseIndex, build_dense_index
+from mercato.index.documents import write_documents
+from mercato.index.field_weights import FieldWeights
+from mercato.index.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
+from mercato.index.product_features import build_features
+from mercato.index.stored_synonyms import write_synonyms
+from mercato.index.synonyms import SynonymRule
+from mercato.index.terms import list_terms
+from mercato.index.together import count_together, write_together
+from mercato.index.vocabulary import count_words, write_vocabulary
+from mercato.index.words import build_word_index
 from mercato.retrieval.fusion import FusionWeights
-from mercato.retrieval.words import build_word_index
 from mercato.signals.popularity import compute_popularity
-from mercato.spelling.vocabulary import count_words, write_vocabulary
 from mercato.state.values import EventTable
 from mercato.suggest.stored import write_suggestions
-from mercato.synonyms.parse import SynonymRule
-from mercato.synonyms.stored import write_synonyms
 from mercato.text.words import WordAnalyzer
 
 Report = Callable[[str, int, int], None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mercato.catalog.behaviour import Behaviour
+from mercato.index.behaviour import Behaviour
 from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.ease import compute_eases
 from mercato.signals.events import EventColumns

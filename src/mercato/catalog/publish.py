@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mercato.catalog.manifest import MANIFEST_NAME
 from mercato.errors import DataError
+from mercato.index.manifest import MANIFEST_NAME
 
 _KEPT_VERSIONS = 2
 

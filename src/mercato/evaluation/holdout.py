@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.manifest import read_manifest
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_ID_BYTES
 from mercato.events.event_files import RejectedRow, open_event_file
 from mercato.events.event_time import MAX_FUTURE_S
 from mercato.events.raw_columns import to_numbers, to_seconds
+from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state
 from mercato.text.timestamps import format_timestamp
 

@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.features import leaf_category
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
@@ -23,6 +21,8 @@ from mercato.explain.phrases import ENGLISH, Phrases
 from mercato.explain.rules import note_rules
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
 from mercato.features.feature_names import COLUMN
+from mercato.index.live import LiveCatalog
+from mercato.index.product_features import leaf_category
 from mercato.pipeline.stages import RankerStage
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.explain.sequence_witness import find_sequence_witnesses
 from mercato.explain.witness import FIND
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Retrieved, Source
 from mercato.requests.trace import StageTrace, Witnesses
 from mercato.retrieval import search

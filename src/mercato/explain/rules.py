@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.policy.weigh import weigh_rows
 from mercato.requests.retrieval import RetrievalRequest
 

@@ -7,9 +7,9 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
 from mercato.explain.witness import write_events
+from mercato.index.live import LiveCatalog
 from mercato.requests.trace import Witnesses
 from mercato.retrieval.case import Case
 from mercato.sequence.next_products import NextProducts

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Source
 from mercato.requests.trace import NO_EVENT, Witnesses
 from mercato.retrieval.case import Case

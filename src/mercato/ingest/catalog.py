@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
+from mercato.index.live import LiveCatalog
 from mercato.ingest.result import Rejected, WriteResult
 from mercato.pipeline.stages import EncoderStage
 from mercato.state.store import StateStore

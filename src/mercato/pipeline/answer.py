@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.learned import LearnedFrom
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved, Source

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.encoder.manifest import read_manifest
 from mercato.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
 from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
 from mercato.features.feature_names import FEATURE_NAMES
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
 from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mercato.catalog.manifest import Manifest
 from mercato.errors import ModelError
+from mercato.index.manifest import Manifest
 from mercato.ranker.manifest import RankerManifest
 from mercato.sequence import read_sequence_manifest
 from mercato.settings import Settings

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
 from mercato.pipeline.learned import LearnedFrom, describe_catalog
 from mercato.pipeline.probabilities import tell_probabilities

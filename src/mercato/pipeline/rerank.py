@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.stages import RerankerStage
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 
 Float32 = npt.NDArray[np.float32]

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Ranked
 from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify

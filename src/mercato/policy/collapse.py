@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.errors import InvalidInputError
+from mercato.index.live import Allowed, LiveCatalog
 from mercato.requests.boost import Boost
 
 Int32 = npt.NDArray[np.int32]

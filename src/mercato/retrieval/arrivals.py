@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import FusedList, RankedList

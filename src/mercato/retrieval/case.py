@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.features.inputs import History
+from mercato.index.live import Allowed, LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest, Source
 from mercato.retrieval.fusion import FusedList
 from mercato.retrieval.histories import drop_unknown

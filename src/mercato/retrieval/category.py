@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.retrieval.case import Case
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources import CANDIDATES, weigh_repeats

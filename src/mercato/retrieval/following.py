@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case
 from mercato.retrieval.fusion import RankedList

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import InvalidInputError
-from mercato.retrieval.field_weights import parse_pairs
+from mercato.index.field_weights import parse_pairs
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from mercato.catalog.live import LiveCatalog
 from mercato.features.inputs import History
+from mercato.index.live import LiveCatalog
 from mercato.state.values import EventColumns
 
 

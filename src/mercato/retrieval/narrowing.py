@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import Allowed, LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.filters import Filter
+from mercato.index.live import Allowed, LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
 
 logger = logging.getLogger(__name__)

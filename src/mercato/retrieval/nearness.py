@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.features.inputs import History
+from mercato.index.live import LiveCatalog
 from mercato.retrieval.sources import recent_products, whole_history
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.factors import REPEAT_SCALE, weigh_purchases

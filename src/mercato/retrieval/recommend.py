@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Source
 from mercato.retrieval import sources
 from mercato.retrieval.arrivals import find_newcomers, rank_arrivals, seat_newcomers

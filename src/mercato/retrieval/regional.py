@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.retrieval.case import Case
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources import CANDIDATES

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mercato.catalog.columns import full_name
 from mercato.errors import InvalidInputError
-from mercato.facets.count import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter, Matches
 from mercato.policy.sort import sort_products
 from mercato.policy.weigh import weigh_all
 from mercato.requests.facet_exclusion import drop_fields

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError, MercatoError, StateError
 from mercato.explain.record import record_stages
-from mercato.facets.count import FacetCounter
 from mercato.features.features import FEATURE_NAMES, compute_features
 from mercato.features.inputs import CandidateList, History, RankRequest
 from mercato.filters import Filter
+from mercato.index.dense import EF_PER_CANDIDATE, expand_groups
+from mercato.index.facet_counts import FacetCounter
+from mercato.index.live import LiveCatalog
 from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
-from mercato.retrieval.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.retrieval.following import foretell
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import HistoryReader

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.features.shopping_features import SIGNALS
+from mercato.index.live import LiveCatalog
 from mercato.retrieval.case import Case
 from mercato.signals.momentum import NEVER_DAYS
 

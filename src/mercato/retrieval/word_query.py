@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from mercato.retrieval.words import WordIndex
+from mercato.index.words import WordIndex
 from mercato.text.words import Chunk, WordAnalyzer
 
 COMPOUND_WEIGHT = 1.0

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mercato.catalog.snapshot import read_columns
 from mercato.errors import ModelError, ServerError
+from mercato.index.snapshot import read_columns
 from mercato.policy.check import list_unknown
 from mercato.policy.rules import RuleFile, read_rules
 from mercato.reranker.manifest import read_reranker_manifest

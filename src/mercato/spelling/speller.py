@@ -10,7 +10,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from mercato.spelling.vocabulary import is_spelt
+from mercato.index.vocabulary import is_spelt
 from mercato.text.words import list_words
 
 MIN_CORRECTED_CHARS = 4

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import orjson
 
-from mercato.catalog import layout
-from mercato.catalog.arrays import map_arrays, write_arrays
-from mercato.catalog.documents import Documents
-from mercato.catalog.manifest import read_manifest
 from mercato.catalog.product import Product
 from mercato.errors import SnapshotError
+from mercato.index import layout
+from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.documents import Documents
+from mercato.index.manifest import read_manifest
 from mercato.suggest.collect import Suggestible, collect_entries
 from mercato.suggest.index import SuggestionIndex, build_arrays
 from mercato.text.stopwords import list_stopwords

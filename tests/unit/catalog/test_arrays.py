@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.arrays import map_arrays, write_arrays
 from mercato.errors import SnapshotError
+from mercato.index.arrays import map_arrays, write_arrays
 
 ARRAYS = {
     "vectors": np.arange(6, dtype=np.float32).reshape(2, 3),

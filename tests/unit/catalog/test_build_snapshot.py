@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.manifest import SCHEMA_VERSION
 from mercato.catalog.product import TEXT_FIELDS
 from mercato.catalog.publish import versions_folder
-from mercato.catalog.snapshot import Snapshot, verify_snapshot
 from mercato.errors import DataError, EncoderMismatchError, SnapshotError
+from mercato.index.field_weights import FieldWeights
+from mercato.index.live import LiveCatalog
+from mercato.index.manifest import SCHEMA_VERSION
+from mercato.index.snapshot import Snapshot, verify_snapshot
+from mercato.index.synonyms import SynonymRule
 from mercato.requests.retrieval import Placement, Retrieved
-from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.retriever import Retriever
-from mercato.synonyms.parse import SynonymRule
 from tests.stores import (
     DIMENSION,
     NOW,

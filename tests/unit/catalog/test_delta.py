@@ -3,9 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mercato.catalog.delta import Delta
 from mercato.catalog.product import Product
 from mercato.filters import Filter, parse_filter
+from mercato.index.delta import Delta
 from tests.stores import product
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.documents import Documents, write_documents
 from mercato.errors import SnapshotError
+from mercato.index.documents import Documents, write_documents
 
 
 def test_ids_and_documents_come_back_by_row(tmp_path: Path) -> None:

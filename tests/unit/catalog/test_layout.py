@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercato.catalog.layout import group_texts
+from mercato.index.layout import group_texts
 
 
 def test_rows_are_grouped_by_text_in_order_of_first_appearance() -> None:

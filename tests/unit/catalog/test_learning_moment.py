@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.behaviour import Behaviour
 from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.learn import find_moment, learn_signals, select_events
-from mercato.catalog.snapshot import Snapshot
 from mercato.events.event import Event
+from mercato.index.behaviour import Behaviour
+from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
 from tests import stores
 

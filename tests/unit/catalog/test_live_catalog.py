@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError, StateError
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests.stores import (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.manifest import SCHEMA_VERSION, Manifest, check_files, hash_folder, read_manifest
 from mercato.errors import SnapshotError
+from mercato.index.manifest import SCHEMA_VERSION, Manifest, check_files, hash_folder, read_manifest
 
 
 def make_folder(folder: Path) -> Manifest:

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from mercato.catalog.features import append_features, build_features, leaf_category, number_names
 from mercato.features.inputs import ProductFeatures
+from mercato.index.product_features import append_features, build_features, leaf_category, number_names
 from mercato.signals.popularity import Popularity
 from mercato.signals.repeat import DEFAULT_INTERVAL_DAYS, Repeat
 from tests.stores import product

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import SnapshotError
 from mercato.features.inputs import History
+from mercato.index.field_weights import FieldWeights
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
+from mercato.index.synonyms import SynonymRule, parse_synonyms
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.search import find_words, select_matches
 from mercato.state.sqlite import SqliteStateStore
-from mercato.synonyms.parse import SynonymRule, parse_synonyms
 from tests.stores import build, open_store, product, search_request, upsert
 
 CIRCLE = tuple(parse_synonyms(["telly => tv", "tv => telly", "a, b", "b, a"], "test"))

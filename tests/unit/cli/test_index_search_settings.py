@@ -4,9 +4,9 @@ import pytest
 
 from mercato.cli.index import SearchSettings
 from mercato.errors import DataError, InvalidInputError
-from mercato.retrieval.field_weights import DEFAULT_WEIGHTS, FieldWeights
+from mercato.index.field_weights import DEFAULT_WEIGHTS, FieldWeights
+from mercato.index.synonyms import SynonymRule
 from mercato.retrieval.fusion import FusionWeights
-from mercato.synonyms.parse import SynonymRule
 
 
 def test_without_options_the_defaults_hold() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.manifest import Manifest
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.holdout import divide, read_interactions, refuse_late_catalog, refuse_late_state
 from mercato.evaluation.shoppers import group_by_history, list_shoppers
+from mercato.index.manifest import Manifest
 from mercato.text.timestamps import parse_timestamp
 from tests.stores import DAY, NOW, open_store, purchase
 

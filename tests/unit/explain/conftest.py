@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.events.event import Event
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

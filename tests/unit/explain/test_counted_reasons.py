@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
-from mercato.catalog.snapshot import Snapshot
-from mercato.catalog.together import read_together
 from mercato.events.event import Event
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
+from mercato.index.together import read_together
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_recommend

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import MercatoError, ModelError
 from mercato.events.event import Event
 from mercato.explain.explainer import FEATURES_SHOWN, Explainer, PageToExplain
 from mercato.features.feature_names import COLUMN
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import RemoteRetriever, retrieve_batch

@@ -11,9 +11,9 @@ import orjson
 import pandas as pd
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.events.event import Event
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_recommend

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.events.event import Event
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.witness import (
@@ -19,6 +18,7 @@ from mercato.explain.witness import (
     find_repeat_witnesses,
     find_similarity_witnesses,
 )
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
 from mercato.retrieval.case import prepare_case

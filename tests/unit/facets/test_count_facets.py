@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from mercato.catalog.column_builder import field_values
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
-from mercato.facets.count import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter, Matches
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.facets import parse_facets
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

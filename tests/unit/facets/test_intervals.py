@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mercato.facets.intervals import make_intervals
+from mercato.index.facet_intervals import make_intervals
 from mercato.requests.facets import Interval
 
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError, ModelError, StateError
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import ENCODE_BATCH, MAX_OPERATIONS, CatalogWriter
 from mercato.ingest.result import WriteResult
 from mercato.state.sqlite import SqliteStateStore

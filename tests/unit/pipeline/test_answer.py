@@ -4,8 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.features.features import FEATURE_NAMES
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import order_candidates, write_answer
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Placement, Retrieved, Source

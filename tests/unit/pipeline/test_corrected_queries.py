@@ -8,9 +8,9 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_search

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.manifest import Manifest
 from mercato.features.feature_names import FEATURE_NAMES
+from mercato.index.live import LiveCatalog
+from mercato.index.manifest import Manifest
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.learned import describe_catalog, describe_models
 from mercato.pipeline.pipeline import Pipeline

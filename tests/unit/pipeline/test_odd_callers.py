@@ -8,11 +8,11 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event, parse_event
 from mercato.features.feature_names import COLUMN
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.policy.rules import RuleFile, Rules

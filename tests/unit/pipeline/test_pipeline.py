@@ -9,10 +9,10 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import PageRequest, parse_recommend, parse_search

@@ -6,8 +6,8 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.stages import RetrieverStage

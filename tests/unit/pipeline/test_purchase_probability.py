@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Float32, Pipeline
 from mercato.pipeline.stages import RetrieverStage

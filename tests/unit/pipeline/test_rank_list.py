@@ -8,10 +8,10 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.features.feature_names import COLUMN
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.stages import RankerStage, RetrieverStage

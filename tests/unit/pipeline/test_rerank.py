@@ -9,8 +9,8 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.deadline import CALLS_AT_ONCE, TimelyReranker
 from mercato.pipeline.pipeline import Pipeline

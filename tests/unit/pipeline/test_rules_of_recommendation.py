@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.policy.rules import RuleFile, Rules

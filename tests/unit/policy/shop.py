@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.policy.rules import RuleFile, Rules

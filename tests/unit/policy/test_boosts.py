@@ -6,9 +6,9 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
 from mercato.policy.apply import BOOST_SPAN
 from mercato.policy.standard import standardize
 from mercato.policy.weigh import weigh_all, weigh_rows

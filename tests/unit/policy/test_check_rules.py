@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import DataError
+from mercato.index.live import LiveCatalog
 from mercato.policy.check import list_unknown
 from mercato.policy.rules import RuleFile
 from mercato.serving.options import ServerOptions

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.policy.collapse import collapse_duplicates, strip_quantities
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

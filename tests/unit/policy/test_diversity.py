@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.policy.diversity import diversify
 from tests.unit.policy.shop import all_ids, make_pipeline, search
 

@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.features.feature_names import COLUMN
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.pipeline import Pipeline
 from mercato.policy.newcomers import SEAT_EVERY
 from mercato.requests.page import parse_recommend

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
+from mercato.index.live import LiveCatalog
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import RemoteRetriever, retrieve_batch
 from mercato.policy.rules import RuleFile, Rules

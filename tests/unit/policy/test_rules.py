@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import DataError
+from mercato.index.live import LiveCatalog
 from mercato.policy.rules import RuleFile, Rules, read_rules
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores

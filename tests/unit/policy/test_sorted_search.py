@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
+from mercato.index.live import LiveCatalog
 from mercato.policy.sort import sort_products
 from mercato.requests.order_by import OrderBy, SortKey, parse_order_by
 from mercato.state.sqlite import SqliteStateStore

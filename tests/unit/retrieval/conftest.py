@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import build, make_purchases, open_store

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Placement, RetrievalRequest, Source
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.category import rank_category_favourites

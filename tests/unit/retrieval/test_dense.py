@@ -6,8 +6,8 @@ import numpy.typing as npt
 import pytest
 
 from mercato.errors import SnapshotError
-from mercato.retrieval import dense
-from mercato.retrieval.dense import DenseIndex, build_dense_index, expand_groups
+from mercato.index import dense
+from mercato.index.dense import DenseIndex, build_dense_index, expand_groups
 
 Float32 = npt.NDArray[np.float32]
 

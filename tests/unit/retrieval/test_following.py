@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import ModelError
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Kind, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 
-from mercato.catalog.live import LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.retrieval.histories import HistoryReader
 from mercato.state import Actor, EventColumns, StateStore
 from tests.stores import delete, purchase

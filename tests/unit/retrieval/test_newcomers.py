@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.boost import Boost
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.arrivals import NEWCOMER_SEATS, list_newcomers, seat_newcomers

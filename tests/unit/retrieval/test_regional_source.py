@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import WEIGHTS, change_weights

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.inputs import History
+from mercato.index.field_weights import FieldWeights
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Source
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.field_weights import FieldWeights
 from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.search import find_words, rank_popular, select_matches

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.features import FEATURE_NAMES
 from mercato.filters import parse_filter
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights

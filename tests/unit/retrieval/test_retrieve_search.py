@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.features import FEATURE_NAMES
 from mercato.filters import matches, parse_filter
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.sources import SEARCH_CANDIDATES

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mercato.catalog.delta import Postings
 from mercato.errors import SnapshotError
-from mercato.retrieval.field_weights import FieldWeights
-from mercato.retrieval.words import FieldTerms, WordIndex, build_word_index
+from mercato.index.delta import Postings
+from mercato.index.field_weights import FieldWeights
+from mercato.index.words import FieldTerms, WordIndex, build_word_index
 
 WEIGHTS = FieldWeights(weights={"title": 2.0, "description": 1.0})
 K1, B = WEIGHTS.saturation, WEIGHTS.length_penalty

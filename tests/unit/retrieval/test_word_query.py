@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.retrieval.field_weights import FieldWeights
+from mercato.index.field_weights import FieldWeights
+from mercato.index.synonyms import parse_synonyms
+from mercato.index.words import WordIndex, build_word_index
 from mercato.retrieval.word_match import match_words
 from mercato.retrieval.word_query import MAX_QUERY_WORDS, PREFIX_WEIGHT, QueryReader
-from mercato.retrieval.words import WordIndex, build_word_index
 from mercato.synonyms.expand import SynonymMap
-from mercato.synonyms.parse import parse_synonyms
 from mercato.text.words import WordAnalyzer
 
 ANALYZER = WordAnalyzer()

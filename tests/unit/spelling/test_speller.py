@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercato.index.vocabulary import count_words, is_spelt, read_vocabulary, write_vocabulary
 from mercato.spelling.speller import Correction, Speller
-from mercato.spelling.vocabulary import count_words, is_spelt, read_vocabulary, write_vocabulary
 from mercato.text.words import list_words
 from tests.stores import product
 

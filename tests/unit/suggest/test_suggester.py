@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mercato.catalog.manifest import read_manifest
 from mercato.errors import InvalidInputError
 from mercato.events.event import parse_event
+from mercato.index.manifest import read_manifest
 from mercato.state.sqlite import SqliteStateStore
 from mercato.suggest.request import MAX_LIMIT, SuggestRequest, parse_suggest
 from mercato.suggest.stored import SUGGESTIONS, read_suggestions

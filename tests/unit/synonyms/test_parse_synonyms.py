@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercato.errors import DataError
-from mercato.synonyms.parse import MAX_PHRASES, SynonymRule, parse_synonyms, read_synonyms
+from mercato.index.synonyms import MAX_PHRASES, SynonymRule, parse_synonyms, read_synonyms
 
 
 def parse(*lines: str) -> list[SynonymRule]:

@@ -12,7 +12,7 @@ import torch
 
 from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import Product
-from mercato.catalog.snapshot import Snapshot
+from mercato.index.snapshot import Snapshot
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 

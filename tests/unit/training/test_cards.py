@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mercato.catalog.snapshot import Snapshot
+from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
 from training.card_probability import NONE, describe_probability, summarize_probability
 from training.card_text import wrap_markdown

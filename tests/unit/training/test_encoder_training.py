@@ -10,10 +10,10 @@ import torch
 from export.encoder import describe_encoder
 from export.pipeline import run_module
 from export.weights import LocatedWeights, locate_weights
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, ModelError
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from tests.unit.export.tiny_encoder import TINY, make_texts, make_weights
 from training import encoder as encoder_training
 from training.encoder import TEMPERATURE, EncoderOptions, compute_contrast, train_encoder

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.features.features import FEATURE_NAMES
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.retriever import Retriever

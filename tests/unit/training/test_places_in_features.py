@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.live import LiveCatalog
-from mercato.catalog.snapshot import Snapshot
 from mercato.features.feature_names import COLUMN
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
 from tests.unit.training.conftest import WordEncoder

@@ -10,9 +10,9 @@ import pytest
 from export.errors import WeightsError
 from export.pipeline import export_model
 from export.ranker import describe_ranker
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
+from mercato.index.snapshot import Snapshot
 from mercato.ranker.calibration import read_calibration
 from mercato.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.features import FEATURE_NAMES
+from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW
 from mercato.state.values import EventTable
 from training.__main__ import app

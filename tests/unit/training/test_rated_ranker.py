@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.folds import fold_of
+from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
 from training.__main__ import app
 from training.fit import FitOptions

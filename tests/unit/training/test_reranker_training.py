@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from export.weights import LocatedWeights
-from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import Product
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, ModelError
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.reranker import PairTokenizer
 from mercato.retrieval.retriever import Retriever
 from tests.unit.export.tiny_encoder import TINY, make_tokenizer, make_weights

@@ -12,8 +12,8 @@ from benchmarks.generated_sequences import Recipe, make_histories
 from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequence
 from export.pipeline import export_model
 from export.sequence import describe_sequence
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, ModelError
+from mercato.index.snapshot import Snapshot
 from training.sequence import SequenceOptions, gather_texts, train_sequence
 from training.sequence_data import History, Int64, Windows, cut_windows
 from training.sequence_events import UserEvents

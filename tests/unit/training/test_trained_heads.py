@@ -11,9 +11,9 @@ import torch
 
 from export.pipeline import export_model
 from export.ranker import describe_ranker
-from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
 from training.fit import FitOptions
 from training.model import load_ranker

@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.catalog.delta import Delta
-from mercato.catalog.features import append_features
 from mercato.catalog.product import Product, parse_product
-from mercato.catalog.snapshot import Snapshot
-from mercato.catalog.terms import list_terms
 from mercato.errors import InvalidInputError, StateError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
+from mercato.index.delta import Delta
+from mercato.index.product_features import append_features
+from mercato.index.snapshot import Snapshot
+from mercato.index.terms import list_terms
 from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.word_query import QueryReader
 from mercato.spelling.speller import Speller

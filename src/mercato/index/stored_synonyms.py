@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mercato.errors import SnapshotError
-from mercato.synonyms.parse import SynonymRule
+from mercato.index.synonyms import SynonymRule
 
 
 def write_synonyms(path: Path, rules: Sequence[SynonymRule]) -> None:

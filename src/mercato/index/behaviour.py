@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mercato.catalog.arrays import map_arrays, write_arrays
+from mercato.index.arrays import map_arrays, write_arrays
 from mercato.signals.factors import Factors
 from mercato.signals.momentum import Momentum
 from mercato.signals.neighbours import Neighbours

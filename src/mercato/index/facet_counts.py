@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.live import LiveCatalog
 from mercato.errors import InvalidInputError
-from mercato.facets.field_codes import FieldCodes, FieldNumbers
-from mercato.facets.intervals import AUTOMATIC, count_intervals, make_intervals
+from mercato.index.facet_intervals import AUTOMATIC, count_intervals, make_intervals
+from mercato.index.field_codes import FieldCodes, FieldNumbers
+from mercato.index.live import LiveCatalog
 from mercato.requests.facets import FacetSpec
 
 Bool = npt.NDArray[np.bool_]

@@ -17,10 +17,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.arrays import map_arrays, write_arrays
-from mercato.catalog.delta import Postings
 from mercato.errors import SnapshotError
-from mercato.retrieval.field_weights import FieldWeights
+from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.delta import Postings
+from mercato.index.field_weights import FieldWeights
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

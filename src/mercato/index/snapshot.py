@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog import layout
-from mercato.catalog.arrays import map_arrays
-from mercato.catalog.behaviour import read_behaviour
 from mercato.catalog.columns import ColumnSet
-from mercato.catalog.documents import Documents
-from mercato.catalog.layout import TextLayout
-from mercato.catalog.manifest import Manifest, check_files, read_manifest
-from mercato.catalog.together import read_together
 from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.features.inputs import ProductFeatures
-from mercato.retrieval.dense import DenseIndex
-from mercato.retrieval.words import WordIndex
+from mercato.index import layout
+from mercato.index.arrays import map_arrays
+from mercato.index.behaviour import read_behaviour
+from mercato.index.dense import DenseIndex
+from mercato.index.documents import Documents
+from mercato.index.layout import TextLayout
+from mercato.index.manifest import Manifest, check_files, read_manifest
+from mercato.index.stored_synonyms import read_stored_synonyms
+from mercato.index.together import read_together
+from mercato.index.vocabulary import read_vocabulary
+from mercato.index.words import WordIndex
 from mercato.signals.cooccurrence import Cooccurrence
-from mercato.spelling.vocabulary import read_vocabulary
-from mercato.synonyms.stored import read_stored_synonyms
 
 
 class Snapshot:

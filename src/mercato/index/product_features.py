@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mercato.catalog.kinds import build_kinds, weigh_kinds
 from mercato.catalog.product import Product
 from mercato.features.inputs import ProductFeatures
+from mercato.index.product_kinds import build_kinds, weigh_kinds
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.popularity import Popularity
 from mercato.signals.repeat import DEFAULT_INTERVAL_DAYS, Repeat

@@ -1,1 +1,0 @@
-"""Facets: how many products of a result have which value."""

@@ -33,10 +33,10 @@ from mercato.index.terms import list_terms
 from mercato.index.together import count_together, write_together
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import build_word_index
+from mercato.query.suggest.stored import write_suggestions
 from mercato.retrieval.fusion import FusionWeights
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
-from mercato.suggest.stored import write_suggestions
 from mercato.text.words import WordAnalyzer
 
 Report = Callable[[str, int, int], None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 
 from mercato.catalog.product import TEXT_FIELDS, Product
-from mercato.retrieval.word_query import WordGroup
+from mercato.query.word_query import WordGroup
 from mercato.text.stopwords import drop_stopwords
 from mercato.text.words import WordAnalyzer, list_words
 

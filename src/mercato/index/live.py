@@ -25,12 +25,12 @@ from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.snapshot import Snapshot
 from mercato.index.terms import list_terms
+from mercato.query.expand_synonyms import SynonymMap
+from mercato.query.speller import Speller
+from mercato.query.word_query import QueryReader
 from mercato.retrieval.fusion import FusionWeights
-from mercato.retrieval.word_query import QueryReader
-from mercato.spelling.speller import Speller
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
-from mercato.synonyms.expand import SynonymMap
 from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 

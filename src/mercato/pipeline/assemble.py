@@ -21,6 +21,8 @@ from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteRer
 from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
+from mercato.query.suggest.stored import read_suggestions
+from mercato.query.suggest.suggester import Suggester
 from mercato.ranker.manifest import RankerManifest, read_ranker_manifest
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.requests.page import parse_recommend, parse_search
@@ -31,8 +33,6 @@ from mercato.retrieval.source_weights import Weights, change_weights
 from mercato.sequence import NextProducts, SequenceModel, read_sequence_manifest
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
-from mercato.suggest.stored import read_suggestions
-from mercato.suggest.suggester import Suggester
 
 logger = logging.getLogger(__name__)
 

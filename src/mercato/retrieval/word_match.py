@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.index.words import TermLookup
+from mercato.query.word_query import Alternative, WordGroup, WordQuery
 from mercato.retrieval.fusion import select_top
-from mercato.retrieval.word_query import Alternative, WordGroup, WordQuery
 from mercato.text.words import Chunk
 
 Float32 = npt.NDArray[np.float32]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.remote import Arrays, Call
-from mercato.suggest.suggester import SuggestAnswer
+from mercato.query.suggest.suggester import SuggestAnswer
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mercato.explain.matches import QueryWords, collect_words, compare_products
-from mercato.retrieval.word_query import Alternative, WordGroup
+from mercato.query.word_query import Alternative, WordGroup
 from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 from tests.stores import product

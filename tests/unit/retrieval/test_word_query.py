@@ -8,9 +8,9 @@ import pytest
 from mercato.index.field_weights import FieldWeights
 from mercato.index.synonyms import parse_synonyms
 from mercato.index.words import WordIndex, build_word_index
+from mercato.query.expand_synonyms import SynonymMap
+from mercato.query.word_query import MAX_QUERY_WORDS, PREFIX_WEIGHT, QueryReader
 from mercato.retrieval.word_match import match_words
-from mercato.retrieval.word_query import MAX_QUERY_WORDS, PREFIX_WEIGHT, QueryReader
-from mercato.synonyms.expand import SynonymMap
 from mercato.text.words import WordAnalyzer
 
 ANALYZER = WordAnalyzer()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercato.index.vocabulary import count_words, is_spelt, read_vocabulary, write_vocabulary
-from mercato.spelling.speller import Correction, Speller
+from mercato.query.speller import Correction, Speller
 from mercato.text.words import list_words
 from tests.stores import product
 

@@ -9,10 +9,10 @@ import pytest
 from mercato.errors import InvalidInputError
 from mercato.events.event import parse_event
 from mercato.index.manifest import read_manifest
+from mercato.query.suggest.request import MAX_LIMIT, SuggestRequest, parse_suggest
+from mercato.query.suggest.stored import SUGGESTIONS, read_suggestions
+from mercato.query.suggest.suggester import REFRESH_S, SuggestAnswer, Suggester
 from mercato.state.sqlite import SqliteStateStore
-from mercato.suggest.request import MAX_LIMIT, SuggestRequest, parse_suggest
-from mercato.suggest.stored import SUGGESTIONS, read_suggestions
-from mercato.suggest.suggester import REFRESH_S, SuggestAnswer, Suggester
 from tests import stores
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mercato.errors import SnapshotError
-from mercato.suggest.collect import Entry
-from mercato.suggest.index import FIRST_WORD_BONUS, SuggestionIndex, build_arrays
-from mercato.suggest.phrase import list_starts
-from mercato.suggest.typos import list_corrections, list_edits
+from mercato.query.suggest.collect import Entry
+from mercato.query.suggest.index import FIRST_WORD_BONUS, SuggestionIndex, build_arrays
+from mercato.query.suggest.phrase import list_starts
+from mercato.query.suggest.typos import list_corrections, list_edits
 
 ENTRIES = [
     Entry("frozen pizza", 3.0, 0),

@@ -1,6 +1,6 @@
 from mercato.index.synonyms import parse_synonyms
-from mercato.retrieval.word_query import Alternative, WordGroup
-from mercato.synonyms.expand import SYNONYM_WEIGHT, SynonymMap
+from mercato.query.expand_synonyms import SYNONYM_WEIGHT, SynonymMap
+from mercato.query.word_query import Alternative, WordGroup
 from mercato.text.words import Chunk, WordAnalyzer
 
 ANALYZER = WordAnalyzer()

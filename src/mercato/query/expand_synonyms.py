@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mercato.index.synonyms import SynonymRule
-from mercato.retrieval.word_query import Alternative, WordGroup
+from mercato.query.word_query import Alternative, WordGroup
 from mercato.text.words import Chunk, WordAnalyzer
 
 SYNONYM_WEIGHT = 0.9

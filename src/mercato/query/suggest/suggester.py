@@ -13,12 +13,12 @@ import numpy.typing as npt
 import orjson
 
 from mercato.errors import MercatoError, StateError
+from mercato.query.suggest.collect import KINDS, Entry, collect_queries
+from mercato.query.suggest.index import SuggestionIndex, build_arrays
+from mercato.query.suggest.phrase import fold_phrase
+from mercato.query.suggest.request import SuggestRequest
+from mercato.query.suggest.typos import list_corrections
 from mercato.state.store import StateStore
-from mercato.suggest.collect import KINDS, Entry, collect_queries
-from mercato.suggest.index import SuggestionIndex, build_arrays
-from mercato.suggest.phrase import fold_phrase
-from mercato.suggest.request import SuggestRequest
-from mercato.suggest.typos import list_corrections
 
 logger = logging.getLogger(__name__)
 

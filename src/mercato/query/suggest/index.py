@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import SnapshotError
-from mercato.suggest.collect import Entry
-from mercato.suggest.phrase import list_starts
+from mercato.query.suggest.collect import Entry
+from mercato.query.suggest.phrase import list_starts
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -15,8 +15,8 @@ from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.documents import Documents
 from mercato.index.manifest import read_manifest
-from mercato.suggest.collect import Suggestible, collect_entries
-from mercato.suggest.index import SuggestionIndex, build_arrays
+from mercato.query.suggest.collect import Suggestible, collect_entries
+from mercato.query.suggest.index import SuggestionIndex, build_arrays
 from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mercato.errors import InvalidInputError
-from mercato.suggest.phrase import fold_prefix
+from mercato.query.suggest.phrase import fold_prefix
 from mercato.text.normalize import decode_utf8
 
 DEFAULT_LIMIT = 10

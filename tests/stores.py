@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import StateError
 from mercato.events.event import Event, parse_event
 from mercato.features.inputs import Context
 from mercato.index.manifest import Manifest
+from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable, ProductChange

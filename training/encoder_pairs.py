@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.encode import TextEncoder
 from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.index.live import LiveCatalog
+from mercato.indexing.encode import TextEncoder
 from training.reranker_data import RatedQuery, Ratings, RerankerDataOptions, draw_own_queries, prepare_rated
 from training.reranker_events import Behaviour
 from training.reranker_groups import Candidates, ProductTexts, Report

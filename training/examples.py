@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
+from mercato.indexing.encode import TextEncoder
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import Case, Found, prepare_case
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY

@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.features.inputs import ProductFeatures
 from mercato.index.layout import TextLayout
 from mercato.index.snapshot import Snapshot
 from mercato.index.together import Together
 from mercato.index.words import WordIndex
+from mercato.indexing.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.signals.events import EventColumns
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable

@@ -9,10 +9,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.history import PURCHASE

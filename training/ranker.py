@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 import torch
 
-from mercato.catalog.encode import TextEncoder
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
 from training.card import describe_verdict, write_card

@@ -9,12 +9,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.errors import DataError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context, History
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.retriever import Retriever

@@ -13,12 +13,12 @@ import orjson
 import torch
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.errors import InvalidInputError
 from mercato.evaluation.folds import fold_of
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
 from training.evaluate import Estimate, estimate_mean
 from training.examples import Report
 from training.fit_ratings import RatingFit, RatingFitOptions, fit_ratings, score_list

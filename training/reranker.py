@@ -12,10 +12,10 @@ import orjson
 import torch
 
 from export.weights import LocatedWeights
-from mercato.catalog.encode import TextEncoder
 from mercato.checksum import hash_file
 from mercato.errors import DataError, ModelError
 from mercato.index.live import LiveCatalog
+from mercato.indexing.encode import TextEncoder
 from mercato.pipeline.stages import RankerStage
 from mercato.reranker import PairTokenizer
 from training.reranker_card import write_reranker_card

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.errors import DataError
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.index.live import LiveCatalog
+from mercato.indexing.encode import TextEncoder
 from mercato.pipeline.stages import RankerStage
 from mercato.retrieval.retriever import Retriever
 from training.reranker_events import Behaviour

@@ -9,9 +9,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from mercato.catalog.encode import TextEncoder
 from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.index.live import LiveCatalog
+from mercato.indexing.encode import TextEncoder
 from mercato.pipeline.stages import RankerStage
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved

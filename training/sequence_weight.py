@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mercato.catalog.learn import Signals, learn_signals
 from mercato.features import inputs
+from mercato.indexing.learn import Signals, learn_signals
 from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval import sources
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks

@@ -24,11 +24,11 @@ from rich.console import Console
 
 from benchmarks.command import run_command
 from benchmarks.record import write_record
-from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import Product
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores

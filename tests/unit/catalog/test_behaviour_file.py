@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.learn import learn_signals, list_regions, select_events
 from mercato.errors import SnapshotError
 from mercato.events.event import Event
 from mercato.index.behaviour import Behaviour, read_behaviour, write_behaviour
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.learn import learn_signals, list_regions, select_events
 from tests import stores
 
 NAMES = [product.id for product in stores.make_products()]

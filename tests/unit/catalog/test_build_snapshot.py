@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from mercato.catalog.product import TEXT_FIELDS
-from mercato.catalog.publish import versions_folder
 from mercato.errors import DataError, EncoderMismatchError, SnapshotError
 from mercato.index.field_weights import FieldWeights
 from mercato.index.live import LiveCatalog
 from mercato.index.manifest import SCHEMA_VERSION
 from mercato.index.snapshot import Snapshot, verify_snapshot
 from mercato.index.synonyms import SynonymRule
+from mercato.indexing.publish import versions_folder
 from mercato.requests.retrieval import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from tests.stores import (
@@ -217,7 +217,7 @@ def test_an_interrupted_build_is_resumed(tmp_path: Path) -> None:
 
 
 def test_builds_report_their_steps(tmp_path: Path) -> None:
-    from mercato.catalog.build import BuildOptions, build_snapshot
+    from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.state.values import EventTable
 
     told: list[tuple[str, int, int]] = []

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.catalog.build import BuildOptions, build_snapshot
-from mercato.catalog.learn import find_moment, learn_signals, select_events
 from mercato.events.event import Event
 from mercato.index.behaviour import Behaviour
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.build import BuildOptions, build_snapshot
+from mercato.indexing.learn import find_moment, learn_signals, select_events
 from mercato.state.values import EventTable
 from tests import stores
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mercato.catalog.publish import check_target, hold_target, publish, versions_folder
 from mercato.errors import DataError
+from mercato.indexing.publish import check_target, hold_target, publish, versions_folder
 
 
 def make_version(folder: Path, name: str) -> Path:

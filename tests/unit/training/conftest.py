@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from mercato.catalog.build import BuildOptions, build_snapshot
 from mercato.catalog.product import Product
 from mercato.index.snapshot import Snapshot
+from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
 

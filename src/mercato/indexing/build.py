@@ -14,10 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.catalog.columns import build_columns
-from mercato.catalog.encode import TextEncoder, encode_texts, hash_texts
-from mercato.catalog.learn import find_moment, learn_signals, list_regions, order_rows, select_events
 from mercato.catalog.product import TEXT_FIELDS, Product
-from mercato.catalog.publish import hold_target, publish
 from mercato.errors import DataError, SnapshotError
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
@@ -33,6 +30,9 @@ from mercato.index.terms import list_terms
 from mercato.index.together import count_together, write_together
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import build_word_index
+from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
+from mercato.indexing.learn import find_moment, learn_signals, list_regions, order_rows, select_events
+from mercato.indexing.publish import hold_target, publish
 from mercato.query.suggest.stored import write_suggestions
 from mercato.retrieval.fusion import FusionWeights
 from mercato.signals.popularity import compute_popularity

@@ -188,7 +188,7 @@ def measure_baselines(
     Returns:
         System -> metric -> float64 [queries], in the order of the judgements.
     """
-    from mercato.encoder.onnx_encoder import OnnxEncoder
+    from mercato.models.encoder.onnx_encoder import OnnxEncoder
 
     rows = pq.read_table(data / "products.parquet").to_pylist()
     ids = [str(row["id"]) for row in rows]

@@ -34,7 +34,7 @@ from benchmarks.record import REPOSITORY, write_record
 from benchmarks.sequence_server import measure_server, prepare_shop, write_histories
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values
-from mercato.sequence import SequenceModel
+from mercato.models.sequence import SequenceModel
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]

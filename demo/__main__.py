@@ -23,11 +23,11 @@ from demo.show import (
     show_searches,
 )
 from demo.steps import Step, run_steps
-from mercato.encoder.manifest import read_manifest as read_encoder_manifest
 from mercato.errors import MercatoError, ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.manifest import read_manifest as read_catalog_manifest
-from mercato.ranker.manifest import read_ranker_manifest
+from mercato.models.encoder.manifest import read_manifest as read_encoder_manifest
+from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer

@@ -19,8 +19,8 @@ from export.options import (
     DEFAULT_TOLERANCE,
     BuildOptions,
 )
-from mercato.engine.manifest import HardwareCompatibility
 from mercato.errors import MercatoError
+from mercato.models.engine.manifest import HardwareCompatibility
 
 app = typer.Typer(
     help="Export models for serving, each behind a parity gate.", no_args_is_help=True, add_completion=False

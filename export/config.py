@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from export.errors import ExportError
-from mercato.engine.declaration import ENGINES, EngineModel, Tensor
+from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
 
 CONFIG_FILE = "config.pbtxt"
 HEADER = """\
 # GPU: a TensorRT engine, linked as 1/model.plan when the server starts.
-# Written by `python -m export config` from src/mercato/engine/declaration.py; change that and write it again.
+# Written by `python -m export config` from src/mercato/models/engine/declaration.py; change that and write it again.
 """
 
 

@@ -16,9 +16,9 @@ from export.parity import CosineGate
 from export.ratings import compare_on_ratings, compare_on_texts
 from export.weights import LocatedWeights
 from mercato.checksum import hash_file
-from mercato.encoder.tokenizer import DEFAULT_MAX_TOKENS, TextTokenizer
-from mercato.engine.declaration import ENGINES
-from mercato.engine.shapes import EngineShapes
+from mercato.models.encoder.tokenizer import DEFAULT_MAX_TOKENS, TextTokenizer
+from mercato.models.engine.declaration import ENGINES
+from mercato.models.engine.shapes import EngineShapes
 
 POOLING = "mean"
 CALIBRATION_TOKENS = 1024

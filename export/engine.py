@@ -23,9 +23,9 @@ from export.tensorrt_flavour import (
     select_gpus,
 )
 from mercato.checksum import hash_file
-from mercato.engine.machine import read_machine
-from mercato.engine.manifest import Bounds, EngineManifest, NamedFile, manifest_path
-from mercato.engine.shapes import EngineShapes
+from mercato.models.engine.machine import read_machine
+from mercato.models.engine.manifest import Bounds, EngineManifest, NamedFile, manifest_path
+from mercato.models.engine.shapes import EngineShapes
 
 MESSAGES_SHOWN = 3
 

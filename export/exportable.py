@@ -17,7 +17,7 @@ import torch
 
 from export.parity import Gate
 from export.quality import Quality
-from mercato.engine.shapes import EngineShapes
+from mercato.models.engine.shapes import EngineShapes
 
 Tensors = dict[str, npt.NDArray[Any]]
 

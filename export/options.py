@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mercato.engine.manifest import HardwareCompatibility
+from mercato.models.engine.manifest import HardwareCompatibility
 
 DEFAULT_TIMING_CACHE = Path("var/cache/tensorrt")
 # Most that any measure of quality may lose with a smaller precision.

@@ -13,7 +13,7 @@ import pyarrow.parquet
 from export.errors import ExportError
 from export.options import DEFAULT_TOLERANCE
 from export.quality import SearchQuality
-from mercato.encoder.tokenizer import TextTokenizer
+from mercato.models.encoder.tokenizer import TextTokenizer
 
 PRODUCTS_FILE = "products.parquet"
 RATINGS_FILE = "judgements.parquet"

@@ -17,8 +17,8 @@ from export.parity import DifferenceGate, Figure, Outputs
 from export.quality import OrderQuality
 from export.ranker import find_loader
 from mercato.checksum import hash_file
-from mercato.engine.declaration import ENGINES
-from mercato.reranker import PairTokenizer
+from mercato.models.engine.declaration import ENGINES
+from mercato.models.reranker import PairTokenizer
 
 DEFAULT_LOADER = "training.reranker_model:load_reranker"
 TOKENIZER_FILE = "tokenizer.json"

@@ -9,10 +9,10 @@ import numpy as np
 import orjson
 
 from export.lists import QUERY_WORDS
+from mercato.models.reranker import write_product_text
 from mercato.pipeline.assemble import open_encoder, open_retriever
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
-from mercato.reranker import write_product_text
 from mercato.settings import DEFAULT_RERANK_DEPTH, Settings
 
 LISTS = 48

@@ -13,7 +13,7 @@ import torch
 
 from export.encoder import describe_encoder
 from export.weights import LocatedWeights
-from mercato.encoder.onnx_encoder import OnnxEncoder
+from mercato.models.encoder.onnx_encoder import OnnxEncoder
 
 BATCH_SIZES = (1, 32)
 TEXTS_PER_ROUND = 96

@@ -17,7 +17,7 @@ from export.half import halve, require_full_precision
 from export.program import write_program
 from export.quantize import quantize_int8
 from export.tensorrt_flavour import FLAVOURS, Flavour
-from mercato.engine.manifest import GRAPH_FILE
+from mercato.models.engine.manifest import GRAPH_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def choose_targets(names: str, exportable: Exportable) -> tuple[Target, ...]:
             )
         if name not in possible:
             raise ExportError(
-                f"--target: {exportable.name} has no shapes to build an engine for; declare them in mercato.engine, "
+                f"--target: {exportable.name} has no shapes to build an engine for; declare them in mercato.models.engine, "
                 f"or export it to {', '.join(possible)}"
             )
         flavour = TARGETS[name].flavour

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from export.errors import ExportError
-from mercato.engine.manifest import HardwareCompatibility
+from mercato.models.engine.manifest import HardwareCompatibility
 
 OLDEST_MAJOR = 10
 # TensorRT for RTX refuses products in fp32 on Turing (7.5), and no network is all fp16.

@@ -112,8 +112,8 @@ def ranker(
     learns_purchases = state is not None or events is not None
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
-        from mercato.encoder.onnx_encoder import OnnxEncoder
         from mercato.index.snapshot import Snapshot
+        from mercato.models.encoder.onnx_encoder import OnnxEncoder
         from training.fit import FitOptions
         from training.fit_ratings import RatingFitOptions
         from training.horizon import HorizonOptions
@@ -230,7 +230,7 @@ def reranker(
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from export.weights import MINILM, locate_weights
-        from mercato.ranker.onnx_ranker import OnnxRanker
+        from mercato.models.ranker.onnx_ranker import OnnxRanker
         from training.reranker import RerankerShape, train_reranker
         from training.reranker_data import RerankerDataOptions
         from training.reranker_fit import RerankerFitOptions

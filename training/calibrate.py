@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
 from mercato.features.feature_names import COLUMN
-from mercato.ranker.calibration import Calibration
+from mercato.models.ranker.calibration import Calibration
 from training.examples import ExampleSet
 from training.reliability import compute_log_loss
 

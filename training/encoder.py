@@ -23,10 +23,10 @@ from torch import Tensor
 
 from export.encoder import SentenceEncoder
 from export.weights import LOADED_FILES, LocatedWeights
-from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import DataError, ModelError
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
+from mercato.models.encoder.tokenizer import TextTokenizer
 from training.encoder_card import write_encoder_card
 from training.encoder_pairs import TextPair, order_rated, prepare_pairs
 from training.reranker_data import Ratings, RerankerDataOptions

@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from mercato.features.feature_names import COLUMN
-from mercato.ranker.calibration import Calibration
+from mercato.models.ranker.calibration import Calibration
 from training.calibrate import FOLDS, SHOPPER_FEATURES, CalibrationFit, fit_calibration, join_candidates
 from training.examples import ExampleSet
 from training.fit import compute_scores

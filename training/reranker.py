@@ -16,8 +16,8 @@ from mercato.checksum import hash_file
 from mercato.errors import DataError, ModelError
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
-from mercato.pipeline.stages import RankerStage
-from mercato.reranker import PairTokenizer
+from mercato.models.reranker import PairTokenizer
+from mercato.models.stages import RankerStage
 from training.reranker_card import write_reranker_card
 from training.reranker_data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
 from training.reranker_events import Behaviour

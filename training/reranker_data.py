@@ -12,7 +12,7 @@ from mercato.errors import DataError
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
-from mercato.pipeline.stages import RankerStage
+from mercato.models.stages import RankerStage
 from mercato.retrieval.retriever import Retriever
 from training.reranker_events import Behaviour
 from training.reranker_groups import (

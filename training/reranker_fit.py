@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mercato.errors import ModelError
-from mercato.reranker import PairTokenizer
+from mercato.models.reranker import PairTokenizer
 from training.reranker_groups import PairGroup
 from training.reranker_model import RerankerNetwork
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
-from mercato.pipeline.stages import RankerStage
+from mercato.models.reranker import write_product_text
+from mercato.models.reranker.blend import standardize_scores
+from mercato.models.stages import RankerStage
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
-from mercato.reranker import write_product_text
-from mercato.reranker.blend import standardize_scores
 from mercato.retrieval.retriever import Retriever
 from mercato.text.stopwords import drop_stopwords
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.evaluation.measures import measure_orders, plan_measures
-from mercato.reranker import PairTokenizer, blend_order
+from mercato.models.reranker import PairTokenizer, blend_order
 from training.reranker_data import RatedQuery
 from training.reranker_fit import compute_scores
 from training.reranker_groups import ProductTexts

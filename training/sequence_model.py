@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mercato.engine.declaration import SEQUENCE_WIDTH
 from mercato.errors import ModelError
+from mercato.models.engine.declaration import SEQUENCE_WIDTH
 
 WEIGHTS_FILE = "sequence.safetensors"
 CONFIG_FILE = "config.json"

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mercato.encoder.onnx_encoder import OnnxEncoder
 from mercato.errors import DataError
 from mercato.evaluation.judgements import parse_judgement_map, read_judgements
 from mercato.events.read_events import ReadReport, parse_event_mapping
 from mercato.events.read_events import read_events as parse_events
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.models.encoder.onnx_encoder import OnnxEncoder
 from mercato.state.store import open_state
 from mercato.state.values import EventTable
 from training.reranker_events import Behaviour, read_behaviour

@@ -25,8 +25,8 @@ from benchmarks.gpu.models import load_module, make_inputs
 from benchmarks.record import write_record
 from export.half import halve
 from export.tensorrt_flavour import FLAVOURS
-from mercato.engine.declaration import ENGINES, EngineModel
-from mercato.engine.machine import read_machine
+from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.machine import read_machine
 
 BATCHES = (1, 8, 32, 64)
 

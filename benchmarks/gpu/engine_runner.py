@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.errors import BenchmarkError
 from export.tensorrt_flavour import FLAVOURS
-from mercato.engine.declaration import EngineModel
-from mercato.engine.manifest import read_engine_manifest
+from mercato.models.engine.declaration import EngineModel
+from mercato.models.engine.manifest import read_engine_manifest
 
 TYPES = {"INT64": torch.int64, "FP32": torch.float32}
 

@@ -12,7 +12,7 @@ from benchmarks.errors import BenchmarkError
 from export.exportable import Exportable
 from export.parity import DifferenceGate
 from export.ranker import find_loader
-from mercato.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import ENGINES, EngineModel
 
 SEED = 7
 VOCABULARY = 30_000
@@ -25,7 +25,7 @@ def load_module(name: str, weights: Path) -> torch.nn.Module:
     """Load a declared model in fp32.
 
     Args:
-        name: a key of `mercato.engine.declaration.ENGINES`.
+        name: a key of `mercato.models.engine.declaration.ENGINES`.
         weights: what training wrote; the encoder's weights are pinned in the exporter.
 
     Raises:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch.export.passes import move_to_device_pass
 
-from mercato.engine.declaration import EngineModel
-from mercato.engine.padding import pad_to_bucket
-from mercato.engine.shapes import choose_bucket
 from mercato.errors import ModelError
+from mercato.models.engine.declaration import EngineModel
+from mercato.models.engine.padding import pad_to_bucket
+from mercato.models.engine.shapes import choose_bucket
 
 PROGRAM_FILE = "model.fp16.pt2"
 # Runs before a capture: allocations and the choice of kernels must be over by then.

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from mercato.engine.declaration import ENGINES
 from mercato.errors import ModelError
+from mercato.models.engine.declaration import ENGINES
 from mercato_torch.network import GraphedNetwork
 
 Float32 = npt.NDArray[np.float32]
@@ -61,7 +61,7 @@ class TorchRanker(_TorchStage):
     model = "ranker"
 
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
-        """Score candidates; see `mercato.pipeline.stages.RankerStage.score`."""
+        """Score candidates; see `mercato.models.stages.RankerStage.score`."""
         return self._network.run(query, history, candidates, features)
 
 

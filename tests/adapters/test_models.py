@@ -15,8 +15,8 @@ from google.protobuf import json_format, text_format
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
 
-from mercato.encoder.onnx_encoder import OnnxEncoder
 from mercato.errors import MercatoError, StateError
+from mercato.models.encoder.onnx_encoder import OnnxEncoder
 from mercato.serving.canary import CANARIES
 from mercato.settings import SETTINGS_VARIABLE
 from tests import stores

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from mercato.engine.declaration import SEQUENCE_WIDTH
 from mercato.features.features import FEATURE_NAMES
+from mercato.models.engine.declaration import SEQUENCE_WIDTH
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 IDENTITY = "tiny-encoder-1"

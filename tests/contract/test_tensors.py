@@ -11,12 +11,14 @@ from mercato_client import contract
 from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import triton_to_np_dtype
 
-from mercato.engine.declaration import ENGINES, SEQUENCE_WIDTH
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
+from mercato.models.engine.declaration import ENGINES, SEQUENCE_WIDTH
+from mercato.models.ranker.manifest import read_ranker_manifest
+from mercato.models.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
+from mercato.models.reranker import onnx_reranker
+from mercato.models.sequence import onnx_sequence
 from mercato.pipeline.remote import RETRIEVER_OUTPUTS
-from mercato.ranker.manifest import read_ranker_manifest
-from mercato.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
 from mercato.requests.page import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
@@ -25,8 +27,6 @@ from mercato.requests.page import (
     parse_recommend,
 )
 from mercato.requests.retrieval import MAX_RANKED
-from mercato.reranker import onnx_reranker
-from mercato.sequence import onnx_sequence
 from mercato.serving.canary import CANARIES
 from mercato.serving.options import MODEL_NEEDS
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence

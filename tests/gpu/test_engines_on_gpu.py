@@ -17,8 +17,8 @@ from export.exportable import Exportable
 from export.options import BuildOptions
 from export.pipeline import export_model
 from export.tensorrt_flavour import FLAVOURS
-from mercato.engine.declaration import ENGINES, EngineModel
-from mercato.engine.machine import read_machine
+from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.machine import read_machine
 from mercato_torch import GraphedNetwork
 
 pytestmark = [

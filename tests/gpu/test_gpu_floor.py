@@ -12,8 +12,8 @@ from benchmarks.gpu.floor import Rates, Work, count_work
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from export.errors import ExportError
 from export.pipeline import export_model
-from mercato.engine.declaration import ENGINES
 from mercato.features.feature_names import FEATURE_NAMES
+from mercato.models.engine.declaration import ENGINES
 
 RATES = Rates(operations_per_s=1e12, bytes_per_s=1e9)
 

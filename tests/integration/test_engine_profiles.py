@@ -12,8 +12,8 @@ from tritonclient import grpc as triton
 from export.encoder import describe_encoder
 from export.pipeline import export_model
 from export.weights import MINILM, locate_weights
-from mercato.encoder import OnnxEncoder
 from mercato.errors import ModelError
+from mercato.models.encoder import OnnxEncoder
 from mercato.serving.server import TritonServer
 from tests.integration.conftest import PATIENCE_S, PATIENT, Shop
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mercato_client import Client
 
-from mercato.ranker.calibration import Calibration
+from mercato.models.ranker.calibration import Calibration
 from mercato.serving.server import TritonServer
 from tests.integration.conftest import PATIENT, Shop
 

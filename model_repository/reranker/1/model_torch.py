@@ -4,7 +4,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.reranker.onnx_reranker import INPUT_NAMES
+from mercato.models.reranker.onnx_reranker import INPUT_NAMES
 from mercato.serving import adapter
 from mercato.settings import read_settings
 from mercato_torch import TorchReranker

@@ -4,7 +4,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
+from mercato.models.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
 from mercato.serving import adapter
 from mercato.settings import read_settings
 from mercato_torch import TorchSequence

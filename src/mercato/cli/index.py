@@ -109,8 +109,8 @@ def build_index(
     Raises:
         MercatoError: the products, the state or the encoder cannot be used.
     """
-    from mercato.encoder.onnx_encoder import OnnxEncoder
     from mercato.indexing.build import BuildOptions, build_snapshot
+    from mercato.models.encoder.onnx_encoder import OnnxEncoder
 
     started = time.monotonic()
     model = OnnxEncoder(encoder_folder)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.explain.groups import GROUPS, FeatureGroup, Vector
-from mercato.pipeline.stages import RankerStage
+from mercato.models.stages import RankerStage
 
 Float32 = npt.NDArray[np.float32]
 

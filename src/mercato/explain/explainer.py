@@ -23,7 +23,7 @@ from mercato.explain.sentence import Because, Move, write_recommendation_line, w
 from mercato.features.feature_names import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.product_features import leaf_category
-from mercato.pipeline.stages import RankerStage
+from mercato.models.stages import RankerStage
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
 from mercato.signals.events import SECONDS_PER_DAY

@@ -14,7 +14,7 @@ from mercato.catalog.product import Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.index.live import LiveCatalog
 from mercato.ingest.result import Rejected, WriteResult
-from mercato.pipeline.stages import EncoderStage
+from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
 

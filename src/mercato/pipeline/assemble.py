@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import logging
 
-from mercato.encoder.manifest import read_manifest
-from mercato.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
-from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError, StateError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
+from mercato.models.encoder.manifest import read_manifest
+from mercato.models.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
+from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato.models.ranker.manifest import RankerManifest, read_ranker_manifest
+from mercato.models.ranker.onnx_ranker import OnnxRanker
+from mercato.models.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
+from mercato.models.sequence import NextProducts, SequenceModel, read_sequence_manifest
+from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS
 from mercato.pipeline.deadline import TimelyReranker
 from mercato.pipeline.learned import describe_models
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
-from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
 from mercato.query.suggest.stored import read_suggestions
 from mercato.query.suggest.suggester import Suggester
-from mercato.ranker.manifest import RankerManifest, read_ranker_manifest
-from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.requests.retrieval import Source
-from mercato.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import Weights, change_weights
-from mercato.sequence import NextProducts, SequenceModel, read_sequence_manifest
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
 

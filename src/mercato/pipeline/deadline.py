@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import ModelError
-from mercato.pipeline.stages import RerankerStage
+from mercato.models.stages import RerankerStage
 
 CALLS_AT_ONCE = 2
 """Calls that may be under way: one that counts, and a late one whose answer nobody waits for."""
@@ -38,7 +38,7 @@ class TimelyReranker:
         return self._stage.weight
 
     def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float32]]:
-        """Score pairs in time; see `mercato.pipeline.stages.RerankerStage.score`.
+        """Score pairs in time; see `mercato.models.stages.RerankerStage.score`.
 
         Raises:
             ModelError: the stage failed, is late, or still works on calls that were late.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from mercato.errors import ModelError
 from mercato.index.manifest import Manifest
-from mercato.ranker.manifest import RankerManifest
-from mercato.sequence import read_sequence_manifest
+from mercato.models.ranker.manifest import RankerManifest
+from mercato.models.sequence import read_sequence_manifest
 from mercato.settings import Settings
 from mercato.text.timestamps import format_timestamp
 

@@ -14,15 +14,15 @@ from mercato.errors import MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.index.live import LiveCatalog
+from mercato.models.ranker.calibration import Calibration
+from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
 from mercato.pipeline.learned import LearnedFrom, describe_catalog
 from mercato.pipeline.probabilities import tell_probabilities
 from mercato.pipeline.rerank import Reranked, RerankStep
-from mercato.pipeline.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.apply import apply_policies
 from mercato.policy.rules import Rules
-from mercato.ranker.calibration import Calibration
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH

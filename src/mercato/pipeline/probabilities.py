@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import MercatoError
-from mercato.ranker.calibration import Calibration
+from mercato.models.ranker.calibration import Calibration
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved
 

@@ -13,19 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.encoder.tokenizer import TextTokenizer
-from mercato.engine.padding import pad_to_bucket
-from mercato.engine.shapes import MAX_BATCH_SIZE
 from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
+from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato.models.engine.padding import pad_to_bucket
+from mercato.models.engine.shapes import MAX_BATCH_SIZE
+from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.facets import parse_facets
 from mercato.requests.order_by import parse_order_by
 from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
 from mercato.requests.trace import StageTrace
-from mercato.reranker.pair_tokenizer import PairTokenizer
 from mercato.retrieval.retriever import Retriever
 
 Float32 = npt.NDArray[np.float32]
@@ -75,7 +75,7 @@ class RemoteRanker:
         self._buckets = buckets
 
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
-        """Score candidates in one call; see `mercato.pipeline.stages.RankerStage.score`."""
+        """Score candidates in one call; see `mercato.models.stages.RankerStage.score`."""
         lists = {"candidates": candidates, "features": features}
         padded = {name: pad_to_bucket(array, self._buckets) for name, array in lists.items()}
         scores: Float32 = self._call("ranker", {"query": query, "history": history, **padded}, ["score"])["score"]
@@ -100,7 +100,7 @@ class RemoteReranker:
         self.weight = weight
 
     def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[Float32]:
-        """Score pairs, those of similar length in one call; see `mercato.pipeline.stages.RerankerStage.score`."""
+        """Score pairs, those of similar length in one call; see `mercato.models.stages.RerankerStage.score`."""
         pairs = self._tokenizer(queries, texts)
         order = np.argsort(pairs.lengths, kind="stable")
         scores = np.empty(len(order), np.float32)
@@ -133,7 +133,7 @@ class RemoteRetriever:
         self._call = call
 
     def retrieve(self, requests: Sequence[RetrievalRequest], vectors: Float32 | None) -> list[Retrieved | MercatoError]:
-        """Find candidates in one call; see `mercato.pipeline.stages.RetrieverStage.retrieve`."""
+        """Find candidates in one call; see `mercato.models.stages.RetrieverStage.retrieve`."""
         written = np.array([[write_request(request)] for request in requests], dtype=object)
         inputs: dict[str, npt.NDArray[Any]] = {"REQUEST": written}
         if vectors is not None:

@@ -12,11 +12,11 @@ import orjson
 
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.stages import RerankerStage
+from mercato.models.reranker.blend import blend_order
+from mercato.models.reranker.product_text import write_product_text
+from mercato.models.stages import RerankerStage
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved
-from mercato.reranker.blend import blend_order
-from mercato.reranker.product_text import write_product_text
 
 logger = logging.getLogger(__name__)
 

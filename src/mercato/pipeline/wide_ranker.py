@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mercato.engine.shapes import MAX_BATCH_SIZE
-from mercato.pipeline.stages import RankerStage
+from mercato.models.engine.shapes import MAX_BATCH_SIZE
+from mercato.models.stages import RankerStage
 from mercato.requests.retrieval import WINDOW
 
 Float32 = npt.NDArray[np.float32]
@@ -28,7 +28,7 @@ class WideRanker:
         self._batch = batch
 
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
-        """Score candidates; see `mercato.pipeline.stages.RankerStage.score`."""
+        """Score candidates; see `mercato.models.stages.RankerStage.score`."""
         count = candidates.shape[1]
         if count <= self._width:
             return self._ranker.score(query, history, candidates, features)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from mercato.errors import ModelError
 from mercato.index.live import LiveCatalog
+from mercato.models.sequence.next_products import NextProducts
 from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.source_weights import Weights, choose_sources
 from mercato.retrieval.sources import CANDIDATES
-from mercato.sequence.next_products import NextProducts
 
 Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]

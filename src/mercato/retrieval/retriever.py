@@ -18,6 +18,7 @@ from mercato.filters import Filter
 from mercato.index.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.index.facet_counts import FacetCounter
 from mercato.index.live import LiveCatalog
+from mercato.models.sequence.next_products import NextProducts
 from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
@@ -31,7 +32,6 @@ from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
 from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
 from mercato.retrieval.sources import CANDIDATES, SAME_TEXT_ROWS, SEARCH_CANDIDATES
-from mercato.sequence.next_products import NextProducts
 from mercato.state.store import StateStore
 from mercato.state.values import Actor
 

@@ -50,8 +50,8 @@ def main() -> int:
     Returns:
         The exit status.
     """
-    from mercato.encoder.manifest import read_manifest
     from mercato.index.snapshot import verify_snapshot
+    from mercato.models.encoder.manifest import read_manifest
 
     catalog, encoder = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
     try:

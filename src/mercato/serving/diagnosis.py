@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from mercato.engine.machine import Machine, read_machine
-from mercato.engine.manifest import check_engine, rebuild_command
 from mercato.errors import MercatoError, ServerError
+from mercato.models.engine.machine import Machine, read_machine
+from mercato.models.engine.manifest import check_engine, rebuild_command
 from mercato.serving.access import KEY_HEADER, OPEN_CALLS, OWNER_CALLS, describe_exposure, is_loopback
 from mercato.serving.binary import find_embedded, find_on_path
 from mercato.serving.catalog_check import verify_apart

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mercato.engine.declaration import ENGINES
-from mercato.engine.machine import Machine, read_machine
-from mercato.engine.manifest import EngineManifest, check_engine
 from mercato.errors import ModelError
+from mercato.models.engine.declaration import ENGINES
+from mercato.models.engine.machine import Machine, read_machine
+from mercato.models.engine.manifest import EngineManifest, check_engine
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import (
     DEFAULT_PROFILE,

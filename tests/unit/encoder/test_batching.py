@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mercato.encoder.batching import iterate_batches, order_by_length, split_by_tokens
 from mercato.errors import InvalidInputError
+from mercato.models.encoder.batching import iterate_batches, order_by_length, split_by_tokens
 
 TEXTS = ["ccc", "a", "", "bb", "dddd", "e", "ffffff"]
 

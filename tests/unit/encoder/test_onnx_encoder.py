@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import mercato.encoder.onnx_encoder as onnx_encoder
-from mercato.encoder import OnnxEncoder, read_manifest
+import mercato.models.encoder.onnx_encoder as onnx_encoder
 from mercato.errors import InvalidInputError, ModelError
+from mercato.models.encoder import OnnxEncoder, read_manifest
 from tests.unit.export.tiny_encoder import HIDDEN_SIZE, make_texts
 
 # One run and several add in another order.

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import ModelError
+from mercato.models.encoder.tokenizer import TextTokenizer
 from tests.unit.export.tiny_encoder import VOCABULARY, make_tokenizer
 
 CLS, SEP, UNKNOWN = VOCABULARY["[CLS]"], VOCABULARY["[SEP]"], VOCABULARY["[UNK]"]

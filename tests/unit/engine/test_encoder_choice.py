@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mercato.encoder import OnnxEncoder
 from mercato.errors import ModelError
+from mercato.models.encoder import OnnxEncoder
 from tests.adapters.tiny_models import write_encoder
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mercato.engine.machine import Gpu, Machine, find_tensorrt, parse_gpus
-from mercato.engine.manifest import (
+from mercato.errors import ModelError
+from mercato.models.engine.machine import Gpu, Machine, find_tensorrt, parse_gpus
+from mercato.models.engine.manifest import (
     EngineManifest,
     NamedFile,
     check_engine,
@@ -15,7 +16,6 @@ from mercato.engine.manifest import (
     manifest_path,
     rebuild_command,
 )
-from mercato.errors import ModelError
 
 ENGINE, GRAPH = b"engine bytes", b"graph bytes"
 A10 = Gpu(name="NVIDIA A10", compute_capability="8.6")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mercato.engine.declaration import ENGINES
-from mercato.engine.padding import pad_to_bucket
-from mercato.engine.shapes import BatchRange, EngineShapes, choose_bucket
 from mercato.errors import InvalidInputError
+from mercato.models.engine.declaration import ENGINES
+from mercato.models.engine.padding import pad_to_bucket
+from mercato.models.engine.shapes import BatchRange, EngineShapes, choose_bucket
 from mercato.requests.retrieval import WINDOW
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from mercato.encoder.tokenizer import TextTokenizer
+from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.pipeline.remote import RemoteEncoder, RemoteRanker
 
 Arrays = Mapping[str, np.ndarray]

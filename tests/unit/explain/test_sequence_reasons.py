@@ -13,11 +13,11 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.explain.phrases import ENGLISH
 from mercato.explain.sentence import Because, write_recommendation_line
 from mercato.features.inputs import Context
+from mercato.models.sequence import NextProducts, SequenceModel
 from mercato.requests.retrieval import Placement, Retrieved
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
-from mercato.sequence import NextProducts, SequenceModel
 from tests import stores
 from tests.adapters.tiny_models import write_sequence
 

@@ -28,9 +28,9 @@ from export.rebuild import rebuild_engine
 from export.targets import TARGETS
 from export.tensorrt_flavour import FLAVOURS
 from export.weights import MINILM, locate_weights
-from mercato.engine.manifest import EngineManifest, manifest_path, read_engine_manifest
-from mercato.engine.shapes import EngineShapes
 from mercato.errors import MercatoError
+from mercato.models.engine.manifest import EngineManifest, manifest_path, read_engine_manifest
+from mercato.models.engine.shapes import EngineShapes
 from tests.unit.export.tiny_encoder import MAX_TOKENS
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")

@@ -13,7 +13,7 @@ from export.encoder import describe_encoder
 from export.pipeline import export_model
 from export.speed import measure_speed
 from export.weights import locate_weights
-from mercato.encoder import OnnxEncoder
+from mercato.models.encoder import OnnxEncoder
 from tests.unit.export.tiny_encoder import MAX_TOKENS, POSITIONS, TINY, make_texts, make_weights
 
 

@@ -16,7 +16,7 @@ from export.reranker import PairGate, describe_reranker, draw_pairs
 from export.reranker_lists import sample_pairs
 from mercato.checksum import hash_file
 from mercato.errors import ModelError
-from mercato.reranker import OnnxReranker, PairTokenizer
+from mercato.models.reranker import OnnxReranker, PairTokenizer
 from mercato.serving.preflight import check_reranker
 from tests.unit.export.tiny_encoder import make_texts, make_weights
 from training.reranker_model import RerankerConfig, RerankerNetwork, cut_encoder, save_reranker

@@ -12,7 +12,7 @@ from export.__main__ import app
 from export.errors import ExportError, ParityError, WeightsError
 from export.pipeline import export_model
 from export.sequence import NextProductQuality, describe_sequence, draw_histories
-from mercato.sequence import SequenceModel, read_sequence_manifest
+from mercato.models.sequence import SequenceModel, read_sequence_manifest
 from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 
 IDS = [f"p{number}" for number in range(40)]

@@ -10,7 +10,7 @@ import pytest
 from export.errors import ExportError
 from export.quality import OrderQuality, SearchQuality, lose_gain
 from export.ratings import QUERY_WORDS, compare_on_ratings, compare_on_texts
-from mercato.encoder.tokenizer import TextTokenizer
+from mercato.models.encoder.tokenizer import TextTokenizer
 from tests.unit.export.tiny_encoder import make_tokenizer
 
 

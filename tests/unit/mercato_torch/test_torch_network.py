@@ -13,12 +13,12 @@ import torch
 from export.encoder import describe_encoder
 from export.pipeline import export_model
 from export.ranker import describe_ranker
-from mercato.encoder import OnnxEncoder
-from mercato.engine.declaration import ENGINES, EngineModel, Tensor
-from mercato.engine.shapes import EngineShapes
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
-from mercato.ranker.onnx_ranker import OnnxRanker
+from mercato.models.encoder import OnnxEncoder
+from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
+from mercato.models.engine.shapes import EngineShapes
+from mercato.models.ranker.onnx_ranker import OnnxRanker
 from mercato_torch import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato_torch.stages import require_folder
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights

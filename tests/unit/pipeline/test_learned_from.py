@@ -10,15 +10,15 @@ import pytest
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.manifest import Manifest
+from mercato.models.ranker.manifest import RankerManifest
+from mercato.models.sequence.manifest import MODEL_FILE
+from mercato.models.sequence.products import PRODUCTS_FILE, VECTORS_FILE
+from mercato.models.stages import RetrieverStage
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.learned import describe_catalog, describe_models
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.stages import RetrieverStage
-from mercato.ranker.manifest import RankerManifest
 from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
-from mercato.sequence.manifest import MODEL_FILE
-from mercato.sequence.products import PRODUCTS_FILE, VECTORS_FILE
 from mercato.settings import Settings
 from mercato.text.timestamps import parse_timestamp
 from tests import stores

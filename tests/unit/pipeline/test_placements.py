@@ -8,9 +8,9 @@ import pytest
 
 from mercato.errors import InvalidInputError
 from mercato.index.live import LiveCatalog
+from mercato.models.stages import RetrieverStage
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.stages import RetrieverStage
 from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from tests import stores

@@ -12,9 +12,9 @@ from mercato.errors import InvalidInputError, MercatoError
 from mercato.features.feature_names import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.models.stages import RankerStage, RetrieverStage
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.stages import RankerStage, RetrieverStage
 from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.rules import RuleFile, Rules
 from mercato.requests.page import parse_recommend

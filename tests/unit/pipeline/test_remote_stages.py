@@ -11,12 +11,12 @@ import orjson
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
+from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import (

@@ -148,7 +148,7 @@ def test_an_answer_in_time_and_a_failure_pass_through() -> None:
 def test_behind_a_call_pairs_are_padded_and_sent_in_batches(tmp_path: object) -> None:
     from pathlib import Path
 
-    from mercato.reranker import OnnxReranker
+    from mercato.models.reranker import OnnxReranker
 
     folder = write_reranker(Path(str(tmp_path)) / "reranker", {"tea": 1.0, "milk": 10.0})
     local = OnnxReranker(folder)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mercato.features.feature_names import COLUMN, FEATURE_NAMES
-from mercato.ranker.calibration import Calibration, read_calibration
+from mercato.models.ranker.calibration import Calibration, read_calibration
 
 CURVE = Calibration(event="bought", offset=-1.0, slope=2.0, shopper={"log_orders": 0.5})
 KNOTS = Calibration(event="bought", offset=0.0, slope=1.0, logits=(-1.0, 0.0, 2.0), probabilities=(0.1, 0.1, 0.5))

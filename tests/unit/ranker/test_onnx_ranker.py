@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
-from mercato.ranker.onnx_ranker import OnnxRanker
+from mercato.models.ranker.onnx_ranker import OnnxRanker
 
 DIMENSION = 4
 

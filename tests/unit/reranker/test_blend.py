@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mercato.reranker.blend import blend_order, standardize_scores
+from mercato.models.reranker.blend import blend_order, standardize_scores
 
 ROUNDING = 1e-5
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mercato.errors import InvalidInputError, ModelError
-from mercato.reranker import OnnxReranker, PairTokenizer, onnx_reranker, pair_tokenizer
-from mercato.reranker.onnx_reranker import Float32
-from mercato.reranker.pair_tokenizer import PairBatch
+from mercato.models.reranker import OnnxReranker, PairTokenizer, onnx_reranker, pair_tokenizer
+from mercato.models.reranker.onnx_reranker import Float32
+from mercato.models.reranker.pair_tokenizer import PairBatch
 from mercato.serving.preflight import check_reranker
 from tests.adapters.tiny_models import write_reranker
 
@@ -100,7 +100,7 @@ def test_nothing_to_score_is_no_score(folder: Path) -> None:
 def test_what_is_late_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 0.1, 0.6])  # the start, before the first run, before the second
     monkeypatch.setattr(onnx_reranker, "PAIRS_PER_LOOK", 1)
-    monkeypatch.setattr("mercato.reranker.onnx_reranker.time.monotonic", lambda: next(moments))
+    monkeypatch.setattr("mercato.models.reranker.onnx_reranker.time.monotonic", lambda: next(moments))
     scores = OnnxReranker(folder, budget_s=0.5).score(["tea", "milk"], [["tea"], ["milk"]])
     assert scores[0].tolist() == [1.0]
     assert np.isnan(scores[1]).all()

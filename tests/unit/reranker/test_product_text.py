@@ -1,6 +1,6 @@
 """What the reranker reads of a product."""
 
-from mercato.reranker.product_text import ATTRIBUTES_CLIP_CHARS, DESCRIPTION_CLIP_CHARS, write_product_text
+from mercato.models.reranker.product_text import ATTRIBUTES_CLIP_CHARS, DESCRIPTION_CLIP_CHARS, write_product_text
 
 
 def test_fields_come_the_most_telling_first() -> None:

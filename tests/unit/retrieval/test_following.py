@@ -7,10 +7,10 @@ import pytest
 from mercato.errors import ModelError
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
+from mercato.models.sequence import NextProducts, SequenceModel
 from mercato.requests.retrieval import Kind, Placement, Retrieved, Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
-from mercato.sequence import NextProducts, SequenceModel
 from mercato.state.sqlite import SqliteStateStore
 from tests.adapters.tiny_models import write_sequence
 from tests.stores import delete, purchase, request

@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 from mercato.errors import InvalidInputError, ModelError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.inputs import History
-from mercato.sequence import NextProducts, SequenceModel
-from mercato.sequence.onnx_sequence import select_best
+from mercato.models.sequence import NextProducts, SequenceModel
+from mercato.models.sequence.onnx_sequence import select_best
 from tests.adapters.tiny_models import write_sequence
 
 # ids are sorted, so their codes are a: 1, b: 2, c: 3, d: 4

@@ -12,7 +12,7 @@ from export.pipeline import export_model
 from export.sequence import describe_sequence
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.inputs import History
-from mercato.sequence import NextProducts, SequenceModel
+from mercato.models.sequence import NextProducts, SequenceModel
 from tests.adapters.tiny_models import write_sequence
 from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mercato.engine.machine import Gpu, Machine
-from mercato.engine.manifest import manifest_path
 from mercato.errors import ModelError
+from mercato.models.engine.machine import Gpu, Machine
+from mercato.models.engine.manifest import manifest_path
 from mercato.serving.command import build_settings
 from mercato.serving.diagnosis import Status, check_engines
 from mercato.serving.engines import ServedEngines, list_engine_models, prepare_engines, run_exporter

@@ -13,8 +13,8 @@ from export.ranker import describe_ranker
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
-from mercato.ranker.calibration import read_calibration
-from mercato.ranker.manifest import read_ranker_manifest
+from mercato.models.ranker.calibration import read_calibration
+from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable
 from training.fit import FitOptions
 from training.prepare import DataOptions

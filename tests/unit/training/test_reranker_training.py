@@ -19,7 +19,7 @@ from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
-from mercato.reranker import PairTokenizer
+from mercato.models.reranker import PairTokenizer
 from mercato.retrieval.retriever import Retriever
 from tests.unit.export.tiny_encoder import TINY, make_tokenizer, make_weights
 from training import reranker_fit

@@ -1,9 +1,9 @@
 """Engines: networks compiled for one kind of GPU, and whether they fit the machine that is to run them."""
 
-from mercato.engine.declaration import ENGINES, EngineModel, Tensor
-from mercato.engine.machine import Gpu, Machine, read_machine
-from mercato.engine.manifest import EngineManifest, find_mismatches, read_engine_manifest
-from mercato.engine.shapes import BatchRange, EngineShapes, Profile
+from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
+from mercato.models.engine.machine import Gpu, Machine, read_machine
+from mercato.models.engine.manifest import EngineManifest, find_mismatches, read_engine_manifest
+from mercato.models.engine.shapes import BatchRange, EngineShapes, Profile
 
 __all__ = [
     "ENGINES",

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mercato.encoder.onnx_encoder import open_session
 from mercato.errors import InvalidInputError, ModelError
-from mercato.sequence.manifest import MODEL_FILE, read_sequence_manifest
-from mercato.sequence.products import read_products
+from mercato.models.encoder.onnx_encoder import open_session
+from mercato.models.sequence.manifest import MODEL_FILE, read_sequence_manifest
+from mercato.models.sequence.products import read_products
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

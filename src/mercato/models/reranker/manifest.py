@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mercato.checksum import hash_file
 from mercato.errors import ModelError
-from mercato.model_folder import ModelManifest, read_model_manifest
+from mercato.models.model_folder import ModelManifest, read_model_manifest
 
 TOKENIZER_FILE = "tokenizer.json"
 

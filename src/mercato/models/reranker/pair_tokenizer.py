@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from mercato.encoder.tokenizer import CHARACTERS_PER_TOKEN
 from mercato.errors import ModelError
+from mercato.models.encoder.tokenizer import CHARACTERS_PER_TOKEN
 
 TokenIds = npt.NDArray[np.int64]
 

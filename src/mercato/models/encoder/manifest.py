@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mercato.model_folder import ModelManifest, check_model_file, read_model_manifest
+from mercato.models.model_folder import ModelManifest, check_model_file, read_model_manifest
 
 REBUILD = "export it again: python -m export encoder --out {folder}"
 
@@ -48,6 +48,6 @@ def read_manifest(folder: Path) -> EncoderManifest:
 
 
 def check_file(folder: Path, name: str, manifest: EncoderManifest, *, verify_hash: bool) -> Path:
-    """Return the path of an encoder's file; see `mercato.model_folder.check_model_file`."""
+    """Return the path of an encoder's file; see `mercato.models.model_folder.check_model_file`."""
     remedy = REBUILD.format(folder=folder)
     return check_model_file(folder, name, manifest, model="encoder", remedy=remedy, verify_hash=verify_hash)

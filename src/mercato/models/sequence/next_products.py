@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.features.inputs import History
-from mercato.sequence.onnx_sequence import SequenceModel, select_best
+from mercato.models.sequence.onnx_sequence import SequenceModel, select_best
 from mercato.signals.history import TYPE_WEIGHTS
 
 Float32 = npt.NDArray[np.float32]

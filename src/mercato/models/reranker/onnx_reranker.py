@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mercato.encoder.batching import split_by_tokens
-from mercato.encoder.onnx_encoder import MODEL_FILES, Precision, open_session
 from mercato.errors import InvalidInputError, ModelError
-from mercato.reranker.manifest import TOKENIZER_FILE, read_reranker_manifest
-from mercato.reranker.pair_tokenizer import PairBatch, PairTokenizer, TokenIds
+from mercato.models.encoder.batching import split_by_tokens
+from mercato.models.encoder.onnx_encoder import MODEL_FILES, Precision, open_session
+from mercato.models.reranker.manifest import TOKENIZER_FILE, read_reranker_manifest
+from mercato.models.reranker.pair_tokenizer import PairBatch, PairTokenizer, TokenIds
 
 Float32 = npt.NDArray[np.float32]
 
@@ -81,7 +81,7 @@ class OnnxReranker:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rerank") if workers > 1 else None
 
     def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[Float32]:
-        """Score all pairs of a batch; see `mercato.pipeline.stages.RerankerStage.score`."""
+        """Score all pairs of a batch; see `mercato.models.stages.RerankerStage.score`."""
         deadline = time.monotonic() + self._budget_s if self._budget_s else float("inf")
         pairs = self.tokenizer(queries, texts)
         bounds = np.cumsum([0, *(len(group) for group in texts)])

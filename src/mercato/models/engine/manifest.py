@@ -8,9 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mercato.checksum import hash_file
-from mercato.engine.machine import Machine
 from mercato.errors import ModelError
-from mercato.model_folder import FileRecord
+from mercato.models.engine.machine import Machine
+from mercato.models.model_folder import FileRecord
 
 SERVED_FLAVOUR = "tensorrt"  # the one that Triton's backend loads
 GRAPH_FILE = "model.fp16.onnx"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mercato.engine.shapes import choose_bucket
+from mercato.models.engine.shapes import choose_bucket
 
 Element = TypeVar("Element", bound=np.generic)
 

@@ -69,7 +69,7 @@ class RerankerStage(Protocol):
 
         Args:
             queries: the queries.
-            texts: for each query its product texts, as `mercato.reranker.write_product_text` writes them.
+            texts: for each query its product texts, as `mercato.models.reranker.write_product_text` writes them.
 
         Returns:
             For each query float32 [n], NaN where there was no time left; comparable within a query only.

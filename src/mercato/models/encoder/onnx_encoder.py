@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from mercato.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
-from mercato.encoder.manifest import check_file, read_manifest
-from mercato.encoder.tokenizer import TextTokenizer
 from mercato.errors import InvalidInputError, ModelError
+from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
+from mercato.models.encoder.manifest import check_file, read_manifest
+from mercato.models.encoder.tokenizer import TextTokenizer
 
 Precision = Literal["int8", "fp32"]
 MODEL_FILES: dict[str, str] = {"int8": "model.int8.onnx", "fp32": "model.onnx"}

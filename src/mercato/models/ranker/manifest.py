@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mercato.errors import ModelError
-from mercato.model_folder import MANIFEST_FILE
-from mercato.ranker.calibration import Calibration, read_calibration
+from mercato.models.model_folder import MANIFEST_FILE
+from mercato.models.ranker.calibration import Calibration, read_calibration
 
 MODEL_FILE = "model.onnx"
 

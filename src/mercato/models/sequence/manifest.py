@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mercato.model_folder import ModelManifest, check_model_file, read_model_manifest
-from mercato.sequence.products import PRODUCTS_FILE, VECTORS_FILE
+from mercato.models.model_folder import ModelManifest, check_model_file, read_model_manifest
+from mercato.models.sequence.products import PRODUCTS_FILE, VECTORS_FILE
 
 MODEL_FILE = "model.onnx"
 

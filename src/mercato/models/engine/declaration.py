@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mercato.engine.shapes import EngineShapes
 from mercato.features.feature_names import FEATURE_NAMES
+from mercato.models.engine.shapes import EngineShapes
 
 WIDTH = 384  # of a vector of all-MiniLM-L6-v2
 SEQUENCE_WIDTH = 64  # of a state of the sequence model

@@ -1,1 +1,0 @@
-"""The ranker: features of candidates, the history as a vector, and the network that scores them."""

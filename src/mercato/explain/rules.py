@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mercato.index.live import LiveCatalog
-from mercato.policy.weigh import weigh_rows
 from mercato.requests.retrieval import RetrievalRequest
+from mercato.retrieval.weigh import weigh_rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,9 @@ from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
 from mercato.policy.newcomers import show_newcomers
 from mercato.policy.standard import standardize
-from mercato.policy.weigh import weigh_rows
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved
+from mercato.retrieval.weigh import weigh_rows
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,6 @@ import numpy.typing as npt
 from mercato.catalog.columns import full_name
 from mercato.errors import InvalidInputError
 from mercato.index.facet_counts import FacetCounter, Matches
-from mercato.policy.sort import sort_products
-from mercato.policy.weigh import weigh_all
 from mercato.requests.facet_exclusion import drop_fields
 from mercato.requests.facets import FacetSpec
 from mercato.requests.order_by import OrderBy
@@ -21,6 +19,8 @@ from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.arrivals import find_seats
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.rearrange import rearrange
+from mercato.retrieval.sort import sort_products
+from mercato.retrieval.weigh import weigh_all
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]

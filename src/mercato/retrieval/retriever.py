@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import InvalidInputError, MercatoError, StateError
-from mercato.explain.record import record_stages
 from mercato.features.features import FEATURE_NAMES, compute_features
 from mercato.features.inputs import CandidateList, History, RankRequest
 from mercato.filters import Filter
@@ -27,6 +26,7 @@ from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.narrowing import allow_for
 from mercato.retrieval.recommend import find_recommendations
+from mercato.retrieval.record import record_stages
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals

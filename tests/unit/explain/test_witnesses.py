@@ -10,7 +10,12 @@ import pytest
 
 from mercato.events.event import Event
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.explain.witness import (
+from mercato.index.live import LiveCatalog
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
+from mercato.requests.trace import NO_EVENT, StageTrace
+from mercato.retrieval.case import prepare_case
+from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.witness import (
     find_also_bought_witnesses,
     find_category_witnesses,
     find_cooccurrence_witnesses,
@@ -18,11 +23,6 @@ from mercato.explain.witness import (
     find_repeat_witnesses,
     find_similarity_witnesses,
 )
-from mercato.index.live import LiveCatalog
-from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
-from mercato.requests.trace import NO_EVENT, StageTrace
-from mercato.retrieval.case import prepare_case
-from mercato.retrieval.retriever import Retriever
 from tests import stores
 
 MakeRetriever = Callable[[list[Event]], Retriever]

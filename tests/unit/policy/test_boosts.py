@@ -11,10 +11,10 @@ from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.policy.apply import BOOST_SPAN
 from mercato.policy.standard import standardize
-from mercato.policy.weigh import weigh_all, weigh_rows
 from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import WINDOW
+from mercato.retrieval.weigh import weigh_all, weigh_rows
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.policy.shop import all_ids, make_pipeline, search

@@ -7,8 +7,6 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from mercato.explain.sequence_witness import find_sequence_witnesses
-from mercato.explain.witness import FIND
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence.next_products import NextProducts
 from mercato.requests.retrieval import Retrieved, Source
@@ -16,6 +14,8 @@ from mercato.requests.trace import StageTrace, Witnesses
 from mercato.retrieval import search
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RRF_K
+from mercato.retrieval.sequence_witness import find_sequence_witnesses
+from mercato.retrieval.witness import FIND
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

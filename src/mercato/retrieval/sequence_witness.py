@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import ModelError
-from mercato.explain.witness import write_events
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence.next_products import NextProducts
 from mercato.requests.trace import Witnesses
 from mercato.retrieval.case import Case
+from mercato.retrieval.witness import write_events
 
 Int32 = npt.NDArray[np.int32]
 

@@ -176,7 +176,12 @@ def teach(
     The encoder knows what is alike and forgets what was said; the words know what was said and not what is alike.
     """
     cosines = catalog.vectors(rows) @ candidates.vector
-    words = set(drop_stopwords(catalog.analyzer.analyze(candidates.query), catalog.stopwords))
+    words = set(
+        drop_stopwords(
+            catalog.analyzer.analyze(candidates.query),
+            list_stopwords(catalog.analyzer, catalog.snapshot.settings["language"]),
+        )
+    )
     covered = [len(words & texts.terms(row, without_title=without_title)) / max(1, len(words)) for row in rows.tolist()]
     taught: NDArray[np.float32] = (cosines + COVERAGE_SHARE * np.array(covered)).astype(np.float32)
     return taught

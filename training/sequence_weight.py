@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.features import inputs
-from mercato.indexing.learn import Signals, learn_signals
+from mercato.index.behaviour import Signals
+from mercato.indexing.learn import learn_signals
 from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval import sources
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks

@@ -15,9 +15,8 @@ from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.cli.moments import parse_moment
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError
-from mercato.index.field_weights import FieldWeights, parse_weights
+from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
-from mercato.retrieval.fusion import FusionWeights, parse_fusion
 from mercato.state.store import StateStore, open_state
 from mercato.state.values import EventTable
 

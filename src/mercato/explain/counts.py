@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mercato.features.inputs import Context
+from mercato.index.behaviour import LATELY_DAYS
 from mercato.index.live import LiveCatalog
 from mercato.index.together import find_count
-from mercato.indexing.learn import LATELY_DAYS
 from mercato.requests.retrieval import Source
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS, FRESH_DAYS, MIN_ARRIVAL_BUYERS, RECENT_DAYS

@@ -24,6 +24,7 @@ from mercato.features.feature_names import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.product_features import leaf_category
 from mercato.models.stages import RankerStage
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
 from mercato.signals.events import SECONDS_PER_DAY
@@ -69,15 +70,24 @@ class PageToExplain:
 class Explainer:
     """Explains pages of one catalogue."""
 
-    def __init__(self, catalog: LiveCatalog, ranker: RankerStage | None, phrases: Phrases = ENGLISH) -> None:
+    def __init__(
+        self,
+        catalog: LiveCatalog,
+        ranker: RankerStage | None,
+        phrases: Phrases = ENGLISH,
+        *,
+        queries: QueryAnalyzer | None = None,
+    ) -> None:
         """Make an explainer.
 
         Args:
             catalog: the products.
             ranker: what orders the windows; None where nothing does.
             phrases: the language of the readable lines.
+            queries: reads queries; None makes one of its own for the catalogue.
         """
         self._catalog = catalog
+        self._queries = queries or QueryAnalyzer(catalog)
         self._ranker = ranker
         self._phrases = phrases
 
@@ -100,15 +110,24 @@ class Explainer:
             found = compute_effects(self._ranker, list(windows.values()))
             effects = dict(zip(windows, found, strict=True))
         return [
-            _Page(self._catalog, self._phrases, page, effects.get(place)).explain() for place, page in enumerate(pages)
+            _Page(self._catalog, self._queries, self._phrases, page, effects.get(place)).explain()
+            for place, page in enumerate(pages)
         ]
 
 
 class _Page:
     """The explanations of one page."""
 
-    def __init__(self, catalog: LiveCatalog, phrases: Phrases, page: PageToExplain, effects: Float32 | None) -> None:
+    def __init__(
+        self,
+        catalog: LiveCatalog,
+        queries: QueryAnalyzer,
+        phrases: Phrases,
+        page: PageToExplain,
+        effects: Float32 | None,
+    ) -> None:
         self._catalog = catalog
+        self._queries = queries
         self._phrases = phrases
         self._page = page
         self._effects = effects
@@ -124,13 +143,13 @@ class _Page:
 
     def _read_query(self, page: PageToExplain) -> QueryWords | None:
         """Read the query as the word index did, which goes by the correction where there is one."""
-        catalog, texts = self._catalog, [page.request.text]
+        queries, texts = self._queries, [page.request.text]
         if page.retrieved.corrected_query:
             texts.append(page.retrieved.corrected_query)
         if not page.request.is_search:
             return None
-        groups = [group for text in texts for group in catalog.query_reader.read(text).groups]
-        return QueryWords(texts, catalog.analyzer, catalog.stopwords, groups)
+        groups = [group for text in texts for group in queries.read(text).groups]
+        return QueryWords(texts, queries.analyzer, queries.stopwords, groups)
 
     def explain(self) -> list[bytes]:
         return [orjson.dumps(self._explain(row), option=orjson.OPT_SERIALIZE_NUMPY) for row in self._page.rows]

@@ -61,7 +61,7 @@ class QueryWords:
 
         Args:
             product: the product.
-            fields: of `mercato.index.field_weights.WORD_FIELDS`.
+            fields: of `mercato.index.search_weights.WORD_FIELDS`.
 
         Returns:
             The fields that hold a word, in the order given; of attributes each for itself.

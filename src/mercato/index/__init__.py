@@ -1,1 +1,1 @@
-"""TODO."""
+"""What lies on disk of a catalogue, and the live view of it: snapshot, indexes, columns, changes since."""

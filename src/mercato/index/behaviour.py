@@ -12,7 +12,12 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.signals.factors import Factors
 from mercato.signals.momentum import Momentum
 from mercato.signals.neighbours import Neighbours
+from mercato.signals.popularity import Popularity
 from mercato.signals.regional import Regional
+from mercato.signals.repeat import Repeat
+
+LATELY_DAYS = 35.0
+"""Days whose purchases "lately" explains: a season's turn, and enough purchases to learn from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,23 @@ class Behaviour:
     factors: Factors
     regional: Regional
     until: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What was learned of a catalogue's rows.
+
+    Attributes:
+        popularity: how often products are bought.
+        repeat: whether and how soon they are bought again.
+        cooccurrence: what is bought in one order with them.
+        behaviour: what goes together in whole histories, and how they sell right now.
+    """
+
+    popularity: Popularity
+    repeat: Repeat
+    cooccurrence: Neighbours
+    behaviour: Behaviour
 
 
 def write_behaviour(path: Path, behaviour: Behaviour) -> None:

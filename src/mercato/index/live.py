@@ -23,15 +23,11 @@ from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
 from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
+from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.index.terms import list_terms
-from mercato.query.expand_synonyms import SynonymMap
-from mercato.query.speller import Speller
-from mercato.query.word_query import QueryReader
-from mercato.retrieval.fusion import FusionWeights
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
-from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)
@@ -95,11 +91,7 @@ class LiveCatalog:
         """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state
         self.analyzer = WordAnalyzer(snapshot.settings["language"])
-        self.stopwords = list_stopwords(self.analyzer, snapshot.settings["language"])
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
-        self.synonyms = SynonymMap(snapshot.synonyms, self.analyzer, self.stopwords)
-        self.query_reader = QueryReader(self.analyzer, self.stopwords, snapshot.words, self.synonyms.expand)
-        self.speller = Speller(snapshot.vocabulary, self._count_products, self.query_reader.is_compound)
         self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
@@ -112,17 +104,10 @@ class LiveCatalog:
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
 
-    def _count_products(self, word: str) -> int:
-        """Return in how many products a word stands, in any form; all of them for a stop word or a synonym."""
-        chunks = self.analyzer.split(word)
-        terms = {term for chunk in chunks for term in chunk.terms}
-        if terms & self.stopwords or any(self.synonyms.has(chunk) for chunk in chunks):
-            return self.base
-        words, postings = self.snapshot.words, self.delta.postings
-        return max(
-            (words.frequency(term) + (len(postings[term].entries) if term in postings else 0) for term in terms),
-            default=0,
-        )
+    def term_frequency(self, term: str) -> int:
+        """Return in how many products a term of the word index stands, those changed since the snapshot included."""
+        postings = self.delta.postings
+        return self.snapshot.words.frequency(term) + (len(postings[term].entries) if term in postings else 0)
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words

@@ -13,7 +13,7 @@ def list_terms(product: Product, fields: Sequence[str], analyzer: WordAnalyzer) 
 
     Args:
         product: the product.
-        fields: of `mercato.index.field_weights.WORD_FIELDS`.
+        fields: of `mercato.index.search_weights.WORD_FIELDS`.
         analyzer: the word index's analyser.
     """
     return [analyzer.analyze(product.field_text(field)) for field in fields]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.index.arrays import map_arrays, write_arrays
-from mercato.indexing.learn import LATELY_DAYS, Signals
+from mercato.index.behaviour import LATELY_DAYS, Signals
 from mercato.signals.events import EventColumns
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.together import count_orders_together, count_shoppers_together

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.delta import Postings
-from mercato.index.field_weights import FieldWeights
+from mercato.index.search_weights import FieldWeights
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]

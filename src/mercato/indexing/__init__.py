@@ -1,1 +1,1 @@
-"""TODO."""
+"""Building a snapshot: learn, encode, write, switch."""

@@ -21,9 +21,9 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.behaviour import write_behaviour
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
-from mercato.index.field_weights import FieldWeights
 from mercato.index.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
 from mercato.index.product_features import build_features
+from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.stored_synonyms import write_synonyms
 from mercato.index.synonyms import SynonymRule
 from mercato.index.terms import list_terms
@@ -34,7 +34,6 @@ from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
 from mercato.query.suggest.stored import write_suggestions
-from mercato.retrieval.fusion import FusionWeights
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
 from mercato.text.words import WordAnalyzer

@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from mercato.index.behaviour import Behaviour
+from mercato.index.behaviour import LATELY_DAYS, Behaviour, Signals
 from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.ease import compute_eases
 from mercato.signals.events import EventColumns
 from mercato.signals.factors import compute_factors
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.momentum import compute_momentum
-from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.regional import Regional, compute_regional
-from mercato.signals.repeat import Repeat, compute_repeat
+from mercato.signals.repeat import compute_repeat
 from mercato.state.values import EventTable
-
-LATELY_DAYS = 35.0
-"""Days whose purchases "lately" explains: a season's turn, and enough purchases to learn from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Signals:
-    """What was learned of a catalogue's rows.
-
-    Attributes:
-        popularity: how often products are bought.
-        repeat: whether and how soon they are bought again.
-        cooccurrence: what is bought in one order with them.
-        behaviour: what goes together in whole histories, and how they sell right now.
-    """
-
-    popularity: Popularity
-    repeat: Repeat
-    cooccurrence: Neighbours
-    behaviour: Behaviour
 
 
 def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventColumns, EventColumns]:

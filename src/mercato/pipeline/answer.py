@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,11 @@ import orjson
 
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.learned import LearnedFrom
+from mercato.policy.ranked import TAIL_STEP, Ranked
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved, Source
 
 Float32 = npt.NDArray[np.float32]
-
-_TAIL_STEP = np.float32(1e-3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,56 +32,6 @@ class Answer:
     product_ids: list[str]
     scores: Float32
     details: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """All that can be shown of a request, in order.
-
-    Attributes:
-        rows: int32 [n].
-        scores: float32 [n], descending.
-        sources: uint16 [n].
-        degraded: stages that were left out.
-        variants: for a row the rows of its near-duplicates, which are not shown.
-        folded: how many near-duplicates are not shown.
-        pinned: rows whose places the shop decided.
-        seated: newcomers that were moved up to a place of their own.
-        probabilities: row to the probability that the shopper buys it, 0 to 1; empty where nothing can be said.
-    """
-
-    rows: npt.NDArray[np.int32]
-    scores: Float32
-    sources: npt.NDArray[np.uint16]
-    degraded: list[str] = field(default_factory=list)
-    variants: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    folded: int = 0
-    pinned: frozenset[int] = frozenset()
-    seated: frozenset[int] = frozenset()
-    probabilities: Mapping[int, float] = field(default_factory=dict)
-
-
-def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Sequence[str] = ()) -> Ranked:
-    """Order a request's candidates by the ranker's scores; without them the order of retrieval stays.
-
-    What follows the window keeps its order and scores just below it. Equal scores keep the order of retrieval.
-
-    Args:
-        retrieved: the candidates.
-        scores: float32 [w]; None if they were not ranked.
-        degraded: stages that were left out, besides those that retrieval names.
-    """
-    window = retrieved.fused if scores is None else scores
-    order = np.argsort(-window, kind="stable")
-    ordered = window[order]
-    floor = ordered[-1] if len(ordered) else np.float32(0.0)
-    after = floor - _TAIL_STEP * np.arange(1, len(retrieved.tail) + 1, dtype=np.float32)
-    return Ranked(
-        rows=np.concatenate([retrieved.rows[order], retrieved.tail]),
-        scores=np.concatenate([ordered, after]).astype(np.float32),
-        sources=np.concatenate([retrieved.sources[order], retrieved.sources[len(order) :]]),
-        degraded=[*retrieved.degraded, *degraded],
-    )
 
 
 def write_answer(
@@ -158,7 +107,7 @@ def _list_unknown(request: PageRequest, retrieved: Retrieved, ranked: Ranked) ->
     unknown = retrieved.missing_ids[first:last]
     floor = ranked.scores[-1] if known else np.float32(0.0)
     steps = np.arange(first + 1, first + len(unknown) + 1, dtype=np.float32)
-    return unknown, (floor - _TAIL_STEP * steps).astype(np.float32)
+    return unknown, (floor - TAIL_STEP * steps).astype(np.float32)
 
 
 _SOURCES: dict[int, bytes] = {}

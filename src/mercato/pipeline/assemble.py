@@ -25,6 +25,7 @@ from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.suggest.stored import read_suggestions
 from mercato.query.suggest.suggester import Suggester
 from mercato.requests.page import parse_recommend, parse_search
@@ -212,9 +213,10 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         call = TimelyCall(call, {**DEFAULT_BUDGETS_MS, **settings.stage_budgets_ms})
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
+    queries = QueryAnalyzer(catalog)
     encoder = open_encoder_stage(settings, call)
     retriever: RetrieverStage = (
-        Retriever(catalog, state, weigh_sources(settings), open_next_products(settings, catalog))
+        Retriever(catalog, state, weigh_sources(settings), open_next_products(settings, catalog), queries)
         if call is None
         else RemoteRetriever(call)
     )
@@ -233,6 +235,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         rules=open_rules(settings),
         calibration=None if manifest is None else manifest.calibration,
         learned_from=describe_models(settings, manifest),
+        queries=queries,
     )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

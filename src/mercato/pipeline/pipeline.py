@@ -16,13 +16,15 @@ from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.index.live import LiveCatalog
 from mercato.models.ranker.calibration import Calibration
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
-from mercato.pipeline.answer import Answer, Ranked, order_candidates, write_answer
+from mercato.pipeline.answer import Answer, write_answer
 from mercato.pipeline.learned import LearnedFrom, describe_catalog
 from mercato.pipeline.probabilities import tell_probabilities
 from mercato.pipeline.rerank import Reranked, RerankStep
 from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.apply import apply_policies
+from mercato.policy.ranked import Ranked, order_candidates
 from mercato.policy.rules import Rules
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH
@@ -47,6 +49,7 @@ class Pipeline:
         rules: Rules | None = None,
         calibration: Calibration | None = None,
         learned_from: LearnedFrom | None = None,
+        queries: QueryAnalyzer | None = None,
     ) -> None:
         """Join the stages.
 
@@ -60,13 +63,15 @@ class Pipeline:
             rules: what the shop pins, blocks, boosts and filters; None for nothing.
             calibration: from the ranker's scores to probabilities; None where it has none.
             learned_from: how late the events are that the models learned from; the catalogue says so itself.
+            queries: corrects queries; None makes one of its own for the catalogue.
         """
         self.catalog = catalog
+        self._queries = queries or QueryAnalyzer(catalog)
         self._encoder = encoder
         self._retriever = retriever
         self._ranker = None if ranker is None else WideRanker(ranker)
         self._reranker = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
-        self._explainer = Explainer(catalog, self._ranker)
+        self._explainer = Explainer(catalog, self._ranker, queries=self._queries)
         self._rules = rules or Rules()
         self._calibration = calibration
         self._learned_from = learned_from or {}
@@ -159,7 +164,7 @@ class Pipeline:
         better_queries: list[str] = []
         for page in pages:
             request = page.retrieval
-            better = self.catalog.speller.correct(request.text) if request.is_search and request.spelling else None
+            better = self._queries.correct(request.text) if request.is_search and request.spelling else None
             if better is not None and better.applied:
                 page = replace(page, retrieval=replace(request, text=better.text))
             corrected.append(page)

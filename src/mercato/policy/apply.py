@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.answer import Ranked
 from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
 from mercato.policy.newcomers import show_newcomers
+from mercato.policy.ranked import Ranked
 from mercato.policy.standard import standardize
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved

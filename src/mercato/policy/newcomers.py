@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.answer import Ranked
+from mercato.policy.ranked import Ranked
 from mercato.requests.retrieval import Placement, RetrievalRequest, Source
 from mercato.retrieval.arrivals import list_newcomers
 

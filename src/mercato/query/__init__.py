@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the words of a query mean to a catalogue: read, corrected, widened by synonyms, completed."""

@@ -3,60 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from mercato.errors import InvalidInputError
-from mercato.index.field_weights import parse_pairs
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 
 RRF_K = 60  # Cormack, Clarke & Buettcher 2009
-
-
-@dataclass(frozen=True, kw_only=True)
-class FusionWeights:
-    """How much each source of a search weighs in the fusion; kept in the snapshot.
-
-    Attributes:
-        words: 0 or more; above ``dense``, the same word matters more than the same meaning (docs/decisions/0009).
-        dense: 0 or more.
-        popular: 0 or more; the most popular of the products that hold the words.
-    """
-
-    words: float = 1.5
-    dense: float = 1.0
-    popular: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            InvalidInputError: a weight that is negative or not finite, or both 0.
-        """
-        given = asdict(self)
-        if not all(0 <= weight < float("inf") for weight in given.values()) or self.words + self.dense == 0:
-            numbers = ", ".join(f"{name}={weight:g}" for name, weight in given.items())
-            raise InvalidInputError(
-                "fusion", f"must be weights of 0 or more, words and dense not both 0, got {numbers}"
-            )
-
-
-def parse_fusion(text: str) -> FusionWeights:
-    """Read fusion weights as the command line gives them: ``words=2,dense=1``; one left out keeps its default.
-
-    Raises:
-        InvalidInputError: no such pairs, or weights that cannot be.
-    """
-    pairs = parse_pairs(text, "--fusion", "words=1.5,dense=1")
-    known = [item.name for item in fields(FusionWeights)]
-    unknown = sorted(set(pairs) - set(known))
-    if unknown:
-        raise InvalidInputError("--fusion", f"must name {', '.join(known)}, got {unknown[0][:80]!r}")
-    return FusionWeights(**pairs)
 
 
 @dataclass(frozen=True, kw_only=True)

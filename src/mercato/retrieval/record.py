@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence.next_products import NextProducts
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import Retrieved, Source
 from mercato.requests.trace import StageTrace, Witnesses
 from mercato.retrieval import search
@@ -25,12 +26,18 @@ TAIL_KEPT = 500
 
 
 def record_stages(
-    catalog: LiveCatalog, case: Case, found: Found, retrieved: Retrieved, next_products: NextProducts | None = None
+    catalog: LiveCatalog,
+    queries: QueryAnalyzer,
+    case: Case,
+    found: Found,
+    retrieved: Retrieved,
+    next_products: NextProducts | None = None,
 ) -> StageTrace:
     """Write down what retrieval gave to the products that can be shown.
 
     Args:
         catalog: the products.
+        queries: reads the query of a search.
         case: the request.
         found: its candidates as the sources and their fusion left them, before they were sorted or boosted.
         retrieved: what leaves retrieval.
@@ -48,7 +55,7 @@ def record_stages(
     fused_scores[held], scores[:, held], ranks[:, held] = fused.fused[at], fused.scores[:, at], fused.ranks[:, at]
     if case.request.is_search and not held.all():
         place = found.sources.index(Source.WORDS)
-        scores[place, ~held], ranks[place, ~held] = _rank_words(catalog, case, rows[~held])
+        scores[place, ~held], ranks[place, ~held] = _rank_words(catalog, queries, case, rows[~held])
     shares = _share(catalog, found, ranks)
     return StageTrace(
         rows=rows,
@@ -94,9 +101,9 @@ def _share(catalog: LiveCatalog, found: Found, ranks: Int32) -> Float32:
     return np.where(ranks > 0, column / (RRF_K + ranks), 0.0).astype(np.float32)
 
 
-def _rank_words(catalog: LiveCatalog, case: Case, rows: Int32) -> tuple[Float32, Int32]:
+def _rank_words(catalog: LiveCatalog, queries: QueryAnalyzer, case: Case, rows: Int32) -> tuple[Float32, Int32]:
     """Return the word scores of products that follow the fused ones, and their ranks among all word matches."""
-    scores = search.find_words(catalog, case).scores
+    scores = search.find_words(catalog, queries, case).scores
     ordered = np.lexsort((np.arange(len(scores)), -scores))
     rank = np.empty(len(scores), np.int32)
     rank[ordered] = np.arange(1, len(scores) + 1)

@@ -18,6 +18,7 @@ from mercato.index.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.index.facet_counts import FacetCounter
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence.next_products import NextProducts
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, Source
 from mercato.retrieval.case import Case, Found, prepare_case, without_purchased
@@ -54,6 +55,7 @@ class Retriever:
         state: StateStore | None,
         weights: Weights = WEIGHTS,
         next_products: NextProducts | None = None,
+        queries: QueryAnalyzer | None = None,
     ) -> None:
         """Make a retriever.
 
@@ -62,7 +64,9 @@ class Retriever:
             state: where histories are read from; None if there are none.
             weights: of the sources of recommendations, by placement.
             next_products: foretells from the order of events; None where no sequence model is served.
+            queries: reads queries; None makes one of its own for the catalogue.
         """
+        self._queries = queries or QueryAnalyzer(catalog)
         self._weights = weights
         self._next_products = next_products
         self.catalog = catalog
@@ -120,7 +124,7 @@ class Retriever:
         dense = self._search_dense(cases)
         following = foretell(self.catalog, cases, self._weights, self._next_products, degraded)
         return [
-            find_search_candidates(self.catalog, case, dense[place])
+            find_search_candidates(self.catalog, self._queries, case, dense[place])
             if case.request.is_search
             else find_recommendations(self.catalog, case, dense[place], self._weights, following[place])
             for place, case in enumerate(cases)
@@ -210,7 +214,9 @@ class Retriever:
         """Keep what each source gave to each candidate, where the request asks for it."""
         if not case.request.explain:
             return retrieved
-        return replace(retrieved, stages=record_stages(self.catalog, case, found, retrieved, self._next_products))
+        return replace(
+            retrieved, stages=record_stages(self.catalog, self._queries, case, found, retrieved, self._next_products)
+        )
 
     def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:
         """Bring the catalogue up to date and read the histories; a broken state leaves both as they were."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.index.live import LiveCatalog
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import Source
 from mercato.retrieval.case import Case, Found
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, select_top
@@ -16,18 +17,19 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
 
-def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList | None) -> Found:
+def find_search_candidates(catalog: LiveCatalog, queries: QueryAnalyzer, case: Case, dense: RankedList | None) -> Found:
     """Fuse the best of words and dense; what follows are the other products that hold enough words of the query.
 
     The order of what follows does not depend on how deep a page reaches, so pages do not overlap.
 
     Args:
         catalog: the products.
+        queries: reads the query's words.
         case: a search.
         dense: dense candidates; None if there is no query vector.
     """
     weights = catalog.fusion
-    words = find_words(catalog, case)
+    words = find_words(catalog, queries, case)
     top = words.select_best(SEARCH_CANDIDATES)
     lists = {Source.WORDS: RankedList(rows=top, scores=words.scores[top], weight=weights.words)}
     if dense is not None:
@@ -57,9 +59,9 @@ def find_search_candidates(catalog: LiveCatalog, case: Case, dense: RankedList |
     )
 
 
-def find_words(catalog: LiveCatalog, case: Case) -> WordMatches:
+def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, case: Case) -> WordMatches:
     """Score every product by the words of the query, snapshot rows and delta entries, by row; 0 where not allowed."""
-    query = catalog.query_reader.read(case.request.text)
+    query = queries.read(case.request.text)
     index = catalog.snapshot.words
     found = match_words(query, index)
     if case.allowed.rows_missing:

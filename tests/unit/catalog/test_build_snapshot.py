@@ -8,9 +8,9 @@ import pytest
 
 from mercato.catalog.product import TEXT_FIELDS
 from mercato.errors import DataError, EncoderMismatchError, SnapshotError
-from mercato.index.field_weights import FieldWeights
 from mercato.index.live import LiveCatalog
 from mercato.index.manifest import SCHEMA_VERSION
+from mercato.index.search_weights import FieldWeights
 from mercato.index.snapshot import Snapshot, verify_snapshot
 from mercato.index.synonyms import SynonymRule
 from mercato.indexing.publish import versions_folder

@@ -7,12 +7,12 @@ import pytest
 
 from mercato.errors import SnapshotError
 from mercato.features.inputs import History
-from mercato.index.field_weights import FieldWeights
 from mercato.index.live import LiveCatalog
+from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.index.synonyms import SynonymRule, parse_synonyms
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.search import find_words, select_matches
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import build, open_store, product, search_request, upsert
@@ -22,7 +22,9 @@ CIRCLE = tuple(parse_synonyms(["telly => tv", "tv => telly", "a, b", "b, a"], "t
 
 def find(catalog: LiveCatalog, text: str) -> list[str]:
     """Products that hold the query's words, best first."""
-    words = find_words(catalog, prepare_case(catalog, search_request(text), History.empty(), None))
+    words = find_words(
+        catalog, QueryAnalyzer(catalog), prepare_case(catalog, search_request(text), History.empty(), None)
+    )
     rows = select_matches(words)
     return [catalog.id_of(row) for row in rows[np.argsort(-words.scores[rows], kind="stable")].tolist()]
 
@@ -49,9 +51,13 @@ def test_a_changed_product_is_weighed_as_the_snapshot_weighs(tmp_path: Path) -> 
     state.append_product_changes([upsert(items[1])])
     catalog = LiveCatalog(snapshot, state)
 
-    before = find_words(catalog, prepare_case(catalog, search_request("wooden spoon"), History.empty(), None))
+    before = find_words(
+        catalog, QueryAnalyzer(catalog), prepare_case(catalog, search_request("wooden spoon"), History.empty(), None)
+    )
     catalog.refresh()
-    after = find_words(catalog, prepare_case(catalog, search_request("wooden spoon"), History.empty(), None))
+    after = find_words(
+        catalog, QueryAnalyzer(catalog), prepare_case(catalog, search_request("wooden spoon"), History.empty(), None)
+    )
 
     # The same document, now in the delta: the same score and as many words held, at its new row.
     old, new = snapshot.row_by_id["b"], catalog.row_of("b")
@@ -72,7 +78,7 @@ def test_synonyms_are_kept_and_circles_end(tmp_path: Path) -> None:
 
     assert find(catalog, "telly") == ["only"]
     assert find(catalog, "old telly") == ["only"]
-    assert catalog.speller.correct("telly") is None
+    assert QueryAnalyzer(catalog).correct("telly") is None
 
 
 def test_one_product_is_searched_corrected_and_widened(tmp_path: Path) -> None:
@@ -82,7 +88,7 @@ def test_one_product_is_searched_corrected_and_widened(tmp_path: Path) -> None:
 
     for text in ("coffee", "brew", "ground coffee", "500 g coffee", "coffee 500g"):
         assert find(catalog, text) == ["only"], text
-    better = catalog.speller.correct("cofee")
+    better = QueryAnalyzer(catalog).correct("cofee")
     assert better is not None and (better.text, better.applied) == ("coffee", True)
     assert find(catalog, "tea") == []
 

@@ -4,9 +4,8 @@ import pytest
 
 from mercato.cli.index import SearchSettings
 from mercato.errors import DataError, InvalidInputError
-from mercato.index.field_weights import DEFAULT_WEIGHTS, FieldWeights
+from mercato.index.search_weights import DEFAULT_WEIGHTS, FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule
-from mercato.retrieval.fusion import FusionWeights
 
 
 def test_without_options_the_defaults_hold() -> None:

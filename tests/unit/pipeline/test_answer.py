@@ -6,7 +6,8 @@ import pytest
 
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.answer import order_candidates, write_answer
+from mercato.pipeline.answer import write_answer
+from mercato.policy.ranked import order_candidates
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Placement, Retrieved, Source
 from mercato.state.sqlite import SqliteStateStore

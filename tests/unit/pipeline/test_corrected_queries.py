@@ -13,6 +13,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
@@ -83,7 +84,8 @@ def test_a_word_of_a_product_that_is_new_is_known(shop: Snapshot, tmp_path: Path
     state = open_store(tmp_path / "state.db")
     state.append_product_changes([upsert(product("new", "Fountain pen"))])
     catalog = LiveCatalog(shop, state)
-    assert catalog.speller.correct("fountain") is not None
+    queries = QueryAnalyzer(catalog)
+    assert queries.correct("fountain") is not None
     catalog.refresh()
-    assert catalog.speller.correct("fountain") is None
+    assert queries.correct("fountain") is None
     state.close()

@@ -1,7 +1,7 @@
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.index.field_weights import DEFAULT_WEIGHTS, FieldWeights, parse_weights
+from mercato.index.search_weights import DEFAULT_WEIGHTS, FieldWeights, parse_weights
 
 
 def test_named_fields_are_set_and_others_keep_their_default() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from mercato.features.inputs import History
-from mercato.index.field_weights import FieldWeights
 from mercato.index.live import LiveCatalog
+from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
+from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import Source
 from mercato.retrieval.case import prepare_case
-from mercato.retrieval.fusion import FusionWeights
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.search import find_words, rank_popular, select_matches
 from mercato.retrieval.sources import SAME_TEXT_ROWS, SEARCH_CANDIDATES
@@ -24,7 +24,7 @@ def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -
     def total(text: str) -> int:
         # Beyond the fused candidates, which are all that the little shop has: counted from the words themselves.
         case = prepare_case(retriever.catalog, search_request(text), History.empty(), None)
-        return len(select_matches(find_words(retriever.catalog, case)))
+        return len(select_matches(find_words(retriever.catalog, QueryAnalyzer(retriever.catalog), case)))
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
     assert total("frozen pizza") == 4

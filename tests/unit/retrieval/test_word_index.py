@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mercato.errors import SnapshotError
 from mercato.index.delta import Postings
-from mercato.index.field_weights import FieldWeights
+from mercato.index.search_weights import FieldWeights
 from mercato.index.words import FieldTerms, WordIndex, build_word_index
 
 WEIGHTS = FieldWeights(weights={"title": 2.0, "description": 1.0})

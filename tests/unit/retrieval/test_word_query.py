@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.index.field_weights import FieldWeights
+from mercato.index.search_weights import FieldWeights
 from mercato.index.synonyms import parse_synonyms
 from mercato.index.words import WordIndex, build_word_index
 from mercato.query.expand_synonyms import SynonymMap

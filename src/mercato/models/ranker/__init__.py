@@ -1,1 +1,1 @@
-"""TODO."""
+"""The ranker: its files, and running it on ONNX Runtime."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Suggestions for what a shopper is typing, from the catalogue and from past queries."""

@@ -18,7 +18,7 @@ from mercato.models.stages import RankerStage
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.retrieval.retriever import Retriever
-from mercato.text.stopwords import drop_stopwords
+from mercato.text.stopwords import drop_stopwords, list_stopwords
 
 COVERAGE_SHARE = 0.5
 """A product with all words of the query is taught to be worth as much as one that is this much nearer by cosine."""
@@ -176,12 +176,8 @@ def teach(
     The encoder knows what is alike and forgets what was said; the words know what was said and not what is alike.
     """
     cosines = catalog.vectors(rows) @ candidates.vector
-    words = set(
-        drop_stopwords(
-            catalog.analyzer.analyze(candidates.query),
-            list_stopwords(catalog.analyzer, catalog.snapshot.settings["language"]),
-        )
-    )
+    stopwords = list_stopwords(catalog.analyzer, catalog.snapshot.settings["language"])
+    words = set(drop_stopwords(catalog.analyzer.analyze(candidates.query), stopwords))
     covered = [len(words & texts.terms(row, without_title=without_title)) / max(1, len(words)) for row in rows.tolist()]
     taught: NDArray[np.float32] = (cosines + COVERAGE_SHARE * np.array(covered)).astype(np.float32)
     return taught

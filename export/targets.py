@@ -109,8 +109,8 @@ def choose_targets(names: str, exportable: Exportable) -> tuple[Target, ...]:
             )
         if name not in possible:
             raise ExportError(
-                f"--target: {exportable.name} has no shapes to build an engine for; declare them in mercato.models.engine, "
-                f"or export it to {', '.join(possible)}"
+                f"--target: {exportable.name} has no shapes to build an engine for; declare them in "
+                f"mercato.models.engine, or export it to {', '.join(possible)}"
             )
         flavour = TARGETS[name].flavour
         if flavour is not None:

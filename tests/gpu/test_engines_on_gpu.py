@@ -19,7 +19,7 @@ from export.pipeline import export_model
 from export.tensorrt_flavour import FLAVOURS
 from mercato.models.engine.declaration import ENGINES, EngineModel
 from mercato.models.engine.machine import read_machine
-from mercato_torch import GraphedNetwork
+from mercato.torch_profile import GraphedNetwork
 
 pytestmark = [
     pytest.mark.gpu,

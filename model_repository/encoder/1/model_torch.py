@@ -6,7 +6,7 @@ import triton_python_backend_utils as pb_utils
 
 from mercato.serving import adapter
 from mercato.settings import read_settings
-from mercato_torch import TorchEncoder
+from mercato.torch_profile import TorchEncoder
 
 
 class TritonPythonModel:

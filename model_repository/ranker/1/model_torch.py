@@ -9,8 +9,8 @@ import triton_python_backend_utils as pb_utils
 
 from mercato.serving import adapter
 from mercato.settings import read_settings
-from mercato_torch import TorchRanker
-from mercato_torch.stages import require_folder
+from mercato.torch_profile import TorchRanker
+from mercato.torch_profile.stages import require_folder
 
 
 class TritonPythonModel:

@@ -7,8 +7,8 @@ import triton_python_backend_utils as pb_utils
 from mercato.models.reranker.onnx_reranker import INPUT_NAMES
 from mercato.serving import adapter
 from mercato.settings import read_settings
-from mercato_torch import TorchReranker
-from mercato_torch.stages import require_folder
+from mercato.torch_profile import TorchReranker
+from mercato.torch_profile.stages import require_folder
 
 
 class TritonPythonModel:

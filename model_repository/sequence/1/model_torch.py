@@ -7,8 +7,8 @@ import triton_python_backend_utils as pb_utils
 from mercato.models.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
 from mercato.serving import adapter
 from mercato.settings import read_settings
-from mercato_torch import TorchSequence
-from mercato_torch.stages import require_folder
+from mercato.torch_profile import TorchSequence
+from mercato.torch_profile.stages import require_folder
 
 
 class TritonPythonModel:

@@ -19,8 +19,8 @@ from mercato.models.encoder import OnnxEncoder
 from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
 from mercato.models.engine.shapes import EngineShapes
 from mercato.models.ranker.onnx_ranker import OnnxRanker
-from mercato_torch import GraphedNetwork, TorchEncoder, TorchRanker
-from mercato_torch.stages import require_folder
+from mercato.torch_profile import GraphedNetwork, TorchEncoder, TorchRanker
+from mercato.torch_profile.stages import require_folder
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
 from training.model import RankerConfig, RankerNetwork, save_ranker
 

@@ -1,4 +1,7 @@
-"""A network on PyTorch: one CUDA graph for each bucket and batch size, captured before the first request."""
+"""A network on PyTorch: one CUDA graph for each bucket and batch size, captured before the first request.
+
+PyTorch is imported where it is used: only a server of the profile ``torch`` loads it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.export.passes import move_to_device_pass
 
 from mercato.errors import ModelError
 from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.padding import pad_to_bucket
 from mercato.models.engine.shapes import choose_bucket
+
+if TYPE_CHECKING:
+    import torch
 
 PROGRAM_FILE = "model.fp16.pt2"
 # Runs before a capture: allocations and the choice of kernels must be over by then.
@@ -55,6 +59,9 @@ class GraphedNetwork:
         Raises:
             ModelError: there is no program, or it cannot be loaded.
         """
+        import torch
+        from torch.export.passes import move_to_device_pass
+
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         file = folder / PROGRAM_FILE
@@ -94,6 +101,8 @@ class GraphedNetwork:
         Raises:
             ModelError: PyTorch refuses the inputs.
         """
+        import torch
+
         batch = len(arrays[0])
         length = max(array.shape[1] for array, tensor in self._pairs(arrays) if self._varies(tensor.axes))
         bucket = choose_bucket(length, self.model.shapes.buckets)
@@ -117,6 +126,8 @@ class GraphedNetwork:
         return self.model.shapes.axis in axes
 
     def _make_inputs(self, size: int, bucket: int) -> tuple[torch.Tensor, ...]:
+        import torch
+
         types = {"INT64": torch.int64, "FP32": torch.float32}
         return tuple(
             torch.zeros((size, *tensor.dims(bucket)), dtype=types[tensor.data_type], device=self.device)
@@ -124,6 +135,8 @@ class GraphedNetwork:
         )
 
     def _capture_all(self) -> None:
+        import torch
+
         # The largest first: what is smaller fits into its memory pool.
         pool = None
         for bucket in reversed(self.model.shapes.buckets):
@@ -134,6 +147,8 @@ class GraphedNetwork:
         torch.cuda.synchronize(self.device)
 
     def _capture(self, size: int, bucket: int, pool: Any) -> _Graph:
+        import torch
+
         inputs = self._make_inputs(size, bucket)
         stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(self.device))
@@ -147,6 +162,8 @@ class GraphedNetwork:
         return _Graph(graph=graph, inputs=inputs, output=output)
 
     def _replay(self, graph: _Graph, arrays: Sequence[Array], size: int, bucket: int) -> torch.Tensor:
+        import torch
+
         for given, tensor, static in zip(arrays, self.model.inputs, graph.inputs, strict=True):
             padded = pad_to_bucket(given, (bucket,)) if self._varies(tensor.axes) else given
             # Rows above the batch keep what an earlier batch left: rows do not see each other.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mercato.errors import ModelError
 from mercato.models.engine.declaration import ENGINES
-from mercato_torch.network import GraphedNetwork
+from mercato.torch_profile.network import GraphedNetwork
 
 Float32 = npt.NDArray[np.float32]
 TokenIds = npt.NDArray[np.int64]

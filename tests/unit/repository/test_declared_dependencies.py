@@ -10,7 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LIBRARY = ("src/mercato",)
-EVALUATION = "src/mercato/evaluation/"
+# Rooms whose packages come with an extra, which they name where something of it is missing.
+WITH_EXTRAS = {"src/mercato/evaluation/": "evaluation", "src/mercato/torch_profile/": "torch"}
 DEVELOPMENT = ("export", "training", "demo", "benchmarks", "tests")
 
 # Found beside a model by Triton, or brought by an extra that is declared: tritonclient[grpc] is what grpc comes with.
@@ -38,7 +39,7 @@ def read_requirements(section: str) -> set[str]:
 
 def list_foreign_imports(folder: str) -> dict[str, str]:
     """Return top-level module -> a file that imports it, for what is neither ours nor of the standard library."""
-    ours = {path.name for path in REPOSITORY.iterdir()} | {"mercato", "mercato_client", "mercato_torch"}
+    ours = {path.name for path in REPOSITORY.iterdir()} | {"mercato", "mercato_client"}
     found = {}
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         beside = {sibling.stem for sibling in path.parent.glob("*.py")}
@@ -65,10 +66,11 @@ def find_undeclared(imports: dict[str, str], declared: set[str]) -> dict[str, st
 @pytest.mark.parametrize("folder", LIBRARY)
 def test_what_the_library_imports_is_among_its_dependencies(folder: str) -> None:
     undeclared = find_undeclared(list_foreign_imports(folder), read_requirements("dependencies"))
-    # `mercato eval` has an extra of its own, and names it where it is missing.
-    of_evaluation = {module: path for module, path in undeclared.items() if path.startswith(EVALUATION)}
-    assert find_undeclared(of_evaluation, read_requirements("evaluation")) == {}
-    assert undeclared == of_evaluation
+    for room, extra in WITH_EXTRAS.items():
+        of_room = {module: path for module, path in undeclared.items() if path.startswith(room)}
+        assert find_undeclared(of_room, read_requirements(extra)) == {}
+        undeclared = {module: path for module, path in undeclared.items() if module not in of_room}
+    assert undeclared == {}
 
 
 @pytest.mark.parametrize("folder", DEVELOPMENT)

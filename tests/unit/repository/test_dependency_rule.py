@@ -13,9 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 # The packages of this repository, by the name they are imported by.
-OURS = frozenset(
-    {"mercato", "mercato_client", "mercato_torch", "export", "training", "demo", "benchmarks", "tools", "tests"}
-)
+OURS = frozenset({"mercato", "mercato_client", "export", "training", "demo", "benchmarks", "tools", "tests"})
 TRITON_STUB = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
 TRITON_CLIENT = frozenset({"tritonclient", "grpc"})
 HEAVY = frozenset({"torch", "transformers", "onnx", "onnxscript", "pytriton"})
@@ -35,20 +33,16 @@ ROOMS = (
     Room("src/mercato/serving", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # It asks a running server, through the client that services use.
     Room("src/mercato/evaluation", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
+    # The one room with PyTorch, which it imports where it is used, for the profile that runs on it.
+    Room("src/mercato/torch_profile", frozenset({"mercato"}), (HEAVY - {"torch"}) | TRITON_STUB | TRITON_CLIENT),
     Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
-    # The one library with PyTorch, for the profile that runs on it.
-    Room(
-        "src/mercato_torch", frozenset({"mercato", "mercato_torch"}), (HEAVY - {"torch"}) | TRITON_STUB | TRITON_CLIENT
-    ),
     Room("client/src/mercato_client", frozenset({"mercato_client"}), HEAVY | TRITON_STUB),
-    Room("model_repository", frozenset({"mercato", "mercato_torch"}), HEAVY | TRITON_CLIENT),
+    Room("model_repository", frozenset({"mercato"}), HEAVY | TRITON_CLIENT),
     Room("export", frozenset({"export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("training", frozenset({"training", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("demo", frozenset({"demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # What is measured on a GPU is measured against PyTorch.
-    Room(
-        "benchmarks/gpu", frozenset({"benchmarks", "export", "mercato", "mercato_torch"}), TRITON_STUB | TRITON_CLIENT
-    ),
+    Room("benchmarks/gpu", frozenset({"benchmarks", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     # How a model learns is measured by training it.
     Room("benchmarks/training", frozenset({"benchmarks", "training", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
@@ -131,7 +125,7 @@ def test_only_the_torch_profile_loads_pytorch() -> None:
         path.name
         for path in sorted((REPOSITORY / "model_repository").rglob("*.py"))
         for _, module in list_imports(path.read_text())
-        if module.partition(".")[0] == "mercato_torch"
+        if module.startswith("mercato.torch_profile")
     ]
     assert set(importing) == {"model_torch.py"}
 
@@ -147,9 +141,8 @@ def test_only_the_torch_profile_loads_pytorch() -> None:
         ("model_repository", "import mercato_client"),
         ("export", "import training"),
         ("demo", "from export import encoder"),
-        ("src/mercato", "import mercato_torch"),
-        ("src/mercato_torch", "from transformers import AutoModel"),
-        ("src/mercato_torch", "from export.half import halve"),
+        ("src/mercato/torch_profile", "from transformers import AutoModel"),
+        ("src/mercato/torch_profile", "from export.half import halve"),
     ],
 )
 def test_the_rule_notices(folder: str, source: str) -> None:
@@ -160,6 +153,58 @@ def test_the_rule_notices(folder: str, source: str) -> None:
 def test_the_rule_allows_relative_imports_and_the_arrows() -> None:
     training = next(room for room in ROOMS if room.folder == "training")
     assert find_violations(training, "from . import data\nfrom export.gate import Parity\nimport mercato, torch") == []
+
+
+def read_library() -> dict[str, set[str]]:
+    """Return the modules of the library, and those of it that each imports."""
+    root = REPOSITORY / "src"
+    paths = {".".join(path.relative_to(root).with_suffix("").parts): path for path in root.rglob("*.py")}
+    imports: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        imports[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imports[name].update(alias.name for alias in node.names if alias.name in paths)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    imports[name].add(whole if whole in paths else node.module)
+    return imports
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module of the library: the folder below `mercato`, or the file that stands there alone."""
+    return module.split(".")[1] if "." in module else module
+
+
+def find_cycle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return the rooms that reach themselves along the arrows, sorted."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for room in arrows.get(waiting.pop(), set()) - seen:
+                seen.add(room)
+                waiting.append(room)
+        return seen
+
+    return sorted(room for room in arrows if room in reach(room))
+
+
+def test_no_room_of_the_library_is_in_a_cycle() -> None:
+    arrows: dict[str, set[str]] = {}
+    for module, imported in read_library().items():
+        for other in imported:
+            if other.startswith("mercato.") and room_of(other) != room_of(module):
+                arrows.setdefault(room_of(module), set()).add(room_of(other))
+    assert len(arrows) > 15
+    assert find_cycle(arrows) == []
+
+
+def test_cycles_are_noticed() -> None:
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == ["b", "c"]
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "d": {"a", "c"}}) == []
 
 
 def test_every_folder_with_python_has_a_room() -> None:
@@ -188,6 +233,10 @@ def test_what_a_stub_imports_stays_light() -> None:
     if not modules:
         pytest.skip("model_repository holds no model.py yet")
     assert load_in_subprocess(modules) & set(NOT_IN_A_STUB) == set()
+
+
+def test_the_torch_profile_imports_pytorch_where_it_is_used() -> None:
+    assert "torch" not in load_in_subprocess(["mercato.torch_profile"])
 
 
 def test_loaded_modules_are_noticed() -> None:

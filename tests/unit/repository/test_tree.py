@@ -29,7 +29,7 @@ REGISTRY_HOSTS = [
 MACHINE_PATH = re.compile(r"(?<![\w.*{}$<>~-])/(?:work|root|home|tmp)/[\w.]")
 MEANT = {
     # path -> the machine path it means, and no other
-    "tests/unit/frame/test_tree.py": "examples below",
+    "tests/unit/repository/test_tree.py": "examples below",
 }
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from benchmarks.errors import BenchmarkError
-from export.exportable import Exportable
-from export.parity import DifferenceGate
-from export.ranker import find_loader
 from mercato.engine.declaration import ENGINES, EngineModel
+from mercato_export.exportable import Exportable
+from mercato_export.parity import DifferenceGate
+from mercato_export.ranker import find_loader
 
 SEED = 7
 VOCABULARY = 30_000
@@ -32,8 +32,8 @@ def load_module(name: str, weights: Path) -> torch.nn.Module:
         BenchmarkError: the weights are missing, or made for other features.
     """
     if name == "encoder":
-        from export.encoder import describe_encoder
-        from export.weights import MINILM, locate_weights
+        from mercato_export.encoder import describe_encoder
+        from mercato_export.weights import MINILM, locate_weights
 
         return describe_encoder(locate_weights(MINILM), ["a product", "another product"]).module
     if not any(weights.glob("*.safetensors")):

@@ -9,12 +9,12 @@ import pytest
 from mercato_client import Client
 from tritonclient import grpc as triton
 
-from export.encoder import describe_encoder
-from export.pipeline import export_model
-from export.weights import MINILM, locate_weights
 from mercato.encoder import OnnxEncoder
 from mercato.errors import ModelError
 from mercato.serving.server import TritonServer
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import export_model
+from mercato_export.weights import MINILM, locate_weights
 from tests.integration.conftest import PATIENCE_S, PATIENT, Shop
 
 pytestmark = pytest.mark.triton

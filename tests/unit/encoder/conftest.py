@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from export.encoder import describe_encoder
-from export.pipeline import export_model
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import export_model
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
 
 

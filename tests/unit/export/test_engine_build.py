@@ -15,22 +15,22 @@ import onnx
 import pytest
 import torch
 
-from export.engine import bounds_of, build_engine
-from export.errors import ExportError, ParityError
-from export.exportable import Exportable
-from export.graph import write_onnx
-from export.half import halve
-from export.options import BuildOptions
-from export.parity import DifferenceGate
-from export.pipeline import export_model
-from export.quality import OrderQuality
-from export.rebuild import rebuild_engine
-from export.targets import TARGETS
-from export.tensorrt_flavour import FLAVOURS
-from export.weights import MINILM, locate_weights
 from mercato.engine.manifest import EngineManifest, manifest_path, read_engine_manifest
 from mercato.engine.shapes import EngineShapes
 from mercato.errors import MercatoError
+from mercato_export.engine import bounds_of, build_engine
+from mercato_export.errors import ExportError, ParityError
+from mercato_export.exportable import Exportable
+from mercato_export.graph import write_onnx
+from mercato_export.half import halve
+from mercato_export.options import BuildOptions
+from mercato_export.parity import DifferenceGate
+from mercato_export.pipeline import export_model
+from mercato_export.quality import OrderQuality
+from mercato_export.rebuild import rebuild_engine
+from mercato_export.targets import TARGETS
+from mercato_export.tensorrt_flavour import FLAVOURS
+from mercato_export.weights import MINILM, locate_weights
 from tests.unit.export.tiny_encoder import MAX_TOKENS
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")
@@ -98,7 +98,7 @@ def test_several_targets_in_one_export(exportable: Exportable, tmp_path: Path) -
 
 
 def test_minilm_becomes_an_engine(tmp_path: Path) -> None:
-    from export.encoder import describe_encoder
+    from mercato_export.encoder import describe_encoder
 
     encoder = describe_encoder(locate_weights(MINILM, allow_hub=False), ["green tea", "frozen pizza"] * 5)
     graph = tmp_path / "model.fp16.onnx"

@@ -8,12 +8,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from export.__main__ import app
-from export.encoder import describe_encoder
-from export.pipeline import export_model
-from export.speed import measure_speed
-from export.weights import locate_weights
 from mercato.encoder import OnnxEncoder
+from mercato_export.__main__ import app
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import export_model
+from mercato_export.speed import measure_speed
+from mercato_export.weights import locate_weights
 from tests.unit.export.tiny_encoder import MAX_TOKENS, POSITIONS, TINY, make_texts, make_weights
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from export.__main__ import app
-from export.errors import ExportError, ParityError, WeightsError
-from export.pipeline import export_model
-from export.sequence import NextProductQuality, describe_sequence, draw_histories
 from mercato.sequence import SequenceModel, read_sequence_manifest
-from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
+from mercato_export.__main__ import app
+from mercato_export.errors import ExportError, ParityError, WeightsError
+from mercato_export.pipeline import export_model
+from mercato_export.sequence import NextProductQuality, describe_sequence, draw_histories
+from mercato_training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 
 IDS = [f"p{number}" for number in range(40)]
 

@@ -14,7 +14,17 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 # The packages of this repository, by the name they are imported by.
 OURS = frozenset(
-    {"mercato", "mercato_client", "mercato_torch", "export", "training", "demo", "benchmarks", "tools", "tests"}
+    {
+        "mercato",
+        "mercato_client",
+        "mercato_torch",
+        "mercato_export",
+        "mercato_training",
+        "demo",
+        "benchmarks",
+        "tools",
+        "tests",
+    }
 )
 TRITON_STUB = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
 TRITON_CLIENT = frozenset({"tritonclient", "grpc"})
@@ -42,15 +52,21 @@ ROOMS = (
     ),
     Room("client/src/mercato_client", frozenset({"mercato_client"}), HEAVY | TRITON_STUB),
     Room("model_repository", frozenset({"mercato", "mercato_torch"}), HEAVY | TRITON_CLIENT),
-    Room("export", frozenset({"export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
-    Room("training", frozenset({"training", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room("export/src/mercato_export", frozenset({"mercato_export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room(
+        "training/src/mercato_training",
+        frozenset({"mercato_training", "mercato_export", "mercato"}),
+        TRITON_STUB | TRITON_CLIENT,
+    ),
     Room("demo", frozenset({"demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # What is measured on a GPU is measured against PyTorch.
     Room(
-        "benchmarks/gpu", frozenset({"benchmarks", "export", "mercato", "mercato_torch"}), TRITON_STUB | TRITON_CLIENT
+        "benchmarks/gpu",
+        frozenset({"benchmarks", "mercato_export", "mercato", "mercato_torch"}),
+        TRITON_STUB | TRITON_CLIENT,
     ),
     # How a model learns is measured by training it.
-    Room("benchmarks/training", frozenset({"benchmarks", "training", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room("benchmarks/training", frozenset({"benchmarks", "mercato_training", "mercato"}), TRITON_STUB | TRITON_CLIENT),
     Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
 )
@@ -142,14 +158,14 @@ def test_only_the_torch_profile_loads_pytorch() -> None:
         ("src/mercato", "import torch"),
         ("src/mercato", "def f():\n    from transformers import AutoModel"),
         ("src/mercato", "from tritonclient.grpc import InferInput"),
-        ("src/mercato", "import importlib\nimportlib.import_module('training.ranker')"),
+        ("src/mercato", "import importlib\nimportlib.import_module('mercato_training.ranker')"),
         ("client/src/mercato_client", "from mercato.errors import DataError"),
         ("model_repository", "import mercato_client"),
-        ("export", "import training"),
-        ("demo", "from export import encoder"),
+        ("export/src/mercato_export", "import mercato_training"),
+        ("demo", "from mercato_export import encoder"),
         ("src/mercato", "import mercato_torch"),
         ("src/mercato_torch", "from transformers import AutoModel"),
-        ("src/mercato_torch", "from export.half import halve"),
+        ("src/mercato_torch", "from mercato_export.half import halve"),
     ],
 )
 def test_the_rule_notices(folder: str, source: str) -> None:
@@ -158,8 +174,9 @@ def test_the_rule_notices(folder: str, source: str) -> None:
 
 
 def test_the_rule_allows_relative_imports_and_the_arrows() -> None:
-    training = next(room for room in ROOMS if room.folder == "training")
-    assert find_violations(training, "from . import data\nfrom export.gate import Parity\nimport mercato, torch") == []
+    training = next(room for room in ROOMS if room.folder == "training/src/mercato_training")
+    source = "from . import data\nfrom mercato_export.gate import Parity\nimport mercato, torch"
+    assert find_violations(training, source) == []
 
 
 def test_every_folder_with_python_has_a_room() -> None:

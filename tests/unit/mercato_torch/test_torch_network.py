@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from export.encoder import describe_encoder
-from export.pipeline import export_model
-from export.ranker import describe_ranker
 from mercato.encoder import OnnxEncoder
 from mercato.engine.declaration import ENGINES, EngineModel, Tensor
 from mercato.engine.shapes import EngineShapes
 from mercato.errors import ModelError
 from mercato.ranker.feature_names import FEATURE_NAMES
 from mercato.ranker.onnx_ranker import OnnxRanker
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import describe_ranker
 from mercato_torch import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato_torch.stages import require_folder
+from mercato_training.model import RankerConfig, RankerNetwork, save_ranker
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
-from training.model import RankerConfig, RankerNetwork, save_ranker
 
 DIMENSION = 16
 # Half precision against full: unit vectors and scores of size 1, a few dozen roundings of 5e-4.

@@ -11,8 +11,8 @@ from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.history import PURCHASE
 from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
-from training.fit import FitOptions
-from training.horizon import (
+from mercato_training.fit import FitOptions
+from mercato_training.horizon import (
     HorizonOptions,
     build_groups,
     build_horizons,
@@ -22,11 +22,11 @@ from training.horizon import (
     list_cuts,
     split_shoppers,
 )
-from training.horizon_data import prepare_horizon_data
-from training.model import RankerConfig, RankerNetwork, load_ranker
-from training.prepare import DataOptions
-from training.ranker import compare, train_ranker
-from training.timeline import Timeline
+from mercato_training.horizon_data import prepare_horizon_data
+from mercato_training.model import RankerConfig, RankerNetwork, load_ranker
+from mercato_training.prepare import DataOptions
+from mercato_training.ranker import compare, train_ranker
+from mercato_training.timeline import Timeline
 
 DAY = 86_400.0
 COLUMNS = ("sequence", "time", "event_type", "user", "visitor", "product", "order", "quantity", "price")

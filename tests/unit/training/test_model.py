@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mercato.errors import ModelError
-from training.model import RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_training.model import RankerConfig, RankerNetwork, load_ranker, save_ranker
 
 NAMES = ("dense_score", "fused", "log_price")
 CONFIG = RankerConfig(feature_names=NAMES, dimension=8, projection=4, hidden=(6, 5))

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from export.half import halve
-from export.pipeline import export_model
-from export.ranker import describe_ranker
-from training.fit import compute_loss
-from training.model import WEIGHTS_FILE, RankerConfig, RankerNetwork, load_ranker, save_ranker
-from training.perceptrons import Activation, Perceptrons, StackedLinear
+from mercato_export.half import halve
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import describe_ranker
+from mercato_training.fit import compute_loss
+from mercato_training.model import WEIGHTS_FILE, RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_training.perceptrons import Activation, Perceptrons, StackedLinear
 
 NAMES = ("dense_score", "fused", "log_price")
 MEMBERS = 3

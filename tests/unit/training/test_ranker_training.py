@@ -13,12 +13,12 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
-from training.__main__ import app
-from training.fit import FitOptions
-from training.horizon import HorizonOptions
-from training.model import load_ranker
-from training.prepare import DataOptions, prepare_data
-from training.ranker import train_ranker
+from mercato_training.__main__ import app
+from mercato_training.fit import FitOptions
+from mercato_training.horizon import HorizonOptions
+from mercato_training.model import load_ranker
+from mercato_training.prepare import DataOptions, prepare_data
+from mercato_training.ranker import train_ranker
 
 DATA = DataOptions(searches=400, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)
 

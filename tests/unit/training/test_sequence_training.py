@@ -10,15 +10,15 @@ import torch
 
 from benchmarks.generated_sequences import Recipe, make_histories
 from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequence
-from export.pipeline import export_model
-from export.sequence import describe_sequence
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, ModelError
-from training.sequence import SequenceOptions, gather_texts, train_sequence
-from training.sequence_data import History, Int64, Windows, cut_windows
-from training.sequence_events import UserEvents
-from training.sequence_fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
-from training.sequence_model import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
+from mercato_export.pipeline import export_model
+from mercato_export.sequence import describe_sequence
+from mercato_training.sequence import SequenceOptions, gather_texts, train_sequence
+from mercato_training.sequence_data import History, Int64, Windows, cut_windows
+from mercato_training.sequence_events import UserEvents
+from mercato_training.sequence_fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
+from mercato_training.sequence_model import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
 
 QUICK = SequenceFitOptions(epochs=2, seed=3)
 

@@ -26,7 +26,7 @@ def test_without_an_engine_the_start_is_refused_in_one_sentence(_triton: None, s
     options = shop.options(tmp_path, profile="default", encoder=shop.encoder)
     if (shop.encoder / "model.plan").exists():
         pytest.skip("the encoder of this machine has an engine")
-    with pytest.raises(ModelError, match="engine .* does not exist; build it: python -m export .* --fallback"):
+    with pytest.raises(ModelError, match="engine .* does not exist; build it: mercato export .* --fallback"):
         TritonServer(options).start()
 
 

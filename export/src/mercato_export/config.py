@@ -11,7 +11,7 @@ from mercato_export.errors import ExportError
 CONFIG_FILE = "config.pbtxt"
 HEADER = """\
 # GPU: a TensorRT engine, linked as 1/model.plan when the server starts.
-# Written by `python -m export config` from src/mercato/engine/declaration.py; change that and write it again.
+# Written by `mercato export config` from src/mercato/engine/declaration.py; change that and write it again.
 """
 
 

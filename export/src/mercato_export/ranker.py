@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +15,17 @@ from mercato.checksum import hash_file
 from mercato.engine.declaration import ENGINES
 from mercato.ranker.calibration import read_calibration
 from mercato.ranker.manifest import read_last_event_time
-from mercato_export.errors import ExportError, WeightsError
+from mercato_export.errors import WeightsError
 from mercato_export.exportable import Exportable, Tensors, collate
+from mercato_export.networks.loading import Loader, name_loader
+from mercato_export.networks.ranker import load_ranker
 from mercato_export.options import DEFAULT_TOLERANCE
 from mercato_export.parity import DifferenceGate
 from mercato_export.quality import OrderQuality
 
-# What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the
-# other way round, and a shop may name a network of its own.
-DEFAULT_LOADER = "mercato_training.model:load_ranker"
-CALIBRATION_FILE = "calibration.json"  # training.probability writes it
-LEARNED_FILE = "learned_from.json"  # training.learned writes it
+# Training writes them beside the weights.
+CALIBRATION_FILE = "calibration.json"
+LEARNED_FILE = "learned_from.json"
 PARITY_LISTS = 96
 PARITY_CANDIDATES = 64
 LARGEST_DIFFERENCE = 1e-4
@@ -37,7 +36,7 @@ SEED = 20240229
 def describe_ranker(
     folder: Path,
     *,
-    loader: str = DEFAULT_LOADER,
+    load: Loader = load_ranker,
     lists: Sequence[Tensors] | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
 ) -> Exportable:
@@ -45,19 +44,18 @@ def describe_ranker(
 
     Args:
         folder: what training wrote.
-        loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config, which has
-            ``feature_names`` and ``dimension``. The network's buffers ``mean`` and ``scale`` standardise features.
+        load: takes the folder and returns the network and its config, which has ``feature_names`` and ``dimension``.
+            The network's buffers ``mean`` and ``scale`` standardise features.
         lists: real candidate lists, from `mercato_export.lists.collect_lists`; None draws some.
         tolerance: most that a smaller precision may lose of nDCG@10, and that Kendall's tau may miss of 1.
 
     Raises:
         WeightsError: the folder holds no file of weights, or beside it one of training that cannot be used.
-        ExportError: there is no such function.
     """
-    network, config = find_loader(loader)(folder)
+    network, config = load(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        raise WeightsError(f"--weights: {folder} has no .safetensors file; train one with python -m training ranker")
+        raise WeightsError(f"--weights: {folder} has no .safetensors file; train one with mercato train ranker")
     dimension, feature_count = int(config.dimension), len(config.feature_names)
     given = lists or _sample_lists(dimension, network.get_buffer("mean"), network.get_buffer("scale"))
     together = collate(given)
@@ -81,7 +79,7 @@ def describe_ranker(
             "fp32": DifferenceGate(maximum=LARGEST_DIFFERENCE),
             "fp16": DifferenceGate(maximum=LARGEST_HALF_DIFFERENCE),
         },
-        source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
+        source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": name_loader(load)},
         serving={
             "dimension": dimension,
             "feature_names": list(config.feature_names),
@@ -121,21 +119,6 @@ def read_learned(folder: Path) -> dict[str, Any]:
         return {"last_event_time": read_last_event_time(document)} if "last_event_time" in document else {}
     except (OSError, ValueError, AttributeError, TypeError) as exc:
         raise WeightsError(f"--weights: {path} cannot be used ({exc}); train it again") from exc
-
-
-def find_loader(name: str) -> Any:
-    """Return the function that a ``MODULE:FUNCTION`` names.
-
-    Raises:
-        ExportError: there is none.
-    """
-    module, _, function = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as exc:
-        raise ExportError(
-            f"--loader: {name!r} must be MODULE:FUNCTION of a function that can be imported: {exc}"
-        ) from exc
 
 
 def _sample_lists(dimension: int, mean: torch.Tensor, scale: torch.Tensor) -> list[Tensors]:

@@ -23,7 +23,7 @@ def rebuild_engine(
     """Build the engine of an exported model for this machine, and leave the other files as they are.
 
     Args:
-        folder: what ``python -m export MODEL --target tensorrt`` (or ``fp16``) wrote.
+        folder: what ``mercato export MODEL --target tensorrt`` (or ``fp16``) wrote.
         target: ``tensorrt`` or ``tensorrt-rtx``.
         options: how to build it.
         report: called with a line before each step.
@@ -85,7 +85,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = orjson.loads(path.read_bytes())
     except OSError as exc:
-        raise ExportError(f"{path} cannot be read ({exc.strerror}); name a folder that python -m export wrote") from exc
+        raise ExportError(f"{path} cannot be read ({exc.strerror}); name a folder that mercato export wrote") from exc
     except orjson.JSONDecodeError as exc:
         raise ExportError(f"{path} is not JSON ({exc}); export the model again") from exc
     return manifest

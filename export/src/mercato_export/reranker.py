@@ -15,13 +15,12 @@ from mercato.reranker import PairTokenizer
 from mercato_export.encoder import draw_token_ids, limit_buckets
 from mercato_export.errors import ExportError, WeightsError
 from mercato_export.exportable import Exportable, Tensors
+from mercato_export.networks.loading import Loader, name_loader
+from mercato_export.networks.reranker import TOKENIZER_FILE, load_reranker
 from mercato_export.options import DEFAULT_INT8_TAU_TOLERANCE, DEFAULT_TOLERANCE
 from mercato_export.parity import DifferenceGate, Figure, Outputs
 from mercato_export.quality import OrderQuality
-from mercato_export.ranker import find_loader
 
-DEFAULT_LOADER = "mercato_training.reranker_model:load_reranker"
-TOKENIZER_FILE = "tokenizer.json"
 LEAST_PRODUCTS = 2
 LARGEST_DIFFERENCE = 1e-3
 # Scores of a trained reranker spread over several units; orders are what counts, and those are gated apart.
@@ -89,35 +88,35 @@ def describe_reranker(
     folder: Path,
     lists: Lists,
     *,
-    loader: str = DEFAULT_LOADER,
+    load: Loader = load_reranker,
     tolerance: float = DEFAULT_TOLERANCE,
     int8_tau_tolerance: float = DEFAULT_INT8_TAU_TOLERANCE,
 ) -> Exportable:
     """Load a trained reranker and describe how to export it.
 
     Args:
-        folder: what ``python -m training reranker --out`` wrote.
+        folder: what ``mercato train reranker --out`` wrote.
         lists: queries with product texts, as they are when served.
-        loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config.
+        load: takes the folder and returns the network and its config.
         tolerance: most that a smaller precision may lose of nDCG@10, and that Kendall's tau may miss of 1.
         int8_tau_tolerance: most that int8's tau may miss of 1.
 
     Raises:
         WeightsError: the folder holds no weights, or its tokenizer is not the one of the training.
-        ExportError: there is no such function, or no list with two products.
+        ExportError: no list has two products.
     """
-    network, config = find_loader(loader)(folder)
+    network, config = load(folder)
     weights = sorted(folder.glob("*.safetensors"))
     tokenizer_file = folder / TOKENIZER_FILE
     if not weights or not tokenizer_file.is_file():
         raise WeightsError(
-            f"--weights: {folder} must hold .safetensors and {TOKENIZER_FILE}; python -m training reranker writes both"
+            f"--weights: {folder} must hold .safetensors and {TOKENIZER_FILE}; mercato train reranker writes both"
         )
     found = hash_file(tokenizer_file)
     if found != config.tokenizer_sha256:
         raise WeightsError(
             f"--weights: {tokenizer_file} must have sha256 {config.tokenizer_sha256}, the tokenizer of the training, "
-            f"has {found}; put the right one there, or train again with python -m training reranker"
+            f"has {found}; put the right one there, or train again with mercato train reranker"
         )
     usable = [(query, list(texts)) for query, texts in lists if len(texts) >= LEAST_PRODUCTS]
     if not usable:
@@ -139,7 +138,10 @@ def describe_reranker(
             "int8": PairGate(maximum=LARGEST_INT8_DIFFERENCE),
             "fp16": PairGate(maximum=LARGEST_HALF_DIFFERENCE, alone=LARGEST_HALF_DIFFERENCE),
         },
-        source={"sha256": {file.name: hash_file(file) for file in (*weights, tokenizer_file)}, "loader": loader},
+        source={
+            "sha256": {file.name: hash_file(file) for file in (*weights, tokenizer_file)},
+            "loader": name_loader(load),
+        },
         serving={
             "tokenizer_sha256": found,
             "max_tokens": config.max_tokens,

@@ -15,11 +15,12 @@ from mercato.sequence.products import PRODUCTS_FILE, VECTORS_FILE, read_products
 from mercato_export.encoder import limit_buckets
 from mercato_export.errors import WeightsError
 from mercato_export.exportable import Exportable, Tensors
+from mercato_export.networks.loading import Loader, name_loader
+from mercato_export.networks.sequence import load_sequence
 from mercato_export.options import DEFAULT_SEQUENCE_TOLERANCE
 from mercato_export.parity import CosineGate, Figure, Outputs
-from mercato_export.ranker import find_loader, read_learned
+from mercato_export.ranker import read_learned
 
-DEFAULT_LOADER = "mercato_training.sequence_model:load_sequence"
 PARITY_HISTORIES = 256
 TOP = 10
 SEED = 20240229
@@ -52,28 +53,27 @@ class NextProductQuality:
 
 
 def describe_sequence(
-    folder: Path, *, loader: str = DEFAULT_LOADER, tolerance: float = DEFAULT_SEQUENCE_TOLERANCE
+    folder: Path, *, load: Loader = load_sequence, tolerance: float = DEFAULT_SEQUENCE_TOLERANCE
 ) -> Exportable:
     """Load a trained sequence model and describe how to export it.
 
     Args:
-        folder: what ``python -m training sequence --out`` wrote.
-        loader: ``MODULE:FUNCTION``; the function takes the folder and returns the network and its config, which has
-            ``products``, ``max_length`` and ``width``, and ``weight`` where one was chosen.
+        folder: what ``mercato train sequence --out`` wrote.
+        load: takes the folder and returns the network and its config, which has ``products``, ``max_length`` and
+            ``width``, and ``weight`` where one was chosen.
         tolerance: most of the ten best products that a smaller precision may exchange.
 
     Raises:
         WeightsError: the folder lacks the weights or the products.
-        ExportError: there is no such function.
         ModelError: weights and products do not fit together.
     """
-    network, config = find_loader(loader)(folder)
+    network, config = load(folder)
     companions = {name: folder / name for name in (PRODUCTS_FILE, VECTORS_FILE)}
     missing = [name for name, path in companions.items() if not path.is_file()]
     weights = [path for path in sorted(folder.glob("*.safetensors")) if path.name != VECTORS_FILE]
     if missing or not weights:
         what = ", ".join(missing) or "a .safetensors file of weights"
-        raise WeightsError(f"--weights: {folder} lacks {what}; python -m training sequence writes all of them")
+        raise WeightsError(f"--weights: {folder} lacks {what}; mercato train sequence writes all of them")
     products = read_products(folder)
     items = draw_histories(config.products, config.max_length)
     weight = getattr(config, "weight", None)
@@ -89,7 +89,7 @@ def describe_sequence(
             "fp32": CosineGate(mean=0.999999, minimum=0.99999),
             "fp16": CosineGate(mean=0.9999, minimum=0.999, alone=0.9999),
         },
-        source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": loader},
+        source={"sha256": {file.name: hash_file(file) for file in weights}, "loader": name_loader(load)},
         serving={
             "products": config.products,
             "max_length": config.max_length,

@@ -30,7 +30,7 @@ def measure_speed(
     least of all rounds counts: no quiet moment longer than one batch is needed. Tokenizing is left out.
 
     Args:
-        folder: what ``python -m export encoder`` wrote.
+        folder: what ``mercato export encoder`` wrote.
         weights: what it was made of.
         texts: texts to encode.
         rounds: times that each encoder encodes `TEXTS_PER_ROUND` of them, in each batch size.

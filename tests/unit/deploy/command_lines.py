@@ -25,14 +25,6 @@ def find_app(words: Sequence[str]) -> tuple[Any, list[str]]:
         from mercato.cli.main import app
 
         return app, words[1:]
-    if words[:3] == ["python", "-m", "export"]:
-        from mercato_export.__main__ import app as export_app
-
-        return export_app, words[3:]
-    if words[:3] == ["python", "-m", "training"]:
-        from mercato_training.__main__ import app as training_app
-
-        return training_app, words[3:]
     raise ValueError(f"calls no command of ours: {' '.join(words)}")
 
 

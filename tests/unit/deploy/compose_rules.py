@@ -68,7 +68,7 @@ def check_commands(services: Services) -> Iterator[str]:
             continue
         if step.words[1] == "index":
             made = {MANIFEST_NAME}
-        elif step.words[2] == "training":
+        elif step.words[1] == "train":
             made = {METRICS_FILE}
         else:
             made = {TARGETS[target].file for target in values["target"].split(",")}

@@ -138,9 +138,9 @@ def test_an_altered_graph_is_not_built_from(copied: Path) -> None:
 
 def test_a_folder_without_a_graph(copied: Path, tmp_path: Path) -> None:
     (copied / "model.fp16.onnx").unlink()
-    with pytest.raises(ExportError, match="has no model.fp16.onnx; export it again: python -m export encoder --target"):
+    with pytest.raises(ExportError, match="has no model.fp16.onnx; export it again: mercato export encoder --target"):
         rebuild_engine(copied, target="tensorrt-rtx", options=AMPERE)
-    with pytest.raises(ExportError, match="name a folder that python -m export wrote"):
+    with pytest.raises(ExportError, match="name a folder that mercato export wrote"):
         rebuild_engine(tmp_path / "absent", target="tensorrt-rtx", options=AMPERE)
     with pytest.raises(ExportError, match="an engine is built with one of tensorrt, tensorrt-rtx, got 'int8'"):
         rebuild_engine(copied, target="int8", options=AMPERE)
@@ -268,7 +268,7 @@ def test_a_bucket_longer_than_the_networks_positions(copied: Path) -> None:
     [
         ({"batch_ranges": [{"minimum": 1, "typical": 100, "maximum": 64}]}, "must have minimum <= typical <= maximum"),
         ({"buckets": [32, 16]}, "buckets must rise"),
-        ({"buckets": "x"}, "is not what the exporter wrote .*; export it again: python -m export encoder"),
+        ({"buckets": "x"}, "is not what the exporter wrote .*; export it again: mercato export encoder"),
         ({"axis": "width"}, "no input has an axis 'width'"),
     ],
 )

@@ -25,7 +25,7 @@ def parse(name: str) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_repository_holds_what_is_declared(name: str) -> None:
     written = (project_repository() / name / "config.pbtxt").read_text()
-    assert written == render_config(ENGINES[name]), "write it again: python -m export config"
+    assert written == render_config(ENGINES[name]), "write it again: mercato export config"
 
 
 @pytest.mark.parametrize("name", NAMES)

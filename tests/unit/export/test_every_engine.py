@@ -12,14 +12,14 @@ from mercato.engine.declaration import ENGINES
 from mercato.engine.manifest import read_engine_manifest
 from mercato_export.encoder import describe_encoder
 from mercato_export.exportable import Exportable
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, save_ranker
+from mercato_export.networks.reranker import RerankerConfig, RerankerNetwork, save_reranker
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
 from mercato_export.options import BuildOptions
 from mercato_export.pipeline import export_model
 from mercato_export.ranker import describe_ranker
 from mercato_export.reranker import describe_reranker
 from mercato_export.sequence import describe_sequence
-from mercato_training.model import RankerConfig, RankerNetwork, save_ranker
-from mercato_training.reranker_model import RerankerConfig, RerankerNetwork, save_reranker
-from mercato_training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 from tests.unit.export.tiny_encoder import HIDDEN_SIZE, MAX_TOKENS, VOCABULARY, make_texts, make_tokenizer, make_weights
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")

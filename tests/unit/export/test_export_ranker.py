@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from mercato_export.errors import ExportError, ParityError, WeightsError
+from mercato_export.networks.loading import find_loader
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker, save_ranker
 from mercato_export.pipeline import export_model
 from mercato_export.ranker import PARITY_CANDIDATES, describe_ranker
-from mercato_training.model import RankerConfig, RankerNetwork, save_ranker
 
 FEATURES = ("fused", "price", "age")
 DIMENSION = 16
@@ -74,15 +75,20 @@ def test_scores_that_differ_are_refused(trained: Path, tmp_path: Path, monkeypat
 
 
 def test_a_loader_that_is_not_there(trained: Path) -> None:
-    for loader in ("mercato_training.model:absent", "absent_module:load", "nonsense"):
+    for loader in ("mercato_export.networks.ranker:absent", "absent_module:load", "nonsense"):
         with pytest.raises(ExportError, match="--loader: .* must be MODULE:FUNCTION"):
-            describe_ranker(trained, loader=loader)
+            find_loader("ranker", loader)
 
 
-def test_a_folder_without_weights(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, config = __import__("mercato_training.model", fromlist=["load_ranker"]).load_ranker(trained)
-    monkeypatch.setattr("mercato_training.model.load_ranker", lambda folder: (network, config))
+def test_another_network_is_loaded_by_its_name(trained: Path) -> None:
+    name = "mercato_export.networks.ranker:load_ranker"
+    assert find_loader("ranker", name) is find_loader("ranker") is load_ranker
+    assert describe_ranker(trained).source["loader"] == name
+
+
+def test_a_folder_without_weights(trained: Path) -> None:
+    network = load_ranker(trained)
     for file in trained.glob("*.safetensors"):
         file.unlink()
     with pytest.raises(WeightsError, match="has no .safetensors file"):
-        describe_ranker(trained)
+        describe_ranker(trained, load=lambda folder: network)

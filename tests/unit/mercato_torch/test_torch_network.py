@@ -17,11 +17,11 @@ from mercato.errors import ModelError
 from mercato.ranker.feature_names import FEATURE_NAMES
 from mercato.ranker.onnx_ranker import OnnxRanker
 from mercato_export.encoder import describe_encoder
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, save_ranker
 from mercato_export.pipeline import export_model
 from mercato_export.ranker import describe_ranker
 from mercato_torch import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato_torch.stages import require_folder
-from mercato_training.model import RankerConfig, RankerNetwork, save_ranker
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
 
 DIMENSION = 16
@@ -104,7 +104,7 @@ def test_no_graph_is_captured_on_cpu(encoder_folder: Path) -> None:
 
 def test_what_is_missing_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"encoder: .*fp16\.pt2 does not exist; export it: python -m export encoder --ta"
+        ModelError, match=r"encoder: .*fp16\.pt2 does not exist; export it: mercato export encoder --ta"
     ):
         TorchEncoder(tmp_path, device="cpu")
     (tmp_path / "model.fp16.pt2").write_bytes(b"no program")

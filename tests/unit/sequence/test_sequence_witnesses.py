@@ -11,9 +11,9 @@ import torch
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.inputs import History
 from mercato.sequence import NextProducts, SequenceModel
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
 from mercato_export.pipeline import export_model
 from mercato_export.sequence import describe_sequence
-from mercato_training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 from tests.adapters.tiny_models import write_sequence
 
 BUY, REMOVE = EVENT_TYPE_CODES["purchase-complete"], EVENT_TYPE_CODES["remove-from-cart"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mercato.cli.train import train_app as app
 from mercato.errors import DataError, InvalidInputError
 from mercato.ranker.history import PURCHASE
-from mercato_training.__main__ import app
 from mercato_training.sources import read_event_file
 
 ROWS = """customer,product_id,time,invoice

@@ -11,6 +11,7 @@ from mercato.ranker.features import FEATURE_NAMES
 from mercato.ranker.history import PURCHASE
 from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker
 from mercato_training.fit import FitOptions
 from mercato_training.horizon import (
     HorizonOptions,
@@ -23,7 +24,6 @@ from mercato_training.horizon import (
     split_shoppers,
 )
 from mercato_training.horizon_data import prepare_horizon_data
-from mercato_training.model import RankerConfig, RankerNetwork, load_ranker
 from mercato_training.prepare import DataOptions
 from mercato_training.ranker import compare, train_ranker
 from mercato_training.timeline import Timeline

@@ -14,10 +14,10 @@ from mercato.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable
 from mercato_export.errors import WeightsError
 from mercato_export.pipeline import export_model
-from mercato_export.ranker import describe_ranker
+from mercato_export.ranker import LEARNED_FILE, describe_ranker
 from mercato_training.fit import FitOptions
 from mercato_training.horizon import HorizonOptions
-from mercato_training.learned import LEARNED_FILE, find_last_event, save_learned
+from mercato_training.learned import find_last_event, save_learned
 from mercato_training.prepare import DataOptions
 from mercato_training.ranker import train_ranker
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mercato.cli.train import train_app as app
 from mercato.errors import InvalidInputError
-from mercato_training.__main__ import app
 from mercato_training.examples import ExampleSet
 from mercato_training.outcomes import choose_outcomes, read_weights
 

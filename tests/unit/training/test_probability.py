@@ -15,10 +15,10 @@ from mercato.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable
 from mercato_export.errors import WeightsError
 from mercato_export.pipeline import export_model
-from mercato_export.ranker import describe_ranker
+from mercato_export.ranker import CALIBRATION_FILE, describe_ranker
 from mercato_training.fit import FitOptions
 from mercato_training.prepare import DataOptions
-from mercato_training.probability import CALIBRATION_FILE, group_by_orders, save_calibration
+from mercato_training.probability import group_by_orders, save_calibration
 from mercato_training.ranker import train_ranker
 
 DATA = DataOptions(searches=100, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)

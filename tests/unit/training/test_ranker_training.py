@@ -8,15 +8,15 @@ import pytest
 from typer.testing import CliRunner
 
 from mercato.catalog.snapshot import Snapshot
+from mercato.cli.train import train_app as app
 from mercato.errors import DataError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
-from mercato_training.__main__ import app
+from mercato_export.networks.ranker import load_ranker
 from mercato_training.fit import FitOptions
 from mercato_training.horizon import HorizonOptions
-from mercato_training.model import load_ranker
 from mercato_training.prepare import DataOptions, prepare_data
 from mercato_training.ranker import train_ranker
 
@@ -139,10 +139,10 @@ def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
         app, ["ranker", "--catalog", str(tmp_path / "no"), "--state", "sqlite:x", "--encoder", str(tmp_path / "none")]
     )
     assert result.exit_code == 1
-    assert "training failed: encoder:" in result.output
+    assert "error: encoder:" in result.output
 
 
 def test_help_has_an_example() -> None:
     result = CliRunner().invoke(app, ["ranker", "--help"])
     assert result.exit_code == 0
-    assert "python -m training ranker" in " ".join(result.output.split())
+    assert "mercato train ranker" in " ".join(result.output.split())

@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from mercato.catalog.snapshot import Snapshot
+from mercato.cli.train import train_app as app
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.folds import fold_of
 from mercato.state.values import EventTable
-from mercato_training.__main__ import app
+from mercato_export.networks.ranker import load_ranker
 from mercato_training.fit import FitOptions
 from mercato_training.fit_ratings import RatingFitOptions
-from mercato_training.model import load_ranker
 from mercato_training.prepare import DataOptions
 from mercato_training.ranker import train_ranker
 from mercato_training.rated import UNRATED, build_rated_lists

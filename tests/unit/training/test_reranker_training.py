@@ -20,6 +20,7 @@ from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.reranker import PairTokenizer
 from mercato.retrieval.retriever import Retriever
+from mercato_export.networks.reranker import choose_layers, load_reranker
 from mercato_export.weights import LocatedWeights
 from mercato_training import reranker_fit
 from mercato_training.reranker import RerankerShape, train_reranker
@@ -27,7 +28,6 @@ from mercato_training.reranker_data import RerankerDataOptions, prepare_groups
 from mercato_training.reranker_events import SESSION_SECONDS, read_behaviour
 from mercato_training.reranker_fit import RerankerFitOptions, compute_group_loss, draw
 from mercato_training.reranker_groups import PairGroup, ProductTexts, find_candidates, group_ratings
-from mercato_training.reranker_model import choose_layers, load_reranker
 from mercato_training.reranker_quality import DEFAULT_WEIGHT, ScoredQuery, choose_weight, measure_blend
 from mercato_training.reranker_queries import QueryMaker, list_phrases
 from tests.unit.export.tiny_encoder import TINY, make_tokenizer, make_weights

@@ -13,10 +13,10 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.errors import InvalidInputError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state.values import EventTable
+from mercato_export.networks.ranker import load_ranker
 from mercato_export.pipeline import export_model
 from mercato_export.ranker import describe_ranker
 from mercato_training.fit import FitOptions
-from mercato_training.model import load_ranker
 from mercato_training.prepare import DataOptions
 from mercato_training.ranker import train_ranker
 

@@ -77,7 +77,7 @@ def train_encoder(
     report: Report = lambda *_: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Fine-tune the encoder and write weights that ``python -m export encoder --weights`` takes.
+    """Fine-tune the encoder and write weights that ``mercato export encoder --weights`` takes.
 
     Args:
         catalog: the products.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mercato.errors import DataError
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork
 from mercato_training.examples import ExampleSet
-from mercato_training.model import RankerConfig, RankerNetwork
 
 VALIDATION_BATCH = 256
 OUTCOME_LOSSES = {"cart": 1.0, "click": 0.3}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mercato.ranker.features import FEATURE_NAMES
-from mercato_training.model import RankerConfig, RankerNetwork
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork
 from mercato_training.rated import UNRATED, RatedList, check_lists
 
 

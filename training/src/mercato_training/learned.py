@@ -10,8 +10,7 @@ import numpy.typing as npt
 import orjson
 
 from mercato.catalog.snapshot import Snapshot
-
-LEARNED_FILE = "learned_from.json"
+from mercato_export.ranker import LEARNED_FILE
 
 
 def find_last_event(times: npt.NDArray[np.float64], *, until: float = math.inf) -> float | None:

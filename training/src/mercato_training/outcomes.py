@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from mercato.errors import InvalidInputError
+from mercato_export.networks.ranker import PURCHASE_OUTCOME
 from mercato_training.examples import ExampleSet
-from mercato_training.model import PURCHASE_OUTCOME
 from mercato_training.timeline import FURTHER
 
 OUTCOMES = (PURCHASE_OUTCOME, *FURTHER)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from mercato.ranker.calibration import Calibration
 from mercato.ranker.feature_names import COLUMN
+from mercato_export.networks.ranker import RankerNetwork
+from mercato_export.ranker import CALIBRATION_FILE
 from mercato_training.calibrate import FOLDS, SHOPPER_FEATURES, CalibrationFit, fit_calibration, join_candidates
 from mercato_training.examples import ExampleSet
 from mercato_training.fit import compute_scores
-from mercato_training.model import RankerNetwork
 from mercato_training.prepare import RankerData
 from mercato_training.reliability import measure_reliability
 
-CALIBRATION_FILE = "calibration.json"
 PLOT_FILE = "reliability.png"
 GROUPS = ("new", "light", "heavy")
 """Shoppers with no purchase known, with fewer orders than the median of the others, and the rest."""

@@ -18,6 +18,7 @@ from mercato.catalog.snapshot import Snapshot
 from mercato.ranker.features import FEATURE_NAMES
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
+from mercato_export.networks.ranker import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
 from mercato_training.card import describe_verdict, write_card
 from mercato_training.evaluate import (
     Estimate,
@@ -32,7 +33,6 @@ from mercato_training.fit import FitOptions, compute_scores, fit_ranker
 from mercato_training.horizon import HorizonOptions
 from mercato_training.horizon_data import prepare_horizon_data
 from mercato_training.learned import find_last_event, save_learned
-from mercato_training.model import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
 from mercato_training.outcomes import PURCHASES_ALONE, choose_outcomes
 from mercato_training.prepare import DataOptions, RankerData, prepare_data
 from mercato_training.probability import (

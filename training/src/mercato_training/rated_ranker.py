@@ -19,11 +19,11 @@ from mercato.errors import InvalidInputError
 from mercato.evaluation.folds import fold_of
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.ranker.features import FEATURE_NAMES
+from mercato_export.networks.ranker import RankerNetwork, save_ranker
 from mercato_training.evaluate import Estimate, estimate_mean
 from mercato_training.examples import Report
 from mercato_training.fit_ratings import RatingFit, RatingFitOptions, fit_ratings, score_list
 from mercato_training.learned import save_learned
-from mercato_training.model import RankerNetwork, save_ranker
 from mercato_training.rated import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
 from mercato_training.rated_card import write_rated_card
 

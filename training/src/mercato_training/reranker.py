@@ -17,13 +17,7 @@ from mercato.checksum import hash_file
 from mercato.errors import DataError, ModelError
 from mercato.pipeline.stages import RankerStage
 from mercato.reranker import PairTokenizer
-from mercato_export.weights import LocatedWeights
-from mercato_training.reranker_card import write_reranker_card
-from mercato_training.reranker_data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
-from mercato_training.reranker_events import Behaviour
-from mercato_training.reranker_fit import RerankerFit, RerankerFitOptions, fit_reranker
-from mercato_training.reranker_groups import Report
-from mercato_training.reranker_model import (
+from mercato_export.networks.reranker import (
     TOKENIZER_FILE,
     RerankerConfig,
     RerankerNetwork,
@@ -32,6 +26,12 @@ from mercato_training.reranker_model import (
     load_reranker,
     save_reranker,
 )
+from mercato_export.weights import LocatedWeights
+from mercato_training.reranker_card import write_reranker_card
+from mercato_training.reranker_data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
+from mercato_training.reranker_events import Behaviour
+from mercato_training.reranker_fit import RerankerFit, RerankerFitOptions, fit_reranker
+from mercato_training.reranker_groups import Report
 from mercato_training.reranker_quality import choose_weight, compare_orders, score_queries
 
 METRICS_FILE = "metrics.json"

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mercato.errors import ModelError
 from mercato.reranker import PairTokenizer
+from mercato_export.networks.reranker import RerankerNetwork
 from mercato_training.reranker_groups import PairGroup
-from mercato_training.reranker_model import RerankerNetwork
 
 TEACHER_TEMPERATURE = 0.05
 """Divides the encoder's cosines: a product 0.1 nearer than another is taught to be e^2 times as likely."""

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.reranker import PairTokenizer, blend_order
+from mercato_export.networks.reranker import RerankerNetwork
 from mercato_training.reranker_data import RatedQuery
 from mercato_training.reranker_fit import compute_scores
 from mercato_training.reranker_groups import ProductTexts
-from mercato_training.reranker_model import RerankerNetwork
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 METRICS = ("ndcg@10", "ndcg@10_condensed")

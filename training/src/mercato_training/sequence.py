@@ -16,6 +16,7 @@ import torch
 from mercato.catalog.snapshot import Snapshot
 from mercato.errors import DataError, InvalidInputError
 from mercato.retrieval.sources import CANDIDATES
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
 from mercato_training.learned import find_last_event, forget_learned, save_learned
 from mercato_training.sequence_card import write_sequence_card
 from mercato_training.sequence_data import (
@@ -29,7 +30,6 @@ from mercato_training.sequence_data import (
 )
 from mercato_training.sequence_events import UserEvents
 from mercato_training.sequence_fit import SequenceFitOptions, fit_sequence
-from mercato_training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 from mercato_training.sequence_weight import CUTOFF, WeightChoice, choose_weight
 
 METRICS_FILE = "metrics.json"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from mercato.errors import ModelError
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork
 from mercato_training.sequence_data import Int64, Windows
-from mercato_training.sequence_model import SequenceConfig, SequenceNetwork
 
 SCORES_PER_STEP = 1 << 23
 """Scores of a step at most, which bounds its memory (about 100 MB) whatever the catalogue."""

@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mercato_export.half import halve
+from mercato_export.networks.perceptrons import Activation, Perceptrons, StackedLinear
+from mercato_export.networks.ranker import WEIGHTS_FILE, RankerConfig, RankerNetwork, load_ranker, save_ranker
 from mercato_export.pipeline import export_model
 from mercato_export.ranker import describe_ranker
 from mercato_training.fit import compute_loss
-from mercato_training.model import WEIGHTS_FILE, RankerConfig, RankerNetwork, load_ranker, save_ranker
-from mercato_training.perceptrons import Activation, Perceptrons, StackedLinear
 
 NAMES = ("dense_score", "fused", "log_price")
 MEMBERS = 3

@@ -1,4 +1,4 @@
-"""The command line: ``python -m training sequence --events FILE --out DIR``."""
+"""`mercato train sequence`: what a shopper takes next, from events in their order."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from mercato_training.command import Report, run_training
+from mercato.cli.offline import run_training
+from mercato.cli.output import Output, Report
 
-EXAMPLE = (
-    "Example: python -m training sequence --events purchases.csv --map user_id=customer "
-    "--out var/models/sequence-training"
+EPILOG = (
+    "Example: mercato train sequence --events purchases.csv --map user_id=customer --out var/models/sequence-training"
 )
 
 
@@ -73,18 +71,23 @@ def sequence(
         )
         return metrics
 
-    metrics = run_training(work, threads=threads)
+    output = Output(as_json=as_json)
+    metrics = run_training(work, output, threads=threads)
     if as_json:
-        typer.echo(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
+        output.finish(metrics)
         return
-    console = Console()
     table = Table("order", "recall@10", "nDCG@10", title="Last events that were kept back", title_justify="left")
     for order, values in metrics["results"].items():
         table.add_row(order, *(f"{value:.3f}" for value in values.values()))
-    console.print(table)
+    output.console.print(table)
     if metrics["weight"] is not None:
-        console.print(describe_weight(metrics["weight"]), highlight=False, markup=False)
-    console.print(f"wrote {out}; export it: python -m export sequence --weights {out}", highlight=False, markup=False)
+        output.show(describe_weight(metrics["weight"]))
+    output.console.print(
+        f"wrote {out}; export it: mercato export sequence --weights {out}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def describe_weight(weight: Mapping[str, Any]) -> str:

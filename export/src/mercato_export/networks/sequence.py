@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from mercato.engine.declaration import SEQUENCE_WIDTH
 from mercato.errors import ModelError
+from mercato.sequence.products import PRODUCTS_FILE, VECTORS_FILE
 
 WEIGHTS_FILE = "sequence.safetensors"
 CONFIG_FILE = "config.json"
-PRODUCTS_FILE = "products.json"
-VECTORS_FILE = "products.safetensors"
 
 NOT_SEEN = -1e4
 """Added to the attention to what comes later; finite in fp16 too."""
@@ -205,6 +204,6 @@ def load_sequence(folder: Path | str) -> tuple[SequenceNetwork, SequenceConfig]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"sequence: {folder} does not hold a trained sequence model ({exc}); "
-            f"train one with python -m training sequence --out {folder}"
+            f"train one with mercato train sequence --out {folder}"
         ) from exc
     return network.eval(), config

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mercato.errors import ModelError
-from mercato_training.model import RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker, save_ranker
 
 NAMES = ("dense_score", "fused", "log_price")
 CONFIG = RankerConfig(feature_names=NAMES, dimension=8, projection=4, hidden=(6, 5))
@@ -86,5 +86,5 @@ def test_a_folder_without_a_ranker_is_refused(tmp_path: Path, damage: str) -> No
         save_ranker(tmp_path, make_trained())
         broken = {"weights": "ranker.safetensors", "config": "config.json"}[damage]
         (tmp_path / broken).write_text("{}")
-    with pytest.raises(ModelError, match="python -m training ranker --out"):
+    with pytest.raises(ModelError, match="mercato train ranker --out"):
         load_ranker(tmp_path)

@@ -1,32 +1,29 @@
-"""The command line: ``python -m export MODEL --target TARGET --out DIR``."""
+"""`mercato export`: models for serving, each behind a parity gate; engines again, and their configurations."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
-import orjson
 import typer
-from rich.console import Console
 
+from mercato.cli.offline import Say, run_export
+from mercato.cli.output import Output
 from mercato.engine.manifest import HardwareCompatibility
-from mercato.errors import MercatoError
-from mercato_export.errors import ExportError
-from mercato_export.options import (
-    DEFAULT_INT8_TAU_TOLERANCE,
-    DEFAULT_SEQUENCE_TOLERANCE,
-    DEFAULT_TIMING_CACHE,
-    DEFAULT_TOLERANCE,
-    BuildOptions,
-)
+from mercato.errors import InvalidInputError
 
-app = typer.Typer(
-    help="Export models for serving, each behind a parity gate.", no_args_is_help=True, add_completion=False
-)
+if TYPE_CHECKING:
+    from mercato_export.options import BuildOptions
 
-Report = Callable[[str], None]
+export_app = typer.Typer(help="Export models for serving, each behind a parity gate.", no_args_is_help=True)
+
+# Those of mercato_export.options, which is only imported once a command runs; a test holds them equal.
+TOLERANCE = 0.005
+INT8_TAU_TOLERANCE = 0.05
+SEQUENCE_TOLERANCE = 0.02
+TIMING_CACHE = Path("var/cache/tensorrt")
+
 TargetOption = Annotated[
     str,
     typer.Option(
@@ -50,12 +47,7 @@ TimingOption = Annotated[Path, typer.Option(help="Folder of timings kept between
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-@app.callback()
-def main() -> None:
-    """Export models for serving, each behind a parity gate."""
-
-
-@app.command(epilog="Example: python -m export encoder --target int8 --out var/models/encoder")
+@export_app.command(epilog="Example: mercato export encoder --target int8 --out var/models/encoder")
 def encoder(
     target: TargetOption = "int8",
     out: OutOption = Path("var/models/encoder"),
@@ -69,15 +61,15 @@ def encoder(
         Path | None, typer.Option(help="Folder with products.parquet and judgements.parquet to measure quality on.")
     ] = None,
     rated_products: Annotated[int, typer.Option(help="Products of --ratings to search; 0 for all.", min=0)] = 0,
-    tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    tolerance: ToleranceOption = TOLERANCE,
     compute_capability: CapabilityOption = None,
     hardware_compatibility: CompatibilityOption = "none",
-    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Export the text encoder (all-MiniLM-L6-v2) with pooling and normalisation inside the graph."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
         from mercato_export.encoder import describe_encoder
         from mercato_export.pipeline import export_model
@@ -98,12 +90,12 @@ def encoder(
             exportable, target=target, out=out, parity_source=measured_on, report=report, engine=options
         )
 
-    _conclude(_run(work), out=out, as_json=as_json)
+    _export(work, out=out, as_json=as_json)
 
 
-@app.command(epilog="Example: python -m export speed --encoder var/models/encoder")
+@export_app.command(epilog="Example: mercato export speed --encoder var/models/encoder")
 def speed(
-    encoder: Annotated[Path, typer.Option(help="Folder that python -m export encoder --out wrote.")] = Path(
+    encoder: Annotated[Path, typer.Option(help="Folder that mercato export encoder --out wrote.")] = Path(
         "var/models/encoder"
     ),
     rounds: Annotated[int, typer.Option(help="Rounds; the least time of each batch counts.", min=1)] = 20,
@@ -113,7 +105,7 @@ def speed(
 ) -> None:
     """Compare the exported encoder's int8 with its fp32 and with PyTorch, one thread each."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
         from mercato_export.speed import measure_speed
         from mercato_export.texts import read_texts
@@ -122,14 +114,15 @@ def speed(
         samples, _ = read_texts(texts, column=text_column)
         return measure_speed(encoder, locate_weights(MINILM), samples, rounds=rounds, report=report)
 
-    result = _run(work)
+    output = Output(as_json=as_json)
+    result = run_export(work, output)
     if as_json:
-        typer.echo(orjson.dumps(result, option=orjson.OPT_INDENT_2))
+        output.finish(result)
 
 
-@app.command(epilog="Example: python -m export ranker --weights var/training/ranker --out var/models/ranker")
+@export_app.command(epilog="Example: mercato export ranker --weights var/training/ranker --out var/models/ranker")
 def ranker(
-    weights: Annotated[Path, typer.Option(help="Folder that python -m training ranker --out wrote.")],
+    weights: Annotated[Path, typer.Option(help="Folder that mercato train ranker --out wrote.")],
     target: TargetOption = "onnx",
     out: OutOption = Path("var/models/ranker"),
     loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
@@ -140,18 +133,19 @@ def ranker(
     encoder_folder: Annotated[Path, typer.Option("--encoder", help="Exported encoder of that catalogue.")] = Path(
         "var/models/encoder"
     ),
-    tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    tolerance: ToleranceOption = TOLERANCE,
     compute_capability: CapabilityOption = None,
     hardware_compatibility: CompatibilityOption = "none",
-    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Export a trained ranker."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
+        from mercato_export.networks.loading import find_loader
         from mercato_export.pipeline import export_model
-        from mercato_export.ranker import DEFAULT_LOADER, describe_ranker
+        from mercato_export.ranker import describe_ranker
 
         lists = None
         if catalog is not None:
@@ -159,17 +153,17 @@ def ranker(
 
             report(f"collecting candidate lists from {catalog}")
             lists = collect_lists(catalog, encoder=encoder_folder, state=state)
-        exportable = describe_ranker(weights, loader=loader or DEFAULT_LOADER, lists=lists, tolerance=tolerance)
+        exportable = describe_ranker(weights, load=find_loader("ranker", loader), lists=lists, tolerance=tolerance)
         source = {"lists": "drawn" if lists is None else "retrieved"}
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
         return export_model(exportable, target=target, out=out, parity_source=source, report=report, engine=options)
 
-    _conclude(_run(work), out=out, as_json=as_json)
+    _export(work, out=out, as_json=as_json)
 
 
-@app.command(epilog="Example: python -m export reranker --weights var/models/reranker-training --target int8")
+@export_app.command(epilog="Example: mercato export reranker --weights var/models/reranker-training --target int8")
 def reranker(
-    weights: Annotated[Path, typer.Option(help="Folder that python -m training reranker --out wrote.")],
+    weights: Annotated[Path, typer.Option(help="Folder that mercato train reranker --out wrote.")],
     target: TargetOption = "int8",
     out: OutOption = Path("var/models/reranker"),
     loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
@@ -181,21 +175,22 @@ def reranker(
     ),
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
-    tolerance: ToleranceOption = DEFAULT_TOLERANCE,
+    tolerance: ToleranceOption = TOLERANCE,
     int8_tau_tolerance: Annotated[
         float, typer.Option(help="Most that int8's Kendall tau may miss of 1; --tolerance holds for its nDCG@10.")
-    ] = DEFAULT_INT8_TAU_TOLERANCE,
+    ] = INT8_TAU_TOLERANCE,
     compute_capability: CapabilityOption = None,
     hardware_compatibility: CompatibilityOption = "none",
-    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Export a trained reranker."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
+        from mercato_export.networks.loading import find_loader
         from mercato_export.pipeline import export_model
-        from mercato_export.reranker import DEFAULT_LOADER, describe_reranker
+        from mercato_export.reranker import describe_reranker
         from mercato_export.reranker_lists import collect_pairs, sample_pairs
         from mercato_export.texts import read_texts
 
@@ -208,7 +203,7 @@ def reranker(
         exportable = describe_reranker(
             weights,
             lists,
-            loader=loader or DEFAULT_LOADER,
+            load=find_loader("reranker", loader),
             tolerance=tolerance,
             int8_tau_tolerance=int8_tau_tolerance,
         )
@@ -217,84 +212,94 @@ def reranker(
             exportable, target=target, out=out, parity_source={"lists": origin}, report=report, engine=options
         )
 
-    _conclude(_run(work), out=out, as_json=as_json)
+    _export(work, out=out, as_json=as_json)
 
 
-@app.command(epilog="Example: python -m export sequence --weights var/models/sequence-training --target onnx")
+@export_app.command(epilog="Example: mercato export sequence --weights var/models/sequence-training --target onnx")
 def sequence(
-    weights: Annotated[Path, typer.Option(help="Folder that python -m training sequence --out wrote.")],
+    weights: Annotated[Path, typer.Option(help="Folder that mercato train sequence --out wrote.")],
     target: TargetOption = "onnx",
     out: OutOption = Path("var/models/sequence"),
     loader: Annotated[str, typer.Option(help="MODULE:FUNCTION that loads another network.")] = "",
-    tolerance: ToleranceOption = DEFAULT_SEQUENCE_TOLERANCE,
+    tolerance: ToleranceOption = SEQUENCE_TOLERANCE,
     compute_capability: CapabilityOption = None,
     hardware_compatibility: CompatibilityOption = "none",
-    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Export a trained sequence model with its products."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
+        from mercato_export.networks.loading import find_loader
         from mercato_export.pipeline import export_model
-        from mercato_export.sequence import DEFAULT_LOADER, describe_sequence
+        from mercato_export.sequence import describe_sequence
 
-        exportable = describe_sequence(weights, loader=loader or DEFAULT_LOADER, tolerance=tolerance)
+        exportable = describe_sequence(weights, load=find_loader("sequence", loader), tolerance=tolerance)
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
         return export_model(
             exportable, target=target, out=out, parity_source={"histories": "drawn"}, report=report, engine=options
         )
 
-    _conclude(_run(work), out=out, as_json=as_json)
+    _export(work, out=out, as_json=as_json)
 
 
-@app.command(epilog="Example: python -m export engine var/models/encoder --target tensorrt")
+@export_app.command(epilog="Example: mercato export engine var/models/encoder --target tensorrt")
 def engine(
-    folder: Annotated[Path, typer.Argument(help="Folder that python -m export MODEL --target tensorrt wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Folder that mercato export MODEL --target tensorrt wrote.")],
     target: Annotated[str, typer.Option(help="tensorrt or tensorrt-rtx.")] = "tensorrt",
     compute_capability: CapabilityOption = None,
     hardware_compatibility: CompatibilityOption = "none",
-    timing_cache: TimingOption = DEFAULT_TIMING_CACHE,
+    timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
     """Build a model's engine again, for this machine, from the graph beside it."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         from mercato_export.rebuild import rebuild_engine
 
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
         return rebuild_engine(folder, target=target, options=options, report=report).model_dump(mode="json")
 
-    built = _run(work)
+    output = Output(as_json=as_json)
+    # The graph is there: building needs TensorRT alone, no PyTorch.
+    built = run_export(work, output, extra=None)
     if as_json:
-        typer.echo(orjson.dumps(built, option=orjson.OPT_INDENT_2))
+        output.finish(built)
     else:
         size_mb = built["engine"]["bytes"] / 1e6
-        typer.echo(
-            f"wrote {folder / built['engine']['file']}: {size_mb:.1f} MB in {built['build_seconds']:.1f} s", err=True
-        )
+        output.say(f"wrote {folder / built['engine']['file']}: {size_mb:.1f} MB in {built['build_seconds']:.1f} s")
 
 
-@app.command(epilog="Example: python -m export config")
+@export_app.command(epilog="Example: mercato export config")
 def config(
     repository: Annotated[Path, typer.Option(help="The model repository.")] = Path("model_repository"),
+    as_json: JsonOption = False,
 ) -> None:
     """Write the default config.pbtxt of every engine from its declaration."""
 
-    def work(report: Report) -> dict[str, Any]:
+    def work(report: Say) -> dict[str, Any]:
         from mercato_export.config import write_configs
 
-        for path in write_configs(repository):
+        written = [str(path) for path in write_configs(repository)]
+        for path in written:
             report(f"wrote {path}")
-        return {}
+        return {"written": written}
 
-    _run(work)
+    output = Output(as_json=as_json)
+    result = run_export(work, output, extra=None)
+    if as_json:
+        output.finish(result)
 
 
 def _read_build_options(capabilities: list[str] | None, compatibility: str, timing_cache: Path) -> BuildOptions:
+    from mercato_export.options import BuildOptions
+
     levels = get_args(HardwareCompatibility)
     if compatibility not in levels:
-        raise ExportError(f"--hardware-compatibility: must be one of {', '.join(levels)}, got {compatibility!r}")
+        raise InvalidInputError(
+            "--hardware-compatibility", f"must be one of {', '.join(levels)}, got {compatibility!r}"
+        )
     return BuildOptions(
         capabilities=tuple(capabilities or ()),
         compatibility=cast(HardwareCompatibility, compatibility),
@@ -302,33 +307,12 @@ def _read_build_options(capabilities: list[str] | None, compatibility: str, timi
     )
 
 
-def _run(work: Callable[[Report], dict[str, Any]]) -> dict[str, Any]:
-    """Do the work with its progress on standard error; a failure is one sentence and status 1."""
-    # transformers would draw bars of its own into the progress
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    console = Console(stderr=True)
-    try:
-        with console.status("starting") as status:
-
-            def report(line: str) -> None:
-                console.print(line, highlight=False, markup=False, soft_wrap=True)
-                status.update(line.strip())
-
-            return work(report)
-    except MercatoError as exc:
-        console.print(f"export failed: {exc}", style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(1) from exc
-
-
-def _conclude(manifest: dict[str, Any], *, out: Path, as_json: bool) -> None:
-    """Say what was written: the manifest on standard output, or one line on standard error."""
+def _export(work: Callable[[Say], dict[str, Any]], *, out: Path, as_json: bool) -> None:
+    """Export a model and say what was written: the manifest as JSON, or one line."""
+    output = Output(as_json=as_json)
+    manifest: Mapping[str, Any] = run_export(work, output)
     if as_json:
-        typer.echo(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        output.finish(manifest)
         return
     sizes = ", ".join(f"{name} {record['bytes'] / 1e6:.1f} MB" for name, record in manifest["files"].items())
-    typer.echo(f"wrote {out}: {sizes}", err=True)
-
-
-if __name__ == "__main__":
-    app()
+    output.say(f"wrote {out}: {sizes}")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mercato_training.model import RankerConfig, RankerNetwork, load_ranker, save_ranker
-from mercato_training.relevance import INPUT_LIMIT, RelevanceLayer
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_export.networks.relevance import INPUT_LIMIT, RelevanceLayer
 
 NAMES = ("fused", "has_query", "signal")
 CONFIG = RankerConfig(feature_names=NAMES, dimension=4, hidden=(), relevance=6, bins=2)

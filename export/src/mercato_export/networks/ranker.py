@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
-from mercato_training.perceptrons import Activation, Perceptrons, stack_alone
-from mercato_training.relevance import RelevanceLayer
+from mercato_export.networks.perceptrons import Activation, Perceptrons, stack_alone
+from mercato_export.networks.relevance import RelevanceLayer
 
 WEIGHTS_FILE = "ranker.safetensors"
 CONFIG_FILE = "config.json"
@@ -75,7 +75,7 @@ class RankerNetwork(nn.Module):
     Inputs of the perceptron, which learns from purchases, are the standardised features, the cosines of query and
     history with the candidate, and the same two after one learned projection of all three. Its last layer starts at
     zero, so an untrained network answers in the order of retrieval. Each member has a perceptron and a projection of
-    its own. The relevance, which learns from ratings, is in `training.relevance`.
+    its own. The relevance, which learns from ratings, is in `mercato_export.networks.relevance`.
     """
 
     mean: Tensor
@@ -167,7 +167,7 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
     """Read what :func:`save_ranker` wrote.
 
     Args:
-        folder: what ``python -m training ranker --out`` wrote.
+        folder: what ``mercato train ranker --out`` wrote.
 
     Returns:
         The network, in evaluation mode, and its config.
@@ -183,7 +183,7 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"ranker: {folder} does not hold a trained ranker ({exc}); "
-            f"train one with python -m training ranker --out {folder}"
+            f"train one with mercato train ranker --out {folder}"
         ) from exc
     return network.eval(), config
 

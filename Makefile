@@ -2,7 +2,7 @@
 PYTHON_IN := .venv/bin/python
 MODELS    := $(wildcard model_repository/*/1/model*.py)
 # Folders that hold Python files; each is type-checked as strictly as the library.
-TYPED     := $(foreach room,src/mercato client/src/mercato_client export training demo benchmarks tools,\
+TYPED     := $(foreach room,src/mercato client/src/mercato_client export/src/mercato_export training/src/mercato_training demo benchmarks tools,\
                $(if $(shell find $(room) -name '*.py' 2>/dev/null),$(room)))
 
 .DEFAULT_GOAL := help

@@ -220,7 +220,7 @@ def main(
         list[Path] | None, typer.Option(help="exported ranker to measure instead of training some; repeatable")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="rankers to train, of different seeds")] = 1,
-    training: Annotated[str, typer.Option(help="options of python -m training ranker")] = shlex.join(TRAINING),
+    training: Annotated[str, typer.Option(help="options of mercato train ranker")] = shlex.join(TRAINING),
     sequence: Annotated[Path | None, typer.Option(help="exported sequence model; none without")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=16, help="requests at a time")] = 2,
     october: Annotated[bool, typer.Option("--october", help="measure October: what tuning may look at")] = False,
@@ -233,7 +233,7 @@ def main(
     weeks = OCTOBER if october else TEST
     for folder in ranker or []:
         if not folder.is_dir():
-            raise BenchmarkError(f"--ranker {folder.name}: no such folder; python -m export ranker --out DIR makes one")
+            raise BenchmarkError(f"--ranker {folder.name}: no such folder; mercato export ranker --out DIR makes one")
     sales = read_sales(data)
     started = time.monotonic()
     values: dict[str, Systems] = {}

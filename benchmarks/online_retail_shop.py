@@ -15,9 +15,10 @@ import pandas as pd
 from benchmarks.errors import BenchmarkError
 from benchmarks.record import REPOSITORY
 
+MERCATO = (str(Path(sys.executable).with_name("mercato")),)
 RANKER = "ranker"
 TRAINING = ("--horizon-days", "35", "--cuts", "4", "--epochs", "8", "--searches", "0", "--recommendations", "4000")
-"""Options of ``python -m training ranker``: chosen on October, as everything else."""
+"""Options of ``mercato train ranker``: chosen on October, as everything else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +129,9 @@ def open_shop(lines: pd.DataFrame, split: str, folder: Path, encoder: Path) -> S
             left.unlink()
     make_products(lines, split).to_parquet(shop.products, index=False)
     make_events(lines, split).to_parquet(shop.events, index=False)
-    mercato = [str(Path(sys.executable).with_name("mercato"))]
-    run_step([*mercato, "events", "import", str(shop.events), "--state", shop.state, "--strict"])
+    run_step([*MERCATO, "events", "import", str(shop.events), "--state", shop.state, "--strict"])
     run_step(
-        [*mercato, "index", str(shop.products), "--out", str(shop.catalog), "--state", shop.state, "--until", split]
+        [*MERCATO, "index", str(shop.products), "--out", str(shop.catalog), "--state", shop.state, "--until", split]
         + ["--encoder", str(encoder), "--strict"]
     )
     return shop
@@ -144,7 +144,7 @@ def train_ranker(shop: Shop, encoder: Path, *, seed: int, training: Sequence[str
         shop: its catalogue and state.
         encoder: folder of the exported encoder.
         seed: of every draw.
-        training: options of ``python -m training ranker``.
+        training: options of ``mercato train ranker``.
 
     Returns:
         The exported folder.
@@ -154,10 +154,10 @@ def train_ranker(shop: Shop, encoder: Path, *, seed: int, training: Sequence[str
     """
     weights, ranker = shop.folder / f"{RANKER}-{seed}-training", shop.folder / f"{RANKER}-{seed}"
     run_step(
-        [sys.executable, "-m", "training", "ranker", "--catalog", str(shop.catalog), "--state", shop.state]
+        [*MERCATO, "train", "ranker", "--catalog", str(shop.catalog), "--state", shop.state]
         + ["--encoder", str(encoder), "--out", str(weights), "--seed", str(seed), *training]
     )
-    run_step([sys.executable, "-m", "export", "ranker", "--weights", str(weights), "--out", str(ranker)])
+    run_step([*MERCATO, "export", "ranker", "--weights", str(weights), "--out", str(ranker)])
     return ranker
 
 

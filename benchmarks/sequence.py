@@ -141,16 +141,16 @@ def train(histories: list[Int64], folder: Path, *, epochs: int) -> dict[str, Any
     """
     write_histories(histories, folder / "events.csv")
     trained = ["--events", folder / "events.csv", "--epochs", epochs, "--out", folder / "training", "--json"]
-    metrics: dict[str, Any] = json.loads(_run("training", *trained))
+    metrics: dict[str, Any] = json.loads(_run("train", *trained))
     _run("export", "--weights", folder / "training", "--out", folder / "model")
     return metrics
 
 
-def _run(module: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", module, "sequence", *map(str, arguments)]
+def _run(verb: str, *arguments: object) -> str:
+    command = [str(Path(sys.executable).with_name("mercato")), verb, "sequence", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
     if done.returncode:
-        raise BenchmarkError(f"python -m {module} sequence failed: {done.stderr.strip()[-300:]}")
+        raise BenchmarkError(f"mercato {verb} sequence failed: {done.stderr.strip()[-300:]}")
     return done.stdout
 
 

@@ -51,7 +51,7 @@ def demo_steps() -> list[Step]:
     return [
         Step(
             title="Export the encoder: PyTorch -> ONNX -> int8, behind a parity gate",
-            command=["python", "-m", "export", "encoder", "--out", str(MODELS / "encoder")],
+            command=["mercato", "export", "encoder", "--out", str(MODELS / "encoder")],
             output=encoder,
             read=lambda: read_encoder_manifest(MODELS / "encoder"),
         ),
@@ -77,7 +77,7 @@ def demo_steps() -> list[Step]:
         ),
         Step(
             title="Train the ranker on earlier weeks, compare it on later ones",
-            command=["python", "-m", "training", "ranker", "--catalog", str(CATALOG), "--state", state]
+            command=["mercato", "train", "ranker", "--catalog", str(CATALOG), "--state", state]
             + ["--out", str(TRAINED)],
             inputs=[imported],
             output=TRAINED / "metrics.json",
@@ -85,7 +85,7 @@ def demo_steps() -> list[Step]:
         ),
         Step(
             title="Export the ranker to ONNX",
-            command=["python", "-m", "export", "ranker", "--weights", str(TRAINED), "--out", str(RANKER)],
+            command=["mercato", "export", "ranker", "--weights", str(TRAINED), "--out", str(RANKER)],
             inputs=[TRAINED / "metrics.json"],
             output=RANKER / "manifest.json",
             read=lambda: read_ranker_manifest(RANKER, FEATURE_NAMES),

@@ -25,7 +25,7 @@ def encoder_folder() -> Path:
     with (ENCODER.parent / ".tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (ENCODER / "manifest.json").is_file():
-            command = [sys.executable, "-m", "export", "encoder", "--out", str(ENCODER)]
+            command = [sys.executable, "-m", "mercato.cli", "export", "encoder", "--out", str(ENCODER)]
             exported = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
             if exported.returncode:
                 raise MercatoError(f"the encoder cannot be exported: {exported.stderr[-2000:]}")

@@ -23,10 +23,10 @@ from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.floor import Rates, Work, count_work, measure_rates
 from benchmarks.gpu.models import load_module, make_inputs
 from benchmarks.record import write_record
-from export.half import halve
-from export.tensorrt_flavour import FLAVOURS
 from mercato.models.engine.declaration import ENGINES, EngineModel
 from mercato.models.engine.machine import read_machine
+from mercato_export.half import halve
+from mercato_export.tensorrt_flavour import FLAVOURS
 
 BATCHES = (1, 8, 32, 64)
 

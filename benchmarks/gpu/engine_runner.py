@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from benchmarks.errors import BenchmarkError
-from export.tensorrt_flavour import FLAVOURS
 from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.manifest import read_engine_manifest
+from mercato_export.tensorrt_flavour import FLAVOURS
 
 TYPES = {"INT64": torch.int64, "FP32": torch.float32}
 

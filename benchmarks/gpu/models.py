@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.errors import BenchmarkError
-from export.exportable import Exportable
-from export.parity import DifferenceGate
-from export.ranker import find_loader
 from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato_export.exportable import Exportable
+from mercato_export.networks.loading import LOADERS
+from mercato_export.parity import DifferenceGate
 
 SEED = 7
 VOCABULARY = 30_000
@@ -32,19 +31,18 @@ def load_module(name: str, weights: Path) -> torch.nn.Module:
         BenchmarkError: the weights are missing, or made for other features.
     """
     if name == "encoder":
-        from export.encoder import describe_encoder
-        from export.weights import MINILM, locate_weights
+        from mercato_export.encoder import describe_encoder
+        from mercato_export.weights import MINILM, locate_weights
 
         return describe_encoder(locate_weights(MINILM), ["a product", "another product"]).module
     if not any(weights.glob("*.safetensors")):
-        raise BenchmarkError(f"{name}: {weights} has no .safetensors file; train one with python -m training {name}")
-    # each trained model's exporter names the function that loads its network and config
-    network, config = find_loader(importlib.import_module(f"export.{name}").DEFAULT_LOADER)(weights)
+        raise BenchmarkError(f"{name}: {weights} has no .safetensors file; train one with mercato train {name}")
+    network, config = LOADERS[name](weights)
     declared = next((tensor.axes[-1] for tensor in ENGINES[name].inputs if tensor.name == "features"), None)
     if declared is not None and len(config.feature_names) != declared:
         raise BenchmarkError(
             f"{name}: {weights} was trained on {len(config.feature_names)} features, {declared} are declared; "
-            f"train it again with python -m training {name}"
+            f"train it again with mercato train {name}"
         )
     loaded: torch.nn.Module = network.eval()
     return loaded

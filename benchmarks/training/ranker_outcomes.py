@@ -31,12 +31,12 @@ from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
-from training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
-from training.examples import ExampleSet
-from training.fit import Vectors, compute_scores, fit_ranker
-from training.horizon import HorizonOptions, build_horizons, split_shoppers
-from training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
-from training.model import RankerConfig, RankerNetwork
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork
+from mercato_training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
+from mercato_training.examples import ExampleSet
+from mercato_training.fit import Vectors, compute_scores, fit_ranker
+from mercato_training.horizon import HorizonOptions, build_horizons, split_shoppers
+from mercato_training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
 
 Float64 = npt.NDArray[np.float64]
 

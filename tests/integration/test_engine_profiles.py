@@ -9,12 +9,12 @@ import pytest
 from mercato_client import Client
 from tritonclient import grpc as triton
 
-from export.encoder import describe_encoder
-from export.pipeline import export_model
-from export.weights import MINILM, locate_weights
 from mercato.errors import ModelError
 from mercato.models.encoder import OnnxEncoder
 from mercato.serving.server import TritonServer
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import export_model
+from mercato_export.weights import MINILM, locate_weights
 from tests.integration.conftest import PATIENCE_S, PATIENT, Shop
 
 pytestmark = pytest.mark.triton
@@ -26,7 +26,7 @@ def test_without_an_engine_the_start_is_refused_in_one_sentence(_triton: None, s
     options = shop.options(tmp_path, profile="default", encoder=shop.encoder)
     if (shop.encoder / "model.plan").exists():
         pytest.skip("the encoder of this machine has an engine")
-    with pytest.raises(ModelError, match="engine .* does not exist; build it: python -m export .* --fallback"):
+    with pytest.raises(ModelError, match="engine .* does not exist; build it: mercato export .* --fallback"):
         TritonServer(options).start()
 
 

@@ -10,7 +10,9 @@ from mercato.cli.catalog import catalog_app
 from mercato.cli.doctor import doctor
 from mercato.cli.evaluate import eval_app
 from mercato.cli.events import events_app
+from mercato.cli.export import export_app
 from mercato.cli.serve import serve
+from mercato.cli.train import train_app
 
 app = typer.Typer(
     help="E-commerce search and recommendation on NVIDIA Triton Inference Server.",
@@ -29,6 +31,8 @@ app.command(epilog=ask.RANK_EPILOG)(ask.rank)
 app.add_typer(events_app, name="events")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(eval_app, name="eval")
+app.add_typer(train_app, name="train")
+app.add_typer(export_app, name="export")
 
 
 def main() -> None:

@@ -33,6 +33,10 @@ class Output:
         """Tell a person something on the way."""
         self.errors.print(text, highlight=False, markup=False, soft_wrap=True)
 
+    def show(self, text: str) -> None:
+        """Print a line of the result for a person."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def warn(self, text: str) -> None:
         """Tell a person of something wrong that does not stop the command."""
         self.errors.print(f"warning: {text}", style="yellow", highlight=False, markup=False, soft_wrap=True)
@@ -76,6 +80,17 @@ class Output:
             yield report
             for task in tasks.values():
                 bars.update(task, completed=bars.tasks[task].total)
+
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str], None]]:
+        """Print a line for each step that is told, and the last one beside a spinner while it is at work."""
+        with self.errors.status("starting") as status:
+
+            def tell(line: str) -> None:
+                self.say(line)
+                status.update(line.strip())
+
+            yield tell
 
     @contextmanager
     def handle_errors(self) -> Iterator[None]:

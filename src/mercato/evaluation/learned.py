@@ -15,9 +15,9 @@ Told = Mapping[str, Mapping[str, Any]]
 NAMES = {"catalog": "catalogue", "sequence": "sequence model"}
 REMEDIES = {
     "catalog": "index what came before it alone: `mercato index --until {start}`",
-    "ranker": "train it on what came before it alone (`python -m training ranker`, from a state or a file that ends"
+    "ranker": "train it on what came before it alone (`mercato train ranker`, from a state or a file that ends"
     " there) and export it, or serve without it",
-    "sequence": "train it on what came before it alone (`python -m training sequence`, from a state or a file that ends"
+    "sequence": "train it on what came before it alone (`mercato train sequence`, from a state or a file that ends"
     " there) and export it, or serve without it",
 }
 _OTHER_REMEDY = "train it on what came before it alone, or serve without it"

@@ -101,7 +101,7 @@ def _encode_chunk(texts: list[str], hashes: UInt64, encoder: TextEncoder, work: 
             return kept
     vectors = encoder.encode_many(texts, workers=workers, progress=None)
     if not np.isfinite(vectors).all():
-        raise ModelError("encoder: a vector is not finite; export the encoder again with `python -m export encoder`")
+        raise ModelError("encoder: a vector is not finite; export the encoder again with `mercato export encoder`")
     beside = path.with_suffix(".partial.npy")
     np.save(beside, vectors)
     beside.rename(path)

@@ -42,7 +42,7 @@ def read_model_manifest(folder: Path, kind: type[ManifestT], *, model: str, reme
     """Read the manifest of a model's folder.
 
     Args:
-        folder: what ``python -m export`` wrote.
+        folder: what ``mercato export`` wrote.
         kind: the manifest's type.
         model: the model's name, for messages.
         remedy: what to do about a bad folder, for messages.

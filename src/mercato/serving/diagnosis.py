@@ -36,7 +36,7 @@ GPU_QUERY_TIMEOUT_S = 10.0
 # What each optional set of packages is for, as `pip install 'mercato[NAME]'` names them.
 EXTRAS = {
     "embedded": "a server without a container engine",
-    "export": "python -m export and python -m training",
+    "export": "mercato export and mercato train",
     "demo": "the demo store",
 }
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+).*?(?:extra == ['\"](?P<extra>[^'\"]+)['\"])?$")

@@ -100,13 +100,13 @@ def run_exporter(folder: Path) -> None:
     Raises:
         ModelError: the exporter failed; the message is its last line.
     """
-    command = [sys.executable, "-m", "export", "engine", str(folder), "--target", "tensorrt"]
+    command = [sys.executable, "-m", "mercato.cli", "export", "engine", str(folder), "--target", "tensorrt"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
+        reason = lines[-1].removeprefix("error: ") if lines else f"status {done.returncode}"
         raise ModelError(
-            f"engine in {folder}: cannot be built again ({lines[-1] if lines else f'status {done.returncode}'}); "
-            "run it from a checkout, in an environment with TensorRT"
+            f"engine in {folder}: cannot be built again ({reason}); building needs TensorRT in this environment"
         )
 
 

@@ -68,7 +68,7 @@ def check_sequence(folder: Path, source_weights: Mapping[str, float]) -> None:
     """Check a sequence model's folder, and warn where the model would never be asked.
 
     Args:
-        folder: what ``python -m export sequence`` wrote.
+        folder: what ``mercato export sequence`` wrote.
         source_weights: the shop's changes.
 
     Raises:
@@ -87,24 +87,24 @@ def check_encoder(folder: Path) -> None:
     """Check that an encoder folder is complete.
 
     Args:
-        folder: what ``python -m export encoder`` wrote.
+        folder: what ``mercato export encoder`` wrote.
 
     Raises:
         ModelError: files are missing.
     """
-    _check_folder("encoder", folder, ENCODER_FILES, ENCODER_NETWORKS, f"python -m export encoder --out {folder}")
+    _check_folder("encoder", folder, ENCODER_FILES, ENCODER_NETWORKS, f"mercato export encoder --out {folder}")
 
 
 def check_ranker(folder: Path) -> None:
     """Check that a ranker folder is complete.
 
     Args:
-        folder: what ``python -m training ranker`` wrote.
+        folder: what ``mercato train ranker`` wrote.
 
     Raises:
         ModelError: files are missing.
     """
-    remedy = f"python -m training ranker --out {folder}, or serve without a ranker"
+    remedy = f"mercato train ranker --out {folder}, or serve without a ranker"
     _check_folder("ranker", folder, RANKER_FILES, RANKER_NETWORKS, remedy)
 
 
@@ -112,12 +112,12 @@ def check_reranker(folder: Path) -> None:
     """Check that a reranker folder is complete, and that its tokenizer is the one it was trained with.
 
     Args:
-        folder: what ``python -m export reranker`` wrote.
+        folder: what ``mercato export reranker`` wrote.
 
     Raises:
         ModelError: files are missing or do not fit together.
     """
-    remedy = f"python -m export reranker --weights DIR --out {folder}, or serve without --reranker"
+    remedy = f"mercato export reranker --weights DIR --out {folder}, or serve without --reranker"
     _check_folder("reranker", folder, RERANKER_FILES, ENCODER_NETWORKS, remedy)
     read_reranker_manifest(folder)
 

@@ -174,7 +174,7 @@ def _stage_model(source: Path, target: Path, profile: str, engine: Path | None, 
         if engine is None or not engine.is_file():
             raise ModelError(
                 f"model {source.name}: profile {profile} needs an engine, {engine or 'none was given'} does not exist; "
-                f"build it: python -m export {source.name} --target tensorrt --out DIR"
+                f"build it: mercato export {source.name} --target tensorrt --out DIR"
             )
         watched.symlink_to(engine.resolve())
     instances = sum(max(1, group.count) for group in config.instance_group) or 1

@@ -51,7 +51,7 @@ class GraphedNetwork:
         """Load the program, capture its graphs, and run each shape once.
 
         Args:
-            folder: what ``python -m export MODEL --target torch`` wrote.
+            folder: what ``mercato export MODEL --target torch`` wrote.
             model: the model's declaration.
             device: ``cuda`` or ``cpu``; empty for a GPU where there is one.
             graphs: whether to capture CUDA graphs; has no effect on CPU.
@@ -65,7 +65,7 @@ class GraphedNetwork:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         file = folder / PROGRAM_FILE
-        remedy = f"export it: python -m export {model.name} --target torch --out {folder}"
+        remedy = f"export it: mercato export {model.name} --target torch --out {folder}"
         if not file.is_file():
             raise ModelError(f"{model.name}: {file} does not exist; {remedy}")
         try:

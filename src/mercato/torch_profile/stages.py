@@ -25,7 +25,7 @@ class _TorchStage:
         """Load the network and make it warm.
 
         Args:
-            folder: what ``python -m export MODEL --target torch`` wrote.
+            folder: what ``mercato export MODEL --target torch`` wrote.
             device: see `GraphedNetwork`.
 
         Raises:

@@ -19,7 +19,7 @@ def test_another_shops_ranker_is_not(
     monkeypatch.chdir(tmp_path)
     assert choose_ranker(None, Path("shop/catalog")) is None
     assert "no ranker in shop/ranker" in caplog.text
-    assert "python -m export ranker" in caplog.text
+    assert "mercato export ranker" in caplog.text
 
 
 def test_a_named_ranker_is_taken_as_it_is(tmp_path: Path) -> None:

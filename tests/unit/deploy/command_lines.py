@@ -6,9 +6,9 @@ from typing import Any
 
 import typer.main
 
-from export.targets import TARGETS
 from mercato.serving.repository import list_profiles, project_repository
 from mercato.state.store import STATE_SCHEMES
+from mercato_export.targets import TARGETS
 
 # Making a command out of an app takes longer than reading a line with it.
 get_command = cache(typer.main.get_command)
@@ -25,14 +25,6 @@ def find_app(words: Sequence[str]) -> tuple[Any, list[str]]:
         from mercato.cli.main import app
 
         return app, words[1:]
-    if words[:3] == ["python", "-m", "export"]:
-        from export.__main__ import app as export_app
-
-        return export_app, words[3:]
-    if words[:3] == ["python", "-m", "training"]:
-        from training.__main__ import app as training_app
-
-        return training_app, words[3:]
     raise ValueError(f"calls no command of ours: {' '.join(words)}")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer.main
 
-from export.targets import TARGETS
 from mercato.cli.main import app
 from mercato.index.manifest import MANIFEST_NAME
 from mercato.serving.repository import ENGINE
+from mercato_export.targets import TARGETS
 from tests.unit.deploy.command_lines import read_command
 from tests.unit.deploy.compose_project import (
     WORKDIR,
@@ -54,7 +54,7 @@ def list_commands(services: Services) -> Iterator[tuple[str, Mapping[str, Any], 
 
 def check_commands(services: Services) -> Iterator[str]:
     """Every command of ours parses, and ``once`` looks for a file that the command makes."""
-    from training.ranker import METRICS_FILE  # brings torch
+    from mercato_training.ranker import METRICS_FILE  # brings torch
 
     for name, service in services.items():
         step = read_step(service)
@@ -68,7 +68,7 @@ def check_commands(services: Services) -> Iterator[str]:
             continue
         if step.words[1] == "index":
             made = {MANIFEST_NAME}
-        elif step.words[2] == "training":
+        elif step.words[1] == "train":
             made = {METRICS_FILE}
         else:
             made = {TARGETS[target].file for target in values["target"].split(",")}

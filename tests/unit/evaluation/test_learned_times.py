@@ -49,8 +49,8 @@ def write(folder: Path, rows: str) -> Path:
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ("ranker", "the ranker that is served .*python -m training ranker"),
-        ("sequence", "the sequence model that is served .*python -m training sequence"),
+        ("ranker", "the ranker that is served .*mercato train ranker"),
+        ("sequence", "the sequence model that is served .*mercato train sequence"),
         ("catalog", "the catalogue that is served .*mercato index --until 2011-11-01T00:00:00Z"),
         ("oracle", "the oracle that is served .*train it on what came before it alone"),
     ],

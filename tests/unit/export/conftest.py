@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from export.encoder import describe_encoder
-from export.exportable import Exportable
+from mercato_export.encoder import describe_encoder
+from mercato_export.exportable import Exportable
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
 
 

@@ -6,8 +6,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.calibrate import ChannelRange, observe_ranges
-from export.quantize import HEADROOM, balance_channels, quantize_int8
+from mercato_export.calibrate import ChannelRange, observe_ranges
+from mercato_export.quantize import HEADROOM, balance_channels, quantize_int8
 
 
 def run(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:

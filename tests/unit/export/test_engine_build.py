@@ -15,22 +15,22 @@ import onnx
 import pytest
 import torch
 
-from export.engine import bounds_of, build_engine
-from export.errors import ExportError, ParityError
-from export.exportable import Exportable
-from export.graph import write_onnx
-from export.half import halve
-from export.options import BuildOptions
-from export.parity import DifferenceGate
-from export.pipeline import export_model
-from export.quality import OrderQuality
-from export.rebuild import rebuild_engine
-from export.targets import TARGETS
-from export.tensorrt_flavour import FLAVOURS
-from export.weights import MINILM, locate_weights
 from mercato.errors import MercatoError
 from mercato.models.engine.manifest import EngineManifest, manifest_path, read_engine_manifest
 from mercato.models.engine.shapes import EngineShapes
+from mercato_export.engine import bounds_of, build_engine
+from mercato_export.errors import ExportError, ParityError
+from mercato_export.exportable import Exportable
+from mercato_export.graph import write_onnx
+from mercato_export.half import halve
+from mercato_export.options import BuildOptions
+from mercato_export.parity import DifferenceGate
+from mercato_export.pipeline import export_model
+from mercato_export.quality import OrderQuality
+from mercato_export.rebuild import rebuild_engine
+from mercato_export.targets import TARGETS
+from mercato_export.tensorrt_flavour import FLAVOURS
+from mercato_export.weights import MINILM, locate_weights
 from tests.unit.export.tiny_encoder import MAX_TOKENS
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")
@@ -98,7 +98,7 @@ def test_several_targets_in_one_export(exportable: Exportable, tmp_path: Path) -
 
 
 def test_minilm_becomes_an_engine(tmp_path: Path) -> None:
-    from export.encoder import describe_encoder
+    from mercato_export.encoder import describe_encoder
 
     encoder = describe_encoder(locate_weights(MINILM, allow_hub=False), ["green tea", "frozen pizza"] * 5)
     graph = tmp_path / "model.fp16.onnx"
@@ -138,9 +138,9 @@ def test_an_altered_graph_is_not_built_from(copied: Path) -> None:
 
 def test_a_folder_without_a_graph(copied: Path, tmp_path: Path) -> None:
     (copied / "model.fp16.onnx").unlink()
-    with pytest.raises(ExportError, match="has no model.fp16.onnx; export it again: python -m export encoder --target"):
+    with pytest.raises(ExportError, match="has no model.fp16.onnx; export it again: mercato export encoder --target"):
         rebuild_engine(copied, target="tensorrt-rtx", options=AMPERE)
-    with pytest.raises(ExportError, match="name a folder that python -m export wrote"):
+    with pytest.raises(ExportError, match="name a folder that mercato export wrote"):
         rebuild_engine(tmp_path / "absent", target="tensorrt-rtx", options=AMPERE)
     with pytest.raises(ExportError, match="an engine is built with one of tensorrt, tensorrt-rtx, got 'int8'"):
         rebuild_engine(copied, target="int8", options=AMPERE)
@@ -268,7 +268,7 @@ def test_a_bucket_longer_than_the_networks_positions(copied: Path) -> None:
     [
         ({"batch_ranges": [{"minimum": 1, "typical": 100, "maximum": 64}]}, "must have minimum <= typical <= maximum"),
         ({"buckets": [32, 16]}, "buckets must rise"),
-        ({"buckets": "x"}, "is not what the exporter wrote .*; export it again: python -m export encoder"),
+        ({"buckets": "x"}, "is not what the exporter wrote .*; export it again: mercato export encoder"),
         ({"axis": "width"}, "no input has an axis 'width'"),
     ],
 )

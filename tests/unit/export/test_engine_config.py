@@ -7,13 +7,13 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from export.config import render_config, write_configs
-from export.encoder import limit_buckets
-from export.errors import ExportError
-from export.exportable import Exportable
 from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.shapes import EngineShapes
 from mercato.serving.repository import project_repository
+from mercato_export.config import render_config, write_configs
+from mercato_export.encoder import limit_buckets
+from mercato_export.errors import ExportError
+from mercato_export.exportable import Exportable
 
 NAMES = sorted(ENGINES)
 
@@ -25,7 +25,7 @@ def parse(name: str) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_repository_holds_what_is_declared(name: str) -> None:
     written = (project_repository() / name / "config.pbtxt").read_text()
-    assert written == render_config(ENGINES[name]), "write it again: python -m export config"
+    assert written == render_config(ENGINES[name]), "write it again: mercato export config"
 
 
 @pytest.mark.parametrize("name", NAMES)

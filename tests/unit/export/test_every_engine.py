@@ -7,20 +7,20 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from export.encoder import describe_encoder
-from export.exportable import Exportable
-from export.options import BuildOptions
-from export.pipeline import export_model
-from export.ranker import describe_ranker
-from export.reranker import describe_reranker
-from export.sequence import describe_sequence
 from mercato.checksum import hash_file
 from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.manifest import read_engine_manifest
+from mercato_export.encoder import describe_encoder
+from mercato_export.exportable import Exportable
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, save_ranker
+from mercato_export.networks.reranker import RerankerConfig, RerankerNetwork, save_reranker
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
+from mercato_export.options import BuildOptions
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import describe_ranker
+from mercato_export.reranker import describe_reranker
+from mercato_export.sequence import describe_sequence
 from tests.unit.export.tiny_encoder import HIDDEN_SIZE, MAX_TOKENS, VOCABULARY, make_texts, make_tokenizer, make_weights
-from training.model import RankerConfig, RankerNetwork, save_ranker
-from training.reranker_model import RerankerConfig, RerankerNetwork, save_reranker
-from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed: pip install 'mercato[dev]'")
 

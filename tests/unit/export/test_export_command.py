@@ -8,12 +8,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from export.__main__ import app
-from export.encoder import describe_encoder
-from export.pipeline import export_model
-from export.speed import measure_speed
-from export.weights import locate_weights
+from mercato.cli.export import export_app as app
 from mercato.models.encoder import OnnxEncoder
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import export_model
+from mercato_export.speed import measure_speed
+from mercato_export.weights import locate_weights
 from tests.unit.export.tiny_encoder import MAX_TOKENS, POSITIONS, TINY, make_texts, make_weights
 
 
@@ -54,7 +54,7 @@ def test_failure_is_one_sentence_and_status_1(tmp_path: Path, texts: Path) -> No
     out = tmp_path / "encoder"
     result = CliRunner().invoke(app, ["encoder", "--weights", str(weights), "--texts", str(texts), "--out", str(out)])
     assert result.exit_code == 1
-    assert "export failed: weights of" in result.stderr
+    assert "error: weights of" in result.stderr
     assert "must have sha256 53aa5117" in result.stderr
     assert "Traceback" not in result.output
     assert not out.exists()
@@ -64,7 +64,7 @@ def test_failure_is_one_sentence_and_status_1(tmp_path: Path, texts: Path) -> No
 def test_help_has_an_example(model: str) -> None:
     result = CliRunner().invoke(app, [model, "--help"])
     assert result.exit_code == 0
-    assert f"Example: python -m export {model}" in result.stdout
+    assert f"Example: mercato export {model}" in result.stdout
 
 
 def test_speed_compares_three_encoders_at_two_batch_sizes(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_an_engine_in_one_command_and_again_in_another(tmp_path: Path, texts: Pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["engine", "absent"], "name a folder that python -m export wrote"),
+        (["engine", "absent"], "name a folder that mercato export wrote"),
         (["engine", ".", "--hardware-compatibility", "some"], "--hardware-compatibility: must be one of none, ampere"),
         (["config", "--repository", "absent"], "--repository: .* cannot be written"),
     ],

@@ -13,14 +13,14 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from export.calibrate import observe_ranges
-from export.errors import ExportError, ParityError
-from export.exportable import Exportable, collate
-from export.fuse import ATTENTION_OPSET, OLDER_OPSET, choose_opset, fuse_for_cpu
-from export.graph import write_onnx
-from export.pipeline import export_model, run_module
-from export.quantize import quantize_int8
-from export.targets import TARGETS
+from mercato_export.calibrate import observe_ranges
+from mercato_export.errors import ExportError, ParityError
+from mercato_export.exportable import Exportable, collate
+from mercato_export.fuse import ATTENTION_OPSET, OLDER_OPSET, choose_opset, fuse_for_cpu
+from mercato_export.graph import write_onnx
+from mercato_export.pipeline import export_model, run_module
+from mercato_export.quantize import quantize_int8
+from mercato_export.targets import TARGETS
 from tests.unit.export.tiny_encoder import HIDDEN_SIZE, MAX_TOKENS
 
 SOURCE = {"texts": "tests"}
@@ -218,7 +218,7 @@ def test_a_model_without_attention_passes_through(tmp_path: Path) -> None:
         def forward(self, values: torch.Tensor) -> torch.Tensor:
             return self.layers(values)
 
-    from export.parity import CosineGate
+    from mercato_export.parity import CosineGate
 
     random = np.random.default_rng(0)
     perceptron = Exportable(

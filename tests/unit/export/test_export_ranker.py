@@ -8,10 +8,11 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from export.errors import ExportError, ParityError, WeightsError
-from export.pipeline import export_model
-from export.ranker import PARITY_CANDIDATES, describe_ranker
-from training.model import RankerConfig, RankerNetwork, save_ranker
+from mercato_export.errors import ExportError, ParityError, WeightsError
+from mercato_export.networks.loading import find_loader
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import PARITY_CANDIDATES, describe_ranker
 
 FEATURES = ("fused", "price", "age")
 DIMENSION = 16
@@ -63,7 +64,7 @@ def test_drawn_lists_look_like_those_of_serving(trained: Path) -> None:
 
 
 def test_scores_that_differ_are_refused(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("export.ranker.LARGEST_DIFFERENCE", 0.0)
+    monkeypatch.setattr("mercato_export.ranker.LARGEST_DIFFERENCE", 0.0)
     exportable = describe_ranker(trained)
     # A module that answers otherwise when it is traced than when it is run stands for a broken export.
     forward = exportable.module.forward
@@ -74,15 +75,20 @@ def test_scores_that_differ_are_refused(trained: Path, tmp_path: Path, monkeypat
 
 
 def test_a_loader_that_is_not_there(trained: Path) -> None:
-    for loader in ("training.model:absent", "absent_module:load", "nonsense"):
+    for loader in ("mercato_export.networks.ranker:absent", "absent_module:load", "nonsense"):
         with pytest.raises(ExportError, match="--loader: .* must be MODULE:FUNCTION"):
-            describe_ranker(trained, loader=loader)
+            find_loader("ranker", loader)
 
 
-def test_a_folder_without_weights(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, config = __import__("training.model", fromlist=["load_ranker"]).load_ranker(trained)
-    monkeypatch.setattr("training.model.load_ranker", lambda folder: (network, config))
+def test_another_network_is_loaded_by_its_name(trained: Path) -> None:
+    name = "mercato_export.networks.ranker:load_ranker"
+    assert find_loader("ranker", name) is find_loader("ranker") is load_ranker
+    assert describe_ranker(trained).source["loader"] == name
+
+
+def test_a_folder_without_weights(trained: Path) -> None:
+    network = load_ranker(trained)
     for file in trained.glob("*.safetensors"):
         file.unlink()
     with pytest.raises(WeightsError, match="has no .safetensors file"):
-        describe_ranker(trained)
+        describe_ranker(trained, load=lambda folder: network)

@@ -10,16 +10,16 @@ import onnx
 import pytest
 import torch
 
-from export.errors import ExportError, WeightsError
-from export.pipeline import export_model
-from export.reranker import PairGate, describe_reranker, draw_pairs
-from export.reranker_lists import sample_pairs
 from mercato.checksum import hash_file
 from mercato.errors import ModelError
 from mercato.models.reranker import OnnxReranker, PairTokenizer
 from mercato.serving.preflight import check_reranker
+from mercato_export.errors import ExportError, WeightsError
+from mercato_export.networks.reranker import RerankerConfig, RerankerNetwork, cut_encoder, save_reranker
+from mercato_export.pipeline import export_model
+from mercato_export.reranker import PairGate, describe_reranker, draw_pairs
+from mercato_export.reranker_lists import sample_pairs
 from tests.unit.export.tiny_encoder import make_texts, make_weights
-from training.reranker_model import RerankerConfig, RerankerNetwork, cut_encoder, save_reranker
 
 ROUNDING = 1e-4
 
@@ -188,5 +188,5 @@ def test_lists_without_a_choice_measure_nothing(trained: Path) -> None:
 
 
 def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="python -m training reranker"):
+    with pytest.raises(ModelError, match="mercato train reranker"):
         describe_with_lists(tmp_path)

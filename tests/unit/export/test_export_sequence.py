@@ -8,12 +8,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from export.__main__ import app
-from export.errors import ExportError, ParityError, WeightsError
-from export.pipeline import export_model
-from export.sequence import NextProductQuality, describe_sequence, draw_histories
+from mercato.cli.export import export_app as app
 from mercato.models.sequence import SequenceModel, read_sequence_manifest
-from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
+from mercato_export.errors import ExportError, ParityError, WeightsError
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
+from mercato_export.pipeline import export_model
+from mercato_export.sequence import NextProductQuality, describe_sequence, draw_histories
 
 IDS = [f"p{number}" for number in range(40)]
 
@@ -98,7 +98,7 @@ def test_int8_has_no_gate(trained: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["products.json", "products.safetensors"])
 def test_a_folder_without_products(trained: Path, name: str) -> None:
     (trained / name).unlink()
-    with pytest.raises(WeightsError, match=f"lacks {name}; python -m training sequence writes all of them"):
+    with pytest.raises(WeightsError, match=f"lacks {name}; mercato train sequence writes all of them"):
         describe_sequence(trained)
 
 

@@ -7,8 +7,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from export.errors import ExportError
-from export.texts import MINIMUM_TEXTS, read_texts
+from mercato_export.errors import ExportError
+from mercato_export.texts import MINIMUM_TEXTS, read_texts
 
 TEXTS = [f"product {number:04d}" for number in range(1000)]
 

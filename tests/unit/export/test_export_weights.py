@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from export.errors import WeightsError
-from export.weights import LOADED_FILES, MINILM, PinnedModel, locate_weights
+from mercato_export.errors import WeightsError
+from mercato_export.weights import LOADED_FILES, MINILM, PinnedModel, locate_weights
 
 CONTENT = b"weights"
 PINNED = PinnedModel(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from export.errors import ParityError
-from export.parity import CosineGate, DifferenceGate, Figure, require_parity
+from mercato_export.errors import ParityError
+from mercato_export.parity import CosineGate, DifferenceGate, Figure, require_parity
 
 GATE = CosineGate(mean=0.99, minimum=0.97)
 

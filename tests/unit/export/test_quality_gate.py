@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from export.errors import ExportError
-from export.quality import OrderQuality, SearchQuality, lose_gain
-from export.ratings import QUERY_WORDS, compare_on_ratings, compare_on_texts
 from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato_export.errors import ExportError
+from mercato_export.quality import OrderQuality, SearchQuality, lose_gain
+from mercato_export.ratings import QUERY_WORDS, compare_on_ratings, compare_on_texts
 from tests.unit.export.tiny_encoder import make_tokenizer
 
 

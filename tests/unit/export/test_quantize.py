@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.quantize import quantize_columns, quantize_int8
+from mercato_export.quantize import quantize_columns, quantize_int8
 
 
 def run(model: onnx.ModelProto, **feed: np.ndarray) -> np.ndarray:

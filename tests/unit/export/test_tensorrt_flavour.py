@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from export.errors import ExportError
-from export.tensorrt_flavour import FLAVOURS, attach_timing_cache, network_flags, select_gpus
+from mercato_export.errors import ExportError
+from mercato_export.tensorrt_flavour import FLAVOURS, attach_timing_cache, network_flags, select_gpus
 
 RTX = FLAVOURS["tensorrt-rtx"]
 

@@ -6,8 +6,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
-from export.weights import LocatedWeights, PinnedModel, locate_weights
 from mercato.checksum import hash_file
+from mercato_export.weights import LocatedWeights, PinnedModel, locate_weights
 
 NOUNS = ("pizza", "soap", "bread", "milk", "tea", "rice", "soup", "cheese", "cable", "chair")
 ADJECTIVES = ("frozen", "baby", "fresh", "green", "small", "large", "spicy", "organic", "blue", "soft")

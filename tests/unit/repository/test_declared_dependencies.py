@@ -12,7 +12,12 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 LIBRARY = ("src/mercato",)
 # Rooms whose packages come with an extra, which they name where something of it is missing.
 WITH_EXTRAS = {"src/mercato/evaluation/": "evaluation", "src/mercato/torch_profile/": "torch"}
-DEVELOPMENT = ("export", "training", "demo", "benchmarks", "tests")
+# folder of the wheel -> the extras that install what it imports beside the library's own dependencies
+BEHIND_EXTRAS = {
+    "export/src/mercato_export": ("export",),
+    "training/src/mercato_training": ("export", "training"),
+}
+DEVELOPMENT = ("demo", "benchmarks", "tests")
 
 # Found beside a model by Triton, or brought by an extra that is declared: tritonclient[grpc] is what grpc comes with.
 BROUGHT = {"triton_python_backend_utils", "c_python_backend_utils", "grpc", "google"}
@@ -40,6 +45,7 @@ def read_requirements(section: str) -> set[str]:
 def list_foreign_imports(folder: str) -> dict[str, str]:
     """Return top-level module -> a file that imports it, for what is neither ours nor of the standard library."""
     ours = {path.name for path in REPOSITORY.iterdir()} | {"mercato", "mercato_client"}
+    ours |= {"mercato_export", "mercato_training"}
     found = {}
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         beside = {sibling.stem for sibling in path.parent.glob("*.py")}
@@ -73,9 +79,16 @@ def test_what_the_library_imports_is_among_its_dependencies(folder: str) -> None
     assert undeclared == {}
 
 
+@pytest.mark.parametrize("folder", BEHIND_EXTRAS)
+def test_what_ships_behind_an_extra_is_installed_by_it(folder: str) -> None:
+    sections = ("dependencies", *BEHIND_EXTRAS[folder])
+    declared = set().union(*(read_requirements(section) for section in sections))
+    assert find_undeclared(list_foreign_imports(folder), declared) == {}
+
+
 @pytest.mark.parametrize("folder", DEVELOPMENT)
 def test_what_development_imports_is_declared_in_an_extra(folder: str) -> None:
-    sections = ("dependencies", "embedded", "export", "evaluation", "demo", "dev")
+    sections = ("dependencies", "embedded", "export", "training", "evaluation", "demo", "dev")
     declared = set().union(*(read_requirements(section) for section in sections))
     assert find_undeclared(list_foreign_imports(folder), declared) == {}
 

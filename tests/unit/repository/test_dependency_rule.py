@@ -13,9 +13,22 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 # The packages of this repository, by the name they are imported by.
-OURS = frozenset({"mercato", "mercato_client", "export", "training", "demo", "benchmarks", "tools", "tests"})
+OURS = frozenset(
+    {
+        "mercato",
+        "mercato_client",
+        "mercato_export",
+        "mercato_training",
+        "demo",
+        "benchmarks",
+        "tools",
+        "tests",
+    }
+)
 TRITON_STUB = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
 TRITON_CLIENT = frozenset({"tritonclient", "grpc"})
+# Shipped behind extras, so never imported by what starts or serves.
+OFFLINE = frozenset({"mercato_export", "mercato_training"})
 HEAVY = frozenset({"torch", "transformers", "onnx", "onnxscript", "pytriton"})
 
 
@@ -29,7 +42,8 @@ class Room(NamedTuple):
 
 # The first room that holds a file decides, so that a folder's exceptions stand before it.
 ROOMS = (
-    Room("src/mercato/cli", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
+    # The one command line: the offline halves are reached from it, and only once a command runs (a test below).
+    Room("src/mercato/cli", frozenset({"mercato", "mercato_client"}) | OFFLINE, HEAVY | TRITON_STUB),
     Room("src/mercato/serving", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # It asks a running server, through the client that services use.
     Room("src/mercato/evaluation", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
@@ -38,13 +52,21 @@ ROOMS = (
     Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
     Room("client/src/mercato_client", frozenset({"mercato_client"}), HEAVY | TRITON_STUB),
     Room("model_repository", frozenset({"mercato"}), HEAVY | TRITON_CLIENT),
-    Room("export", frozenset({"export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
-    Room("training", frozenset({"training", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room("export/src/mercato_export", frozenset({"mercato_export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room(
+        "training/src/mercato_training",
+        frozenset({"mercato_training", "mercato_export", "mercato"}),
+        TRITON_STUB | TRITON_CLIENT,
+    ),
     Room("demo", frozenset({"demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # What is measured on a GPU is measured against PyTorch.
-    Room("benchmarks/gpu", frozenset({"benchmarks", "export", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room(
+        "benchmarks/gpu",
+        frozenset({"benchmarks", "mercato_export", "mercato"}),
+        TRITON_STUB | TRITON_CLIENT,
+    ),
     # How a model learns is measured by training it.
-    Room("benchmarks/training", frozenset({"benchmarks", "training", "mercato"}), TRITON_STUB | TRITON_CLIENT),
+    Room("benchmarks/training", frozenset({"benchmarks", "mercato"}) | OFFLINE, TRITON_STUB | TRITON_CLIENT),
     Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
 )
@@ -55,6 +77,12 @@ CLIENT_MAY_USE = frozenset({"numpy", "tritonclient", "grpc", "mercato_client"})
 # What a Triton python stub must not load: each of its processes would hold the memory and wait for the import.
 # (scipy.sparse is not among them: the word index's library is built on it.)
 NOT_IN_A_STUB = ("torch", "transformers", "pandas", "onnx", "tritonclient", "grpc", "rich", "typer")
+
+
+# What `mercato --help` must not load besides: seconds that nobody asked for.
+NOT_FOR_HELP = frozenset(
+    {"onnxruntime", "faiss", "scipy", "pandas", "matplotlib", "ir_measures", "tritonclient", "grpc"}
+)
 
 
 def list_imports(source: str) -> Iterator[tuple[int, str]]:
@@ -120,6 +148,37 @@ def test_model_py_is_an_adapter_around_mercato() -> None:
     assert foreign == []
 
 
+def list_early_imports(source: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, module) for what is imported when `source` is loaded: outside functions and type checking."""
+    nodes: list[ast.AST] = list(ast.parse(source).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            nodes += node.orelse
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            nodes += ast.iter_child_nodes(node)
+
+
+def test_the_command_line_reaches_what_is_behind_extras_only_once_a_command_runs() -> None:
+    early = [
+        f"{path.name}:{line}: {module}"
+        for path in sorted((REPOSITORY / "src" / "mercato" / "cli").glob("*.py"))
+        for line, module in list_early_imports(path.read_text())
+        if module.partition(".")[0] in OFFLINE
+    ]
+    assert early == []
+
+
+def test_early_imports_are_noticed() -> None:
+    source = "try:\n    import torch\nexcept ImportError:\n    import numpy\ndef f():\n    import onnx\n"
+    source += "if TYPE_CHECKING:\n    import peft\nclass A:\n    from mercato_export import graph"
+    assert {module for _, module in list_early_imports(source)} == {"torch", "numpy", "mercato_export"}
+
+
 def test_only_the_torch_profile_loads_pytorch() -> None:
     importing = [
         path.name
@@ -136,13 +195,13 @@ def test_only_the_torch_profile_loads_pytorch() -> None:
         ("src/mercato", "import torch"),
         ("src/mercato", "def f():\n    from transformers import AutoModel"),
         ("src/mercato", "from tritonclient.grpc import InferInput"),
-        ("src/mercato", "import importlib\nimportlib.import_module('training.ranker')"),
+        ("src/mercato", "import importlib\nimportlib.import_module('mercato_training.ranker')"),
         ("client/src/mercato_client", "from mercato.errors import DataError"),
         ("model_repository", "import mercato_client"),
-        ("export", "import training"),
-        ("demo", "from export import encoder"),
+        ("export/src/mercato_export", "import mercato_training"),
+        ("demo", "from mercato_export import encoder"),
         ("src/mercato/torch_profile", "from transformers import AutoModel"),
-        ("src/mercato/torch_profile", "from export.half import halve"),
+        ("src/mercato/torch_profile", "from mercato_export.half import halve"),
     ],
 )
 def test_the_rule_notices(folder: str, source: str) -> None:
@@ -151,8 +210,9 @@ def test_the_rule_notices(folder: str, source: str) -> None:
 
 
 def test_the_rule_allows_relative_imports_and_the_arrows() -> None:
-    training = next(room for room in ROOMS if room.folder == "training")
-    assert find_violations(training, "from . import data\nfrom export.gate import Parity\nimport mercato, torch") == []
+    training = next(room for room in ROOMS if room.folder == "training/src/mercato_training")
+    source = "from . import data\nfrom mercato_export.gate import Parity\nimport mercato, torch"
+    assert find_violations(training, source) == []
 
 
 def read_library() -> dict[str, set[str]]:
@@ -237,6 +297,17 @@ def test_what_a_stub_imports_stays_light() -> None:
 
 def test_the_torch_profile_imports_pytorch_where_it_is_used() -> None:
     assert "torch" not in load_in_subprocess(["mercato.torch_profile"])
+
+
+def test_the_help_of_the_command_line_loads_nothing_heavy() -> None:
+    code = "import sys\nfrom typer.testing import CliRunner\nfrom mercato.cli.main import app\n"
+    code += "for words in ([], ['export'], ['train'], ['train', 'ranker']):\n"
+    code += "    assert CliRunner().invoke(app, [*words, '--help']).exit_code == 0\n"
+    code += "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert {"mercato", "typer"} <= loaded
+    assert loaded & (HEAVY | OFFLINE | NOT_FOR_HELP) == set()
 
 
 def test_loaded_modules_are_noticed() -> None:

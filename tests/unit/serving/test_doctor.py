@@ -92,7 +92,7 @@ def test_json_is_one_document_and_the_exit_status_agrees(tmp_path: Path) -> None
     assert status == (0 if document["can_serve"] else 1)
     findings = {finding["name"]: finding for finding in document["findings"]}
     assert findings["encoder"]["status"] == "warning"
-    assert findings["encoder"]["remedy"] == f"make it: python -m export encoder --out {tmp_path / 'none'}"
+    assert findings["encoder"]["remedy"] == f"make it: mercato export encoder --out {tmp_path / 'none'}"
     assert findings["catalogue"]["status"] == "warning"
     assert {"Python", "tritonserver", "shared memory", "GPU", "grpc port", "packages"} <= set(findings)
 

@@ -15,7 +15,7 @@ def test_missing_folder_comes_with_the_command_that_makes_it(tmp_path: Path) -> 
     folder = tmp_path / "encoder"
     with pytest.raises(ModelError) as caught:
         check_encoder(folder)
-    assert str(caught.value) == f"encoder: {folder} does not exist; make it: python -m export encoder --out {folder}"
+    assert str(caught.value) == f"encoder: {folder} does not exist; make it: mercato export encoder --out {folder}"
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         ModelError, match="lacks tokenizer.json, model.int8.onnx or model.onnx or model.plan; make it: "
     ):
         check_encoder(tmp_path)
-    with pytest.raises(ModelError, match="lacks model.onnx or model.plan; make it: python -m training ranker"):
+    with pytest.raises(ModelError, match="lacks model.onnx or model.plan; make it: mercato train ranker"):
         check_ranker(tmp_path)
 
 

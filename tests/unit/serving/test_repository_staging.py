@@ -67,7 +67,7 @@ def test_engine_is_linked_from_where_it_was_built(repository: Path, tmp_path: Pa
 def test_missing_engine_comes_with_the_command_that_builds_it(repository: Path, tmp_path: Path) -> None:
     missing = tmp_path / "model.plan"
     with pytest.raises(
-        ModelError, match="model.plan does not exist; build it: python -m export encoder --target tensorrt"
+        ModelError, match="model.plan does not exist; build it: mercato export encoder --target tensorrt"
     ):
         stage_repository(
             repository, tmp_path / "s", profile="default", models=["encoder"], engines={"encoder": missing}

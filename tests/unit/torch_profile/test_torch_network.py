@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from export.encoder import describe_encoder
-from export.pipeline import export_model
-from export.ranker import describe_ranker
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.models.encoder import OnnxEncoder
@@ -21,8 +18,11 @@ from mercato.models.engine.shapes import EngineShapes
 from mercato.models.ranker.onnx_ranker import OnnxRanker
 from mercato.torch_profile import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato.torch_profile.stages import require_folder
+from mercato_export.encoder import describe_encoder
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, save_ranker
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import describe_ranker
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
-from training.model import RankerConfig, RankerNetwork, save_ranker
 
 DIMENSION = 16
 # Half precision against full: unit vectors and scores of size 1, a few dozen roundings of 5e-4.
@@ -104,7 +104,7 @@ def test_no_graph_is_captured_on_cpu(encoder_folder: Path) -> None:
 
 def test_what_is_missing_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"encoder: .*fp16\.pt2 does not exist; export it: python -m export encoder --ta"
+        ModelError, match=r"encoder: .*fp16\.pt2 does not exist; export it: mercato export encoder --ta"
     ):
         TorchEncoder(tmp_path, device="cpu")
     (tmp_path / "model.fp16.pt2").write_bytes(b"no program")

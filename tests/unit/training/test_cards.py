@@ -7,13 +7,13 @@ import pytest
 
 from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
-from training.card_probability import NONE, describe_probability, summarize_probability
-from training.card_text import wrap_markdown
-from training.fit import FitOptions
-from training.horizon import HorizonOptions
-from training.prepare import DataOptions
-from training.probability import draw_calibration
-from training.ranker import train_ranker
+from mercato_training.card_probability import NONE, describe_probability, summarize_probability
+from mercato_training.card_text import wrap_markdown
+from mercato_training.fit import FitOptions
+from mercato_training.horizon import HorizonOptions
+from mercato_training.prepare import DataOptions
+from mercato_training.probability import draw_calibration
+from mercato_training.ranker import train_ranker
 
 
 def train(

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from export.encoder import describe_encoder
-from export.pipeline import run_module
-from export.weights import LocatedWeights, locate_weights
 from mercato.catalog.product import Product
 from mercato.errors import DataError, ModelError
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato_export.encoder import describe_encoder
+from mercato_export.pipeline import run_module
+from mercato_export.weights import LocatedWeights, locate_weights
+from mercato_training import encoder as encoder_training
+from mercato_training.encoder import TEMPERATURE, EncoderOptions, compute_contrast, train_encoder
+from mercato_training.encoder_pairs import RatedTexts, TextPair, order_rated
+from mercato_training.reranker_data import RerankerDataOptions
 from tests.unit.export.tiny_encoder import TINY, make_texts, make_weights
-from training import encoder as encoder_training
-from training.encoder import TEMPERATURE, EncoderOptions, compute_contrast, train_encoder
-from training.encoder_pairs import RatedTexts, TextPair, order_rated
-from training.reranker_data import RerankerDataOptions
 
 pytest.importorskip("peft", reason="peft is not installed")
 

@@ -3,8 +3,8 @@ import pytest
 
 from mercato.features.inputs import History
 from mercato.signals.history import PURCHASE
-from training.card import describe_verdict
-from training.evaluate import (
+from mercato_training.card import describe_verdict
+from mercato_training.evaluate import (
     Estimate,
     compare_systems,
     estimate_mean,
@@ -13,7 +13,7 @@ from training.evaluate import (
     order_by_retrieval,
     order_by_scores,
 )
-from training.examples import ExampleSet, Task
+from mercato_training.examples import ExampleSet, Task
 
 
 def make_task(*bought: int, actor: int = 0) -> Task:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mercato.cli.train import train_app as app
 from mercato.errors import DataError, InvalidInputError
 from mercato.signals.history import PURCHASE
-from training.__main__ import app
-from training.sources import read_event_file
+from mercato_training.sources import read_event_file
 
 ROWS = """customer,product_id,time,invoice
 a,p1,2026-01-01T10:00:00Z,i1

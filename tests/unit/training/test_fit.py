@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from mercato.errors import DataError
-from training.examples import ExampleSet, Task
-from training.fit import FitOptions, Vectors, compute_loss, compute_scores, fit_ranker
-from training.model import RankerConfig
+from mercato_export.networks.ranker import RankerConfig
+from mercato_training.examples import ExampleSet, Task
+from mercato_training.fit import FitOptions, Vectors, compute_loss, compute_scores, fit_ranker
 
 NAMES = ("fused", "signal")
 CONFIG = RankerConfig(feature_names=NAMES, dimension=4, projection=2, hidden=(8,))

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from mercato.errors import DataError
 from mercato.features.feature_names import COLUMN, FEATURE_NAMES
-from training.fit_ratings import RatingFitOptions, compute_gains, fit_ratings, score_list
-from training.rated import UNRATED, RatedList
+from mercato_training.fit_ratings import RatingFitOptions, compute_gains, fit_ratings, score_list
+from mercato_training.rated import UNRATED, RatedList
 
 DIMENSION = 4
 OPTIONS = RatingFitOptions(members=4, width=8, bins=4, epochs=30, queries_a_step=4, seed=3)

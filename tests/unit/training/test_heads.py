@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.examples import ExampleSet, Task
-from training.fit import FitOptions, Vectors, compute_loss, compute_outcome_losses, compute_scores, fit_ranker
-from training.model import RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker, save_ranker
+from mercato_training.examples import ExampleSet, Task
+from mercato_training.fit import FitOptions, Vectors, compute_loss, compute_outcome_losses, compute_scores, fit_ranker
 
 NAMES = ("fused", "signal", "other")
 CONFIG = RankerConfig(

@@ -11,8 +11,9 @@ from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from training.fit import FitOptions
-from training.horizon import (
+from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker
+from mercato_training.fit import FitOptions
+from mercato_training.horizon import (
     HorizonOptions,
     build_groups,
     build_horizons,
@@ -22,11 +23,10 @@ from training.horizon import (
     list_cuts,
     split_shoppers,
 )
-from training.horizon_data import prepare_horizon_data
-from training.model import RankerConfig, RankerNetwork, load_ranker
-from training.prepare import DataOptions
-from training.ranker import compare, train_ranker
-from training.timeline import Timeline
+from mercato_training.horizon_data import prepare_horizon_data
+from mercato_training.prepare import DataOptions
+from mercato_training.ranker import compare, train_ranker
+from mercato_training.timeline import Timeline
 
 DAY = 86_400.0
 COLUMNS = ("sequence", "time", "event_type", "user", "visitor", "product", "order", "quantity", "price")

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.errors import WeightsError
-from export.pipeline import export_model
-from export.ranker import describe_ranker
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable
-from training.fit import FitOptions
-from training.horizon import HorizonOptions
-from training.learned import LEARNED_FILE, find_last_event, save_learned
-from training.prepare import DataOptions
-from training.ranker import train_ranker
+from mercato_export.errors import WeightsError
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import LEARNED_FILE, describe_ranker
+from mercato_training.fit import FitOptions
+from mercato_training.horizon import HorizonOptions
+from mercato_training.learned import find_last_event, save_learned
+from mercato_training.prepare import DataOptions
+from mercato_training.ranker import train_ranker
 
 DAY = 86_400.0
 TEST_DAYS = 21.0

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mercato.cli.train import train_app as app
 from mercato.errors import InvalidInputError
-from training.__main__ import app
-from training.examples import ExampleSet
-from training.outcomes import choose_outcomes, read_weights
+from mercato_training.examples import ExampleSet
+from mercato_training.outcomes import choose_outcomes, read_weights
 
 
 def make_examples(**further: bool) -> ExampleSet:

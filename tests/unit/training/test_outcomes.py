@@ -5,10 +5,10 @@ import pytest
 
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state.values import EventTable
-from training.examples import ExampleSet, Task
-from training.horizon import ask_shoppers, join_examples, renumber
-from training.tasks import draw_recommendations
-from training.timeline import SESSION_GAP_S, Timeline
+from mercato_training.examples import ExampleSet, Task
+from mercato_training.horizon import ask_shoppers, join_examples, renumber
+from mercato_training.tasks import draw_recommendations
+from mercato_training.timeline import SESSION_GAP_S, Timeline
 
 VIEW, CART, BUY = (EVENT_TYPE_CODES[name] for name in ("detail-page-view", "add-to-cart", "purchase-complete"))
 ROWS = {"w": 0, "x": 1, "y": 2, "z": 3}

@@ -13,11 +13,11 @@ from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
-from training.examples import ExampleBuilder, ExampleSet
-from training.past import PastSnapshot
-from training.queries import make_queries
-from training.tasks import draw_recommendations, draw_searches
-from training.timeline import Timeline
+from mercato_training.examples import ExampleBuilder, ExampleSet
+from mercato_training.past import PastSnapshot
+from mercato_training.queries import make_queries
+from mercato_training.tasks import draw_recommendations, draw_searches
+from mercato_training.timeline import Timeline
 
 DAY = 86_400.0
 

@@ -11,11 +11,11 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
+from mercato_training.examples import ExampleBuilder
+from mercato_training.horizon import HorizonOptions, build_horizons, draw_horizons
+from mercato_training.tasks import draw_recommendations
+from mercato_training.timeline import Timeline
 from tests.unit.training.conftest import WordEncoder
-from training.examples import ExampleBuilder
-from training.horizon import HorizonOptions, build_horizons, draw_horizons
-from training.tasks import draw_recommendations
-from training.timeline import Timeline
 
 PLACES = [COLUMN[f"{name}_{number}"] for name in ("device", "region") for number in (1, 2, 3)]
 

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.errors import WeightsError
-from export.pipeline import export_model
-from export.ranker import describe_ranker
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.models.ranker.calibration import read_calibration
 from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable
-from training.fit import FitOptions
-from training.prepare import DataOptions
-from training.probability import CALIBRATION_FILE, group_by_orders, save_calibration
-from training.ranker import train_ranker
+from mercato_export.errors import WeightsError
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import CALIBRATION_FILE, describe_ranker
+from mercato_training.fit import FitOptions
+from mercato_training.prepare import DataOptions
+from mercato_training.probability import group_by_orders, save_calibration
+from mercato_training.ranker import train_ranker
 
 DATA = DataOptions(searches=100, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)
 

@@ -3,9 +3,9 @@ import pytest
 
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from training.queries import make_queries
-from training.tasks import draw_recommendations, draw_searches, forget_histories, split_by_time
-from training.timeline import Orders, Timeline
+from mercato_training.queries import make_queries
+from mercato_training.tasks import draw_recommendations, draw_searches, forget_histories, split_by_time
+from mercato_training.timeline import Orders, Timeline
 
 DAY = 86_400.0
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mercato.cli.train import train_app as app
 from mercato.errors import DataError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import WINDOW
 from mercato.state.values import EventTable
-from training.__main__ import app
-from training.fit import FitOptions
-from training.horizon import HorizonOptions
-from training.model import load_ranker
-from training.prepare import DataOptions, prepare_data
-from training.ranker import train_ranker
+from mercato_export.networks.ranker import load_ranker
+from mercato_training.fit import FitOptions
+from mercato_training.horizon import HorizonOptions
+from mercato_training.prepare import DataOptions, prepare_data
+from mercato_training.ranker import train_ranker
 
 DATA = DataOptions(searches=400, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)
 
@@ -139,10 +139,10 @@ def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
         app, ["ranker", "--catalog", str(tmp_path / "no"), "--state", "sqlite:x", "--encoder", str(tmp_path / "none")]
     )
     assert result.exit_code == 1
-    assert "training failed: encoder:" in result.output
+    assert "error: encoder:" in result.output
 
 
 def test_help_has_an_example() -> None:
     result = CliRunner().invoke(app, ["ranker", "--help"])
     assert result.exit_code == 0
-    assert "python -m training ranker" in " ".join(result.output.split())
+    assert "mercato train ranker" in " ".join(result.output.split())

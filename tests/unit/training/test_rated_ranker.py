@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mercato.cli.train import train_app as app
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.folds import fold_of
 from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
-from training.__main__ import app
-from training.fit import FitOptions
-from training.fit_ratings import RatingFitOptions
-from training.model import load_ranker
-from training.prepare import DataOptions
-from training.ranker import train_ranker
-from training.rated import UNRATED, build_rated_lists
-from training.rated_ranker import FoldOptions, train_from_ratings
+from mercato_export.networks.ranker import load_ranker
+from mercato_training.fit import FitOptions
+from mercato_training.fit_ratings import RatingFitOptions
+from mercato_training.prepare import DataOptions
+from mercato_training.ranker import train_ranker
+from mercato_training.rated import UNRATED, build_rated_lists
+from mercato_training.rated_ranker import FoldOptions, train_from_ratings
 
 FIT = RatingFitOptions(members=4, width=8, bins=4, epochs=4, seed=5)
 BRANDS = ("acme", "best")

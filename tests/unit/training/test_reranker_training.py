@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 import torch
 
-from export.weights import LocatedWeights
 from mercato.catalog.product import Product
 from mercato.errors import DataError, ModelError
 from mercato.events.event_batch import EventBatch
@@ -21,16 +20,17 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.models.reranker import PairTokenizer
 from mercato.retrieval.retriever import Retriever
+from mercato_export.networks.reranker import choose_layers, load_reranker
+from mercato_export.weights import LocatedWeights
+from mercato_training import reranker_fit
+from mercato_training.reranker import RerankerShape, train_reranker
+from mercato_training.reranker_data import RerankerDataOptions, prepare_groups
+from mercato_training.reranker_events import SESSION_SECONDS, read_behaviour
+from mercato_training.reranker_fit import RerankerFitOptions, compute_group_loss, draw
+from mercato_training.reranker_groups import PairGroup, ProductTexts, find_candidates, group_ratings
+from mercato_training.reranker_quality import DEFAULT_WEIGHT, ScoredQuery, choose_weight, measure_blend
+from mercato_training.reranker_queries import QueryMaker, list_phrases
 from tests.unit.export.tiny_encoder import TINY, make_tokenizer, make_weights
-from training import reranker_fit
-from training.reranker import RerankerShape, train_reranker
-from training.reranker_data import RerankerDataOptions, prepare_groups
-from training.reranker_events import SESSION_SECONDS, read_behaviour
-from training.reranker_fit import RerankerFitOptions, compute_group_loss, draw
-from training.reranker_groups import PairGroup, ProductTexts, find_candidates, group_ratings
-from training.reranker_model import choose_layers, load_reranker
-from training.reranker_quality import DEFAULT_WEIGHT, ScoredQuery, choose_weight, measure_blend
-from training.reranker_queries import QueryMaker, list_phrases
 
 SHAPE = RerankerShape(layers=1, max_tokens=24, query_tokens=8)
 FIT = RerankerFitOptions(epochs=3, patience=3, learning_rate=1e-3, width=6, groups_per_step=4)

@@ -12,8 +12,7 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.signals.events import NO_ORDER
 from mercato.signals.history import PURCHASE
 from mercato.state.store import open_state
-from tests.stores import event, purchase
-from training.sequence_data import (
+from mercato_training.sequence_data import (
     History,
     collect_histories,
     cut_windows,
@@ -21,7 +20,8 @@ from training.sequence_data import (
     hold_out,
     last_windows,
 )
-from training.sequence_events import UserEvents, read_file, read_state_events
+from mercato_training.sequence_events import UserEvents, read_file, read_state_events
+from tests.stores import event, purchase
 
 
 def events(users: str, products: str) -> UserEvents:

@@ -10,15 +10,15 @@ import torch
 
 from benchmarks.generated_sequences import Recipe, make_histories
 from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequence
-from export.pipeline import export_model
-from export.sequence import describe_sequence
 from mercato.errors import DataError, ModelError
 from mercato.index.snapshot import Snapshot
-from training.sequence import SequenceOptions, gather_texts, train_sequence
-from training.sequence_data import History, Int64, Windows, cut_windows
-from training.sequence_events import UserEvents
-from training.sequence_fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
-from training.sequence_model import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
+from mercato_export.pipeline import export_model
+from mercato_export.sequence import describe_sequence
+from mercato_training.sequence import SequenceOptions, gather_texts, train_sequence
+from mercato_training.sequence_data import History, Int64, Windows, cut_windows
+from mercato_training.sequence_events import UserEvents
+from mercato_training.sequence_fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
 
 QUICK = SequenceFitOptions(epochs=2, seed=3)
 
@@ -159,7 +159,7 @@ def test_texts_are_folded_into_the_products(snapshot: Snapshot, tmp_path: Path) 
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="does not hold a trained sequence model .*python -m training sequence"):
+    with pytest.raises(ModelError, match="does not hold a trained sequence model .*mercato train sequence"):
         load_sequence(tmp_path)
 
 

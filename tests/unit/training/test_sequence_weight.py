@@ -8,10 +8,10 @@ import pytest
 from benchmarks.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.requests.retrieval import Source
-from training.sequence_card import write_sequence_card
-from training.sequence_data import Histories, History, Int64, collect_histories, hold_out
-from training.sequence_events import UserEvents
-from training.sequence_weight import GRID, OtherSources, choose_weight, pick_smallest
+from mercato_training.sequence_card import write_sequence_card
+from mercato_training.sequence_data import Histories, History, Int64, collect_histories, hold_out
+from mercato_training.sequence_events import UserEvents
+from mercato_training.sequence_weight import GRID, OtherSources, choose_weight, pick_smallest
 
 DAY = 86_400.0
 

@@ -5,7 +5,7 @@ import numpy as np
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from training.timeline import Timeline
+from mercato_training.timeline import Timeline
 
 
 def make_table(*events: tuple[int, int, float, int], event_type: int = PURCHASE) -> EventTable:

@@ -9,16 +9,16 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from export.pipeline import export_model
-from export.ranker import describe_ranker
 from mercato.errors import InvalidInputError
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
-from training.fit import FitOptions
-from training.model import load_ranker
-from training.prepare import DataOptions
-from training.ranker import train_ranker
+from mercato_export.networks.ranker import load_ranker
+from mercato_export.pipeline import export_model
+from mercato_export.ranker import describe_ranker
+from mercato_training.fit import FitOptions
+from mercato_training.prepare import DataOptions
+from mercato_training.ranker import train_ranker
 
 DATA = DataOptions(searches=60, recommendations=120, width=32, train_days=42, validation_days=14, test_days=21)
 VIEW, CART = (EVENT_TYPE_CODES[name] for name in ("detail-page-view", "add-to-cart"))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mercato.models.model_folder import ModelManifest, check_model_file, read_model_manifest
 
-REBUILD = "export it again: python -m export encoder --out {folder}"
+REBUILD = "export it again: mercato export encoder --out {folder}"
 
 
 class ServingRecord(BaseModel):
@@ -39,7 +39,7 @@ def read_manifest(folder: Path) -> EncoderManifest:
     """Read the manifest of an encoder folder.
 
     Args:
-        folder: what ``python -m export encoder --out`` wrote.
+        folder: what ``mercato export encoder --out`` wrote.
 
     Raises:
         ModelError: the folder or its manifest is missing or malformed.

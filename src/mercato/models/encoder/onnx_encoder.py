@@ -44,7 +44,7 @@ class OnnxEncoder:
         """Load the encoder.
 
         Args:
-            folder: what ``python -m export encoder --out`` wrote.
+            folder: what ``mercato export encoder --out`` wrote.
             precision: ``int8`` is 2.5 times as fast as ``fp32`` on CPU, at a cosine of 0.998 and more to it.
                 None takes it where it was exported: a folder with an engine may lack it.
             threads: ONNX Runtime's threads for one call. Two callers with one thread each beat one with two.

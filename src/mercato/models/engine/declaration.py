@@ -1,6 +1,6 @@
 """The models that run as engines: their tensors and shapes.
 
-This is the one declaration: the exporter builds optimisation profiles from it, ``python -m export config`` writes the
+This is the one declaration: the exporter builds optimisation profiles from it, ``mercato export config`` writes the
 default ``config.pbtxt`` from it, and callers pad to its buckets. A new engine is one more entry here.
 """
 

@@ -76,14 +76,14 @@ def manifest_path(engine: Path) -> Path:
 def rebuild_command(engine: Path, model: str) -> str:
     """Return the command that builds a model's engine: from the graph beside it where there is one."""
     if engine.with_name(GRAPH_FILE).is_file():
-        return f"python -m export engine {engine.parent} --target {SERVED_FLAVOUR}"
+        return f"mercato export engine {engine.parent} --target {SERVED_FLAVOUR}"
     return export_command(model, SERVED_FLAVOUR, engine.parent)
 
 
 def export_command(model: str, target: str, folder: Path) -> str:
     """Return the command that exports a model; all but the encoder, whose weights are pinned, need a training's."""
     weights = "" if model == "encoder" else " --weights DIR"
-    return f"python -m export {model}{weights} --target {target} --out {folder}"
+    return f"mercato export {model}{weights} --target {target} --out {folder}"
 
 
 def read_engine_manifest(engine: Path, model: str) -> EngineManifest:

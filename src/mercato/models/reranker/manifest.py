@@ -41,12 +41,12 @@ def read_reranker_manifest(folder: Path) -> RerankerManifest:
     """Read a reranker's manifest and compare the tokenizer beside it with the one it was trained with.
 
     Args:
-        folder: what ``python -m export reranker --out`` wrote.
+        folder: what ``mercato export reranker --out`` wrote.
 
     Raises:
         ModelError: the folder or its manifest is missing or malformed, or the tokenizer is another one.
     """
-    remedy = f"export it again: python -m export reranker --weights DIR --out {folder}"
+    remedy = f"export it again: mercato export reranker --weights DIR --out {folder}"
     manifest = read_model_manifest(folder, RerankerManifest, model="reranker", remedy=remedy)
     tokenizer = folder / TOKENIZER_FILE
     if not tokenizer.is_file():

@@ -51,7 +51,7 @@ class OnnxReranker:
         """Load the reranker.
 
         Args:
-            folder: what ``python -m export reranker --out`` wrote.
+            folder: what ``mercato export reranker --out`` wrote.
             precision: None takes int8 where it was exported.
             threads: ONNX Runtime's threads for one run.
             workers: threads that share the runs of a call; 1 makes them in the caller's.

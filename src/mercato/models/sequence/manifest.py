@@ -43,13 +43,13 @@ def read_sequence_manifest(folder: Path, *, verify_hashes: bool = False) -> Sequ
     """Read a sequence model's manifest, and check that the files beside it are those that were exported with it.
 
     Args:
-        folder: what ``python -m export sequence --out`` wrote.
+        folder: what ``mercato export sequence --out`` wrote.
         verify_hashes: compare the sha256 of the files too, not only their sizes.
 
     Raises:
         ModelError: a file is missing, malformed, or from another export.
     """
-    remedy = f"export it again: python -m export sequence --weights DIR --out {folder}"
+    remedy = f"export it again: mercato export sequence --weights DIR --out {folder}"
     manifest = read_model_manifest(folder, SequenceManifest, model="sequence", remedy=remedy)
     for name in (MODEL_FILE, PRODUCTS_FILE, VECTORS_FILE):
         check_model_file(folder, name, manifest, model="sequence", remedy=remedy, verify_hash=verify_hashes)

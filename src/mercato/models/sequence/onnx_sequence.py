@@ -37,7 +37,7 @@ class SequenceModel:
         """Load the model.
 
         Args:
-            folder: what ``python -m export sequence --out`` wrote.
+            folder: what ``mercato export sequence --out`` wrote.
             threads: ONNX Runtime's threads for one run.
 
         Raises:

@@ -47,7 +47,7 @@ def read_products(folder: Path) -> SequenceProducts:
     Raises:
         ModelError: a file is missing or broken, or the two do not fit together.
     """
-    remedy = "train and export it again: python -m training sequence, python -m export sequence"
+    remedy = "train and export it again: mercato train sequence, mercato export sequence"
     try:
         ids = orjson.loads((folder / PRODUCTS_FILE).read_bytes())
         arrays = load_file(folder / VECTORS_FILE)

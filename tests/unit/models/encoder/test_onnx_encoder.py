@@ -110,7 +110,7 @@ def test_bad_arguments(encoder_folder: Path, parameter: str, value: Any) -> None
 
 
 def test_a_missing_folder_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"manifest\.json cannot be read.*python -m export encoder --out"):
+    with pytest.raises(ModelError, match=r"manifest\.json cannot be read.*mercato export encoder --out"):
         OnnxEncoder(tmp_path / "absent")
 
 
@@ -153,6 +153,6 @@ def test_a_precision_that_was_not_exported(copied: Path) -> None:
     manifest = json.loads((copied / "manifest.json").read_text())
     del manifest["files"]["model.int8.onnx"]
     (copied / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ModelError, match=r"model\.int8\.onnx is not in .*python -m export encoder"):
+    with pytest.raises(ModelError, match=r"model\.int8\.onnx is not in .*mercato export encoder"):
         OnnxEncoder(copied, precision="int8")
     assert OnnxEncoder(copied).precision == OnnxEncoder(copied, precision="fp32").precision

@@ -100,15 +100,15 @@ def test_everything_that_does_not_fit_is_one_sentence_with_the_command(engine: P
         f"ranker: {engine} does not fit: it is the engine of encoder, and it has 13 bytes, its manifest says 12, and "
         "it was built from another model.fp16.onnx than the one beside it, and built for compute capability 8.6, "
         "NVIDIA H100 has 9.0, and built with TensorRT 10.9.0.34, the server has 11.4.0; rebuild it: "
-        f"python -m export engine {engine.parent} --target tensorrt"
+        f"mercato export engine {engine.parent} --target tensorrt"
     )
 
 
 def test_without_a_graph_the_command_exports_the_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="encoder: engine .*model.plan does not exist; build it: python -m export enc"):
+    with pytest.raises(ModelError, match="encoder: engine .*model.plan does not exist; build it: mercato export enc"):
         check_engine(tmp_path / "model.plan", "encoder", FITTING)
     assert rebuild_command(tmp_path / "model.plan", "encoder") == (
-        f"python -m export encoder --target tensorrt --out {tmp_path}"
+        f"mercato export encoder --target tensorrt --out {tmp_path}"
     )
 
 

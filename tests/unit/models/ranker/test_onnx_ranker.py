@@ -88,7 +88,7 @@ def test_another_order_of_features_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_manifest_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"manifest.json cannot be read.*python -m export ranker"):
+    with pytest.raises(ModelError, match=r"manifest.json cannot be read.*mercato export ranker"):
         OnnxRanker(tmp_path)
 
 

@@ -161,7 +161,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (["manifest.json"], "manifest.json cannot be read .*python -m export reranker"),
+        (["manifest.json"], "manifest.json cannot be read .*mercato export reranker"),
         (["tokenizer.json"], "tokenizer.json does not exist"),
     ],
 )

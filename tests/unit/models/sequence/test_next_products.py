@@ -147,7 +147,7 @@ def test_a_folder_that_is_not_whole(folder: Path, name: str, content: bytes | No
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(content)
-    with pytest.raises(ModelError, match=f"sequence: .*{said}.*python -m export sequence"):
+    with pytest.raises(ModelError, match=f"sequence: .*{said}.*mercato export sequence"):
         SequenceModel(folder)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from export.pipeline import export_model
-from export.sequence import describe_sequence
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.inputs import History
 from mercato.models.sequence import NextProducts, SequenceModel
+from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
+from mercato_export.pipeline import export_model
+from mercato_export.sequence import describe_sequence
 from tests.adapters.tiny_models import write_sequence
-from training.sequence_model import SequenceConfig, SequenceNetwork, save_sequence
 
 BUY, REMOVE = EVENT_TYPE_CODES["purchase-complete"], EVENT_TYPE_CODES["remove-from-cart"]
 PRODUCTS, LENGTH = 30, 12

@@ -1,0 +1,174 @@
+"""`mercato train`: the models that are served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mercato.cli import train_ranker, train_sequence
+from mercato.cli.offline import run_training
+from mercato.cli.output import Output, Report
+
+train_app = typer.Typer(help="Train the models that are served.", no_args_is_help=True)
+train_app.command(epilog=train_ranker.EPILOG)(train_ranker.ranker)
+train_app.command(epilog=train_sequence.EPILOG)(train_sequence.sequence)
+
+
+@train_app.command(
+    epilog="Example: mercato train reranker --catalog var/icecat/catalog "
+    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/reranker-training"
+)
+def reranker(
+    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
+        "var/models/reranker-training"
+    ),
+    encoder: Annotated[Path, typer.Option(help="Exported encoder that the snapshot was built with.")] = Path(
+        "var/models/encoder"
+    ),
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of the encoder's weights to start from; those installed without.")
+    ] = None,
+    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    ranker: Annotated[
+        Path | None, typer.Option(help="Exported ranker that stands before it; the order of retrieval without.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
+    fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
+    start: Annotated[Path | None, typer.Option(help="Go on from this training instead of the encoder.")] = None,
+    layers: Annotated[int, typer.Option(help="Layers to keep: 3 for CPU, 6 for a GPU.")] = 3,
+    max_tokens: Annotated[int, typer.Option(help="Tokens of query and product together.")] = 32,
+    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
+    epochs: Annotated[int, typer.Option(help="Most passes over each kind of queries.", min=1)] = 4,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-4,
+    weight: Annotated[
+        float | None, typer.Option(help="Share of its score in the blend, 0 to 1; chosen by ratings without.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
+    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+) -> None:
+    """Train the reranker from the catalogue alone; from ratings and from events too where there are any."""
+    if weight is not None and not 0 <= weight <= 1:
+        raise typer.BadParameter(f"must be from 0 to 1, got {weight}", param_hint="--weight")
+    if fold is not None and fold >= folds:
+        raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
+
+    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+        from mercato.models.ranker.onnx_ranker import OnnxRanker
+        from mercato_export.weights import MINILM, locate_weights
+        from mercato_training.reranker import RerankerShape, train_reranker
+        from mercato_training.reranker_data import RerankerDataOptions
+        from mercato_training.reranker_fit import RerankerFitOptions
+        from mercato_training.sources import open_training_catalog, read_ratings, read_state
+
+        live, text_encoder = open_training_catalog(catalog, encoder)
+        fit_options = RerankerFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed)
+        return train_reranker(
+            live,
+            text_encoder,
+            locate_weights(MINILM, folder=weights, sha256="" if weights is not None else None),
+            out,
+            shape=RerankerShape(layers=layers, max_tokens=max_tokens, weight=weight),
+            data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
+            own_options=replace(fit_options, epochs=min(2, epochs), width=12, teaching=2.0),
+            told_options=replace(fit_options, width=16),
+            ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
+            behaviour=None if state is None else read_state(state, live, report),
+            ranker=None if ranker is None else OnnxRanker(ranker),
+            start=start,
+            report=report,
+            say=say,
+        )
+
+    output = Output(as_json=as_json)
+    metrics = run_training(work, output, threads=threads)
+    if as_json:
+        output.finish(metrics)
+        return
+    for queries, orders in metrics["results"].items():
+        table = Table("order", "nDCG@10", "condensed", title=f"{queries} queries", title_justify="left")
+        for order, values in orders.items():
+            table.add_row(order, *(f"{value:.3f}" for value in values.values()))
+        output.console.print(table)
+    output.show(f"weight of the reranker in the blend: {metrics['weight']:.2f}")
+    output.console.print(
+        f"wrote {out}; export it: mercato export reranker --weights {out}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@train_app.command(
+    epilog="Example: mercato train encoder --catalog var/icecat/catalog "
+    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/encoder-training"
+)
+def encoder(
+    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
+        "var/models/encoder-training"
+    ),
+    encoder_folder: Annotated[
+        Path, typer.Option("--encoder", help="Exported encoder that the snapshot was built with.")
+    ] = Path("var/models/encoder"),
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of weights to start from; those installed without.")
+    ] = None,
+    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
+    fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
+    lora_rank: Annotated[int, typer.Option(help="Width of the matrices that are learned.", min=1)] = 8,
+    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
+    epochs: Annotated[int, typer.Option(help="Most passes over the pairs.", min=1)] = 2,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 2e-4,
+    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
+    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+) -> None:
+    """Fine-tune the encoder with LoRA on the catalogue's own queries, on ratings and on events."""
+    if fold is not None and fold >= folds:
+        raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
+
+    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+        from mercato_export.weights import MINILM, locate_weights
+        from mercato_training.encoder import EncoderOptions, train_encoder
+        from mercato_training.reranker_data import RerankerDataOptions
+        from mercato_training.sources import open_training_catalog, read_ratings, read_state
+
+        live, text_encoder = open_training_catalog(catalog, encoder_folder)
+        return train_encoder(
+            live,
+            text_encoder,
+            locate_weights(MINILM, folder=weights, sha256="" if weights is not None else None),
+            out,
+            options=EncoderOptions(lora_rank=lora_rank, epochs=epochs, learning_rate=learning_rate, seed=seed),
+            data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
+            ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
+            behaviour=None if state is None else read_state(state, live, report),
+            report=report,
+            say=say,
+        )
+
+    output = Output(as_json=as_json)
+    metrics = run_training(work, output, threads=threads)
+    if as_json:
+        output.finish(metrics)
+        return
+    before, after = (metrics["results"][name]["ndcg@10"] for name in ("before", "after"))
+    output.show(f"nDCG@10 of rated products alone: {after:.3f}, before {before:.3f}")
+    remedy = f"mercato export encoder --weights {out} --sha256 '' --out DIR"
+    output.show(f"wrote {out}; export it: {remedy}")

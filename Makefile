@@ -6,11 +6,11 @@ TYPED     := $(foreach room,src/mercato client/src/mercato_client export/src/mer
                $(if $(shell find $(room) -name '*.py' 2>/dev/null),$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test test-pythons check bench clean
 
 help: ## Print this list
 	@echo "Mercato: search and recommendation on Triton. Targets:"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 
 setup: ## Make .venv with everything for development (PYTHON=python3.12 picks another Python); nothing to do when up to date
 	@command -v python3 >/dev/null || { echo "setup: error: no python3 on PATH; on Debian or Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; }
@@ -21,6 +21,9 @@ demo: setup ## Build a store of 92,331 real products, serve it, search it, recom
 
 test: setup ## Run all tests, those with a live Triton server included (ARGS="-k filter" passes options to pytest)
 	$(PYTHON_IN) -m pytest $(ARGS)
+
+test-pythons: ## Run demo and tests with each supported Python of this machine, each in a checkout of its own in var/pythons
+	@python3 -m tools.try_pythons --pythons "$(PYTHONS)" --steps "$(STEPS)" --arguments="$(ARGS)"
 
 check: setup ## Lint, formatting and strict types: what has to be clean before a commit
 	.venv/bin/ruff check .

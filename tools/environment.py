@@ -27,8 +27,24 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "setup-stamp.json"
 INPUTS = ("pyproject.toml", "client/pyproject.toml", "constraints.txt", "tools/environment.py")
-CANDIDATES = ("python3", "python3.11", "python3.12", "python3.10")
-SUPPORTED = ((3, 10), (3, 11), (3, 12))
+REQUIREMENT = re.compile(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"$', flags=re.MULTILINE)
+
+
+def read_supported(pyproject: str) -> list[tuple[int, int]]:
+    """Return the minor versions that `requires-python` admits, oldest first: the one place that names them.
+
+    Args:
+        pyproject: text of a `pyproject.toml` that says ``>=3.A,<3.B``. Read by pattern, since the Python that runs this
+            may be too old to have a parser for the format.
+    """
+    bounds = REQUIREMENT.search(pyproject)
+    if bounds is None:
+        raise ValueError('pyproject.toml has no line requires-python = ">=3.A,<3.B"')
+    return [(3, minor) for minor in range(int(bounds.group(1)), int(bounds.group(2)))]
+
+
+SUPPORTED = read_supported((ROOT / "pyproject.toml").read_text())
+CANDIDATES = ("python3", *(f"python3.{minor}" for _, minor in SUPPORTED))
 
 # Resolved first and by pip alone: a machine may keep a small CPU build of exactly this version, and only pip's own
 # configuration knows where.
@@ -131,10 +147,32 @@ def choose_interpreter(found: list[Interpreter]) -> Interpreter | None:
     return min(supported, key=lambda python: (not python.has_venv, not python.has_library), default=None)
 
 
+def name_supported() -> str:
+    """Return the supported versions as words, such as ``3.11 or 3.12``."""
+    *others, last = [f"{major}.{minor}" for major, minor in SUPPORTED]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def describe_refusal(wanted: list[str], found: list[Interpreter]) -> str:
+    """Return the one sentence that says why none of `found` makes the environment, and what to do.
+
+    Args:
+        wanted: commands that were looked for.
+        found: what `probe` said of those that run; none of a supported version.
+    """
+    given = ", ".join(dict.fromkeys(f"{python.executable} is {python.release}" for python in found))
+    given = given or f"none runs among {', '.join(wanted)}"
+    return (
+        f"Mercato needs Python {name_supported()}, but {given}; on Debian or Ubuntu: apt-get install "
+        f"{' '.join(list_missing(None))}; or name one: make setup PYTHON=/path/to/{list_missing(None)[0]}"
+    )
+
+
 def list_missing(python: Interpreter | None) -> list[str]:
     """Return the Debian packages that `python` lacks for this project."""
     if python is None:
-        return ["python3.11", "python3.11-venv", "libpython3.11"]
+        oldest = ".".join(map(str, SUPPORTED[0]))
+        return [f"python{oldest}", f"python{oldest}-venv", f"libpython{oldest}"]
     missing = [] if python.has_venv else [f"python{python.minor}-venv"]
     return missing + ([] if python.has_library else [f"libpython{python.minor}"])
 
@@ -235,12 +273,10 @@ def make_environment() -> None:
     """Make or update `.venv`; raise `SetupError` where that cannot be done."""
     # An environment that is only brought up to date keeps its Python.
     wanted = [os.environ["PYTHON"]] if os.environ.get("PYTHON") else [str(VENV / "bin" / "python"), *CANDIDATES]
-    python = choose_interpreter([found for found in map(probe, wanted) if found])
+    found = [answer for answer in map(probe, wanted) if answer]
+    python = choose_interpreter(found)
     if python is None:
-        raise SetupError(
-            f"no Python 3.10, 3.11 or 3.12 that runs among {', '.join(wanted)}; on Debian or Ubuntu: apt-get install "
-            f"{' '.join(list_missing(None))}; or name one: make setup PYTHON=/path/to/python3.11"
-        )
+        raise SetupError(describe_refusal(wanted, found))
     if not python.has_venv:
         raise SetupError(describe_missing(python))
     STAMP.unlink(missing_ok=True)

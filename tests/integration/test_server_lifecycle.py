@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -185,12 +187,27 @@ def test_port_in_use_is_reported_before_anything_is_started(tmp_path: Path) -> N
     assert not (tmp_path / "server.log").exists()
 
 
+@contextmanager
+def handed_down(disposition: signal.Handlers, *numbers: signal.Signals) -> Iterator[None]:
+    """Start children with `disposition` for these signals, whatever this process inherited.
+
+    A script's background jobs and `nohup` ignore signals, and what is ignored stays so in children. `preexec_fn` would
+    do it in the child alone, but it forks, which a process with threads (gRPC's) must not.
+    """
+    inherited = {number: signal.signal(number, disposition) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in inherited.items():
+            signal.signal(number, handler)
+
+
 class ServeProcess:
     """``mercato serve`` in a process of its own, ready."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disposition: signal.Handlers = signal.SIG_DFL) -> None:
         self.errors = folder / "errors.txt"
-        with self.errors.open("wb") as stream:
+        with self.errors.open("wb") as stream, handed_down(disposition, signal.SIGINT, signal.SIGHUP):
             self.process = subprocess.Popen(
                 [sys.executable, str(HERE / "serve_echo.py"), str(folder / "server.log"), str(folder / "runs")],
                 stdout=subprocess.PIPE,
@@ -209,8 +226,8 @@ class ServeProcess:
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[ServeProcess]:
-    serve = ServeProcess(tmp_path)
+def serving(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServeProcess]:
+    serve = ServeProcess(tmp_path, getattr(request, "param", signal.SIG_DFL))
     yield serve
     if serve.process.poll() is None:
         serve.process.terminate()
@@ -220,7 +237,7 @@ def serving(tmp_path: Path) -> Iterator[ServeProcess]:
 
 
 @pytest.mark.triton
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_serve_stops_cleanly_on_a_signal(serving: ServeProcess, number: signal.Signals) -> None:
     assert ask_echo(serving.ready["grpc"], 2.5) == 2.5
     serving.process.send_signal(number)
@@ -228,6 +245,18 @@ def test_serve_stops_cleanly_on_a_signal(serving: ServeProcess, number: signal.S
     assert serving.leaves_nothing()
     assert serving.process.stdout is not None
     assert serving.process.stdout.read() == b"", "--json is one document and nothing else"
+
+
+@pytest.mark.triton
+@pytest.mark.parametrize("serving", [signal.SIG_IGN], indirect=True, ids=["ignored when it started"])
+def test_serve_goes_on_after_signals_that_its_starter_ignores(serving: ServeProcess) -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        serving.process.send_signal(number)
+    assert ask_echo(serving.ready["grpc"], 3.5) == 3.5
+    serving.process.terminate()
+    assert serving.process.wait(PATIENCE_S) == 0
+    assert "SIGTERM: stopping" in serving.errors.read_text()
+    assert not re.search("SIG(INT|HUP): stopping", serving.errors.read_text())
 
 
 @pytest.mark.triton

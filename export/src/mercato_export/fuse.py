@@ -16,7 +16,7 @@ from onnxruntime.transformers.optimizer import optimize_model
 from mercato_export.rewrite import RUNTIME_DOMAIN, GraphRewriter, attribute
 
 # From 1.24 on, ONNX Runtime computes ONNX's own Attention on CPU, in 0.57 of the time of its older MultiHeadAttention.
-# The ones before have opset 21 in full, and Python 3.10 has none newer than 1.23.
+# The ones before, which pyproject.toml admits, have opset 21 in full.
 ATTENTION_OPSET = 23
 ATTENTION_SINCE = (1, 24)
 OLDER_OPSET = 21

@@ -168,7 +168,7 @@ def run_server(options: "ServerOptions", *, as_json: bool = False, report_memory
         server.request_stop()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup ignores SIGHUP on purpose.
+        # What the starter ignores stays ignored: nohup SIGHUP, a script's background SIGINT (Ctrl-C is not for it).
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, request_stop)
     with server:

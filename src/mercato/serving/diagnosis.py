@@ -27,7 +27,8 @@ from mercato.serving.shared_memory import free_bytes, total_bytes
 from mercato.serving.tether import landlock_version
 
 MEBIBYTE = 1 << 20
-SUPPORTED_PYTHONS = ((3, 10), (3, 11), (3, 12))
+# What requires-python in pyproject.toml says; a test holds them equal.
+SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 # Docker's default of 64 MB is too small (field experience: regions start at 1 MB a stub and grow with the batch).
 ENOUGH_SHARED_MEMORY_BYTES = 256 * MEBIBYTE
 # What the server of one catalogue of 100,000 products and the demo's export need together.
@@ -114,8 +115,9 @@ def check_python(version: tuple[int, ...]) -> Finding:
     detail = f"{sys.version.split()[0]} in {sys.prefix}"
     if tuple(version) in SUPPORTED_PYTHONS:
         return Finding(name="Python", status=Status.OK, detail=detail)
-    wanted = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED_PYTHONS)
-    return Finding(name="Python", status=Status.BLOCKING, detail=detail, remedy=f"make the environment with {wanted}")
+    wanted = " or ".join(f"{major}.{minor}" for major, minor in SUPPORTED_PYTHONS)
+    remedy = f"make the environment with Python {wanted}"
+    return Finding(name="Python", status=Status.BLOCKING, detail=detail, remedy=remedy)
 
 
 def check_memory() -> Finding:

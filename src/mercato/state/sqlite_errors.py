@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from mercato.errors import StateError
 
-# Part of SQLite's message -> what it means and what to do. Python 3.10 has no error codes, so the texts decide.
+# Part of SQLite's message -> what it means and what to do.
 _MEANINGS: tuple[tuple[str, str], ...] = (
     ("file is not a database", "is not an SQLite file; give another path, or restore it from a backup"),
     ("malformed", "is damaged; stop the processes that use it and restore it from a backup"),

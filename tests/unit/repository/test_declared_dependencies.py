@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,6 @@ DEVELOPMENT = ("demo", "benchmarks", "tests")
 # Found beside a model by Triton, or brought by an extra that is declared: tritonclient[grpc] is what grpc comes with.
 BROUGHT = {"triton_python_backend_utils", "c_python_backend_utils", "grpc", "google"}
 
-# Python 3.10 does not find the distribution of a module that has no top_level.txt.
-PROVIDERS = {"faiss": ["faiss-cpu"]}
-
 
 def normalize(name: str) -> str:
     """Return a distribution's name as PEP 503 compares it."""
@@ -32,14 +30,10 @@ def normalize(name: str) -> str:
 
 
 def read_requirements(section: str) -> set[str]:
-    """Return the distributions that a list of pyproject.toml names.
-
-    Read by pattern, since Python 3.10 has no parser for the format.
-    """
-    text = (REPOSITORY / "pyproject.toml").read_text()
-    body = re.search(rf"^{section} = \[(.*?)\]$", text, flags=re.MULTILINE | re.DOTALL)
-    assert body, f"pyproject.toml has no list {section}"
-    return {normalize(name) for name in re.findall(r'"([A-Za-z0-9_.-]+)', body.group(1))}
+    """Return the distributions that `dependencies`, or an extra, of pyproject.toml names."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    lists = {"dependencies": project["dependencies"], **project["optional-dependencies"]}
+    return {normalize(re.match(r"[A-Za-z0-9_.-]+", name)[0]) for name in lists[section]}
 
 
 def list_foreign_imports(folder: str) -> dict[str, str]:
@@ -61,7 +55,7 @@ def list_foreign_imports(folder: str) -> dict[str, str]:
 
 def find_undeclared(imports: dict[str, str], declared: set[str]) -> dict[str, str]:
     """Return the imports that no declared distribution provides."""
-    providers = {**PROVIDERS, **importlib.metadata.packages_distributions()}
+    providers = importlib.metadata.packages_distributions()
     return {
         module: path
         for module, path in imports.items()

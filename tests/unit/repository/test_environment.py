@@ -100,9 +100,30 @@ def test_pip_settings_are_handed_on() -> None:
 def test_no_python_is_one_clear_message_and_no_stamp(checkout: Path) -> None:
     answer = run_script(checkout, python="no-such-python")
     assert answer.returncode == 1
-    assert "no Python 3.10, 3.11 or 3.12 that runs among no-such-python" in answer.stderr
+    assert "Mercato needs Python 3.11 or 3.12, but none runs among no-such-python;" in answer.stderr
     assert "apt-get install python3.11" in answer.stderr
     assert not (checkout / ".venv").exists()
+
+
+def test_another_python_is_refused_with_one_sentence(checkout: Path) -> None:
+    # A supported Python, to a checkout that asks for newer ones.
+    requirement = environment.REQUIREMENT.search((checkout / "pyproject.toml").read_text())[0]
+    newer = f'requires-python = ">=3.{sys.version_info[1] + 1},<3.{sys.version_info[1] + 3}"'
+    declared = (checkout / "pyproject.toml").read_text().replace(requirement, newer)
+    (checkout / "pyproject.toml").write_text(declared)
+    answer = run_script(checkout, python=sys.executable)
+    assert answer.returncode == 1
+    (line,) = answer.stderr.splitlines()
+    wanted = f"Python 3.{sys.version_info[1] + 1} or 3.{sys.version_info[1] + 2}"
+    assert line.startswith(f"setup: error: Mercato needs {wanted}, but ")
+    assert f" is {platform.python_version()};" in line
+    assert not (checkout / ".venv").exists()
+
+
+def test_supported_versions_are_read_from_the_metadata() -> None:
+    assert environment.read_supported('requires-python = ">=3.9,<3.12"') == [(3, 9), (3, 10), (3, 11)]
+    with pytest.raises(ValueError, match="requires-python"):
+        environment.read_supported('requires-python = ">=3.9"')
 
 
 def test_missing_packages_are_printed_for_scripts(checkout: Path) -> None:

@@ -33,10 +33,14 @@ def test_only_what_is_blocking_prevents_serving() -> None:
 
 @pytest.mark.parametrize(
     ("version", "status"),
-    [((3, 9), Status.BLOCKING), ((3, 10), Status.OK), ((3, 12), Status.OK), ((3, 13), Status.BLOCKING)],
+    [((3, 10), Status.BLOCKING), ((3, 11), Status.OK), ((3, 12), Status.OK), ((3, 13), Status.BLOCKING)],
 )
 def test_python_versions(version: tuple[int, int], status: Status) -> None:
     assert check_python(version).status is status
+
+
+def test_another_python_is_refused_with_the_supported_ones() -> None:
+    assert check_python((3, 10)).remedy == "make the environment with Python 3.11 or 3.12"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import torch
 from torch.export.passes import move_to_device_pass
 
 from mercato.engine.declaration import EngineModel
+from mercato.engine.manifest import export_command
 from mercato.engine.padding import pad_to_bucket
 from mercato.engine.shapes import choose_bucket
 from mercato.errors import ModelError
@@ -58,7 +59,7 @@ class GraphedNetwork:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         file = folder / PROGRAM_FILE
-        remedy = f"export it: mercato export {model.name} --target torch --out {folder}"
+        remedy = f"export it: {export_command(model.name, 'torch', folder)}"
         if not file.is_file():
             raise ModelError(f"{model.name}: {file} does not exist; {remedy}")
         try:

@@ -32,11 +32,11 @@ from mercato.ranker.feature_names import FEATURE_NAMES
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
-from mercato_training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
-from mercato_training.examples import ExampleSet
-from mercato_training.fit import Vectors, compute_scores, fit_ranker
-from mercato_training.horizon import HorizonOptions, build_horizons, split_shoppers
-from mercato_training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
+from mercato_training.ranker.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
+from mercato_training.ranker.examples import ExampleSet
+from mercato_training.ranker.fit import Vectors, compute_scores, fit_ranker
+from mercato_training.ranker.window_data import HORIZON_FIT, HORIZON_SHAPE
+from mercato_training.ranker.windows import HorizonOptions, build_horizons, split_shoppers
 
 Float64 = npt.NDArray[np.float64]
 

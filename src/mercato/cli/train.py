@@ -66,10 +66,10 @@ def reranker(
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.ranker.onnx_ranker import OnnxRanker
         from mercato_export.weights import MINILM, locate_weights
-        from mercato_training.reranker import RerankerShape, train_reranker
-        from mercato_training.reranker_data import RerankerDataOptions
-        from mercato_training.reranker_fit import RerankerFitOptions
-        from mercato_training.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.reranker.data import RerankerDataOptions
+        from mercato_training.reranker.fit import RerankerFitOptions
+        from mercato_training.reranker.train import RerankerShape, train_reranker
 
         live, text_encoder = open_training_catalog(catalog, encoder)
         fit_options = RerankerFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed)
@@ -145,9 +145,9 @@ def encoder(
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato_export.weights import MINILM, locate_weights
-        from mercato_training.encoder import EncoderOptions, train_encoder
-        from mercato_training.reranker_data import RerankerDataOptions
-        from mercato_training.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.encoder.train import EncoderOptions, train_encoder
+        from mercato_training.reranker.data import RerankerDataOptions
 
         live, text_encoder = open_training_catalog(catalog, encoder_folder)
         return train_encoder(

@@ -107,16 +107,16 @@ def ranker(
         from mercato.catalog.snapshot import Snapshot
         from mercato.encoder.onnx_encoder import OnnxEncoder
         from mercato_export.networks.ranker import RankerNetwork
-        from mercato_training.fit import FitOptions
-        from mercato_training.fit_ratings import RatingFitOptions
-        from mercato_training.horizon import HorizonOptions
-        from mercato_training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
-        from mercato_training.outcomes import read_weights
-        from mercato_training.prepare import DataOptions
-        from mercato_training.ranker import train_ranker
-        from mercato_training.rated_ranker import FoldOptions, train_from_ratings
-        from mercato_training.sources import read_event_file, read_events, read_ratings
-        from mercato_training.timeline import FURTHER
+        from mercato_training.common.sources import read_event_file, read_events, read_ratings
+        from mercato_training.ranker.fit import FitOptions
+        from mercato_training.ranker.fit_ratings import RatingFitOptions
+        from mercato_training.ranker.outcomes import read_weights
+        from mercato_training.ranker.prepare import DataOptions
+        from mercato_training.ranker.timeline import FURTHER
+        from mercato_training.ranker.train import train_ranker
+        from mercato_training.ranker.train_ratings import FoldOptions, train_from_ratings
+        from mercato_training.ranker.window_data import HORIZON_FIT, HORIZON_SHAPE
+        from mercato_training.ranker.windows import HorizonOptions
 
         fold_options = FoldOptions(folds=folds, fold=fold)
         losses = read_weights(task_losses, option="--task-losses", names=tuple(FURTHER))
@@ -199,8 +199,8 @@ def _make_table(title: str, systems: dict[str, Any]) -> Table:
 
 
 def _print_results(output: Output, metrics: dict[str, Any], out: Path) -> None:
-    from mercato_training.card import TASK_TITLES
-    from mercato_training.card_probability import summarize_probability
+    from mercato_training.ranker.card import TASK_TITLES
+    from mercato_training.ranker.card_probability import summarize_probability
 
     for task, systems in metrics["results"].items():
         output.console.print(_make_table(TASK_TITLES[task], systems))

@@ -50,9 +50,9 @@ def sequence(
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.catalog.snapshot import Snapshot
         from mercato.evaluation.holdout import parse_holdout_map
-        from mercato_training.sequence import SequenceOptions, train_sequence
-        from mercato_training.sequence_events import read_file, read_state_events
-        from mercato_training.sequence_fit import SequenceFitOptions
+        from mercato_training.sequence.events import read_file, read_state_events
+        from mercato_training.sequence.fit import SequenceFitOptions
+        from mercato_training.sequence.train import SequenceOptions, train_sequence
 
         report("reading events", 0, 1)
         if events is not None:

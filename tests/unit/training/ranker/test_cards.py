@@ -10,10 +10,10 @@ from mercato.state.values import EventTable
 from mercato_training.common.cards import wrap_markdown
 from mercato_training.ranker.card_probability import NONE, describe_probability, summarize_probability
 from mercato_training.ranker.fit import FitOptions
+from mercato_training.ranker.prediction_window import WindowOptions
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.probability import draw_calibration
 from mercato_training.ranker.train import train_ranker
-from mercato_training.ranker.windows import HorizonOptions
 
 
 def train(
@@ -32,9 +32,14 @@ def train(
 def test_training_at_moments_describes_moments(
     snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
 ) -> None:
-    options = HorizonOptions(days=21.0, cuts=2, step_days=14.0, held_out=0.5)
+    options = WindowOptions(days=21.0, snapshot_dates=2, step_days=14.0, held_out=0.5)
     card, metrics = train(
-        snapshot, events, encoder, tmp_path, horizon=options, shape={"members": 3, "hidden": (8,), "projection": 2}
+        snapshot,
+        events,
+        encoder,
+        tmp_path,
+        window=options,
+        shape={"members": 3, "hidden": (8,), "projection": 2},
     )
     assert "in the 21 days after each of 2 moments, 14 days apart" in card
     assert f"the first on {metrics['split']['train'][:10]}, the last on {metrics['split']['validation'][:10]}" in card

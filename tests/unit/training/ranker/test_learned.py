@@ -17,9 +17,9 @@ from mercato_export.pipeline import export_model
 from mercato_export.ranker import LEARNED_FILE, describe_ranker
 from mercato_training.common.learned import find_last_event, save_learned
 from mercato_training.ranker.fit import FitOptions
+from mercato_training.ranker.prediction_window import WindowOptions
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.train import train_ranker
-from mercato_training.ranker.windows import HorizonOptions
 
 DAY = 86_400.0
 TEST_DAYS = 21.0
@@ -33,7 +33,7 @@ def train(
     out: Path,
     *,
     recommendations: int = 40,
-    horizon: HorizonOptions | None = None,
+    window: WindowOptions | None = None,
 ) -> dict[str, Any]:
     return train_ranker(
         snapshot, events, encoder, out,
@@ -42,7 +42,7 @@ def train(
             test_days=TEST_DAYS,
         ),
         fit_options=FitOptions(epochs=1, batch_size=16),
-        report=lambda what, done, total: None, say=lambda line: None, horizon=horizon, shape=SHAPE,
+        report=lambda what, done, total: None, say=lambda line: None, window=window, shape=SHAPE,
     )  # fmt: skip
 
 
@@ -51,7 +51,13 @@ def read(folder: Path) -> Any:
 
 
 def test_moments_learn_from_all_events(snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path) -> None:
-    train(snapshot, events, encoder, tmp_path, horizon=HorizonOptions(days=21.0, cuts=1, width=16))
+    train(
+        snapshot,
+        events,
+        encoder,
+        tmp_path,
+        window=WindowOptions(days=21.0, snapshot_dates=1, width=16),
+    )
     assert read(tmp_path) == events.time.max()
 
 

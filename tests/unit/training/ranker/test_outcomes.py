@@ -6,9 +6,9 @@ import pytest
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state.values import EventTable
 from mercato_training.ranker.examples import ExampleSet, Task
+from mercato_training.ranker.prediction_window import ask_shoppers, join_examples, renumber
 from mercato_training.ranker.tasks import draw_recommendations
 from mercato_training.ranker.timeline import SESSION_GAP_S, Timeline
-from mercato_training.ranker.windows import ask_shoppers, join_examples, renumber
 
 VIEW, CART, BUY = (EVENT_TYPE_CODES[name] for name in ("detail-page-view", "add-to-cart", "purchase-complete"))
 ROWS = {"w": 0, "x": 1, "y": 2, "z": 3}

@@ -12,9 +12,9 @@ from mercato.ranker.feature_names import COLUMN
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
 from mercato_training.ranker.examples import ExampleBuilder
+from mercato_training.ranker.prediction_window import WindowOptions, build_window_examples, draw_window_tasks
 from mercato_training.ranker.tasks import draw_recommendations
 from mercato_training.ranker.timeline import Timeline
-from mercato_training.ranker.windows import HorizonOptions, build_horizons, draw_horizons
 from tests.unit.training.conftest import WordEncoder
 
 PLACES = [COLUMN[f"{name}_{number}"] for name in ("device", "region") for number in (1, 2, 3)]
@@ -43,18 +43,18 @@ DAY = 86_400.0
 def test_a_moments_request_comes_from_where_the_last_purchase_before_it_came_from(
     events: EventTable, build: Callable[[float], Snapshot]
 ) -> None:
-    cut = float(np.quantile(events.time, 0.6))
+    snapshot_date = float(np.quantile(events.time, 0.6))
     places = [("phone", "north"), ("desktop", "south"), ("phone", "west")]
     place = np.full(len(events), -1, np.int32)
     of_user = [np.flatnonzero(events.user == user) for user in range(3)]
-    before = [rows[events.time[rows] < cut] for rows in of_user]
+    before = [rows[events.time[rows] < snapshot_date] for rows in of_user]
     place[before[0]] = 0
     place[before[0][-1]] = 1  # the last one says another place
     place[before[1][:-1]] = 2  # the last one says none
-    place[of_user[2][events.time[of_user[2]] >= cut]] = 1  # only the future says one
-    timeline = Timeline(replace(events, place=place, places=places), build(cut).row_by_id)
+    place[of_user[2][events.time[of_user[2]] >= snapshot_date]] = 1  # only the future says one
+    timeline = Timeline(replace(events, place=place, places=places), build(snapshot_date).row_by_id)
 
-    tasks = draw_horizons(timeline, cut, np.inf, 99, np.random.default_rng(0))
+    tasks = draw_window_tasks(timeline, snapshot_date, np.inf, 99, np.random.default_rng(0))
 
     # Events of one order have one time: its last row by sequence is the last purchase.
     found = {task.actor: task.place for task in tasks}
@@ -63,15 +63,15 @@ def test_a_moments_request_comes_from_where_the_last_purchase_before_it_came_fro
 
 
 def test_the_future_changes_no_place(events: EventTable, build: Callable[[float], Snapshot]) -> None:
-    cut = float(np.quantile(events.time, 0.6))
-    rows = build(cut).row_by_id
+    snapshot_date = float(np.quantile(events.time, 0.6))
+    rows = build(snapshot_date).row_by_id
     places = [("phone", "north"), ("desktop", "south")]
-    place = np.where(events.time < cut, 0, -1).astype(np.int32)
-    changed = np.where(events.time < cut, 0, 1).astype(np.int32)
+    place = np.where(events.time < snapshot_date, 0, -1).astype(np.int32)
+    changed = np.where(events.time < snapshot_date, 0, 1).astype(np.int32)
 
     def draw(codes: NDArray[np.int32]) -> list[tuple[int, tuple[str, str]]]:
         timeline = Timeline(replace(events, place=codes, places=places), rows)
-        tasks = draw_horizons(timeline, cut, np.inf, 99, np.random.default_rng(0))
+        tasks = draw_window_tasks(timeline, snapshot_date, np.inf, 99, np.random.default_rng(0))
         return [(task.actor, task.place) for task in tasks]
 
     assert draw(changed) == draw(place)
@@ -81,12 +81,14 @@ def test_the_future_changes_no_place(events: EventTable, build: Callable[[float]
 def test_features_of_a_moment_know_the_region_and_not_the_one_to_come(
     events: EventTable, snapshot: Snapshot, encoder: WordEncoder
 ) -> None:
-    cut = float(events.time.max()) - 21 * DAY
-    options = HorizonOptions(days=21.0, cuts=1, width=128)
+    snapshot_date = float(events.time.max()) - 21 * DAY
+    options = WindowOptions(days=21.0, snapshot_dates=1, width=128)
     places = [("phone", "north"), ("desktop", "south")]
-    past, future = np.where(events.time < cut, 0, -1), np.where(events.time < cut, 0, 1)
+    past, future = np.where(events.time < snapshot_date, 0, -1), np.where(events.time < snapshot_date, 0, 1)
     one, other = (
-        build_horizons(snapshot, replace(events, place=place.astype(np.int32), places=places), encoder, [cut], options)
+        build_window_examples(
+            snapshot, replace(events, place=place.astype(np.int32), places=places), encoder, [snapshot_date], options
+        )
         for place in (past, future)
     )
     np.testing.assert_array_equal(one.rows, other.rows)

@@ -16,9 +16,9 @@ from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import load_ranker
 from mercato_training.ranker.fit import FitOptions
+from mercato_training.ranker.prediction_window import WindowOptions
 from mercato_training.ranker.prepare import DataOptions, prepare_data
 from mercato_training.ranker.train import train_ranker
-from mercato_training.ranker.windows import HorizonOptions
 
 DATA = DataOptions(searches=400, recommendations=200, width=32, train_days=42, validation_days=14, test_days=21)
 
@@ -114,13 +114,14 @@ def test_purchases_without_orders_are_told_of_moments(
     snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
 ) -> None:
     loose = replace(events, order=np.full(len(events), -1, np.int32))
-    with pytest.raises(DataError, match="none has an order_id; .*--event-map order_id=COLUMN.*--horizon-days 35"):
+    with pytest.raises(DataError, match="none has an order_id; .*--event-map order_id=COLUMN.*--window-days 35"):
         train(snapshot, loose, encoder, tmp_path)
     shape = {"members": 1, "hidden": (8,), "projection": 2}
     metrics = train_ranker(
         snapshot, loose, encoder, tmp_path,
         data_options=replace(DATA, searches=0), fit_options=FitOptions(epochs=1),
-        report=ignore, say=lambda line: None, horizon=HorizonOptions(days=21.0, cuts=1, held_out=0.5), shape=shape,
+        report=ignore, say=lambda line: None,
+        window=WindowOptions(days=21.0, snapshot_dates=1, held_out=0.5), shape=shape,
     )  # fmt: skip
     assert metrics["examples"]["train"]["recommend"] > 0
 

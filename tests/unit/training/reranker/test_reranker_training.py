@@ -64,8 +64,8 @@ def train(catalog: LiveCatalog, encoder: Any, weights: LocatedWeights, out: Path
     arguments: dict[str, Any] = {
         "shape": SHAPE,
         "data_options": RerankerDataOptions(products=24, negatives=4, unrated=4),
-        "own_options": FIT,
-        "told_options": FIT,
+        "synthetic_options": FIT,
+        "rated_options": FIT,
         **changes,
     }
     return train_reranker(catalog, encoder, weights, out, **arguments)
@@ -76,8 +76,8 @@ def test_catalogue_alone_is_enough(
 ) -> None:
     metrics = train(catalog, encoder, reranker_weights, tmp_path)
     assert metrics["weight"] == DEFAULT_WEIGHT
-    assert list(metrics["fits"]) == ["own"]
-    assert metrics["counts"]["own_queries"] > 0
+    assert list(metrics["fits"]) == ["synthetic"]
+    assert metrics["counts"]["synthetic_queries"] > 0
     network, config = load_reranker(tmp_path)
     assert (config.layers, config.weight, config.max_tokens) == ((0,), DEFAULT_WEIGHT, 24)
     assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
@@ -93,11 +93,11 @@ def test_ratings_are_learned_and_the_fold_that_is_left_out_is_reported(
     ratings["milk"]["unknown"] = 3
     options = RerankerDataOptions(products=0, folds=2, fold=1, unrated=4)
     metrics = train(
-        catalog, encoder, reranker_weights, tmp_path, ratings=ratings, data_options=options, told_options=FIT
+        catalog, encoder, reranker_weights, tmp_path, ratings=ratings, data_options=options, rated_options=FIT
     )
     assert metrics["counts"]["ratings_of_unknown_products"] == 1
     assert metrics["counts"]["rated_queries"] == len(QUERIES)
-    fit = metrics["fits"]["told"]
+    fit = metrics["fits"]["rated"]
     assert fit["train_loss"][-1] < fit["train_loss"][0]
     orders = metrics["results"]["test fold"]
     assert set(orders) == {"before", "reranker alone", "blend"}
@@ -116,7 +116,7 @@ def test_same_seed_gives_the_same_network_and_training_goes_on_from_it(
         catalog, encoder, reranker_weights, tmp_path / "on",
         start=tmp_path / "one", ratings=rate(products), data_options=RerankerDataOptions(products=0),
     )  # fmt: skip
-    assert list(on["fits"]) == ["told"]
+    assert list(on["fits"]) == ["rated"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_one_rated_query_beside_the_catalogue_is_counted_and_not_fatal(
     catalog: LiveCatalog, encoder: Any, reranker_weights: LocatedWeights, tmp_path: Path
 ) -> None:
     metrics = train(catalog, encoder, reranker_weights, tmp_path, ratings={"milk": {"p00": 3, "p06": 0}})
-    assert list(metrics["fits"]) == ["own"]
+    assert list(metrics["fits"]) == ["synthetic"]
     assert metrics["counts"]["rated_queries"] == 1
 
 
@@ -220,7 +220,7 @@ def test_rated_group_holds_what_was_found_alone(catalog: LiveCatalog, encoder: A
     assert group.before[1] >= group.before[0] >= group.before[2]
 
 
-def test_own_queries_say_what_a_product_is() -> None:
+def test_synthetic_queries_say_what_a_product_is() -> None:
     titles = [f"Acme laser printer X{number}00" for number in range(30)] + [f"paper roll {n}" for n in range(300)]
     maker = QueryMaker(titles)
     document = {"title": titles[0], "brand": "Acme", "categories": ["Office", "Printers"], "attributes": {"c": "black"}}
@@ -274,7 +274,7 @@ def test_searches_of_the_log_are_learned_from(
     behaviour = read_behaviour(events(*rows), catalog.snapshot.row_by_id)
     metrics = train(catalog, encoder, reranker_weights, tmp_path, behaviour=behaviour)
     assert metrics["counts"]["answered_queries"] == len(QUERIES)
-    assert list(metrics["fits"]) == ["own", "told"]
+    assert list(metrics["fits"]) == ["synthetic", "rated"]
 
 
 def test_weight_is_chosen_by_what_it_gives(catalog: LiveCatalog, encoder: Any) -> None:

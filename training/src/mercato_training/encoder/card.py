@@ -52,7 +52,7 @@ def write_encoder_card(metrics: Mapping[str, Any]) -> str:
         trainable=metrics["trainable_weights"],
         train=metrics["pairs"]["train"],
         validation=metrics["pairs"]["validation"],
-        own=counts["own_queries"],
+        own=counts["synthetic_queries"],
         rated=counts["rated_queries"],
         unknown=counts["ratings_of_unknown_products"],
         answered=counts["answered_queries"],

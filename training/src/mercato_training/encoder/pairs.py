@@ -13,7 +13,13 @@ from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.evaluation.measures import measure_orders, plan_measures
-from mercato_training.reranker.data import RatedQuery, Ratings, RerankerDataOptions, draw_own_queries, prepare_rated
+from mercato_training.reranker.data import (
+    RatedQuery,
+    Ratings,
+    RerankerDataOptions,
+    draw_synthetic_queries,
+    prepare_rated,
+)
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.groups import Candidates, ProductTexts, Report
 
@@ -94,21 +100,21 @@ def prepare_pairs(
     write = _Writer(catalog)
     texts = ProductTexts(catalog)
     interest = behaviour.interest if behaviour is not None else None
-    own = draw_own_queries(catalog, encoder, texts, options.products, interest, rng, report)
+    synthetic = draw_synthetic_queries(catalog, encoder, texts, options.products, interest, rng, report)
     pairs = [
         [write.pair(found.query, row, [other for other in found.rows.tolist() if other != row], rng)]
-        for row, found in own
+        for row, found in synthetic
     ]
     rated = prepare_rated(catalog, encoder, options, ratings=ratings, behaviour=behaviour, report=report)
-    told = [_make_pairs(write, one, rng) for one in rated.learned]
-    held = [place for place in range(len(told)) if place % VALIDATION_EVERY == 0 and len(told) > 1]
+    learned = [_make_pairs(write, one, rng) for one in rated.learned]
+    held = [place for place in range(len(learned)) if place % VALIDATION_EVERY == 0 and len(learned) > 1]
     cut = max(1, len(pairs) // 10) if len(pairs) > 1 else 0
     tests = rated.test or [rated.learned[place] for place in held]
     return EncoderData(
-        train=_join([*pairs[cut:], *(one for place, one in enumerate(told) if place not in held)]),
-        validation=_join([*pairs[:cut], *(told[place] for place in held)]),
+        train=_join([*pairs[cut:], *(one for place, one in enumerate(learned) if place not in held)]),
+        validation=_join([*pairs[:cut], *(learned[place] for place in held)]),
         test=[write.rated(one) for one in tests if len(set(one.ratings.values())) > 1],
-        counts=rated.counts | {"own_queries": len(own)},
+        counts=rated.counts | {"synthetic_queries": len(synthetic)},
     )
 
 

@@ -82,7 +82,7 @@ def write_card(
     """
     fit = metrics["fit"]
     members = fit["members"]
-    horizon = metrics["options"]["horizon"]
+    window = metrics["options"]["prediction_window"]
     text = _CARD.format(
         network="A small network"
         if members == 1
@@ -94,14 +94,14 @@ def write_card(
             f"with the lowest validation loss ({fit['validation_loss']:.3f}, from {fit['start_loss']:.3f})."
         ),
         outcomes=_describe_outcomes(fit["outcomes"]),
-        where="on the last stretch of time" if horizon is None else "on shoppers it has not seen",
+        where="on the last stretch of time" if window is None else "on shoppers it has not seen",
         verdict="\n".join(f"- {describe_verdict(task, figures)}" for task, figures in results.items()),
         tables="\n\n".join(f"**{TASK_TITLES[task]}**\n\n{_table(figures)}" for task, figures in results.items()),
         groups=_describe_groups(metrics["groups"]),
         queries=_QUERIES if metrics["examples"]["train"]["search"] else _NO_QUERIES,
         probability=describe_probability(metrics["calibration"], plot),
         seasons=""
-        if horizon is None
+        if window is None
         else " The shoppers of the figures are others than those it learned from, the weeks are the same: what another "
         "season changes these figures do not show.",
     )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mercato.retrieval.request import WINDOW
+from mercato_training.ranker.prediction_window import NEW_SHARE as NEW_PRODUCTS_SHARE
 from mercato_training.ranker.tasks import NEW_SHARE, UNKNOWN_SHARE
-from mercato_training.ranker.windows import NEW_SHARE as NEW_PRODUCTS_SHARE
 
 _ORDERS = """Orders, split by time. What was bought between {train} and {validation} was learned from; {validation} to
 {test} decided when to stop; {test} to {end} is reported below. Popularity, co-occurrence, repeat rates and the
@@ -21,8 +21,8 @@ what it is to foretell.
 
 In {unknown:.0%} of both the shopper was taken to be unknown, in {new:.0%} to be new."""
 
-_MOMENTS = """What shoppers bought in the {days:g} days after each of {cuts} moments, {step_days:g} days apart, the
-first on {first}, the last on {last}; its weeks end on {end}. At a moment retrieval and features know what came before
+_MOMENTS = """What shoppers bought in the {days:g} days after each of {snapshot_dates} moments, {step_days:g} days
+apart, the first on {first}, the last on {last}; its weeks end on {end}. At a moment retrieval and features know what came before
 it alone; the answers are what came after it.
 
 - {recommendations:,} recommendations, of shoppers who had bought before a moment and bought after it; for
@@ -52,7 +52,7 @@ def describe_data(metrics: Mapping[str, Any]) -> str:
     Returns:
         Markdown.
     """
-    options, horizon = metrics["options"], metrics["options"]["horizon"]
+    options, window = metrics["options"], metrics["options"]["prediction_window"]
     examples = metrics["examples"]
     dates = {name: date[:10] for name, date in metrics["split"].items()}
     shared = {
@@ -61,13 +61,13 @@ def describe_data(metrics: Mapping[str, Any]) -> str:
         "unknown": UNKNOWN_SHARE,
         "new": NEW_SHARE,
     }
-    if horizon is None:
+    if window is None:
         text, width = _ORDERS.format(**dates, **shared), options["data"]["width"]
     else:
-        width = horizon["width"]
+        width = window["width"]
         text = _MOMENTS.format(
-            **horizon,
-            stopping=horizon["held_out"] / 2,
+            **window,
+            stopping=window["held_out"] / 2,
             **shared,
             searches_made=_SEARCHES.format(**shared) if shared["searches"] else _NO_SEARCHES,
             first=dates["train"],

@@ -116,7 +116,7 @@ def prepare_data(
         raise DataError(
             "training on orders needs purchases that name one, none has an order_id; name its column (--event-map "
             "order_id=COLUMN), or learn from what is bought in the weeks after several moments, which needs none: "
-            "--horizon-days 35"
+            "--window-days 35"
         )
     report("reading the categories of what was bought", 0, 1)
     orders = {

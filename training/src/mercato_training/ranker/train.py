@@ -32,6 +32,8 @@ from mercato_training.ranker.evaluate import (
 from mercato_training.ranker.examples import ExampleSet, Report
 from mercato_training.ranker.fit import FitOptions, compute_scores, fit_ranker
 from mercato_training.ranker.outcomes import PURCHASES_ALONE, choose_outcomes
+from mercato_training.ranker.prediction_window import WindowOptions
+from mercato_training.ranker.prediction_window_data import prepare_window_data
 from mercato_training.ranker.prepare import DataOptions, RankerData, prepare_data
 from mercato_training.ranker.probability import (
     GROUPS,
@@ -42,8 +44,6 @@ from mercato_training.ranker.probability import (
     group_examples,
     save_calibration,
 )
-from mercato_training.ranker.window_data import prepare_horizon_data
-from mercato_training.ranker.windows import HorizonOptions
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
@@ -64,7 +64,7 @@ def train_ranker(
     report: Report,
     say: Callable[[str], None],
     rated: RankerNetwork | None = None,
-    horizon: HorizonOptions | None = None,
+    window: WindowOptions | None = None,
     shape: Mapping[str, Any] | None = None,
     blend: Mapping[str, float] = PURCHASES_ALONE,
 ) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def train_ranker(
         report: told of progress.
         say: told a sentence now and then: epochs, the verdict.
         rated: a network that learned from ratings, to start from.
-        horizon: learn recommendations from the weeks after several moments; None for single orders.
+        window: learn recommendations from the weeks after several moments; None for single orders.
         shape: fields of the network's config to change.
         blend: what the score of each outcome counts in the score that is served.
 
@@ -92,10 +92,10 @@ def train_ranker(
         InvalidInputError: an outcome is to be served that is not learned.
     """
     started = time.monotonic()
-    if horizon is None:
+    if window is None:
         data = prepare_data(snapshot, events, encoder, data_options, report)
     else:
-        data = prepare_horizon_data(snapshot, events, encoder, data_options, horizon, report)
+        data = prepare_window_data(snapshot, events, encoder, data_options, window, report)
     prepared = time.monotonic()
     report("fitting", 0, 1)
     outcomes, counts = choose_outcomes(data.train, fit_options.outcome_losses, blend)
@@ -128,7 +128,7 @@ def train_ranker(
         "options": {
             "data": asdict(data_options),
             "fit": asdict(fit_options),
-            "horizon": None if horizon is None else asdict(horizon),
+            "prediction_window": None if window is None else asdict(window),
         },
         "seconds": {
             "data": round(prepared - started, 1),
@@ -140,7 +140,7 @@ def train_ranker(
     save_ranker(out, fit.network)
     save_calibration(out, None if calibration is None else calibration.calibration)
     # Of single orders the last stretch is reported alone, unless probabilities were fitted to it.
-    until = data.split.test if horizon is None and calibration is None else math.inf
+    until = data.split.test if window is None and calibration is None else math.inf
     save_learned(out, find_last_event(events.time, until=until), read=None if rated is None else snapshot)
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     plot = PLOT_FILE if draw_calibration(out, calibration) else ""

@@ -62,7 +62,7 @@ def write_reranker_card(metrics: Mapping[str, Any], *, layers: Sequence[int]) ->
         chosen=f"chosen on {count} rated queries that it did not learn from" if count >= 1 else "which was given",
         sources="\n".join(f"- {line}" for line in _describe_sources(metrics)),
         untitled=options["data"]["untitled"],
-        teaching=options["own"]["teaching"],
+        teaching=options["synthetic"]["teaching"],
         fits="\n".join(_describe_fit(name, fit) for name, fit in metrics["fits"].items()),
         seed=options["data"]["seed"],
         seconds=metrics["seconds"]["fit"],
@@ -75,8 +75,8 @@ def write_reranker_card(metrics: Mapping[str, Any], *, layers: Sequence[int]) ->
 def _describe_sources(metrics: Mapping[str, Any]) -> list[str]:
     counts = metrics["counts"]
     lines = [
-        f"{counts['own_queries']:,} queries made of the catalogue's own titles, categories, brands, attributes and "
-        "model numbers, each against what retrieval takes for an answer too;",
+        f"{counts['synthetic_queries']:,} queries made of the catalogue's own titles, categories, brands, attributes "
+        "and model numbers, each against what retrieval takes for an answer too;",
         f"{counts['rated_queries']:,} rated queries with {counts['rated_pairs']:,} ratings "
         f"({counts['ratings_of_unknown_products']:,} more of products that the catalogue lacks);",
         f"{counts['answered_queries']:,} queries of the log of events, with what was clicked or bought after them.",
@@ -88,7 +88,7 @@ def _describe_sources(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_fit(name: str, fit: Mapping[str, Any]) -> str:
-    what = {"own": "The catalogue's own queries", "told": "Ratings and behaviour"}[name]
+    what = {"synthetic": "The catalogue's own queries", "rated": "Ratings and behaviour"}[name]
     losses = [fit["start_loss"], *fit["validation_loss"]]
     return (
         f"{what}: {len(fit['train_loss'])} passes, the weights are those after pass {fit['best_epoch']} "

@@ -39,7 +39,7 @@ class RerankerDataOptions:
     """What the groups are made of.
 
     Attributes:
-        products: products whose own queries are learned from; 0 for none.
+        products: products that synthetic queries are made of; 0 for none.
         negatives: products beside each that retrieval takes for an answer too.
         untitled: share of the products that are read without their titles.
         unrated: products of a rated query that nobody rated, the best found; they count as 0.
@@ -94,10 +94,10 @@ class RerankerData:
     Attributes:
         catalog: the products.
         texts: the products as the reranker reads them.
-        own: groups of the catalogue's own queries, to fit to.
-        own_validation: others, that decide when to stop.
-        told: groups of rated and answered queries, to fit to.
-        told_validation: others, that decide when to stop.
+        synthetic: groups of queries made of the catalogue's own texts, to fit to.
+        synthetic_validation: others, that decide when to stop.
+        rated: groups of rated and answered queries, to fit to.
+        rated_validation: others, that decide when to stop.
         held_out: rated queries that decide the weight of the blend.
         test: rated queries of the fold that is left out.
         counts: what was read and what was left out.
@@ -105,10 +105,10 @@ class RerankerData:
 
     catalog: LiveCatalog
     texts: ProductTexts
-    own: list[PairGroup]
-    own_validation: list[PairGroup]
-    told: list[PairGroup]
-    told_validation: list[PairGroup]
+    synthetic: list[PairGroup]
+    synthetic_validation: list[PairGroup]
+    rated: list[PairGroup]
+    rated_validation: list[PairGroup]
     held_out: list[RatedQuery]
     test: list[RatedQuery]
     counts: dict[str, int] = field(default_factory=dict)
@@ -141,36 +141,38 @@ def prepare_groups(
     rng = np.random.default_rng(options.seed)
     texts = ProductTexts(catalog)
     interest = behaviour.interest if behaviour is not None else None
-    own = _make_own(catalog, encoder, texts, options, interest, rng, report)
-    rated = prepare_rated(catalog, encoder, options, ratings=ratings, behaviour=behaviour, ranker=ranker, report=report)
+    synthetic = _make_synthetic(catalog, encoder, texts, options, interest, rng, report)
+    judged = prepare_rated(
+        catalog, encoder, options, ratings=ratings, behaviour=behaviour, ranker=ranker, report=report
+    )
     groups = {
         place: group_ratings(one.candidates, one.ratings, catalog, texts, unrated=options.unrated)
-        for place, one in enumerate(rated.learned)
+        for place, one in enumerate(judged.learned)
     }
-    telling = [place for place, group in groups.items() if group.is_told]
-    held = telling[::VALIDATION_EVERY] if len(telling) >= LEAST_QUERIES else []
-    told = [groups[place] for place in telling if place not in set(held)]
-    counts = rated.counts | {
-        "own_queries": len(own),
-        "queries_learned_from": len(told),
-        "queries_that_tell_nothing": len(groups) - len(telling),
+    ordered = [place for place, group in groups.items() if group.has_order]
+    held = ordered[::VALIDATION_EVERY] if len(ordered) >= LEAST_QUERIES else []
+    rated = [groups[place] for place in ordered if place not in set(held)]
+    counts = judged.counts | {
+        "synthetic_queries": len(synthetic),
+        "queries_learned_from": len(rated),
+        "queries_without_order": len(groups) - len(ordered),
     }
-    cut = max(1, len(own) // 10)
-    if len(own) < LEAST_QUERIES and not (told and held):
+    validation = max(1, len(synthetic) // 10)
+    if len(synthetic) < LEAST_QUERIES and not (rated and held):
         raise DataError(
             f"training needs at least {LEAST_QUERIES} queries with products of different worth; there are "
-            f"{len(own)} of the catalogue's own and {len(telling)} with ratings that differ or with clicks; "
+            f"{len(synthetic)} of the catalogue's own and {len(ordered)} with ratings that differ or with clicks; "
             "give more of either, or a larger catalogue"
         )
     return RerankerData(
         catalog=catalog,
         texts=texts,
-        own=own[cut:],
-        own_validation=own[:cut],
-        told=told if held else [],
-        told_validation=[groups[place] for place in held],
-        held_out=[rated.learned[place] for place in held if place < rated.people],
-        test=rated.test,
+        synthetic=synthetic[validation:],
+        synthetic_validation=synthetic[:validation],
+        rated=rated if held else [],
+        rated_validation=[groups[place] for place in held],
+        held_out=[judged.learned[place] for place in held if place < judged.people],
+        test=judged.test,
         counts=counts,
     )
 
@@ -208,7 +210,7 @@ def prepare_rated(
     )
 
 
-def draw_own_queries(
+def draw_synthetic_queries(
     catalog: LiveCatalog,
     encoder: TextEncoder,
     texts: ProductTexts,
@@ -250,7 +252,7 @@ def draw_own_queries(
     return list(zip(sources, found, strict=True))
 
 
-def _make_own(
+def _make_synthetic(
     catalog: LiveCatalog,
     encoder: TextEncoder,
     texts: ProductTexts,
@@ -260,7 +262,7 @@ def _make_own(
     report: Report,
 ) -> list[PairGroup]:
     """Make groups of the catalogue's own queries."""
-    drawn = draw_own_queries(catalog, encoder, texts, options.products, interest, rng, report)
+    drawn = draw_synthetic_queries(catalog, encoder, texts, options.products, interest, rng, report)
     groups = [
         group_source(
             found,

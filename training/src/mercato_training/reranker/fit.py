@@ -173,7 +173,7 @@ def draw(group: PairGroup, width: int, rng: np.random.Generator) -> PairGroup:
     free = np.flatnonzero(~group.pinned)
     pinned = np.flatnonzero(group.pinned)[:width]
     places = np.concatenate([pinned, rng.permutation(free)[: width - len(pinned)]])
-    if group.is_told and not np.ptp(group.gains[places]) > 0:
+    if group.has_order and not np.ptp(group.gains[places]) > 0:
         is_best = group.gains[places[0]] == group.gains.max()
         places[-1] = int(group.gains.argmin() if is_best else group.gains.argmax())
     return PairGroup(

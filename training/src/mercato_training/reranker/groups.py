@@ -68,7 +68,7 @@ class PairGroup:
     pinned: NDArray[np.bool_]
 
     @property
-    def is_told(self) -> bool:
+    def has_order(self) -> bool:
         """Whether the gains say anything about order."""
         return bool(np.ptp(self.gains) > 0) if len(self.gains) else False
 

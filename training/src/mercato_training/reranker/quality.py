@@ -91,10 +91,10 @@ def choose_weight(scored: Sequence[ScoredQuery]) -> float:
     Args:
         scored: rated queries that were not learned from.
     """
-    telling = [one for one in scored if len(set(one.rated.ratings.values())) > 1]
-    if len(telling) < LEAST_QUERIES:
+    ordered = [one for one in scored if len(set(one.rated.ratings.values())) > 1]
+    if len(ordered) < LEAST_QUERIES:
         return DEFAULT_WEIGHT
-    sums = [sum(measure_blend(telling, weight).values()) for weight in WEIGHTS]
+    sums = [sum(measure_blend(ordered, weight).values()) for weight in WEIGHTS]
     return WEIGHTS[int(np.argmax(np.round(sums, 6)))]
 
 

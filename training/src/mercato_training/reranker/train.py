@@ -65,8 +65,8 @@ def train_reranker(
     *,
     shape: RerankerShape,
     data_options: RerankerDataOptions,
-    own_options: RerankerFitOptions,
-    told_options: RerankerFitOptions,
+    synthetic_options: RerankerFitOptions,
+    rated_options: RerankerFitOptions,
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
     ranker: RankerStage | None = None,
@@ -85,8 +85,8 @@ def train_reranker(
         out: folder to write to; made where it is missing.
         shape: of the network.
         data_options: what is learned from.
-        own_options: how the catalogue's own queries are fitted.
-        told_options: how ratings and behaviour are fitted.
+        synthetic_options: how queries made of the catalogue are fitted.
+        rated_options: how ratings and behaviour are fitted.
         ratings: query -> product id -> rating.
         behaviour: what shoppers did.
         ranker: the stage before it when served; None for the order of retrieval.
@@ -109,7 +109,7 @@ def train_reranker(
     network, tokenizer_file = _open_network(weights, shape, start)
     config = network.config
     tokenizer = PairTokenizer(tokenizer_file, max_tokens=config.max_tokens, query_tokens=config.query_tokens)
-    fits = _fit(network, data, tokenizer, own_options, told_options, say, report)
+    fits = _fit(network, data, tokenizer, synthetic_options, rated_options, say, report)
     fitted = time.monotonic()
     report("choosing the weight", 0, 1)
     held_out = score_queries(network, data.held_out, data.texts, tokenizer, depth=shape.depth)
@@ -122,10 +122,10 @@ def train_reranker(
     metrics: dict[str, Any] = {
         "counts": data.counts,
         "groups": {
-            "own": len(data.own),
-            "own_validation": len(data.own_validation),
-            "told": len(data.told),
-            "told_validation": len(data.told_validation),
+            "synthetic": len(data.synthetic),
+            "synthetic_validation": len(data.synthetic_validation),
+            "rated": len(data.rated),
+            "rated_validation": len(data.rated_validation),
         },
         "stage_before": "retrieval" if ranker is None else "ranker",
         "weight": weight,
@@ -135,8 +135,8 @@ def train_reranker(
         "options": {
             "shape": asdict(shape),
             "data": asdict(data_options),
-            "own": asdict(own_options),
-            "told": asdict(told_options),
+            "synthetic": asdict(synthetic_options),
+            "rated": asdict(rated_options),
         },
         "source": {"repository": weights.model.repository, "sha256": weights.sha256, "licence": weights.model.licence},
         "seconds": {
@@ -193,16 +193,16 @@ def _fit(
     network: RerankerNetwork,
     data: RerankerData,
     tokenizer: PairTokenizer,
-    own_options: RerankerFitOptions,
-    told_options: RerankerFitOptions,
+    synthetic_options: RerankerFitOptions,
+    rated_options: RerankerFitOptions,
     say: Callable[[str], None],
     report: Report,
 ) -> dict[str, RerankerFit]:
-    """Fit the catalogue's own queries, then what was told of it."""
+    """Fit the synthetic queries, made of the catalogue alone, then what was rated, clicked and bought."""
     fits: dict[str, RerankerFit] = {}
     for name, groups, held, options in (
-        ("own", data.own, data.own_validation, own_options),
-        ("told", data.told, data.told_validation, told_options),
+        ("synthetic", data.synthetic, data.synthetic_validation, synthetic_options),
+        ("rated", data.rated, data.rated_validation, rated_options),
     ):
         if groups and held and options.epochs:
             say(f"{name} queries: {len(groups)} to learn from, {len(held)} held out")

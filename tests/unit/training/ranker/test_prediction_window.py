@@ -13,24 +13,24 @@ from mercato.retrieval.request import WINDOW
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork, load_ranker
 from mercato_training.ranker.fit import FitOptions
+from mercato_training.ranker.prediction_window import (
+    WindowOptions,
+    build_groups,
+    build_window_examples,
+    draw_window_tasks,
+    group_shoppers,
+    join_examples,
+    list_snapshot_dates,
+    split_shoppers,
+)
+from mercato_training.ranker.prediction_window_data import prepare_window_data
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.timeline import Timeline
 from mercato_training.ranker.train import compare, train_ranker
-from mercato_training.ranker.window_data import prepare_horizon_data
-from mercato_training.ranker.windows import (
-    HorizonOptions,
-    build_groups,
-    build_horizons,
-    draw_horizons,
-    group_shoppers,
-    join_examples,
-    list_cuts,
-    split_shoppers,
-)
 
 DAY = 86_400.0
 COLUMNS = ("sequence", "time", "event_type", "user", "visitor", "product", "order", "quantity", "price")
-OPTIONS = HorizonOptions(days=21.0, cuts=2, step_days=14.0, width=48)
+OPTIONS = WindowOptions(days=21.0, snapshot_dates=2, step_days=14.0, width=48)
 
 
 @pytest.fixture(scope="module")
@@ -39,38 +39,38 @@ def end(events: EventTable) -> float:
 
 
 def test_the_latest_moments_weeks_end_at_the_last_event() -> None:
-    assert list_cuts(100 * DAY, OPTIONS) == [(100 - 21) * DAY, (100 - 21 - 14) * DAY]
+    assert list_snapshot_dates(100 * DAY, OPTIONS) == [(100 - 21) * DAY, (100 - 21 - 14) * DAY]
 
 
 def test_a_shopper_is_asked_for_what_was_bought_in_the_weeks_after(
     snapshot: Snapshot, events: EventTable, end: float
 ) -> None:
     timeline = Timeline(events, snapshot.row_by_id)
-    cut = end - 21 * DAY
-    tasks = draw_horizons(timeline, cut, end, 99, np.random.default_rng(1))
+    snapshot_date = end - 21 * DAY
+    tasks = draw_window_tasks(timeline, snapshot_date, end, 99, np.random.default_rng(1))
     everything = [task for task in tasks if not task.only_new]
     assert sorted(task.actor for task in everything) == list(range(24))
     row = np.array([snapshot.row_by_id[product] for product in events.products])
     for task in tasks:
         own = (events.user == task.actor) & (events.event_type == PURCHASE)
-        after = set(row[events.product[own & (events.time >= cut)]].tolist())
-        before = set(row[events.product[own & (events.time < cut)]].tolist())
+        after = set(row[events.product[own & (events.time >= snapshot_date)]].tolist())
+        before = set(row[events.product[own & (events.time < snapshot_date)]].tolist())
         assert set(task.bought.tolist()) == (after - before if task.only_new else after)
-        assert task.time == cut
-    assert len(draw_horizons(timeline, cut, end, 5, np.random.default_rng(1))) >= 5
+        assert task.time == snapshot_date
+    assert len(draw_window_tasks(timeline, snapshot_date, end, 5, np.random.default_rng(1))) >= 5
 
 
 def test_shoppers_without_a_past_or_a_future_are_not_asked(snapshot: Snapshot, events: EventTable, end: float) -> None:
     timeline = Timeline(events, snapshot.row_by_id)
     rng = np.random.default_rng(1)
-    assert draw_horizons(timeline, float(events.time.min()), end, 99, rng) == []
-    assert draw_horizons(timeline, end, end + DAY, 99, rng) == []
+    assert draw_window_tasks(timeline, float(events.time.min()), end, 99, rng) == []
+    assert draw_window_tasks(timeline, end, end + DAY, 99, rng) == []
 
 
 def test_examples_name_products_by_the_snapshots_rows(
     snapshot: Snapshot, events: EventTable, encoder: Any, end: float
 ) -> None:
-    examples = build_horizons(snapshot, events, encoder, list_cuts(end, OPTIONS), OPTIONS)
+    examples = build_window_examples(snapshot, events, encoder, list_snapshot_dates(end, OPTIONS), OPTIONS)
     assert len({task.time for task in examples.tasks}) == 2
     row = np.array([snapshot.row_by_id[product] for product in events.products])
     for place, task in enumerate(examples.tasks):
@@ -87,14 +87,14 @@ def test_examples_name_products_by_the_snapshots_rows(
 def test_what_happens_after_a_moment_changes_its_labels_alone(
     snapshot: Snapshot, events: EventTable, encoder: Any, end: float
 ) -> None:
-    cut = end - 21 * DAY
+    snapshot_date = end - 21 * DAY
     rng = np.random.default_rng(5)
-    after = np.flatnonzero(events.time >= cut)
+    after = np.flatnonzero(events.time >= snapshot_date)
     product = events.product.copy()
     product[after] = rng.permutation(product[after])
     other = EventTable(**{name: getattr(events, name) for name in events.__slots__} | {"product": product})
-    options = HorizonOptions(days=21.0, cuts=1, width=128)
-    one, two = (build_horizons(snapshot, table, encoder, [cut], options) for table in (events, other))
+    options = WindowOptions(days=21.0, snapshot_dates=1, width=128)
+    one, two = (build_window_examples(snapshot, table, encoder, [snapshot_date], options) for table in (events, other))
     labelled: dict[tuple[int, bool], Any] = {}
     for examples in (one, two):
         for place, task in enumerate(examples.tasks):
@@ -110,14 +110,14 @@ def test_what_happens_after_a_moment_changes_its_labels_alone(
 def test_a_shopper_is_on_one_side_of_the_split(
     snapshot: Snapshot, events: EventTable, encoder: Any, end: float
 ) -> None:
-    examples = build_horizons(snapshot, events, encoder, list_cuts(end, OPTIONS), OPTIONS)
+    examples = build_window_examples(snapshot, events, encoder, list_snapshot_dates(end, OPTIONS), OPTIONS)
     train, held_out = split_shoppers(examples, 0.25, seed=3)
     assert len(train) + len(held_out) == len(examples)
     assert len({task.actor for task in held_out.tasks}) == 24 // 4
     assert not {task.actor for task in train.tasks} & {task.actor for task in held_out.tasks}
 
 
-def test_a_ranker_learns_from_horizons_and_searches(
+def test_a_ranker_learns_from_prediction_windows_and_searches(
     snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
 ) -> None:
     metrics = train_ranker(
@@ -129,11 +129,11 @@ def test_a_ranker_learns_from_horizons_and_searches(
         fit_options=FitOptions(epochs=4, batch_size=16, dropout=0.1),
         report=lambda what, done, total: None,
         say=lambda line: None,
-        horizon=OPTIONS,
+        window=OPTIONS,
         shape={"hidden": (16,), "projection": 2},
     )
     assert set(metrics["results"]) == {"search", "recommend"}
-    assert metrics["options"]["horizon"]["days"] == 21.0
+    assert metrics["options"]["prediction_window"]["days"] == 21.0
     assert metrics["fit"]["validation_loss"] < metrics["fit"]["start_loss"]
     network, config = load_ranker(tmp_path)
     assert (config.hidden, config.projection) == ((16,), 2)
@@ -141,16 +141,16 @@ def test_a_ranker_learns_from_horizons_and_searches(
 
 
 def test_too_short_a_history_is_refused_with_what_to_do(snapshot: Snapshot, events: EventTable, encoder: Any) -> None:
-    endless = HorizonOptions(days=365.0, cuts=1)
-    with pytest.raises(DataError, match=r"in the 365 days after it; .*14 days apart.*--horizon-days"):
-        prepare_horizon_data(snapshot, events, encoder, DataOptions(), endless, lambda what, done, total: None)
+    endless = WindowOptions(days=365.0, snapshot_dates=1)
+    with pytest.raises(DataError, match=r"in the 365 days after it; .*14 days apart.*--window-days"):
+        prepare_window_data(snapshot, events, encoder, DataOptions(), endless, lambda what, done, total: None)
 
 
 def test_shoppers_held_back_taught_nothing_and_stopped_nothing(
     snapshot: Snapshot, events: EventTable, encoder: Any
 ) -> None:
-    options = HorizonOptions(days=21.0, cuts=2, step_days=14.0, width=48, held_out=0.5)
-    data = prepare_horizon_data(
+    options = WindowOptions(days=21.0, snapshot_dates=2, step_days=14.0, width=48, held_out=0.5)
+    data = prepare_window_data(
         snapshot, events, encoder, DataOptions(searches=100), options, lambda what, done, total: None
     )
     learned, stopping, apart = (
@@ -171,23 +171,25 @@ def test_shoppers_held_back_taught_nothing_and_stopped_nothing(
 def test_what_others_buy_after_a_moment_changes_nothing_that_is_reported(
     snapshot: Snapshot, events: EventTable, encoder: Any
 ) -> None:
-    options = HorizonOptions(days=21.0, cuts=1, held_out=0.5)
+    options = WindowOptions(days=21.0, snapshot_dates=1, held_out=0.5)
     _, held_back = group_shoppers(len(events.users), options)
-    [cut] = list_cuts(float(np.nextafter(events.time.max(), np.inf)), options)
+    [snapshot_date] = list_snapshot_dates(float(np.nextafter(events.time.max(), np.inf)), options)
     # Two weeks of history: fewer products than the order of habits has places, so that what is popular fills it.
-    kept = np.flatnonzero(events.time >= cut - 14 * DAY)
+    kept = np.flatnonzero(events.time >= snapshot_date - 14 * DAY)
     known = replace(events, **{name: getattr(events, name)[kept] for name in COLUMNS})
     # Each of the others buys one product that is new to them, in the second run another one.
     first, last = known.product.copy(), known.product.copy()
     for user in np.setdiff1d(known.user, held_back):
-        before, after = ((known.user == user) & past for past in (known.time < cut, known.time >= cut))
+        before, after = (
+            (known.user == user) & past for past in (known.time < snapshot_date, known.time >= snapshot_date)
+        )
         unknown = np.setdiff1d(np.arange(len(known.products)), known.product[before])
         first[after], last[after] = unknown[0], unknown[-1]
     network = RankerNetwork(RankerConfig(feature_names=FEATURE_NAMES, dimension=encoder.dimension))
     one, other = (
         compare(
             network,
-            prepare_horizon_data(
+            prepare_window_data(
                 snapshot,
                 replace(known, product=product),
                 encoder,
@@ -210,7 +212,7 @@ def test_shoppers_held_back_count_also_where_they_bought_nothing(
     silent = (events.user % 2 == 0) & (events.time >= end - 21 * DAY)
     kept = np.flatnonzero(~silent)
     table = replace(events, **{name: getattr(events, name)[kept] for name in COLUMNS})
-    options = HorizonOptions(days=21.0, cuts=1, width=48)
+    options = WindowOptions(days=21.0, snapshot_dates=1, width=48)
     held_back = np.array([3, 4], np.int32)
     others, apart = build_groups(snapshot, table, encoder, [end - 21 * DAY], options, held_back)
     bought = {task.actor: len(task.bought) for task in apart.tasks if not task.only_new}
@@ -223,7 +225,7 @@ def test_shoppers_held_back_count_also_where_they_bought_nothing(
 def test_narrow_lists_are_padded_where_they_are_joined(snapshot: Snapshot, events: EventTable, encoder: Any) -> None:
     end = float(events.time.max()) + 1.0
     wide, narrow = (
-        build_horizons(snapshot, events, encoder, [end - 21 * DAY], HorizonOptions(days=21.0, width=width))
+        build_window_examples(snapshot, events, encoder, [end - 21 * DAY], WindowOptions(days=21.0, width=width))
         for width in (40, 30)
     )
     joined = join_examples([narrow, wide])

@@ -18,29 +18,29 @@ from mercato.state.values import EventTable
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Report
 from mercato_training.ranker.fit import FitOptions, Vectors
 from mercato_training.ranker.past import PastSnapshot
-from mercato_training.ranker.prepare import DataOptions, RankerData, read_queries, require_purchases
-from mercato_training.ranker.tasks import Split, draw_searches, forget_histories
-from mercato_training.ranker.timeline import Timeline
-from mercato_training.ranker.windows import (
-    HorizonOptions,
+from mercato_training.ranker.prediction_window import (
+    WindowOptions,
     build_groups,
     group_shoppers,
     join_examples,
-    list_cuts,
+    list_snapshot_dates,
     renumber,
 )
+from mercato_training.ranker.prepare import DataOptions, RankerData, read_queries, require_purchases
+from mercato_training.ranker.tasks import Split, draw_searches, forget_histories
+from mercato_training.ranker.timeline import Timeline
 
-HORIZON_FIT = FitOptions(epochs=8, patience=3, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, dropout=0.15)
+WINDOW_FIT = FitOptions(epochs=8, patience=3, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, dropout=0.15)
 """Lists are fewer and longer than those of single orders, and shoppers come back: less is learned by heart."""
-HORIZON_SHAPE: dict[str, Any] = {"hidden": (128, 64), "projection": 8, "members": 4}
+WINDOW_SHAPE: dict[str, Any] = {"hidden": (128, 64), "projection": 8, "members": 4}
 
 
-def prepare_horizon_data(
+def prepare_window_data(
     snapshot: Snapshot,
     events: EventTable,
     encoder: TextEncoder,
     options: DataOptions,
-    horizon: HorizonOptions,
+    window: WindowOptions,
     report: Report,
 ) -> RankerData:
     """Build the example sets.
@@ -57,7 +57,7 @@ def prepare_horizon_data(
         events: all events.
         encoder: the encoder that the snapshot was built with.
         options: how many searches; its stretches of time are not read.
-        horizon: which moments.
+        window: which moments.
         report: told of progress.
 
     Raises:
@@ -71,17 +71,17 @@ def prepare_horizon_data(
     timeline = Timeline(events, snapshot.row_by_id)
     require_purchases(timeline)
     end = float(np.nextafter(events.time.max(), np.inf))
-    cuts = list_cuts(end, horizon)
-    stopping, held_back = group_shoppers(len(events.users), horizon)
-    latest = PastSnapshot(snapshot, events, until=cuts[0])
-    recommendations, apart = build_groups(snapshot, events, encoder, cuts, horizon, held_back, report, latest)
+    snapshot_dates = list_snapshot_dates(end, window)
+    stopping, held_back = group_shoppers(len(events.users), window)
+    latest = PastSnapshot(snapshot, events, until=snapshot_dates[0])
+    recommendations, apart = build_groups(snapshot, events, encoder, snapshot_dates, window, held_back, report, latest)
     if not len(recommendations):
         raise DataError(
-            f"training needs shoppers who bought before a moment and in the {horizon.days:g} days after it; "
-            f"{len(cuts)} moments, {horizon.step_days:g} days apart, the last {horizon.days:g} days before the last "
-            "event, have none; give a longer history, fewer moments (--cuts) or fewer days (--horizon-days)"
+            f"training needs shoppers who bought before a moment and in the {window.days:g} days after it; "
+            f"{len(snapshot_dates)} moments, {window.step_days:g} days apart, the last {window.days:g} days before the "
+            "last event, have none; give a longer history, fewer moments (--snapshot-dates) or fewer days (--window-days)"
         )
-    searches, texts, query_vectors = _build_searches(latest, events, encoder, options, horizon, report)
+    searches, texts, query_vectors = _build_searches(latest, events, encoder, options, window, report)
     learned = [part.select(~_are_of(part, held_back)) for part in (recommendations, searches)]
     examples = join_examples(learned)
     stops = _are_of(examples, stopping)
@@ -93,10 +93,15 @@ def prepare_horizon_data(
         validation=validation,
         test=test,
         test_unknown=test.select(np.zeros(len(test), np.bool_)),
-        calibration=apart.select(np.array([task.time == cuts[0] for task in apart.tasks], np.bool_)),
-        event=f"bought within {horizon.days:g} days",
+        calibration=apart.select(np.array([task.time == snapshot_dates[0] for task in apart.tasks], np.bool_)),
+        event=f"bought within {window.days:g} days",
         vectors=Vectors(snapshot.dense.vectors, snapshot.texts.text_of_row, query_vectors),
-        split=Split(train=cuts[-1], validation=cuts[0], test=cuts[0], end=cuts[0] + horizon.days * SECONDS_PER_DAY),
+        split=Split(
+            train=snapshot_dates[-1],
+            validation=snapshot_dates[0],
+            test=snapshot_dates[0],
+            end=snapshot_dates[0] + window.days * SECONDS_PER_DAY,
+        ),
         timeline=timeline,
         queries=texts,
     )
@@ -113,15 +118,15 @@ def _build_searches(
     events: EventTable,
     encoder: TextEncoder,
     options: DataOptions,
-    horizon: HorizonOptions,
+    window: WindowOptions,
     report: Report,
 ) -> tuple[ExampleSet, list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
     """Build the searches of the latest moment's weeks: the examples, their texts, and the texts' vectors."""
     rng = np.random.default_rng(options.seed)
     timeline = Timeline(events, past.row_by_id)
-    orders = timeline.orders(since=past.until, until=past.until + horizon.days * SECONDS_PER_DAY)
+    orders = timeline.orders(since=past.until, until=past.until + window.days * SECONDS_PER_DAY)
     texts, queries_of_row = read_queries(past, np.unique(orders.rows))
     tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
-    examples = builder.build(tasks, width=min(horizon.width, WINDOW), rng=rng, report=report)
+    examples = builder.build(tasks, width=min(window.width, WINDOW), rng=rng, report=report)
     return renumber(examples, past.original), texts, builder.query_vectors

@@ -30,12 +30,12 @@ NEW_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class HorizonOptions:
+class WindowOptions:
     """Which moments are learned from.
 
     Attributes:
         days: how far ahead what is bought counts.
-        cuts: how many moments.
+        snapshot_dates: how many moments, each with the catalogue's signals as of it.
         step_days: days between them.
         shoppers: most shoppers of a moment.
         width: candidates of a list: what was bought and a sample of the rest.
@@ -46,7 +46,7 @@ class HorizonOptions:
     """
 
     days: float = 35.0
-    cuts: int = 4
+    snapshot_dates: int = 4
     step_days: float = 14.0
     shoppers: int = 3_000
     width: int = WINDOW
@@ -55,21 +55,23 @@ class HorizonOptions:
     seed: int = 17
 
 
-def list_cuts(until: float, options: HorizonOptions) -> list[float]:
+def list_snapshot_dates(until: float, options: WindowOptions) -> list[float]:
     """Return the moments, latest first: the latest one's weeks end at ``until`` (seconds since 1970 UTC)."""
     last = until - options.days * SECONDS_PER_DAY
-    return [last - place * options.step_days * SECONDS_PER_DAY for place in range(options.cuts)]
+    return [last - place * options.step_days * SECONDS_PER_DAY for place in range(options.snapshot_dates)]
 
 
-def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng: np.random.Generator) -> list[Task]:
+def draw_window_tasks(
+    timeline: Timeline, snapshot_date: float, until: float, count: int, rng: np.random.Generator
+) -> list[Task]:
     """Draw shoppers who bought something before a moment and something after it.
 
     A request comes from where the shopper's last purchase before the moment came from that says a device or a region.
 
     Args:
         timeline: the events.
-        cut: the moment, seconds since 1970 UTC.
-        until: purchases from ``cut`` on and before this count.
+        snapshot_date: the moment, seconds since 1970 UTC.
+        until: purchases from ``snapshot_date`` on and before this count.
         count: how many shoppers, all where there are fewer.
         rng: for the draw.
 
@@ -78,29 +80,29 @@ def draw_horizons(timeline: Timeline, cut: float, until: float, count: int, rng:
         bought such.
     """
     bought = timeline.type == PURCHASE
-    known = np.unique(timeline.actor[bought & (timeline.time < cut)])
-    after = np.flatnonzero(bought & (timeline.time >= cut) & (timeline.time < until))
+    known = np.unique(timeline.actor[bought & (timeline.time < snapshot_date)])
+    after = np.flatnonzero(bought & (timeline.time >= snapshot_date) & (timeline.time < until))
     after = after[np.isin(timeline.actor[after], known)]
     actors = np.unique(timeline.actor[after])
-    return ask_shoppers(timeline, rng.permutation(actors)[:count], cut, until, rng, teaching=True)
+    return ask_shoppers(timeline, rng.permutation(actors)[:count], snapshot_date, until, rng, teaching=True)
 
 
 def ask_shoppers(
     timeline: Timeline,
     actors: NDArray[np.int32],
-    cut: float,
+    snapshot_date: float,
     until: float,
     rng: np.random.Generator,
     *,
     teaching: bool = False,
 ) -> list[Task]:
-    """Make the tasks of some shoppers at a moment, whatever they bought after it, as :func:`draw_horizons` says.
+    """Make the tasks of some shoppers at a moment, whatever they bought after it, as :func:`draw_window_tasks` says.
 
     Args:
         timeline: the events.
         actors: codes of the shoppers.
-        cut: the moment, seconds since 1970 UTC.
-        until: purchases from ``cut`` on and before this count.
+        snapshot_date: the moment, seconds since 1970 UTC.
+        until: purchases from ``snapshot_date`` on and before this count.
         rng: for who is asked for new products too.
         teaching: leave out requests for new products that nothing answers. They teach no order, and leaving them out
             where probabilities are fitted would promise too much.
@@ -109,24 +111,24 @@ def ask_shoppers(
     for actor in actors.tolist():
         own = slice(*np.searchsorted(timeline.actor, (actor, actor + 1)))
         rows, time, is_bought = timeline.rows[own], timeline.time[own], timeline.type[own] == PURCHASE
-        future = np.unique(rows[is_bought & (time >= cut) & (time < until)])
-        told = timeline.place[own][is_bought & (time < cut)]
-        told = told[told >= 0]
-        place = timeline.places[told[-1]] if len(told) else ("", "")
-        further = timeline.find_further(actor, since=cut, until=until)
-        tasks.append(Task(actor=actor, time=cut, query=-1, bought=future, place=place, further=further))
-        fresh = np.setdiff1d(future, rows[is_bought & (time < cut)])
+        future = np.unique(rows[is_bought & (time >= snapshot_date) & (time < until)])
+        known = timeline.place[own][is_bought & (time < snapshot_date)]
+        known = known[known >= 0]
+        place = timeline.places[known[-1]] if len(known) else ("", "")
+        further = timeline.find_further(actor, since=snapshot_date, until=until)
+        tasks.append(Task(actor=actor, time=snapshot_date, query=-1, bought=future, place=place, further=further))
+        fresh = np.setdiff1d(future, rows[is_bought & (time < snapshot_date)])
         if (len(fresh) or not teaching) and rng.random() < NEW_SHARE:
             tasks.append(replace(tasks[-1], bought=fresh.astype(np.int32), only_new=True))
     return tasks
 
 
-def build_horizons(
+def build_window_examples(
     snapshot: Snapshot,
     events: EventTable,
     encoder: TextEncoder,
-    cuts: Sequence[float],
-    options: HorizonOptions,
+    snapshot_dates: Sequence[float],
+    options: WindowOptions,
     report: Report = lambda what, done, total: None,
 ) -> ExampleSet:
     """Build the examples of several moments, each through a retrieval that knows what came before it alone.
@@ -135,20 +137,20 @@ def build_horizons(
         snapshot: the catalogue; its rows are those of the examples.
         events: all events; a moment's labels end ``options.days`` after it.
         encoder: the encoder that the snapshot was built with.
-        cuts: the moments, seconds since 1970 UTC.
+        snapshot_dates: the moments, seconds since 1970 UTC.
         options: what to build.
         report: told of progress.
     """
     nobody = np.zeros(0, dtype=np.int32)
-    return build_groups(snapshot, events, encoder, cuts, options, nobody, report)[0]
+    return build_groups(snapshot, events, encoder, snapshot_dates, options, nobody, report)[0]
 
 
 def build_groups(
     snapshot: Snapshot,
     events: EventTable,
     encoder: TextEncoder,
-    cuts: Sequence[float],
-    options: HorizonOptions,
+    snapshot_dates: Sequence[float],
+    options: WindowOptions,
     held_back: NDArray[np.int32],
     report: Report = lambda what, done, total: None,
     latest: PastSnapshot | None = None,
@@ -156,31 +158,31 @@ def build_groups(
     """Build the examples of several moments, those of some shoppers apart.
 
     Args:
-        snapshot: as for :func:`build_horizons`.
+        snapshot: as for :func:`build_window_examples`.
         events: likewise.
         encoder: likewise.
-        cuts: likewise.
+        snapshot_dates: likewise.
         options: likewise.
         held_back: codes of the shoppers apart.
         report: told of progress.
         latest: the catalogue as of the first of the moments, where it was learned already.
 
     Returns:
-        The others' examples, as :func:`draw_horizons` draws them; and whole lists of those held back who had bought
+        The others' examples, as :func:`draw_window_tasks` draws them; and whole lists of those held back who had bought
         before a moment, whether they bought after it or not.
     """
     rng = np.random.default_rng(options.seed)
     parts: list[ExampleSet] = []
     apart: list[ExampleSet] = []
-    for place, cut in enumerate(cuts):
-        report("learning from what came before a moment", place, len(cuts))
-        past = latest if latest is not None and not place else PastSnapshot(snapshot, events, until=cut)
+    for place, snapshot_date in enumerate(snapshot_dates):
+        report("learning from what came before a moment", place, len(snapshot_dates))
+        past = latest if latest is not None and not place else PastSnapshot(snapshot, events, until=snapshot_date)
         timeline = Timeline(events, past.row_by_id)
-        until = cut + options.days * SECONDS_PER_DAY
-        drawn = draw_horizons(timeline, cut, until, options.shoppers, rng)
+        until = snapshot_date + options.days * SECONDS_PER_DAY
+        drawn = draw_window_tasks(timeline, snapshot_date, until, options.shoppers, rng)
         tasks = [task for task, kept in zip(drawn, ~_are_in(drawn, held_back), strict=True) if kept]
-        known = np.unique(timeline.actor[(timeline.type == PURCHASE) & (timeline.time < cut)])
-        asked = ask_shoppers(timeline, np.intersect1d(held_back, known), cut, until, rng)
+        known = np.unique(timeline.actor[(timeline.type == PURCHASE) & (timeline.time < snapshot_date)])
+        asked = ask_shoppers(timeline, np.intersect1d(held_back, known), snapshot_date, until, rng)
         builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, [], encoder)
         for sets, own, width in ((parts, tasks, options.width), (apart, asked, WINDOW)):
             sets.append(renumber(builder.build(own, width=width, rng=rng, report=report), past.original))
@@ -252,7 +254,7 @@ def split_shoppers(examples: ExampleSet, share: float, seed: int) -> tuple[Examp
     return examples.select(~held_out), examples.select(held_out)
 
 
-def group_shoppers(users: int, options: HorizonOptions) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def group_shoppers(users: int, options: WindowOptions) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Draw the shoppers who are not learned from, from all users: those who stop the training, and those after them.
 
     Returns:

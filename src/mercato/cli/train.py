@@ -150,7 +150,8 @@ def encoder(
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato_export.weights import MINILM, locate_weights
         from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
-        from mercato_training.encoder.train import EncoderOptions, train_encoder
+        from mercato_training.encoder.fit import EncoderOptions
+        from mercato_training.encoder.train import train_encoder
         from mercato_training.reranker.data import RerankerDataOptions
 
         live, text_encoder = open_training_catalog(catalog, encoder_folder)

@@ -14,9 +14,10 @@ from mercato.errors import DataError, ModelError
 from mercato_export.encoder import describe_encoder
 from mercato_export.pipeline import run_module
 from mercato_export.weights import LocatedWeights, locate_weights
-from mercato_training.encoder import train as encoder_training
+from mercato_training.encoder import fit as encoder_fit
+from mercato_training.encoder.fit import TEMPERATURE, EncoderOptions, compute_contrast
 from mercato_training.encoder.pairs import RatedTexts, TextPair, order_rated
-from mercato_training.encoder.train import TEMPERATURE, EncoderOptions, compute_contrast, train_encoder
+from mercato_training.encoder.train import train_encoder
 from mercato_training.reranker.data import RerankerDataOptions
 from tests.unit.export.tiny_encoder import TINY, make_texts, make_weights
 
@@ -108,7 +109,7 @@ def test_loss_that_is_not_finite_is_an_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(encoder_training, "TEMPERATURE", float("nan"))
+    monkeypatch.setattr(encoder_fit, "TEMPERATURE", float("nan"))
     with pytest.raises(ModelError, match="the loss of pass 1 is nan"):
         train(catalog, encoder, tiny_weights, tmp_path)
 

@@ -55,7 +55,7 @@ def test_it_learns_from_ratings_what_holds_for_other_queries() -> None:
     after = np.mean([agreement(score_list(fit.network, one), one.rating) for one in test])
     assert before < 0.65
     assert after > 0.8
-    assert fit.left_out_loss[fit.best_epoch - 1] == min(fit.left_out_loss) < fit.start_loss
+    assert fit.validation_loss[fit.best_epoch - 1] == min(fit.validation_loss) < fit.start_loss
 
 
 def test_a_single_member_would_have_nothing_to_stop_by() -> None:

@@ -7,61 +7,34 @@ as before. Vectors of another encoder cannot be compared: the catalogue has to b
 
 from __future__ import annotations
 
-import copy
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import torch
-from torch import Tensor
 
 from mercato.catalog.encode import TextEncoder
 from mercato.catalog.live import LiveCatalog
 from mercato.encoder.tokenizer import TextTokenizer
-from mercato.errors import DataError, ModelError
+from mercato.errors import DataError
 from mercato_export.encoder import SentenceEncoder
 from mercato_export.weights import LOADED_FILES, LocatedWeights
 from mercato_training.encoder.card import write_encoder_card
-from mercato_training.encoder.pairs import TextPair, order_rated, prepare_pairs
+from mercato_training.encoder.fit import EncoderOptions, NetworkEncoder, fit_encoder
+from mercato_training.encoder.pairs import order_rated, prepare_pairs
 from mercato_training.reranker.data import Ratings, RerankerDataOptions
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.groups import Report
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
-TEMPERATURE = 0.05
-"""Divides cosines in the contrastive loss (van den Oord et al. 2018), as sentence-transformers has it."""
 ADAPTED = ("query", "value")
 LEAST_PAIRS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderOptions:
-    """How the encoder is fitted.
-
-    Attributes:
-        lora_rank: width of the matrices that are learned. More can learn more, and forget more.
-        epochs: most passes over the pairs.
-        patience: passes without a better validation loss after which fitting stops.
-        batch_size: pairs in a step: each one's product is a counterexample to all others' queries.
-        learning_rate: of AdamW.
-        max_tokens: a text is cut after this many tokens while learning.
-        seed: of every draw.
-    """
-
-    lora_rank: int = 8
-    epochs: int = 2
-    patience: int = 1
-    batch_size: int = 16
-    learning_rate: float = 2e-4
-    max_tokens: int = 64
-    seed: int = 17
 
 
 def train_encoder(
@@ -110,9 +83,9 @@ def train_encoder(
     torch.manual_seed(options.seed)
     network, adapted = _adapt(weights, options)
     tokenizer = TextTokenizer(weights.folder / "tokenizer.json", max_tokens=options.max_tokens)
-    encode = _TextEncoder(network, tokenizer)
+    encode = NetworkEncoder(network, tokenizer)
     before = order_rated(encode.vectors, data.test)
-    fit = _fit(network, encode, data.train, data.validation, options, say, report)
+    fit = fit_encoder(network, encode, data.train, data.validation, options, say, report)
     after = order_rated(encode.vectors, data.test)
     out.mkdir(parents=True, exist_ok=True)
     trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
@@ -128,7 +101,7 @@ def train_encoder(
         },
         "counts": data.counts,
         "trainable_weights": trainable,
-        "fit": fit,
+        "fit": asdict(fit),
         "results": {"before": before, "after": after},
         "options": {"encoder": asdict(options), "data": asdict(data_options)},
         "source": {"repository": weights.model.repository, "sha256": weights.sha256, "licence": weights.model.licence},
@@ -138,27 +111,6 @@ def train_encoder(
     (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     (out / CARD_FILE).write_text(write_encoder_card(metrics), encoding="utf-8")
     return metrics
-
-
-class _TextEncoder:
-    """Texts to vectors through the network that is being fitted."""
-
-    def __init__(self, network: torch.nn.Module, tokenizer: TextTokenizer) -> None:
-        self._network = network
-        self._tokenizer = tokenizer
-
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Encode texts: float32 [texts, D], unit length."""
-        ids, mask = self._tokenizer(texts)
-        vectors: Tensor = self._network(torch.from_numpy(ids), torch.from_numpy(mask))
-        return vectors
-
-    def vectors(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Encode texts without learning from them."""
-        self._network.eval()
-        with torch.inference_mode():
-            found = self(texts).numpy()
-        return found.astype(np.float32)
 
 
 def _adapt(weights: LocatedWeights, options: EncoderOptions) -> tuple[torch.nn.Module, Any]:
@@ -175,83 +127,3 @@ def _adapt(weights: LocatedWeights, options: EncoderOptions) -> tuple[torch.nn.M
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         adapted = get_peft_model(trunk, config)
     return SentenceEncoder(adapted), adapted
-
-
-def _fit(
-    network: torch.nn.Module,
-    encode: _TextEncoder,
-    train: Sequence[TextPair],
-    validation: Sequence[TextPair],
-    options: EncoderOptions,
-    say: Callable[[str], None],
-    report: Report,
-) -> dict[str, Any]:
-    """Fit the adapters; they end as they were after the best pass, which may be before the first."""
-    rng = np.random.default_rng(options.seed)
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=0.01)
-    start_loss = best_loss = _mean_loss(network, encode, validation, options)
-    say(f"pass 0: validation loss {start_loss:.4f}")
-    best, best_epoch = copy.deepcopy(network.state_dict()), 0
-    train_loss: list[float] = []
-    validation_loss: list[float] = []
-    for epoch in range(1, options.epochs + 1):
-        network.train()
-        losses: list[float] = []
-        order = rng.permutation(len(train))
-        for start in range(0, len(order), options.batch_size):
-            pairs = [train[place] for place in order[start : start + options.batch_size]]
-            optimizer.zero_grad()
-            loss = compute_contrast(encode, pairs)
-            if not bool(torch.isfinite(loss)):
-                raise ModelError(
-                    f"training: the loss of pass {epoch} is {float(loss.detach())}; lower --learning-rate "
-                    f"(now {options.learning_rate:g})"
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            losses.append(float(loss.detach()))
-            report(f"pass {epoch} of {options.epochs}", min(start + options.batch_size, len(order)), len(order))
-        train_loss.append(float(np.mean(losses)))
-        validation_loss.append(_mean_loss(network, encode, validation, options))
-        say(f"pass {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
-        if validation_loss[-1] < best_loss:
-            best_loss, best_epoch, best = validation_loss[-1], epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= options.patience:
-            break
-    network.load_state_dict(best)
-    return {
-        "start_loss": start_loss,
-        "train_loss": train_loss,
-        "validation_loss": validation_loss,
-        "best_epoch": best_epoch,
-    }
-
-
-def compute_contrast(encode: Callable[[Sequence[str]], Tensor], pairs: Sequence[TextPair]) -> Tensor:
-    """Return the contrastive loss of a batch.
-
-    ``-mean_i log softmax_j(cos(q_i, p_j) / T)_i`` over the products of all pairs and the counterexample of each
-    (InfoNCE, van den Oord et al. 2018). What is the same product as the answer, is no counterexample to it.
-
-    Args:
-        encode: texts to unit vectors.
-        pairs: at least one.
-    """
-    products = [pair.product for pair in pairs] + [pair.counterexample for pair in pairs if pair.counterexample]
-    vectors = encode([*(pair.query for pair in pairs), *products])
-    logits = vectors[: len(pairs)] @ vectors[len(pairs) :].T / TEMPERATURE
-    same = torch.tensor([[product == pair.product for product in products] for pair in pairs])
-    same[torch.arange(len(pairs)), torch.arange(len(pairs))] = False
-    loss: Tensor = torch.nn.functional.cross_entropy(logits.masked_fill(same, -torch.inf), torch.arange(len(pairs)))
-    return loss
-
-
-def _mean_loss(
-    network: torch.nn.Module, encode: _TextEncoder, pairs: Sequence[TextPair], options: EncoderOptions
-) -> float:
-    network.eval()
-    starts = range(0, len(pairs), options.batch_size)
-    with torch.inference_mode():
-        losses = [float(compute_contrast(encode, pairs[start : start + options.batch_size])) for start in starts]
-    return float(np.mean(losses)) if losses else float("nan")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from mercato.errors import DataError
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
+from mercato_training.common.fit_loop import Fit, NetworkLearner, fit_until_no_better
 from mercato_training.ranker.examples import ExampleSet
 
 VALIDATION_BATCH = 256
@@ -48,25 +48,6 @@ class FitOptions:
     dropout: float = 0.0
     outcome_losses: Mapping[str, float] = field(default_factory=lambda: dict(OUTCOME_LOSSES))
     seed: int = 17
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """A fitted network and how it got there.
-
-    Attributes:
-        network: with the weights of the best epoch, in evaluation mode.
-        start_loss: validation loss of the order of retrieval.
-        train_loss: mean loss of purchases of each epoch, of the members by themselves.
-        validation_loss: loss after each epoch on held-out lists, of the score that is served.
-        best_epoch: from 1.
-    """
-
-    network: RankerNetwork
-    start_loss: float
-    train_loss: list[float]
-    validation_loss: list[float]
-    best_epoch: int
 
 
 class Vectors:
@@ -131,7 +112,7 @@ def fit_ranker(
     report: Callable[[str], None] = lambda line: None,
     *,
     rated: RankerNetwork | None = None,
-) -> Fit:
+) -> Fit[RankerNetwork]:
     """Fit a network; lists in which nothing that it learns of happened teach nothing and are left out.
 
     Args:
@@ -150,56 +131,65 @@ def fit_ranker(
     train = train.select(np.any([hits.any(axis=1) for hits in _list_outcomes(train, config.outcomes)], axis=0))
     if not len(train):
         raise DataError(_NOTHING.format(lists="to learn from"))
-    torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
-    network = RankerNetwork(config)
-    network.drop_out(options.dropout)
-    network.standardize_by(torch.from_numpy(train.features[train.rows >= 0]))
-    if rated is not None:
-        network.relevance.load_state_dict(rated.relevance.state_dict())
-        network.relevance.requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        [weights for weights in network.parameters() if weights.requires_grad],
-        lr=options.learning_rate,
-        weight_decay=options.weight_decay,
-    )
-    steps = options.epochs * -(-len(train) // options.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(steps, 1))
-    parts = torch.tensor([1.0, *(options.outcome_losses[kind] for kind in config.outcomes[1:])])
-    best = copy.deepcopy(network.state_dict())
-    start_loss = best_loss = compute_mean_loss(network, validation, vectors)
+    learner = _RankerLearner(train, validation, vectors, config, options, rated)
+    start_loss = learner.measure()
     if np.isnan(start_loss):
         raise DataError(_NOTHING.format(lists="that decide when to stop"))
     report(f"epoch 0: validation loss {start_loss:.4f} (order of retrieval)")
-    train_loss: list[float] = []
-    validation_loss: list[float] = []
-    best_epoch = 0
-    for epoch in range(1, options.epochs + 1):
-        network.train()
-        total = 0.0
-        for places in _batches(rng.permutation(len(train)), options.batch_size):
-            optimizer.zero_grad()
-            loss = compute_outcome_losses(network, train, vectors, places)
-            # Summed over members, so that each learns as it would alone.
-            (loss @ parts).sum().backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            total += float(loss[:, 0].detach().mean()) * len(places)
-        train_loss.append(total / max(len(train), 1))
-        validation_loss.append(compute_mean_loss(network, validation, vectors))
-        report(f"epoch {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
-        if validation_loss[-1] < best_loss:
-            best_loss, best_epoch, best = validation_loss[-1], epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= options.patience:
-            break
-    network.load_state_dict(best)
-    return Fit(
-        network=network.eval(),
-        start_loss=start_loss,
-        train_loss=train_loss,
-        validation_loss=validation_loss,
-        best_epoch=best_epoch,
+    history = fit_until_no_better(
+        learner, epochs=options.epochs, patience=options.patience, start_loss=start_loss, say=report, unit="epoch"
     )
+    return Fit(network=learner.network, **vars(history))
+
+
+class _RankerLearner(NetworkLearner[RankerNetwork]):
+    """The ranker's network and its example lists."""
+
+    def __init__(
+        self,
+        train: ExampleSet,
+        validation: ExampleSet,
+        vectors: Vectors,
+        config: RankerConfig,
+        options: FitOptions,
+        rated: RankerNetwork | None,
+    ) -> None:
+        torch.manual_seed(options.seed)
+        super().__init__(RankerNetwork(config))
+        self._train, self._validation, self._vectors = train, validation, vectors
+        self._batch_size = options.batch_size
+        self._rng = np.random.default_rng(options.seed)
+        self.network.drop_out(options.dropout)
+        self.network.standardize_by(torch.from_numpy(train.features[train.rows >= 0]))
+        if rated is not None:
+            self.network.relevance.load_state_dict(rated.relevance.state_dict())
+            self.network.relevance.requires_grad_(False)
+        self._optimizer = torch.optim.AdamW(
+            [weights for weights in self.network.parameters() if weights.requires_grad],
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+        )
+        steps = options.epochs * -(-len(train) // options.batch_size)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, T_max=max(steps, 1))
+        self._parts = torch.tensor([1.0, *(options.outcome_losses[kind] for kind in config.outcomes[1:])])
+
+    def run_epoch(self, epoch: int) -> float:
+        """Pass over the lists; the mean loss of purchases, of the members by themselves."""
+        self.network.train()
+        total = 0.0
+        for places in _batches(self._rng.permutation(len(self._train)), self._batch_size):
+            self._optimizer.zero_grad()
+            loss = compute_outcome_losses(self.network, self._train, self._vectors, places)
+            # Summed over members, so that each learns as it would alone.
+            (loss @ self._parts).sum().backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            self._schedule.step()
+            total += float(loss[:, 0].detach().mean()) * len(places)
+        return total / max(len(self._train), 1)
+
+    def measure(self) -> float:
+        """Return the loss on held-out lists, of the score that is served."""
+        return compute_mean_loss(self.network, self._validation, self._vectors)
 
 
 def compute_mean_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vectors) -> float:
@@ -214,8 +204,8 @@ def compute_mean_loss(network: RankerNetwork, examples: ExampleSet, vectors: Vec
     total = 0.0
     for part, hits in zip(config.blend, _list_outcomes(examples, config.outcomes), strict=True):
         if part:
-            told = hits.any(axis=1)
-            loss = compute_loss(scores[told], torch.from_numpy(hits[told]), listed[told])
+            having = hits.any(axis=1)
+            loss = compute_loss(scores[having], torch.from_numpy(hits[having]), listed[having])
             total += part / sum(config.blend) * float(loss.mean() if len(loss) else torch.nan)
     return total
 
@@ -250,9 +240,9 @@ def compute_outcome_losses(
     losses: list[Tensor] = []
     for column, hits in zip(scores.unbind(dim=3), _list_outcomes(examples, network.config.outcomes), strict=True):
         had = torch.from_numpy(hits[places])
-        told = had.any(dim=1)
-        own = [compute_loss(one[told], had[told], listed[told]) for one in column.unbind()]
-        losses.append(torch.stack(own).sum(dim=1) / told.sum().clamp(min=1))
+        having = had.any(dim=1)
+        each = [compute_loss(one[having], had[having], listed[having]) for one in column.unbind()]
+        losses.append(torch.stack(each).sum(dim=1) / having.sum().clamp(min=1))
     return torch.stack(losses, dim=1)
 
 

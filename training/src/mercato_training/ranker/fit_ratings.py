@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mercato.ranker.features import FEATURE_NAMES
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
+from mercato_training.common.fit_loop import Fit, fit_until_no_better
 from mercato_training.ranker.rated_lists import UNRATED, RatedList, check_lists
 
 
@@ -56,25 +57,6 @@ class RatingFitOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatingFit:
-    """A fitted network and how it got there.
-
-    Attributes:
-        network: with the weights of the best epoch, in evaluation mode.
-        start_loss: loss of the order of retrieval.
-        train_loss: mean loss of each epoch.
-        left_out_loss: loss after each epoch, of each query by the members that did not learn from it.
-        best_epoch: from 1; 0 where nothing was better than the order of retrieval.
-    """
-
-    network: RankerNetwork
-    start_loss: float
-    train_loss: list[float]
-    left_out_loss: list[float]
-    best_epoch: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Rows:
     """The candidates of all training queries, one after the other.
 
@@ -102,7 +84,7 @@ def fit_ratings(
     dimension: int,
     options: RatingFitOptions,
     report: Callable[[str], None] = lambda line: None,
-) -> RatingFit:
+) -> Fit[RankerNetwork]:
     """Fit a network to ratings: least squares on gains, which keeps scores comparable between queries.
 
     A query that teaches no order (all its products rated alike, none found) is left out.
@@ -129,28 +111,19 @@ def fit_ratings(
     network = RankerNetwork(config)
     rows = _join_rows(lists, network, options)
     network.relevance.cut_by(rows.inputs)
-    members = _Members(network.relevance.encode(rows.inputs), rows, len(lists), options)
-    start_loss = members.loss_left_out()
+    members = _Members(network, network.relevance.encode(rows.inputs), rows, len(lists), options)
+    start_loss = members.measure()
     report(f"epoch 0: loss {start_loss:.4f} (order of retrieval)")
-    best_loss, best_epoch, best = start_loss, 0, members.copy_weights()
-    train_loss: list[float] = []
-    left_out_loss: list[float] = []
-    for epoch in range(1, options.epochs + 1):
-        train_loss.append(members.run_epoch())
-        left_out_loss.append(members.loss_left_out())
-        report(f"epoch {epoch}: loss {train_loss[-1]:.4f}, on queries left out {left_out_loss[-1]:.4f}")
-        if left_out_loss[-1] < best_loss:
-            best_loss, best_epoch, best = left_out_loss[-1], epoch, members.copy_weights()
-        elif epoch - best_epoch >= options.patience:
-            break
-    _join_members(network, best)
-    return RatingFit(
-        network=network.eval(),
+    history = fit_until_no_better(
+        members,
+        epochs=options.epochs,
+        patience=options.patience,
         start_loss=start_loss,
-        train_loss=train_loss,
-        left_out_loss=left_out_loss,
-        best_epoch=best_epoch,
+        say=report,
+        unit="epoch",
+        held_out="on queries left out",
     )
+    return Fit(network=network, **vars(history))
 
 
 def _join_rows(lists: Sequence[RatedList], network: RankerNetwork, options: RatingFitOptions) -> _Rows:
@@ -171,7 +144,10 @@ def _join_rows(lists: Sequence[RatedList], network: RankerNetwork, options: Rati
 class _Members:
     """The members of the ensemble, trained side by side: one matrix product a layer for all."""
 
-    def __init__(self, encoded: Tensor, rows: _Rows, queries: int, options: RatingFitOptions) -> None:
+    def __init__(
+        self, network: RankerNetwork, encoded: Tensor, rows: _Rows, queries: int, options: RatingFitOptions
+    ) -> None:
+        self._network = network
         self._options = options
         self._rows = rows
         self._encoded = encoded
@@ -207,8 +183,8 @@ class _Members:
         scores: Tensor = (hidden.view(-1, members, width) * self._second).sum(dim=2) + self._offset
         return scores
 
-    def run_epoch(self) -> float:
-        """Pass over all queries once; returns the mean loss."""
+    def run_epoch(self, epoch: int) -> float:
+        """Pass over all queries once; return the mean loss."""
         total, count = 0.0, 0
         for queries in torch.split(torch.randperm(self._queries), self._options.queries_a_step):
             here = torch.isin(self._rows.query, queries).nonzero().squeeze(1)
@@ -223,7 +199,7 @@ class _Members:
         return total / count
 
     @torch.no_grad()
-    def loss_left_out(self) -> float:
+    def measure(self) -> float:
         """Return the mean loss of each row by the members that did not learn from it."""
         scores = self._score(self._encoded, training=False)
         weight = self._rows.weight[:, None] * self._left_out
@@ -237,15 +213,16 @@ class _Members:
         second = (self._second.flatten() / count).detach().clone()
         return first, self._bias.flatten().detach().clone(), second, self._offset.mean().detach().clone()
 
-
-@torch.no_grad()
-def _join_members(network: RankerNetwork, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
-    first, bias, second, offset = weights
-    layer = network.relevance
-    layer.hidden.weight.copy_(first)
-    layer.hidden.bias.copy_(bias)
-    layer.output.weight.copy_(second[None])
-    layer.output.bias.copy_(offset[None])
+    @torch.no_grad()
+    def restore_weights(self, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        """Join the members in the network's layer, which answers with their mean."""
+        first, bias, second, offset = weights
+        layer = self._network.relevance
+        layer.hidden.weight.copy_(first)
+        layer.hidden.bias.copy_(bias)
+        layer.output.weight.copy_(second[None])
+        layer.output.bias.copy_(offset[None])
+        self._network.eval()
 
 
 @torch.no_grad()

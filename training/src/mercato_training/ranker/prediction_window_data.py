@@ -79,7 +79,8 @@ def prepare_window_data(
         raise DataError(
             f"training needs shoppers who bought before a moment and in the {window.days:g} days after it; "
             f"{len(snapshot_dates)} moments, {window.step_days:g} days apart, the last {window.days:g} days before the "
-            "last event, have none; give a longer history, fewer moments (--snapshot-dates) or fewer days (--window-days)"
+            "last event, have none; give a longer history, fewer moments (--snapshot-dates) or fewer "
+            "days (--window-days)"
         )
     searches, texts, query_vectors = _build_searches(latest, events, encoder, options, window, report)
     learned = [part.select(~_are_of(part, held_back)) for part in (recommendations, searches)]

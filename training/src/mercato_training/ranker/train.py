@@ -117,7 +117,7 @@ def train_ranker(
             "epochs": len(fit.train_loss),
             "best_epoch": fit.best_epoch,
             "start_loss": fit.start_loss,
-            "validation_loss": min([fit.start_loss, *fit.validation_loss]),
+            "validation_loss": fit.least_loss,
             "skip": fit.network.skip.item(),
             "members": config.members,
             "outcomes": _describe_outcomes(data.train, config, fit_options),

@@ -20,10 +20,11 @@ from mercato.evaluation.folds import fold_of
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.ranker.features import FEATURE_NAMES
 from mercato_export.networks.ranker import RankerNetwork, save_ranker
+from mercato_training.common.fit_loop import FitHistory
 from mercato_training.common.learned import save_learned
 from mercato_training.ranker.evaluate import Estimate, estimate_mean
 from mercato_training.ranker.examples import Report
-from mercato_training.ranker.fit_ratings import RatingFit, RatingFitOptions, fit_ratings, score_list
+from mercato_training.ranker.fit_ratings import RatingFitOptions, fit_ratings, score_list
 from mercato_training.ranker.rated_card import write_rated_card
 from mercato_training.ranker.rated_lists import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
 
@@ -183,12 +184,12 @@ def _describe(lists: Sequence[RatedList], snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _describe_fit(fit: RatingFit) -> dict[str, Any]:
+def _describe_fit(fit: FitHistory) -> dict[str, Any]:
     return {
         "epochs": len(fit.train_loss),
         "best_epoch": fit.best_epoch,
         "start_loss": fit.start_loss,
-        "left_out_loss": min([fit.start_loss, *fit.left_out_loss]),
+        "left_out_loss": fit.least_loss,
     }
 
 

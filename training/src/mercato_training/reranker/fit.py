@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mercato.errors import ModelError
 from mercato.reranker import PairTokenizer
 from mercato_export.networks.reranker import RerankerNetwork
+from mercato_training.common.fit_loop import FitHistory, NetworkLearner, check_loss, fit_until_no_better
 from mercato_training.reranker.groups import PairGroup
 
 TEACHER_TEMPERATURE = 0.05
@@ -48,23 +47,6 @@ class RerankerFitOptions:
     seed: int = 17
 
 
-@dataclass(frozen=True, kw_only=True)
-class RerankerFit:
-    """How a fit went.
-
-    Attributes:
-        start_loss: validation loss before the first pass.
-        train_loss: mean loss of each pass.
-        validation_loss: loss after each pass.
-        best_epoch: from 1; 0 where no pass was better than the start.
-    """
-
-    start_loss: float
-    train_loss: list[float]
-    validation_loss: list[float]
-    best_epoch: int
-
-
 def compute_group_loss(scores: Tensor, gains: Tensor, taught: Tensor, before: Tensor, *, teaching: float) -> Tensor:
     """Return the loss of one group.
 
@@ -97,7 +79,7 @@ def fit_reranker(
     options: RerankerFitOptions,
     say: Callable[[str], None] = lambda line: None,
     report: Callable[[str, int, int], None] = lambda *_: None,
-) -> RerankerFit:
+) -> FitHistory:
     """Fit a network in place; it ends with the weights of the best pass, in evaluation mode.
 
     Token embeddings stay as they are: a shop has too few pairs for 30,000 words, and they are most of the weights.
@@ -114,56 +96,67 @@ def fit_reranker(
     Raises:
         ModelError: the loss is not finite.
     """
-    torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
-    for parameter in network.trunk.get_submodule("embeddings").parameters():
-        parameter.requires_grad_(False)
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
-    steps_per_epoch = -(-len(train) // options.groups_per_step)
-    steps = max(1, options.epochs * steps_per_epoch)
-    warm = max(1, steps // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
-    )
-    start_loss = best_loss = compute_validation_loss(network, validation, tokenizer, options)
+    learner = _RerankerLearner(network, train, validation, tokenizer, options, report)
+    start_loss = learner.measure()
     say(f"pass 0: validation loss {start_loss:.4f}")
-    best, best_epoch = copy.deepcopy(network.state_dict()), 0
-    train_loss: list[float] = []
-    validation_loss: list[float] = []
-    for epoch in range(1, options.epochs + 1):
-        network.train()
-        total = 0.0
-        order = rng.permutation(len(train))
-        for step, start in enumerate(range(0, len(order), options.groups_per_step)):
-            groups = [
-                draw(train[place], options.width, rng) for place in order[start : start + options.groups_per_step]
-            ]
-            optimizer.zero_grad()
-            loss = compute_loss(network, groups, tokenizer, options)
-            if not bool(torch.isfinite(loss)):
-                raise ModelError(
-                    f"training: the loss of pass {epoch} is {float(loss.detach())}; lower --learning-rate "
-                    f"(now {options.learning_rate:g})"
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) * len(groups)
-            report(f"pass {epoch} of {options.epochs}", step + 1, steps_per_epoch)
-        train_loss.append(total / max(1, len(train)))
-        validation_loss.append(compute_validation_loss(network, validation, tokenizer, options))
-        say(f"pass {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
-        if validation_loss[-1] < best_loss:
-            best_loss, best_epoch, best = validation_loss[-1], epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= options.patience:
-            break
-    network.load_state_dict(best)
-    network.eval()
-    return RerankerFit(
-        start_loss=start_loss, train_loss=train_loss, validation_loss=validation_loss, best_epoch=best_epoch
+    return fit_until_no_better(
+        learner, epochs=options.epochs, patience=options.patience, start_loss=start_loss, say=say
     )
+
+
+class _RerankerLearner(NetworkLearner[RerankerNetwork]):
+    """The reranker's network and its groups."""
+
+    def __init__(
+        self,
+        network: RerankerNetwork,
+        train: Sequence[PairGroup],
+        validation: Sequence[PairGroup],
+        tokenizer: PairTokenizer,
+        options: RerankerFitOptions,
+        report: Callable[[str, int, int], None],
+    ) -> None:
+        super().__init__(network)
+        self._train, self._validation = train, validation
+        self._tokenizer, self._options, self._report = tokenizer, options, report
+        torch.manual_seed(options.seed)
+        self._rng = np.random.default_rng(options.seed)
+        for parameter in network.trunk.get_submodule("embeddings").parameters():
+            parameter.requires_grad_(False)
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            self._parameters, lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self._steps_per_epoch = -(-len(train) // options.groups_per_step)
+        steps = max(1, options.epochs * self._steps_per_epoch)
+        warm = max(1, steps // 10)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
+        )
+
+    def run_epoch(self, epoch: int) -> float:
+        """Pass over the groups, some products of each; the mean loss."""
+        options = self._options
+        self.network.train()
+        total = 0.0
+        order = self._rng.permutation(len(self._train))
+        for step, start in enumerate(range(0, len(order), options.groups_per_step)):
+            places = order[start : start + options.groups_per_step]
+            groups = [draw(self._train[place], options.width, self._rng) for place in places]
+            self._optimizer.zero_grad()
+            loss = compute_loss(self.network, groups, self._tokenizer, options)
+            check_loss(loss, epoch=epoch, learning_rate=options.learning_rate)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+            self._optimizer.step()
+            self._schedule.step()
+            total += float(loss.detach()) * len(groups)
+            self._report(f"pass {epoch} of {options.epochs}", step + 1, self._steps_per_epoch)
+        return total / max(1, len(self._train))
+
+    def measure(self) -> float:
+        """Return the mean loss of the groups that decide when to stop."""
+        return compute_validation_loss(self.network, self._validation, self._tokenizer, self._options)
 
 
 def draw(group: PairGroup, width: int, rng: np.random.Generator) -> PairGroup:

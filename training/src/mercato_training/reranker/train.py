@@ -27,10 +27,11 @@ from mercato_export.networks.reranker import (
     save_reranker,
 )
 from mercato_export.weights import LocatedWeights
+from mercato_training.common.fit_loop import FitHistory
 from mercato_training.reranker.card import write_reranker_card
 from mercato_training.reranker.data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
 from mercato_training.reranker.events import Behaviour
-from mercato_training.reranker.fit import RerankerFit, RerankerFitOptions, fit_reranker
+from mercato_training.reranker.fit import RerankerFitOptions, fit_reranker
 from mercato_training.reranker.groups import Report
 from mercato_training.reranker.quality import choose_weight, compare_orders, score_queries
 
@@ -197,9 +198,9 @@ def _fit(
     rated_options: RerankerFitOptions,
     say: Callable[[str], None],
     report: Report,
-) -> dict[str, RerankerFit]:
+) -> dict[str, FitHistory]:
     """Fit the synthetic queries, made of the catalogue alone, then what was rated, clicked and bought."""
-    fits: dict[str, RerankerFit] = {}
+    fits: dict[str, FitHistory] = {}
     for name, groups, held, options in (
         ("synthetic", data.synthetic, data.synthetic_validation, synthetic_options),
         ("rated", data.rated, data.rated_validation, rated_options),

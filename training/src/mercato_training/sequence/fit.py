@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from mercato.errors import ModelError
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork
+from mercato_training.common.fit_loop import Fit, NetworkLearner, fit_until_no_better
 from mercato_training.sequence.data import Int64, Windows
 
 SCORES_PER_STEP = 1 << 23
@@ -47,25 +47,6 @@ class SequenceFitOptions:
     seed: int = 17
 
 
-@dataclass(frozen=True, kw_only=True)
-class SequenceFit:
-    """A fitted network and how it got there.
-
-    Attributes:
-        network: with the weights of the best pass, in evaluation mode.
-        start_loss: validation loss before the first pass.
-        train_loss: mean loss of each pass.
-        validation_loss: loss after each pass.
-        best_epoch: from 1; 0 where no pass was better than the start.
-    """
-
-    network: SequenceNetwork
-    start_loss: float
-    train_loss: list[float]
-    validation_loss: list[float]
-    best_epoch: int
-
-
 def fit_sequence(
     train: Callable[[np.random.Generator], Windows],
     validation: Windows,
@@ -76,7 +57,7 @@ def fit_sequence(
     say: Callable[[str], None] = lambda line: None,
     *,
     texts: Tensor | None = None,
-) -> SequenceFit:
+) -> Fit[SequenceNetwork]:
     """Fit a network to what came next at each place of the windows.
 
     Args:
@@ -92,62 +73,79 @@ def fit_sequence(
     Raises:
         ModelError: a loss is not a number; fitting was ended there.
     """
-    torch.manual_seed(options.seed)
-    random = np.random.default_rng(options.seed)
-    network = SequenceNetwork(config)
-    if texts is not None:
-        network.texts.copy_(texts)
-    whole = config.products <= options.all_products
-    scored = config.products if whole else options.drawn
-    size = int(np.clip(SCORES_PER_STEP // (scored * config.max_length), 4, options.batch_size))
-    windows = train(random)
-    steps = -(-len(windows) // size)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.98)
+    learner = _SequenceLearner(train, validation, counts, config, options, report, texts)
+    history = fit_until_no_better(
+        learner,
+        epochs=options.epochs,
+        patience=options.patience,
+        start_loss=learner.measure(),
+        say=say,
+        keep_last=not len(validation),
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, options.epochs))
-    sampler = None if whole else Sampler(counts, options.drawn, options.seed)
-    best = copy.deepcopy(network.state_dict())
-    start_loss = best_loss = measure_loss(network, validation)
-    train_loss: list[float] = []
-    validation_loss: list[float] = []
-    best_epoch = 0
-    for epoch in range(1, options.epochs + 1):
-        network.train()
+    return Fit(network=learner.network, **vars(history))
+
+
+class _SequenceLearner(NetworkLearner[SequenceNetwork]):
+    """The sequence model's network and its windows."""
+
+    def __init__(
+        self,
+        train: Callable[[np.random.Generator], Windows],
+        validation: Windows,
+        counts: Int64,
+        config: SequenceConfig,
+        options: SequenceFitOptions,
+        report: Callable[[str, int, int], None],
+        texts: Tensor | None,
+    ) -> None:
+        torch.manual_seed(options.seed)
+        super().__init__(SequenceNetwork(config))
+        self._draw, self._validation, self._options, self._report = train, validation, options, report
+        self._random = np.random.default_rng(options.seed)
+        if texts is not None:
+            self.network.texts.copy_(texts)
+        whole = config.products <= options.all_products
+        scored = config.products if whole else options.drawn
+        self._size = int(np.clip(SCORES_PER_STEP // (scored * config.max_length), 4, options.batch_size))
+        self._windows = train(self._random)
+        self._steps = steps = -(-len(self._windows) // self._size)
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=(0.9, 0.98)
+        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer, lambda step: _rate(step, steps, options.epochs)
+        )
+        self._sampler = None if whole else Sampler(counts, options.drawn, options.seed)
+
+    def run_epoch(self, epoch: int) -> float:
+        """Pass over windows, drawn anew but for the first pass; the mean loss over what came next."""
+        self.network.train()
         total, places_seen = 0.0, 0
-        windows = windows if epoch == 1 else train(random)
-        order = random.permutation(len(windows))
-        for step in range(steps):
-            report(f"pass {epoch}", step, steps)
-            rows = order[step * size : (step + 1) * size]
-            optimizer.zero_grad()
-            loss, places = compute_loss(network, windows.read[rows], windows.following[rows], sampler)
+        if epoch > 1:
+            self._windows = self._draw(self._random)
+        order = self._random.permutation(len(self._windows))
+        for step in range(self._steps):
+            self._report(f"pass {epoch}", step, self._steps)
+            rows = order[step * self._size : (step + 1) * self._size]
+            self._optimizer.zero_grad()
+            read, following = self._windows.read[rows], self._windows.following[rows]
+            loss, places = compute_loss(self.network, read, following, self._sampler)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise ModelError(
                     f"sequence: the loss became {value} in pass {epoch}, step {step + 1}; nothing was written. Train "
-                    f"with a learning rate below {options.learning_rate:g}"
+                    f"with a learning rate below {self._options.learning_rate:g}"
                 )
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self._optimizer.step()
+            self._schedule.step()
             total, places_seen = total + value * places, places_seen + places
-        train_loss.append(total / max(places_seen, 1))
-        validation_loss.append(measure_loss(network, validation))
-        say(f"pass {epoch}: loss {train_loss[-1]:.4f}, validation loss {validation_loss[-1]:.4f}")
-        if not len(validation) or validation_loss[-1] < best_loss:
-            best_loss, best_epoch, best = validation_loss[-1], epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= options.patience:
-            break
-    network.load_state_dict(best)
-    return SequenceFit(
-        network=network.eval(),
-        start_loss=start_loss,
-        train_loss=train_loss,
-        validation_loss=validation_loss,
-        best_epoch=best_epoch,
-    )
+        return total / max(places_seen, 1)
+
+    def measure(self) -> float:
+        """Return the mean loss over the windows that decide when to stop; NaN where there is none."""
+        return measure_loss(self.network, self._validation)
 
 
 class Sampler:

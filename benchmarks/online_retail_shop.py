@@ -17,7 +17,10 @@ from benchmarks.record import REPOSITORY
 
 MERCATO = (str(Path(sys.executable).with_name("mercato")),)
 RANKER = "ranker"
-TRAINING = ("--horizon-days", "35", "--cuts", "4", "--epochs", "8", "--searches", "0", "--recommendations", "4000")
+TRAINING = (
+    *("--window-days", "35", "--snapshot-dates", "4", "--epochs", "8"),
+    *("--searches", "0", "--recommendations", "4000"),
+)
 """Options of ``mercato train ranker``: chosen on October, as everything else."""
 
 

@@ -32,11 +32,11 @@ from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
-from mercato_training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
-from mercato_training.examples import ExampleSet
-from mercato_training.fit import Vectors, compute_scores, fit_ranker
-from mercato_training.horizon import HorizonOptions, build_horizons, split_shoppers
-from mercato_training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
+from mercato_training.ranker.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
+from mercato_training.ranker.examples import ExampleSet
+from mercato_training.ranker.fit import Vectors, compute_scores, fit_ranker
+from mercato_training.ranker.prediction_window import WindowOptions, build_window_examples, split_shoppers
+from mercato_training.ranker.prediction_window_data import WINDOW_FIT, WINDOW_SHAPE
 
 Float64 = npt.NDArray[np.float64]
 
@@ -155,7 +155,7 @@ def _sigmoid(values: Float64) -> Float64:
     return result
 
 
-def build_examples(recipe: Recipe, folder: Path, horizon: HorizonOptions) -> tuple[ExampleSet, ExampleSet, Vectors]:
+def build_examples(recipe: Recipe, folder: Path, window: WindowOptions) -> tuple[ExampleSet, ExampleSet, Vectors]:
     """Build what is learned from and what is reported.
 
     The reported moment's weeks are the log's last; those of the moments that are learned from end when they begin.
@@ -163,15 +163,17 @@ def build_examples(recipe: Recipe, folder: Path, horizon: HorizonOptions) -> tup
     Args:
         recipe: the shop.
         folder: where its snapshot is written.
-        horizon: moments.
+        window: moments.
     """
     products, events, encoder = make_log(recipe)
     build_snapshot(products, events, encoder, folder, BuildOptions(workers=1))
     snapshot = Snapshot(folder)
-    last = START + (recipe.days - horizon.days) * SECONDS_PER_DAY
-    cuts = [last - (horizon.days + place * horizon.step_days) * SECONDS_PER_DAY for place in range(horizon.cuts)]
-    learned = build_horizons(snapshot, events, encoder, cuts, horizon)
-    reported = build_horizons(snapshot, events, encoder, [last], horizon)
+    last = START + (recipe.days - window.days) * SECONDS_PER_DAY
+    snapshot_dates = [
+        last - (window.days + place * window.step_days) * SECONDS_PER_DAY for place in range(window.snapshot_dates)
+    ]
+    learned = build_window_examples(snapshot, events, encoder, snapshot_dates, window)
+    reported = build_window_examples(snapshot, events, encoder, [last], window)
     queries = np.zeros((0, DIMENSION), np.float32)
     return learned, reported, Vectors(snapshot.dense.vectors, snapshot.texts.text_of_row, queries)
 
@@ -184,11 +186,11 @@ def compare_losses(
     Returns:
         By name the metrics, means over seeds and shoppers; ``NAME - purchases alone`` is the paired difference.
     """
-    horizon = HorizonOptions(days=21.0, cuts=3, seed=recipe.seed)
+    window = WindowOptions(days=21.0, snapshot_dates=3, seed=recipe.seed)
     with tempfile.TemporaryDirectory() as folder:
-        learned, reported, vectors = build_examples(recipe, Path(folder) / "catalog", horizon)
+        learned, reported, vectors = build_examples(recipe, Path(folder) / "catalog", window)
     figures: dict[str, dict[str, Float64]] = {}
-    shape = {"hidden": HORIZON_SHAPE["hidden"], "projection": HORIZON_SHAPE["projection"]}
+    shape = {"hidden": WINDOW_SHAPE["hidden"], "projection": WINDOW_SHAPE["projection"]}
     for name, (cart, click) in LOSSES.items():
         kinds = [kind for kind, loss in (("cart", cart), ("click", click)) if loss]
         config = RankerConfig(
@@ -201,7 +203,7 @@ def compare_losses(
         runs, blended = [], []
         for seed in seeds:
             train, validation = split_shoppers(learned, 0.15, seed)
-            options = replace(HORIZON_FIT, outcome_losses={"cart": cart, "click": click}, seed=seed)
+            options = replace(WINDOW_FIT, outcome_losses={"cart": cart, "click": click}, seed=seed)
             network = fit_ranker(train, validation, vectors, config, options).network
             runs.append(_measure(network, reported, vectors))
             if name == BLENDED:

@@ -85,13 +85,13 @@ def test_a_shop_of_ones_own_in_the_commands_given(shop: Shop, tmp_path: Path) ->
             "time": "2026-01-05T10:00:00Z",
         }
     ).to_csv(tmp_path / "purchases.csv", index=False)
-    (imported,) = indented_commands(".venv/bin/mercato events import")
-    (indexed,) = indented_commands(".venv/bin/mercato index")
-    (served,) = indented_commands(".venv/bin/mercato serve")
+    (imported,) = indented_commands("mercato events import")
+    (indexed,) = indented_commands("mercato index")
+    (served,) = indented_commands("mercato serve")
     (tmp_path / "var" / "models").mkdir(parents=True)
     (tmp_path / "var" / "models" / "encoder").symlink_to(shop.encoder)
     for command in (imported, indexed):
-        run(command.replace(".venv/bin/mercato", str(MERCATO)), tmp_path)
+        run(command.replace("mercato", str(MERCATO), 1), tmp_path)
     options = dict(zip(shlex.split(served)[2::2], shlex.split(served)[3::2], strict=True))
     assert (tmp_path / options["--catalog"] / "manifest.json").is_file()
     assert (tmp_path / options["--state"].removeprefix("sqlite:")).is_file()

@@ -70,7 +70,7 @@ def run_training(work: Callable[[Report, Say], dict[str, Any]], output: Output, 
         _silence_transformers()
         with output.progress() as report:
             report("loading PyTorch", 0, 1)
-            from mercato_training.threads import prepare_torch
+            from mercato_training.common.threads import prepare_torch
 
             prepare_torch(threads)
             return work(report, output.say)

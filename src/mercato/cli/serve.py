@@ -139,8 +139,8 @@ def choose_ranker(given: Path | None, catalog: Path) -> Path | None:
     if beside.is_dir():
         return beside
     logger.warning(
-        "no ranker in %s: results keep the order of retrieval; make one: mercato train ranker --catalog %s --out "
-        "DIR, then mercato export ranker --weights DIR --out %s",
+        "no ranker in %s: results keep the order of retrieval; make one: mercato train ranker --catalog %s "
+        "--state sqlite:PATH --out DIR, then mercato export ranker --weights DIR --out %s",
         beside,
         catalog,
         beside,

@@ -47,7 +47,9 @@ def reranker(
     start: Annotated[Path | None, typer.Option(help="Go on from this training instead of the encoder.")] = None,
     layers: Annotated[int, typer.Option(help="Layers to keep: 3 for CPU, 6 for a GPU.")] = 3,
     max_tokens: Annotated[int, typer.Option(help="Tokens of query and product together.")] = 32,
-    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
+    products: Annotated[
+        int, typer.Option(help="Products that synthetic queries are made of; 0 for none.", min=0)
+    ] = 600,
     epochs: Annotated[int, typer.Option(help="Most passes over each kind of queries.", min=1)] = 4,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-4,
     weight: Annotated[
@@ -66,10 +68,10 @@ def reranker(
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.models.ranker.onnx_ranker import OnnxRanker
         from mercato_export.weights import MINILM, locate_weights
-        from mercato_training.reranker import RerankerShape, train_reranker
-        from mercato_training.reranker_data import RerankerDataOptions
-        from mercato_training.reranker_fit import RerankerFitOptions
-        from mercato_training.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.reranker.data import RerankerDataOptions
+        from mercato_training.reranker.fit import RerankerFitOptions
+        from mercato_training.reranker.train import RerankerShape, train_reranker
 
         live, text_encoder = open_training_catalog(catalog, encoder)
         fit_options = RerankerFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed)
@@ -80,8 +82,8 @@ def reranker(
             out,
             shape=RerankerShape(layers=layers, max_tokens=max_tokens, weight=weight),
             data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
-            own_options=replace(fit_options, epochs=min(2, epochs), width=12, teaching=2.0),
-            told_options=replace(fit_options, width=16),
+            synthetic_options=replace(fit_options, epochs=min(2, epochs), width=12, teaching=2.0),
+            rated_options=replace(fit_options, width=16),
             ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
             behaviour=None if state is None else read_state(state, live, report),
             ranker=None if ranker is None else OnnxRanker(ranker),
@@ -132,7 +134,9 @@ def encoder(
     folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
     fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
     lora_rank: Annotated[int, typer.Option(help="Width of the matrices that are learned.", min=1)] = 8,
-    products: Annotated[int, typer.Option(help="Products whose own queries are learned; 0 for none.", min=0)] = 600,
+    products: Annotated[
+        int, typer.Option(help="Products that synthetic queries are made of; 0 for none.", min=0)
+    ] = 600,
     epochs: Annotated[int, typer.Option(help="Most passes over the pairs.", min=1)] = 2,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 2e-4,
     seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
@@ -145,9 +149,10 @@ def encoder(
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato_export.weights import MINILM, locate_weights
-        from mercato_training.encoder import EncoderOptions, train_encoder
-        from mercato_training.reranker_data import RerankerDataOptions
-        from mercato_training.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
+        from mercato_training.encoder.fit import EncoderOptions
+        from mercato_training.encoder.train import train_encoder
+        from mercato_training.reranker.data import RerankerDataOptions
 
         live, text_encoder = open_training_catalog(catalog, encoder_folder)
         return train_encoder(

@@ -16,7 +16,7 @@ from mercato.cli.output import Output, Report
 EPILOG = (
     "Examples: mercato train ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
     "mercato train ranker --catalog catalog --events purchases.csv --event-map user_id=customer "
-    "--event-type purchase-complete --horizon-days 35 ; "
+    "--event-type purchase-complete --window-days 35 ; "
     "mercato train ranker --catalog var/icecat/catalog "
     "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/icecat-ranker-training"
 )
@@ -65,14 +65,16 @@ def ranker(
     train_days: Annotated[float, typer.Option(help="Days of orders to learn from.")] = 28.0,
     validation_days: Annotated[float, typer.Option(help="Days after them that decide when to stop.")] = 14.0,
     test_days: Annotated[float, typer.Option(help="Last days, that are reported.")] = 21.0,
-    horizon_days: Annotated[
+    window_days: Annotated[
         float | None,
         typer.Option(help="Learn what is bought in so many days after several moments, not single orders.", min=1),
     ] = None,
-    cuts: Annotated[int, typer.Option(help="Moments of --horizon-days, two weeks apart.", min=1)] = 4,
+    snapshot_dates: Annotated[
+        int, typer.Option(help="Moments that --window-days are counted from, two weeks apart.", min=1)
+    ] = 4,
     members: Annotated[
         int | None,
-        typer.Option(help="Networks that learn side by side and answer together; 1, and 4 with --horizon-days.", min=1),
+        typer.Option(help="Networks that learn side by side and answer together; 1, and 4 with --window-days.", min=1),
     ] = None,
     task_losses: Annotated[
         str,
@@ -107,22 +109,22 @@ def ranker(
         from mercato.index.snapshot import Snapshot
         from mercato.models.encoder.onnx_encoder import OnnxEncoder
         from mercato_export.networks.ranker import RankerNetwork
-        from mercato_training.fit import FitOptions
-        from mercato_training.fit_ratings import RatingFitOptions
-        from mercato_training.horizon import HorizonOptions
-        from mercato_training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
-        from mercato_training.outcomes import read_weights
-        from mercato_training.prepare import DataOptions
-        from mercato_training.ranker import train_ranker
-        from mercato_training.rated_ranker import FoldOptions, train_from_ratings
-        from mercato_training.sources import read_event_file, read_events, read_ratings
-        from mercato_training.timeline import FURTHER
+        from mercato_training.common.sources import read_event_file, read_events, read_ratings
+        from mercato_training.ranker.fit import FitOptions
+        from mercato_training.ranker.fit_ratings import RatingFitOptions
+        from mercato_training.ranker.outcomes import read_weights
+        from mercato_training.ranker.prediction_window import WindowOptions
+        from mercato_training.ranker.prediction_window_data import WINDOW_FIT, WINDOW_SHAPE
+        from mercato_training.ranker.prepare import DataOptions
+        from mercato_training.ranker.timeline import FURTHER
+        from mercato_training.ranker.train import train_ranker
+        from mercato_training.ranker.train_ratings import FoldOptions, train_from_ratings
 
         fold_options = FoldOptions(folds=folds, fold=fold)
         losses = read_weights(task_losses, option="--task-losses", names=tuple(FURTHER))
         blend = read_weights(task_weights, option="--task-weights")
-        shape = {} if horizon_days is None else HORIZON_SHAPE
-        fit_options = FitOptions() if horizon_days is None else HORIZON_FIT
+        shape = {} if window_days is None else WINDOW_SHAPE
+        fit_options = FitOptions() if window_days is None else WINDOW_FIT
         text_encoder = OnnxEncoder(encoder)
         snapshot = Snapshot(catalog, encoder=text_encoder.identity)
         rated: RankerNetwork | None = None
@@ -159,9 +161,9 @@ def ranker(
             report=report,
             say=say,
             rated=rated,
-            horizon=None
-            if horizon_days is None
-            else HorizonOptions(days=horizon_days, cuts=cuts, shoppers=recommendations, seed=seed),
+            window=None
+            if window_days is None
+            else WindowOptions(days=window_days, snapshot_dates=snapshot_dates, shoppers=recommendations, seed=seed),
             shape=shape if members is None else {**shape, "members": members},
             blend=blend,
         )
@@ -199,8 +201,8 @@ def _make_table(title: str, systems: dict[str, Any]) -> Table:
 
 
 def _print_results(output: Output, metrics: dict[str, Any], out: Path) -> None:
-    from mercato_training.card import TASK_TITLES
-    from mercato_training.card_probability import summarize_probability
+    from mercato_training.ranker.card import TASK_TITLES
+    from mercato_training.ranker.card_probability import summarize_probability
 
     for task, systems in metrics["results"].items():
         output.console.print(_make_table(TASK_TITLES[task], systems))

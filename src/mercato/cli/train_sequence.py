@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output, Report
+from mercato.index.snapshot import Snapshot
 
 EPILOG = (
     "Example: mercato train sequence --events purchases.csv --map user_id=customer --out var/models/sequence-training"
@@ -49,10 +50,9 @@ def sequence(
 
     def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.evaluation.holdout import parse_holdout_map
-        from mercato.index.snapshot import Snapshot
-        from mercato_training.sequence import SequenceOptions, train_sequence
-        from mercato_training.sequence_events import read_file, read_state_events
-        from mercato_training.sequence_fit import SequenceFitOptions
+        from mercato_training.sequence.events import read_file, read_state_events
+        from mercato_training.sequence.fit import SequenceFitOptions
+        from mercato_training.sequence.train import SequenceOptions, train_sequence
 
         report("reading events", 0, 1)
         if events is not None:

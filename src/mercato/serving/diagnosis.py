@@ -37,7 +37,8 @@ GPU_QUERY_TIMEOUT_S = 10.0
 # What each optional set of packages is for, as `pip install 'mercato[NAME]'` names them.
 EXTRAS = {
     "embedded": "a server without a container engine",
-    "export": "mercato export and mercato train",
+    "export": "mercato export",
+    "training": "mercato train",
     "demo": "the demo store",
 }
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+).*?(?:extra == ['\"](?P<extra>[^'\"]+)['\"])?$")

@@ -99,12 +99,15 @@ def check_ranker(folder: Path) -> None:
     """Check that a ranker folder is complete.
 
     Args:
-        folder: what ``mercato train ranker`` wrote.
+        folder: what ``mercato export ranker`` wrote.
 
     Raises:
         ModelError: files are missing.
     """
-    remedy = f"mercato train ranker --out {folder}, or serve without a ranker"
+    remedy = (
+        "mercato train ranker --catalog CATALOG --state sqlite:PATH --out DIR, then "
+        f"mercato export ranker --weights DIR --out {folder}; or serve without a ranker"
+    )
     _check_folder("ranker", folder, RANKER_FILES, RANKER_NETWORKS, remedy)
 
 

@@ -14,6 +14,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from mercato.errors import ModelError, ServerError
+from mercato.models.engine.manifest import SERVED_FLAVOUR, export_command
 
 DEFAULT_PROFILE = "default"
 # What serves a model in place of its engine: ONNX on CPU, called by the other models.
@@ -174,7 +175,7 @@ def _stage_model(source: Path, target: Path, profile: str, engine: Path | None, 
         if engine is None or not engine.is_file():
             raise ModelError(
                 f"model {source.name}: profile {profile} needs an engine, {engine or 'none was given'} does not exist; "
-                f"build it: mercato export {source.name} --target tensorrt --out DIR"
+                f"build it: {export_command(source.name, SERVED_FLAVOUR, Path('DIR'))}"
             )
         watched.symlink_to(engine.resolve())
     instances = sum(max(1, group.count) for group in config.instance_group) or 1

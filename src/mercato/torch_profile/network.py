@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mercato.errors import ModelError
 from mercato.models.engine.declaration import EngineModel
+from mercato.models.engine.manifest import export_command
 from mercato.models.engine.padding import pad_to_bucket
 from mercato.models.engine.shapes import choose_bucket
 
@@ -65,7 +66,7 @@ class GraphedNetwork:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         file = folder / PROGRAM_FILE
-        remedy = f"export it: mercato export {model.name} --target torch --out {folder}"
+        remedy = f"export it: {export_command(model.name, 'torch', folder)}"
         if not file.is_file():
             raise ModelError(f"{model.name}: {file} does not exist; {remedy}")
         try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.sequence_server import write_histories
 from mercato.evaluation.holdout import leave_last_out, read_interactions
-from mercato_training.sequence_events import read_file
+from mercato_training.sequence.events import read_file
 
 
 def test_histories_are_read_as_they_were_made(tmp_path: Path) -> None:

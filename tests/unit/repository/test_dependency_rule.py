@@ -195,7 +195,7 @@ def test_only_the_torch_profile_loads_pytorch() -> None:
         ("src/mercato", "import torch"),
         ("src/mercato", "def f():\n    from transformers import AutoModel"),
         ("src/mercato", "from tritonclient.grpc import InferInput"),
-        ("src/mercato", "import importlib\nimportlib.import_module('mercato_training.ranker')"),
+        ("src/mercato", "import importlib\nimportlib.import_module('mercato_training.ranker.train')"),
         ("client/src/mercato_client", "from mercato.errors import DataError"),
         ("model_repository", "import mercato_client"),
         ("export/src/mercato_export", "import mercato_training"),

@@ -80,7 +80,10 @@ def test_requirements_are_grouped_by_extra() -> None:
 def test_packages_of_this_environment_are_found() -> None:
     findings = {finding.name: finding for finding in check_packages()}
     assert findings["packages"].status is Status.OK
-    assert set(findings) == {"packages", "packages [embedded]", "packages [export]", "packages [demo]"}
+    assert set(findings) == {
+        "packages",
+        *(f"packages [{extra}]" for extra in ("embedded", "export", "training", "demo")),
+    }
 
 
 def ask_doctor(*arguments: str) -> tuple[int, str]:

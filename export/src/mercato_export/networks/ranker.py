@@ -183,7 +183,7 @@ def load_ranker(folder: Path | str) -> tuple[RankerNetwork, RankerConfig]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"ranker: {folder} does not hold a trained ranker ({exc}); "
-            f"train one with mercato train ranker --out {folder}"
+            f"train one: mercato train ranker --catalog CATALOG --state sqlite:PATH --out {folder}"
         ) from exc
     return network.eval(), config
 

@@ -162,6 +162,6 @@ def load_reranker(folder: Path | str) -> tuple[RerankerNetwork, RerankerConfig]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"reranker: {folder} does not hold a trained reranker ({exc}); "
-            f"train one with mercato train reranker --out {folder}"
+            f"train one: mercato train reranker --catalog CATALOG --out {folder}"
         ) from exc
     return network.eval(), config

@@ -204,6 +204,6 @@ def load_sequence(folder: Path | str) -> tuple[SequenceNetwork, SequenceConfig]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as exc:
         raise ModelError(
             f"sequence: {folder} does not hold a trained sequence model ({exc}); "
-            f"train one with mercato train sequence --out {folder}"
+            f"train one: mercato train sequence --state sqlite:PATH --out {folder}"
         ) from exc
     return network.eval(), config

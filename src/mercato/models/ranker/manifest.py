@@ -57,7 +57,8 @@ def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerMa
         )
     except OSError as exc:
         raise ModelError(
-            f"ranker: {path} cannot be read ({exc.strerror}); export with mercato export ranker --out {folder}"
+            f"ranker: {path} cannot be read ({exc.strerror}); export it again: "
+            f"mercato export ranker --weights DIR --out {folder}"
         ) from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise ModelError(

@@ -69,7 +69,7 @@ class PairTokenizer:
         """
         self.max_tokens = max_tokens
         self.query_tokens = query_tokens
-        remedy = "export the reranker again: mercato export reranker"
+        remedy = "export the reranker again: mercato export reranker --weights DIR"
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
         except Exception as exc:  # the library raises bare Exception for everything

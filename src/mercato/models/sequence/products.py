@@ -47,7 +47,7 @@ def read_products(folder: Path) -> SequenceProducts:
     Raises:
         ModelError: a file is missing or broken, or the two do not fit together.
     """
-    remedy = "train and export it again: mercato train sequence, mercato export sequence"
+    remedy = f"export it again: mercato export sequence --weights DIR --out {folder}"
     try:
         ids = orjson.loads((folder / PRODUCTS_FILE).read_bytes())
         arrays = load_file(folder / VECTORS_FILE)

@@ -14,7 +14,7 @@ from mercato_export.networks.perceptrons import Activation, Perceptrons, Stacked
 from mercato_export.networks.ranker import WEIGHTS_FILE, RankerConfig, RankerNetwork, load_ranker, save_ranker
 from mercato_export.pipeline import export_model
 from mercato_export.ranker import describe_ranker
-from mercato_training.fit import compute_loss
+from mercato_training.ranker.fit import compute_loss
 
 NAMES = ("dense_score", "fused", "log_price")
 MEMBERS = 3

@@ -86,5 +86,5 @@ def test_a_folder_without_a_ranker_is_refused(tmp_path: Path, damage: str) -> No
         save_ranker(tmp_path, make_trained())
         broken = {"weights": "ranker.safetensors", "config": "config.json"}[damage]
         (tmp_path / broken).write_text("{}")
-    with pytest.raises(ModelError, match="mercato train ranker --out"):
+    with pytest.raises(ModelError, match="mercato train ranker --catalog CATALOG"):
         load_ranker(tmp_path)

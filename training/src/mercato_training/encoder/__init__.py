@@ -1,0 +1,1 @@
+"""Fine-tuning the text encoder on a shop's queries."""

@@ -1,0 +1,1 @@
+"""Training the ranker: from purchases, from ratings, or from both."""

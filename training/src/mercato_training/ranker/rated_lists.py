@@ -1,0 +1,136 @@
+"""Training lists from ratings: what retrieval finds for rated queries, and what people said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercato.errors import DataError
+from mercato.features.features import FEATURE_NAMES
+from mercato.features.inputs import Context, History
+from mercato.index.live import LiveCatalog
+from mercato.index.snapshot import Snapshot
+from mercato.indexing.encode import TextEncoder
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
+from mercato.retrieval.case import prepare_case
+from mercato.retrieval.retriever import Retriever
+from mercato_training.ranker.examples import BATCH, Report
+
+UNRATED = -1
+
+LEAST_QUERIES = 2
+"""Queries that must teach an order: one alone cannot say what holds for others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatedList:
+    """The candidates of one rated query, in the order of retrieval.
+
+    Attributes:
+        query: its text.
+        ratings: product id -> rating, all there are.
+        ids: product ids, the window first, then what follows it.
+        vector: float32 [D], the query's.
+        candidates: float32 [w, D], vectors of the window.
+        features: float32 [w, F], of the window.
+        rating: int64 [w], `UNRATED` where there is none.
+    """
+
+    query: str
+    ratings: Mapping[str, int]
+    ids: list[str]
+    vector: NDArray[np.float32]
+    candidates: NDArray[np.float32]
+    features: NDArray[np.float32]
+    rating: NDArray[np.int64]
+
+    @property
+    def teaches(self) -> bool:
+        """Whether its window holds two products of which one is better than the other."""
+        return bool((self.rating > 0).any() and (self.rating < self.rating.max()).any())
+
+
+def build_rated_lists(
+    snapshot: Snapshot,
+    ratings: Mapping[str, Mapping[str, int]],
+    encoder: TextEncoder,
+    *,
+    depth: int,
+    report: Report = lambda what, done, total: None,
+) -> list[RatedList]:
+    """Retrieve candidates for rated queries through the retrieval that serves, for an unknown shopper.
+
+    The searches are made at the moment the snapshot was built, so that the same snapshot gives the same lists.
+
+    Args:
+        snapshot: the catalogue.
+        ratings: query -> product id -> rating.
+        encoder: the encoder that the snapshot was built with.
+        depth: how many ids of each list to keep.
+        report: told of progress.
+
+    Raises:
+        DataError: a feature is not finite.
+    """
+    retriever = Retriever(LiveCatalog(snapshot, None), None)
+    queries = list(ratings)
+    report("encoding queries", 0, len(queries))
+    vectors = encoder.encode_many(queries, workers=1, progress=None)
+    context = Context(time=datetime.fromisoformat(snapshot.manifest.created).timestamp())
+    lists: list[RatedList] = []
+    for start in range(0, len(queries), BATCH):
+        report("searching", start, len(queries))
+        batch = queries[start : start + BATCH]
+        cases = [
+            prepare_case(
+                retriever.catalog,
+                RetrievalRequest(placement=Placement.SEARCH, text=query, context=context, depth=depth),
+                History.empty(),
+                vectors[place],
+            )
+            for place, query in enumerate(batch, start=start)
+        ]
+        found = retriever.find(cases)
+        for place, (one, features) in enumerate(zip(found, retriever.compute_features(cases, found), strict=True)):
+            query = batch[place]
+            rows = one.fused.rows[:WINDOW]
+            if not np.isfinite(features).all():
+                bad = np.flatnonzero(~np.isfinite(features).all(axis=0))
+                names = ", ".join(FEATURE_NAMES[column] for column in bad)
+                raise DataError(f"features of query {query!r} are not finite: {names}; build the snapshot again")
+            ids = [snapshot.documents.id(int(row)) for row in np.concatenate([one.fused.rows, one.tail])[:depth]]
+            rated = ratings[query]
+            lists.append(
+                RatedList(
+                    query=query,
+                    ratings=rated,
+                    ids=ids,
+                    vector=vectors[start + place],
+                    candidates=snapshot.vectors(rows),
+                    features=features,
+                    rating=np.array([rated.get(product, UNRATED) for product in ids[: len(rows)]], np.int64),
+                )
+            )
+    return lists
+
+
+def check_lists(lists: Sequence[RatedList]) -> None:
+    """Refuse ratings that cannot teach an order.
+
+    Raises:
+        DataError: fewer than two queries teach anything; the message says why.
+    """
+    teaching = sum(one.teaches for one in lists)
+    if teaching >= LEAST_QUERIES:
+        return
+    rated = sum(bool(one.ratings) for one in lists)
+    found = sum(bool((one.rating >= 0).any()) for one in lists)
+    raise DataError(
+        f"training from ratings needs at least {LEAST_QUERIES} queries with a better and a worse product among those "
+        f"found, got {teaching}: {len(lists)} queries, {rated} with ratings, {found} with a rated product among "
+        "those found; rate more queries, with products that fit and products that do not"
+    )

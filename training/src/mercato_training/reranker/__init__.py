@@ -1,0 +1,1 @@
+"""Training the reranker: from the catalogue, from ratings and from what shoppers did."""

@@ -1,0 +1,190 @@
+"""How much the sequence model should weigh among the other sources: measured on visits that were kept back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.features import inputs
+from mercato.index.behaviour import Signals
+from mercato.indexing.learn import learn_signals
+from mercato.requests.retrieval import Placement, Source
+from mercato.retrieval import sources
+from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
+from mercato.retrieval.retriever import HISTORY_LIMIT
+from mercato.retrieval.source_weights import WEIGHTS
+from mercato.signals.events import EventColumns
+from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
+from mercato_training.sequence.data import Histories, History, Int64
+from mercato_training.sequence.events import UserEvents
+
+Int32 = npt.NDArray[np.int32]
+Float64 = npt.NDArray[np.float64]
+
+GRID = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""Weights that are tried: the other sources weigh about 10 together, so the last is the model alone."""
+MOST_ASKED = 2_000
+"""Visits that are asked for at most."""
+CUTOFF = 10
+
+Rank = Callable[[Sequence[Int64]], Sequence[Int64]]
+"""From histories, codes each, oldest first, to the codes of the best `sources.CANDIDATES` next products of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightChoice:
+    """What each weight reached, and which was taken.
+
+    Attributes:
+        weight: the one taken.
+        recall: weight -> mean recall@10 of the products of the visits that were kept back.
+        alone: source -> the same of its list alone.
+        visits: how many were asked for.
+    """
+
+    weight: float
+    recall: Mapping[float, float]
+    alone: Mapping[str, float]
+    visits: int
+
+
+def choose_weight(
+    events: UserEvents, histories: Histories, kept: Sequence[History], rank: Rank, *, seed: int
+) -> WeightChoice | None:
+    """Choose the weight of the sequence model in the fusion with what the other sources know without it.
+
+    The others are those of the home page that need no texts, learned as `mercato index` learns them, without the visits
+    that were kept back. Of the weights that are not surely worse than the best (by less than one standard error of the
+    paired difference) the smallest is taken: where the model adds nothing certain it shall not be heard.
+
+    Args:
+        events: all events.
+        histories: what was made of them.
+        kept: histories whose last visit was kept back.
+        rank: the model.
+        seed: of the draw where there are more visits than are asked for.
+
+    Returns:
+        The choice; None where nothing was kept back.
+    """
+    if not kept:
+        return None
+    others = OtherSources(events, histories, kept)
+    drawn = np.random.default_rng(seed).permutation(len(kept))[:MOST_ASKED]
+    asked = [kept[place] for place in np.sort(drawn).tolist()]
+    following = rank([one.before_last().codes for one in asked])
+    recall = np.zeros((len(asked), len(GRID)))
+    alone: dict[str, Float64] = {}
+    for place, (one, codes) in enumerate(zip(asked, following, strict=True)):
+        right = np.unique(others.row_of_code[one.codes[one.last_visit :]])
+        lists = others.ask(one)
+        foretold = others.row_of_code[codes]
+        for column, weight in enumerate(GRID):
+            held = list(lists.values())
+            if weight > 0:
+                held.append(sources.rank_places(foretold, weight))
+            recall[place, column] = _recall(fuse_reciprocal_ranks(held).rows, right)
+        for name, rows in [(name.labels[0], item.rows) for name, item in lists.items()] + [("sequence", foretold)]:
+            alone.setdefault(name, np.zeros(len(asked)))[place] = _recall(rows, right)
+    means = recall.mean(axis=0)
+    return WeightChoice(
+        weight=GRID[pick_smallest(recall)],
+        recall=dict(zip(GRID, means.tolist(), strict=True)),
+        alone={name: float(values.mean()) for name, values in sorted(alone.items(), key=lambda one: -one[1].mean())},
+        visits=len(asked),
+    )
+
+
+def pick_smallest(values: Float64) -> int:
+    """Return the first column that is less than one standard error of the paired difference below the best one.
+
+    Args:
+        values: float64 [n, columns], higher is better.
+    """
+    best = values[:, int(values.mean(axis=0).argmax())]
+    less = best[:, None] - values
+    error = less.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(values.shape[1])
+    return int(np.flatnonzero((less.mean(axis=0) < error) | (less.mean(axis=0) <= 0))[0])
+
+
+class OtherSources:
+    """The sources of the home page that go by events, as a server has them that does not know the visits kept back.
+
+    Attributes:
+        row_of_code: int32 [products + 1], the row of each product, the most popular first; -1 for code 0.
+    """
+
+    def __init__(self, events: UserEvents, histories: Histories, kept: Sequence[History]) -> None:
+        """Learn the signals.
+
+        Args:
+            events: all events.
+            histories: what was made of them.
+            kept: histories whose last visit is not learned.
+        """
+        known = np.ones(len(events), np.bool_)
+        for one in kept:
+            known[one.places[one.last_visit :]] = False
+        self.row_of_code = _order_products(histories, known)
+        self._events, self._weights = events, WEIGHTS[Placement.HOME_PAGE]
+        columns = _columns(events, self.row_of_code[histories.event_codes])
+        learned = known & (columns.product >= 0)
+        self._signals: Signals = learn_signals(
+            columns.select(learned),
+            columns.select(learned & (events.type == PURCHASE)),
+            len(histories.product_ids),
+            until=float(np.nextafter(events.time[learned].max(), np.inf)),
+        )
+
+    def ask(self, one: History) -> dict[Source, RankedList]:
+        """Ask every source at the beginning of a visit that was kept back; what has nothing to say is left out."""
+        signals, weights = self._signals, self._weights
+        now = float(self._events.time[one.places[one.last_visit]])
+        before = one.before_last()
+        newest = before.places[::-1][:HISTORY_LIMIT]
+        history = inputs.History(
+            rows=self.row_of_code[before.codes[::-1][:HISTORY_LIMIT]],
+            time=self._events.time[newest],
+            type=self._events.type[newest],
+            price=np.full(len(newest), np.nan, np.float32),
+        )
+        whole, last = sources.whole_history(history), sources.recent_products(history.rows)
+        popular = np.arange(min(sources.CANDIDATES, len(self.row_of_code) - 1), dtype=np.int32)
+        momentum, behaviour = signals.behaviour.momentum, signals.behaviour
+        trending, arrivals = momentum.rank_trending(sources.CANDIDATES), momentum.rank_arrivals(sources.CANDIDATES)
+        lists = {
+            Source.REPEAT: sources.rank_repeats(history, now, weights[Source.REPEAT]),
+            Source.LATELY: sources.rank_neighbours(behaviour.lately, *whole, weights[Source.LATELY]),
+            Source.ALSO_BOUGHT: sources.rank_neighbours(behaviour.ease, *whole, weights[Source.ALSO_BOUGHT]),
+            Source.COOCCURRENCE: sources.rank_neighbours(signals.cooccurrence, *last, weights[Source.COOCCURRENCE]),
+            Source.POPULAR: sources.rank_places(popular, weights[Source.POPULAR]),
+            Source.TRENDING: RankedList(rows=trending[0], scores=trending[1], weight=weights[Source.TRENDING]),
+            Source.ARRIVAL: RankedList(rows=arrivals[0], scores=arrivals[1], weight=weights[Source.ARRIVAL]),
+        }
+        return {source: item for source, item in lists.items() if len(item.rows)}
+
+
+def _order_products(histories: Histories, known: npt.NDArray[np.bool_]) -> Int32:
+    """Return the row of each code, the product of most events first, of equal ones that of the lower code."""
+    counts = np.bincount(histories.event_codes[known], minlength=len(histories.product_ids) + 1)[1:]
+    row_of_code = np.full(len(counts) + 1, -1, np.int32)
+    row_of_code[1 + np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    return row_of_code
+
+
+def _columns(events: UserEvents, rows: Int32) -> EventColumns:
+    actors: dict[str, int] = {}
+    return EventColumns(
+        actor=np.array([actors.setdefault(user, len(actors)) for user in events.users], np.int32),
+        product=rows,
+        order=events.order,
+        time=events.time,
+        weight=TYPE_WEIGHTS[events.type],
+    )
+
+
+def _recall(rows: Int32, right: Int32) -> float:
+    return float(np.isin(right, rows[:CUTOFF]).mean())

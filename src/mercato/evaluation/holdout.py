@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
-from mercato.events.event import MAX_ID_BYTES
+from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
 from mercato.events.event_files import RejectedRow, open_event_file
-from mercato.events.event_time import MAX_FUTURE_S
 from mercato.events.raw_columns import to_numbers, to_seconds
 from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state

@@ -110,7 +110,7 @@ def test_bad_rows_are_reported_with_line_and_reason_and_harm_nobody(tmp_path: Pa
         (9, "product_id: must be given for add-to-cart"),
         (10, "event_type: must be one of search"),
         (11, "time: must be given for every row of a file"),
-        (12, "time: must be RFC 3339"),
+        (12, "time: expected an RFC 3339 time such as 2026-03-01T09:30:00Z"[:60]),
         (13, "quantity: must be a number"),
     ]
     assert report.rejected == len(report.shown) == 9

@@ -13,12 +13,12 @@ from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
 from mercato.models.reranker import write_product_text
-from mercato.models.reranker.blend import standardize_scores
 from mercato.models.stages import RankerStage
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.text.stopwords import drop_stopwords, list_stopwords
+from mercato.zscore import standardize_scores
 
 COVERAGE_SHARE = 0.5
 """A product with all words of the query is taught to be worth as much as one that is this much nearer by cosine."""

@@ -50,7 +50,7 @@ def read_ratings(file: Path, column_map: Sequence[str], say: Callable[[str], Non
     if judgements.rejected:
         first = judgements.shown[0]
         left_out = f"{judgements.rejected:,} of {judgements.rows:,} rows left out"
-        say(f"{file.name}: {left_out}; line {first.line}: {first.reason}")
+        say(f"{file.name}: {left_out}; line {first.position}: {first.reason}")
     ratings: dict[str, dict[str, int]] = {}
     for key, rated in judgements.ratings.items():
         query = judgements.users[key][0] if key in judgements.users else key
@@ -111,7 +111,7 @@ def read_event_file(
     if found.rejected:
         first = found.shown[0]
         left_out = f"{found.rejected:,} of {found.rows:,} rows left out"
-        say(f"{file.name}: {left_out}; the first: line {first.line}: {first.reason}")
+        say(f"{file.name}: {left_out}; the first: line {first.position}: {first.reason}")
     if not len(table):
         raise DataError(
             f"{file.name}: no row is an event; name columns with --event-map and the type with --event-type"

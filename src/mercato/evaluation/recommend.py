@@ -349,7 +349,7 @@ def _warn(split: Split, shoppers: Sequence[Shopper], products: Sequence[str], un
             first = read.shown[0]
             warnings.append(
                 f"{read.rejected:,} of {read.rows:,} rows of the {name} are no purchases and were left out; the first:"
-                f" line {first.line}: {first.reason}"
+                f" line {first.position}: {first.reason}"
             )
     if unknown:
         warnings.append(

@@ -149,7 +149,7 @@ def warn_of_judgements(
         first = judgements.shown[0]
         warnings.append(
             f"{judgements.rejected:,} of {judgements.rows:,} rows are no ratings and were left out;"
-            f" the first: line {first.line}: {first.reason}"
+            f" the first: line {first.position}: {first.reason}"
         )
     if judgements.contradicted:
         warnings.append(f"{judgements.contradicted:,} rows rate a product again, differently; the first rating counts")

@@ -141,7 +141,7 @@ def test_one_bad_event_does_not_harm_its_neighbours() -> None:
     document = json.dumps([purchase(), purchase(quantity=0), "x", purchase(user_id="w")]).encode()
     events, rejected = parse_events(document, now=NOW)
     assert [event.user_id for event in events] == ["u", "w"]
-    assert [rejection.index for rejection in rejected] == [1, 2]
+    assert [rejection.position for rejection in rejected] == [1, 2]
     assert rejected[0].reason.startswith("quantity: must be a whole number")
 
 
@@ -150,7 +150,7 @@ def test_nan_as_python_writes_it_costs_only_its_own_event() -> None:
     assert b"NaN" in document
     events, rejected = parse_events(document, now=NOW)
     assert len(events) == 1
-    assert [(rejection.index, rejection.reason.split(":")[0]) for rejection in rejected] == [(0, "price")]
+    assert [(rejection.position, rejection.reason.split(":")[0]) for rejection in rejected] == [(0, "price")]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_nan_as_python_writes_it_costs_only_its_own_event() -> None:
         (b"[{]", "must be valid JSON"),
         (b'["\xff"]', "must be valid JSON in UTF-8"),
         (b"[" * 100_000, "must be valid JSON"),
-        (b"{}", "must be a JSON array of events, got dict; put a single event in"),
+        (b"{}", "must be a JSON array of events, got dict; put a single one in"),
         (b"[" + b"1," * MAX_EVENTS_PER_CALL + b"1]", f"at most {MAX_EVENTS_PER_CALL} events in a call, got 10001"),
     ],
 )

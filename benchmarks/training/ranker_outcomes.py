@@ -29,6 +29,7 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
+from mercato.progress import Progress
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from training.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
@@ -93,7 +94,7 @@ class TasteEncoder:
         self._vectors = vectors
 
     def encode_many(
-        self, texts: Sequence[str], *, workers: int = 1, progress: Callable[[int], None] | None = None
+        self, texts: Sequence[str], *, workers: int = 1, progress: Progress | None = None
     ) -> npt.NDArray[np.float32]:
         """Return float32 [texts, D] of unit length; zeros for other texts."""
         nothing = np.zeros(DIMENSION, np.float32)

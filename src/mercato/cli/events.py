@@ -79,16 +79,9 @@ def export_command(
     with output.handle_errors():
         started = time.monotonic()
         store = open_state(state)
-        done = 0
-        with output.progress() as report:
+        with output.progress() as progress:
             total = store.event_sequence()
-
-            def tell(batch: EventBatch) -> None:
-                nonlocal done
-                done += len(batch)
-                report("events", done, max(total, done))
-
-            count = write_events(file, store.export_events(), on_batch=tell)
+            count = write_events(file, store.export_events(), total=total, progress=progress)
         store.close()
         output.finish({"file": str(file), "events": count, "seconds": round(time.monotonic() - started, 1)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split
 from mercato.models.encoder.manifest import check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.onnx_session import OnnxSession
+from mercato.progress import Progress
 
 Precision = Literal["int8", "fp32"]
 MODEL_FILES: dict[str, str] = {"int8": "model.int8.onnx", "fp32": "model.onnx"}
@@ -147,7 +148,7 @@ class OnnxEncoder:
         *,
         batch_size: int = DEFAULT_BATCH_SIZE,
         workers: int = 1,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Vectors:
         """Encode many texts.
 
@@ -155,14 +156,16 @@ class OnnxEncoder:
             texts: the texts.
             batch_size: as in `iterate`.
             workers: as in `iterate`.
-            progress: called with the number of texts just done, after each batch.
+            progress: told of texts, after each batch.
 
         Returns:
             float32 [texts, dimension] in the order of ``texts``, unit length.
         """
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        done = 0
         for batch in self.iterate(texts, batch_size=batch_size, workers=workers):
             vectors[batch.positions] = batch.vectors
+            done += len(batch.positions)
             if progress is not None:
-                progress(len(batch.positions))
+                progress("encoding texts", done, len(texts))
         return vectors

@@ -70,9 +70,14 @@ def test_a_row_of_padding_is_finite_and_harms_no_neighbour(encoder: OnnxEncoder)
 
 def test_many_texts_keep_their_order_and_report_progress(encoder: OnnxEncoder) -> None:
     done: list[int] = []
-    vectors = encoder.encode_many(TEXTS, batch_size=16, workers=2, progress=done.append)
-    assert sum(done) == len(TEXTS)
-    assert max(done) == 16
+
+    def progress(what: str, count: int, total: int) -> None:
+        assert (what, total) == ("encoding texts", len(TEXTS))
+        done.append(count)
+
+    vectors = encoder.encode_many(TEXTS, batch_size=16, workers=2, progress=progress)
+    assert done[-1] == len(TEXTS)
+    assert np.diff([0, *done]).max() == 16
     np.testing.assert_allclose(vectors, encoder.encode(TEXTS), atol=TOLERANCE)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
 from export.exportable import Exportable
 from export.parity import DifferenceGate
 from export.ranker import find_loader

@@ -22,8 +22,8 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.record import write_record
+from benchmarks.harness.command import run_command
+from benchmarks.harness.record import write_record
 from mercato.catalog.product import Product
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.feature_names import FEATURE_NAMES
@@ -39,6 +39,7 @@ from training.horizon import HorizonOptions, build_horizons, split_shoppers
 from training.horizon_data import HORIZON_FIT, HORIZON_SHAPE
 from training.model import RankerConfig, RankerNetwork
 
+NEEDS = "PyTorch"
 Float64 = npt.NDArray[np.float64]
 
 VIEW, CART, BUY = (EVENT_TYPE_CODES[name] for name in ("detail-page-view", "add-to-cart", "purchase-complete"))

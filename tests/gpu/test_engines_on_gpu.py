@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
+from benchmarks.harness.command import BenchmarkError
 from export.errors import ExportError
 from export.exportable import Exportable
 from export.options import BuildOptions

@@ -1,8 +1,8 @@
 """What a region is worth: October's customers as if nobody knew them, and those who are known, by their country.
 
-    .venv/bin/python -m benchmarks.regions
+    .venv/bin/python -m benchmarks regions
 
-Catalogue and state are those that `.venv/bin/python -m benchmarks.online_retail --october` makes. The candidates are
+Catalogue and state are those that `.venv/bin/python -m benchmarks online_retail --october` makes. The candidates are
 those of retrieval, in its order: no ranker has a say.
 """
 
@@ -17,11 +17,10 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.online_retail_data import DATA, read_sales, to_seconds
-from benchmarks.online_retail_shop import last_countries
-from benchmarks.record import REPOSITORY, write_record
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import REPOSITORY, write_record
+from benchmarks.recommendation.online_retail_data import DATA, read_sales, to_seconds
+from benchmarks.recommendation.online_retail_shop import last_countries
 from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.features.inputs import Context
 from mercato.index.live import LiveCatalog
@@ -31,6 +30,7 @@ from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
 from mercato.state import open_state
 
+NEEDS = "the evaluation data"
 START, STOP = "2011-10-01", "2011-11-01"
 HOME_COUNTRY = "United Kingdom"
 KNOWN = "known customers"
@@ -76,7 +76,7 @@ def main(
     """Measure the source `regional` for strangers and for known customers, with several weights."""
     if not (shop / "catalog").exists() or not (shop / "state.db").exists():
         raise BenchmarkError(
-            f"no shop as of {START}; make one with `.venv/bin/python -m benchmarks.online_retail --october`"
+            f"no shop as of {START}; make one with `.venv/bin/python -m benchmarks online_retail --october`"
         )
     sales = read_sales(data)
     lines = sales.lines

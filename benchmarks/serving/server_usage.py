@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import tritonclient.grpc as triton
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
 from mercato.serving.processes import describe_memory, process_memory
 
 

@@ -1,7 +1,7 @@
 """Load by perf_analyzer with real queries: closed loop at a concurrency, or open loop at a rate.
 
-.venv/bin/python -m benchmarks.perf --server 127.0.0.1:8001 --model search --concurrency 32
-.venv/bin/python -m benchmarks.perf --server 127.0.0.1:8001 --model search --request-rate 200
+.venv/bin/python -m benchmarks perf --server 127.0.0.1:8001 --model search --concurrency 32
+.venv/bin/python -m benchmarks perf --server 127.0.0.1:8001 --model search --request-rate 200
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.load_generator import LoadGenerator, find_load_generator
-from benchmarks.record import write_record
-from benchmarks.workload import WORKLOADS
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import write_record
+from benchmarks.harness.workload import WORKLOADS
+from benchmarks.serving.load_generator import LoadGenerator, find_load_generator
 
+NEEDS = "a running server"
 Inputs = Mapping[str, str | int]
 """One request: tensor name to its one element."""
 

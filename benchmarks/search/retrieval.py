@@ -1,6 +1,6 @@
 """Retrieval without a server: how much of the exact answer the dense index finds, and what one query takes.
 
-.venv/bin/python -m benchmarks.retrieval
+.venv/bin/python -m benchmarks retrieval
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy.typing as npt
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import summarize, write_record
-from benchmarks.store import (
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import summarize, write_record
+from benchmarks.harness.store import (
     CATALOG,
     ENCODER,
     RANKER,
@@ -30,7 +29,7 @@ from benchmarks.store import (
     StateOption,
     Store,
 )
-from benchmarks.workload import list_queries
+from benchmarks.harness.workload import list_queries
 from mercato.features.inputs import History
 from mercato.index.dense import EF_PER_CANDIDATE, DenseIndex
 from mercato.pipeline.assemble import open_encoder, open_retriever
@@ -42,6 +41,7 @@ from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
 from mercato.retrieval.sources import CANDIDATES, SEARCH_CANDIDATES
 from mercato.state import Actor, open_state
 
+NEEDS = "the demo store"
 Ids = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 

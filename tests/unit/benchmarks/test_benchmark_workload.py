@@ -2,7 +2,7 @@
 
 import re
 
-from benchmarks import workload
+from benchmarks.harness import workload
 
 
 def test_queries_are_distinct_texts_of_the_store_as_typed() -> None:

@@ -2,7 +2,7 @@
 
 The cases take turns on every request, so that other work on the machine weighs on all alike.
 
-.venv/bin/python -m benchmarks.recommend_latency
+.venv/bin/python -m benchmarks recommend_latency
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from mercato_client import Client
 from mercato_client.types import ResultPage
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import summarize, write_record
-from benchmarks.store import (
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import summarize, write_record
+from benchmarks.harness.store import (
     CATALOG,
     ENCODER,
     RANKER,
@@ -37,6 +36,7 @@ from benchmarks.store import (
 )
 from mercato.state import EventTable, open_state
 
+NEEDS = "the demo store"
 SEED = 7
 HEAVY = 1000
 """Purchases that a heavy household has at least: as many as are read of a history."""

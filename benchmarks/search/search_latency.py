@@ -2,8 +2,8 @@
 
 The kinds of search take turns on every query, so that other work on the machine weighs on all alike.
 
-.venv/bin/python -m benchmarks.search_latency
-.venv/bin/python -m benchmarks.search_latency --reranker var/icecat/reranker
+.venv/bin/python -m benchmarks search_latency
+.venv/bin/python -m benchmarks search_latency --reranker var/icecat/reranker
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import typer
 from mercato_client import Client
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.icecat import DATA, WORK, Served, build_catalog, serve
-from benchmarks.record import summarize, write_record
-from benchmarks.store import CATALOG, ENCODER, RANKER, EncoderOption, RoundsOption
-from benchmarks.workload import list_queries
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import summarize, write_record
+from benchmarks.harness.store import CATALOG, ENCODER, RANKER, EncoderOption, RoundsOption
+from benchmarks.harness.workload import list_queries
+from benchmarks.search.icecat import DATA, WORK, Served, build_catalog, serve
 from mercato.evaluation.judgements import read_judgements
 
+NEEDS = "the demo store and the evaluation data"
 PLAIN = "plain"
 ON_STORE: Mapping[str, dict[str, Any]] = {
     PLAIN: {},

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.baselines_recommend import Purchases
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import REPOSITORY
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.harness.record import REPOSITORY
+from benchmarks.recommendation.baselines_recommend import Purchases
 from mercato.evaluation.measures import MeasurePlan, measure_orders
 
 Float32 = npt.NDArray[np.float32]

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import REPOSITORY
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.harness.record import REPOSITORY
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer

@@ -1,6 +1,6 @@
 """What explanations cost: the same requests with and without them, in turn, in one process.
 
-    .venv/bin/python -m benchmarks.explanations
+    .venv/bin/python -m benchmarks explanations
 
 CPU time is given besides the time that passed: on a machine that others use it is the steadier of the two.
 """
@@ -17,12 +17,9 @@ import orjson
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.one_process import PARSERS, encode_fields
-from benchmarks.perf import Inputs
-from benchmarks.record import write_record
-from benchmarks.store import (
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import write_record
+from benchmarks.harness.store import (
     CATALOG,
     ENCODER,
     RANKER,
@@ -33,11 +30,14 @@ from benchmarks.store import (
     StateOption,
     Store,
 )
-from benchmarks.workload import list_households, list_queries
+from benchmarks.harness.workload import list_households, list_queries
+from benchmarks.serving.one_process import PARSERS, encode_fields
+from benchmarks.serving.perf import Inputs
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.assemble import build_pipeline
 from mercato.pipeline.pipeline import Pipeline
 
+NEEDS = "the demo store"
 WARM_UP = 10
 OPTIONS = {"without": {}, "with": {"explain": True}}
 

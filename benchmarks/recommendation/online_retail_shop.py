@@ -12,8 +12,8 @@ from pathlib import Path
 import orjson
 import pandas as pd
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import REPOSITORY
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.harness.record import REPOSITORY
 
 RANKER = "ranker"
 TRAINING = ("--horizon-days", "35", "--cuts", "4", "--epochs", "8", "--searches", "0", "--recommendations", "4000")

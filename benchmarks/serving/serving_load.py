@@ -1,7 +1,7 @@
 """`search` and `recommend` of a real server, one at a time and 32 at once, with CPU time and memory of its processes.
 
-.venv/bin/python -m benchmarks.serving_load                              serves the demo store itself
-.venv/bin/python -m benchmarks.serving_load --server 127.0.0.1:8001      measures a server of this machine
+.venv/bin/python -m benchmarks serving_load                              serves the demo store itself
+.venv/bin/python -m benchmarks serving_load --server 127.0.0.1:8001      measures a server of this machine
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ import tritonclient.grpc as triton
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.load_generator import LoadGenerator, find_load_generator
-from benchmarks.perf import Load, run_load
-from benchmarks.record import summarize, write_record
-from benchmarks.server_usage import compare_usage, find_server, read_memory, read_usage
-from benchmarks.store import (
+from benchmarks.harness.command import run_command
+from benchmarks.harness.record import summarize, write_record
+from benchmarks.harness.store import (
     CATALOG,
     ENCODER,
     RANKER,
@@ -33,8 +30,12 @@ from benchmarks.store import (
     Store,
     WindowOption,
 )
-from benchmarks.workload import WORKLOADS
+from benchmarks.harness.workload import WORKLOADS
+from benchmarks.serving.load_generator import LoadGenerator, find_load_generator
+from benchmarks.serving.perf import Load, run_load
+from benchmarks.serving.server_usage import compare_usage, find_server, read_memory, read_usage
 
+NEEDS = "the demo store"
 CONCURRENCIES = (1, 32)
 OPEN_LOOP_SHARE = 0.5  # of what the closed loop at 32 reached: latency at a load the server can carry
 

@@ -1,7 +1,7 @@
 """Search over the icecat catalogue of the evaluation data, through the server, beside well-known libraries.
 
-.venv/bin/python -m benchmarks.icecat
-.venv/bin/python -m benchmarks.icecat --folds var/icecat/folds      models trained without each fold's queries
+.venv/bin/python -m benchmarks icecat
+.venv/bin/python -m benchmarks icecat --folds var/icecat/folds      models trained without each fold's queries
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 
-from benchmarks.baselines_search import fuse_orders, order_scores, score_bm25
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import REPOSITORY, write_record
-from benchmarks.store import ENCODER, VAR
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import REPOSITORY, write_record
+from benchmarks.harness.store import ENCODER, VAR
+from benchmarks.search.baselines_search import fuse_orders, order_scores, score_bm25
 from mercato.evaluation.asking import open_client
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.evaluation.intervals import compare_values
@@ -44,6 +43,7 @@ from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
 
+NEEDS = "the evaluation data"
 Values = npt.NDArray[np.float64]
 
 DATA = REPOSITORY.parent / "shared" / "data" / "icecat_chorus"

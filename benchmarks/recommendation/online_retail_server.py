@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.online_retail_data import CUTOFF, Values, Window, measure_lists
-from benchmarks.online_retail_shop import Shop
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.recommendation.online_retail_data import CUTOFF, Values, Window, measure_lists
+from benchmarks.recommendation.online_retail_shop import Shop
 from mercato.evaluation.asking import Ask, ask_all, open_client
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports

@@ -10,9 +10,11 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks import machine, one_process, record, retrieval, server_usage, serving_load
-from benchmarks.errors import BenchmarkError
-from benchmarks.perf import Load, parse_report, write_input_data
+from benchmarks.harness import machine, record
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.search import retrieval
+from benchmarks.serving import one_process, server_usage, serving_load
+from benchmarks.serving.perf import Load, parse_report, write_input_data
 
 # Columns as perf_analyzer 2.45 writes them; latencies in microseconds.
 REPORT = (

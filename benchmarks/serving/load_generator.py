@@ -17,9 +17,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / "var" / "tools" / "perf_analyzer"
 EXECUTABLE = "perf_analyzer"
 

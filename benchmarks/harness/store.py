@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
 from mercato.settings import Settings
 
-VAR = Path(__file__).resolve().parent.parent / "var"
+VAR = Path(__file__).resolve().parents[2] / "var"
 
 CatalogOption = Annotated[Path, typer.Option(help="catalogue snapshot")]
 StateOption = Annotated[Path, typer.Option(help="SQLite file with the store's events")]

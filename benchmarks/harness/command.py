@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import typer
 
-from benchmarks.errors import BenchmarkError
 from mercato.errors import MercatoError
+
+
+class BenchmarkError(Exception):
+    """A benchmark cannot be run; the message says what is missing or what failed, and what to do."""
 
 
 def run_command(function: Callable[..., None]) -> None:

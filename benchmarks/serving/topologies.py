@@ -1,6 +1,6 @@
 """One process or a Triton model for each stage: profile `cpu` beside profile `cpu-bls`, in turn, on the same store.
 
-.venv/bin/python -m benchmarks.topologies
+.venv/bin/python -m benchmarks topologies
 """
 
 from __future__ import annotations
@@ -11,13 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.load_generator import find_load_generator
-from benchmarks.perf import Load
-from benchmarks.record import write_record
-from benchmarks.server_usage import read_memory
-from benchmarks.serving_load import CONCURRENCIES, ServerMeter, merge_rounds
-from benchmarks.store import (
+from benchmarks.harness.command import run_command
+from benchmarks.harness.record import write_record
+from benchmarks.harness.store import (
     CATALOG,
     ENCODER,
     RANKER,
@@ -30,8 +26,13 @@ from benchmarks.store import (
     Store,
     WindowOption,
 )
-from benchmarks.workload import WORKLOADS
+from benchmarks.harness.workload import WORKLOADS
+from benchmarks.serving.load_generator import find_load_generator
+from benchmarks.serving.perf import Load
+from benchmarks.serving.server_usage import read_memory
+from benchmarks.serving.serving_load import CONCURRENCIES, ServerMeter, merge_rounds
 
+NEEDS = "the demo store"
 PROFILES = ("cpu", "cpu-bls")
 
 

@@ -2,7 +2,7 @@
 
 CPU time of one thread, each search beside a plain one: other work on the machine weighs on both alike.
 
-.venv/bin/python -m benchmarks.search_features
+.venv/bin/python -m benchmarks search_features
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import write_record
-from benchmarks.store import CATALOG, ENCODER, CatalogOption, EncoderOption, RoundsOption
-from benchmarks.workload import list_queries
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import write_record
+from benchmarks.harness.store import CATALOG, ENCODER, CatalogOption, EncoderOption, RoundsOption
+from benchmarks.harness.workload import list_queries
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.assemble import open_catalog, open_encoder
@@ -29,6 +28,7 @@ from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.settings import Settings
 
+NEEDS = "the demo store"
 FIVE = ["brand", "categories", "price", "size", "manufacturer"]
 HALF = "price: IN(1, 5)"
 PLAIN = "plain"

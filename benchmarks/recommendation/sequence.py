@@ -1,6 +1,6 @@
 """The sequence model beside ItemKNN, EASE and ALS on generated histories with a real order in them, leave-last-out.
 
-.venv/bin/python -m benchmarks.sequence
+.venv/bin/python -m benchmarks sequence
 
 Every method learns from all events but each user's last. What is tuned of the others (their one parameter each, and
 whether products of the history are shown again) is chosen for the events before the last, so nothing is tuned on what
@@ -26,16 +26,23 @@ import typer
 from rich.console import Console
 from scipy import sparse
 
-from benchmarks.baselines_recommend import Method, Purchases, score_als, score_ease, score_item_knn, score_popularity
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.generated_sequences import Recipe, make_histories
-from benchmarks.record import REPOSITORY, write_record
-from benchmarks.sequence_server import measure_server, prepare_shop, write_histories
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import REPOSITORY, write_record
+from benchmarks.recommendation.baselines_recommend import (
+    Method,
+    Purchases,
+    score_als,
+    score_ease,
+    score_item_knn,
+    score_popularity,
+)
+from benchmarks.recommendation.generated_sequences import Recipe, make_histories
+from benchmarks.recommendation.sequence_server import measure_server, prepare_shop, write_histories
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values
 from mercato.models.sequence import SequenceModel
 
+NEEDS = "PyTorch"
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tritonclient import grpc as triton
 
-from benchmarks import load_generator, perf, server_usage
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.serving import load_generator, perf, server_usage
 from mercato.errors import ServerError
 from mercato.serving.binary import find_server
 from mercato.serving.options import ServerOptions

@@ -1,6 +1,6 @@
 """A server beside one process without a server: the same stages with the same index, in turn, in the same run.
 
-    .venv/bin/python -m benchmarks.one_process
+    .venv/bin/python -m benchmarks one_process
 
 The server gets 32 requests at once from perf_analyzer, which shares its cores; the one process makes its own batches
 of 32. The ratio of their queries per second says what serving costs.
@@ -20,13 +20,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.load_generator import find_load_generator
-from benchmarks.perf import Inputs, Load
-from benchmarks.record import REPOSITORY, summarize, write_record
-from benchmarks.serving_load import ServerMeter, merge_rounds
-from benchmarks.store import (
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import REPOSITORY, summarize, write_record
+from benchmarks.harness.store import (
     CATALOG,
     ENCODER,
     RANKER,
@@ -39,11 +35,15 @@ from benchmarks.store import (
     Store,
     WindowOption,
 )
-from benchmarks.workload import WORKLOADS
+from benchmarks.harness.workload import WORKLOADS
+from benchmarks.serving.load_generator import find_load_generator
+from benchmarks.serving.perf import Inputs, Load
+from benchmarks.serving.serving_load import ServerMeter, merge_rounds
 from mercato.pipeline.assemble import build_pipeline
 from mercato.requests.page import Fields, parse_recommend, parse_search
 from mercato.settings import Settings
 
+NEEDS = "the demo store"
 BATCH = 32
 THREADS = (1, 2)
 WARM_UP_BATCHES = 8
@@ -150,7 +150,7 @@ def measure_in_fresh_process(model: str, settings: Settings, seconds: float) -> 
     arguments = json.dumps({"model": model, "settings": settings.model_dump(mode="json"), "seconds": seconds})
     limits = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     answer = subprocess.run(
-        [sys.executable, "-c", f"from benchmarks.one_process import work; work({arguments!r})"],
+        [sys.executable, "-c", f"from benchmarks.serving.one_process import work; work({arguments!r})"],
         cwd=REPOSITORY,
         env={**os.environ, **limits},
         capture_output=True,

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe_machine, read_load
+from benchmarks.harness.machine import describe_machine, read_load
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-RESULTS = Path(__file__).resolve().parent / "results"
+REPOSITORY = Path(__file__).resolve().parents[2]
+RESULTS = REPOSITORY / "benchmarks" / "results"
 LOAD_BEFORE = read_load()  # of others: taken before this process has done anything
 
 
@@ -40,8 +40,9 @@ def read_command() -> str:
     module = getattr(sys.modules["__main__"], "__spec__", None)
     if module is None:
         return shlex.join([".venv/bin/python", *map(_name_path, sys.argv)])
-    name = module.name.removesuffix(".__main__")
-    return shlex.join([".venv/bin/python", "-m", name, *map(_name_path, sys.argv[1:])])
+    package, *below = module.name.removesuffix(".__main__").split(".")
+    name = [package, below[-1]] if len(below) == 2 else [".".join((package, *below))]  # the index finds it by its name
+    return shlex.join([".venv/bin/python", "-m", *name, *map(_name_path, sys.argv[1:])])
 
 
 def write_record(name: str, figures: dict[str, Any], *, folder: Path = RESULTS) -> Path:

@@ -1,8 +1,8 @@
 """Recommendation over the online retail purchases of the evaluation data: the running server beside known methods.
 
-.venv/bin/python -m benchmarks.online_retail
-.venv/bin/python -m benchmarks.online_retail --seeds 3
-.venv/bin/python -m benchmarks.online_retail --october          for tuning: nothing after October is read
+.venv/bin/python -m benchmarks online_retail
+.venv/bin/python -m benchmarks online_retail --seeds 3
+.venv/bin/python -m benchmarks online_retail --october          for tuning: nothing after October is read
 
 The shop knows what was bought before 2011-11-01; the project's own commands index it and train its ranker, and the
 server (profile ``cpu``) is asked for every customer who came back by 2011-12-09, as of 2011-11-01. The methods know the
@@ -23,10 +23,11 @@ import typer
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from benchmarks.baselines_recommend import METHODS, SEED, Purchases, blend, scale_rows, tune_blend
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
-from benchmarks.online_retail_data import (
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import write_record
+from benchmarks.harness.store import ENCODER, VAR
+from benchmarks.recommendation.baselines_recommend import METHODS, SEED, Purchases, blend, scale_rows, tune_blend
+from benchmarks.recommendation.online_retail_data import (
     DATA,
     KEY_METRICS,
     SCOPES,
@@ -39,13 +40,12 @@ from benchmarks.online_retail_data import (
     open_window,
     read_sales,
 )
-from benchmarks.online_retail_server import Customers, Measured, describe_latency, measure_server, serve
-from benchmarks.online_retail_shop import TRAINING, last_countries, open_shop, train_ranker
-from benchmarks.record import write_record
-from benchmarks.store import ENCODER, VAR
+from benchmarks.recommendation.online_retail_server import Customers, Measured, describe_latency, measure_server, serve
+from benchmarks.recommendation.online_retail_shop import TRAINING, last_countries, open_shop, train_ranker
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values, tidy
 
+NEEDS = "the evaluation data"
 WORK = VAR / "online_retail"
 FIRST_SEED = 17
 BLEND = "blend"

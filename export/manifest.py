@@ -17,7 +17,7 @@ from export.exportable import Exportable
 from export.parity import Figure
 from export.tensorrt_flavour import FLAVOURS
 from mercato.checksum import hash_file
-from mercato.models.model_folder import MANIFEST_FILE
+from mercato.manifest import MANIFEST_FILE
 
 SCHEMA_VERSION = 1
 ENGINE_FILES = tuple(flavour.engine_file for flavour in FLAVOURS.values())

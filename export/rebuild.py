@@ -12,9 +12,9 @@ from export.engine import build_engine, find_flavour
 from export.errors import ExportError
 from export.options import BuildOptions
 from mercato.checksum import hash_file
+from mercato.manifest import MANIFEST_FILE
 from mercato.models.engine.manifest import GRAPH_FILE, EngineManifest, export_command
 from mercato.models.engine.shapes import BatchRange, EngineShapes
-from mercato.models.model_folder import MANIFEST_FILE
 
 
 def rebuild_engine(

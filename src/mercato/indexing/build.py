@@ -21,7 +21,7 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.behaviour import write_behaviour
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
-from mercato.index.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
+from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.stored_synonyms import write_synonyms
@@ -33,6 +33,7 @@ from mercato.index.words import build_word_index
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
+from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
@@ -174,9 +175,9 @@ def _fill_folder(
         product_sequence=options.product_sequence,
         event_sequence=options.event_sequence,
         last_event_time=float(learned.max()) if len(learned) else None,
-        files=hash_folder(folder),
+        files=record_folder(folder),
     )
-    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
 
 

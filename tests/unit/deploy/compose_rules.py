@@ -9,7 +9,7 @@ import typer.main
 
 from export.targets import TARGETS
 from mercato.cli.main import app
-from mercato.index.manifest import MANIFEST_NAME
+from mercato.manifest import MANIFEST_FILE
 from mercato.serving.repository import ENGINE
 from tests.unit.deploy.command_lines import read_command
 from tests.unit.deploy.compose_project import (
@@ -67,7 +67,7 @@ def check_commands(services: Services) -> Iterator[str]:
         if step.output is None or step.output.suffix == ".done":
             continue
         if step.words[1] == "index":
-            made = {MANIFEST_NAME}
+            made = {MANIFEST_FILE}
         elif step.words[2] == "training":
             made = {METRICS_FILE}
         else:

@@ -24,11 +24,10 @@ from rich.console import Console
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from benchmarks.command import run_app
-from benchmarks.errors import BenchmarkError
-from benchmarks.record import REPOSITORY
-from benchmarks.store import VAR, Store
-from benchmarks.workload import list_households, list_queries
+from benchmarks.harness.command import BenchmarkError, run_app
+from benchmarks.harness.record import REPOSITORY
+from benchmarks.harness.store import VAR, Store
+from benchmarks.harness.workload import list_households, list_queries
 from mercato.evaluation.judgements import read_judgements
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mercato.events.event import Event, parse_event
 from mercato.features.inputs import Context
 from mercato.index.manifest import Manifest
 from mercato.indexing.build import BuildOptions, build_snapshot
+from mercato.progress import Progress
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable, ProductChange
@@ -59,7 +60,7 @@ class HashEncoder:
             vectors[place] = total / np.linalg.norm(total)
         return vectors
 
-    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Callable[[int], None] | None) -> Float32:
+    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:
         if self.fail_after is not None and self.calls >= self.fail_after:
             raise OSError("the encoder stopped")
         self.calls += 1

@@ -17,17 +17,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import run_command
-from benchmarks.errors import BenchmarkError
 from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.floor import Rates, Work, count_work, measure_rates
 from benchmarks.gpu.models import load_module, make_inputs
-from benchmarks.record import write_record
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import write_record
 from mercato.models.engine.declaration import ENGINES, EngineModel
 from mercato.models.engine.machine import read_machine
 from mercato_export.half import halve
 from mercato_export.tensorrt_flavour import FLAVOURS
 
+NEEDS = "a GPU"
 BATCHES = (1, 8, 32, 64)
 
 

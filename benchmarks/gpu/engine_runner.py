@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
 from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.manifest import read_engine_manifest
 from mercato_export.tensorrt_flavour import FLAVOURS

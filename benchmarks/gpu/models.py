@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
 from mercato.models.engine.declaration import ENGINES, EngineModel
 from mercato_export.exportable import Exportable
 from mercato_export.networks.loading import LOADERS

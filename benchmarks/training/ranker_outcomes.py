@@ -22,13 +22,14 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks.command import run_command
-from benchmarks.record import write_record
+from benchmarks.harness.command import run_command
+from benchmarks.harness.record import write_record
 from mercato.catalog.product import Product
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
+from mercato.progress import Progress
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
@@ -38,6 +39,7 @@ from mercato_training.ranker.fit import Vectors, compute_scores, fit_ranker
 from mercato_training.ranker.prediction_window import WindowOptions, build_window_examples, split_shoppers
 from mercato_training.ranker.prediction_window_data import WINDOW_FIT, WINDOW_SHAPE
 
+NEEDS = "PyTorch"
 Float64 = npt.NDArray[np.float64]
 
 VIEW, CART, BUY = (EVENT_TYPE_CODES[name] for name in ("detail-page-view", "add-to-cart", "purchase-complete"))
@@ -93,7 +95,7 @@ class TasteEncoder:
         self._vectors = vectors
 
     def encode_many(
-        self, texts: Sequence[str], *, workers: int = 1, progress: Callable[[int], None] | None = None
+        self, texts: Sequence[str], *, workers: int = 1, progress: Progress | None = None
     ) -> npt.NDArray[np.float32]:
         """Return float32 [texts, D] of unit length; zeros for other texts."""
         nothing = np.zeros(DIMENSION, np.float32)

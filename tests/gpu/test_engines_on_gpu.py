@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
+from benchmarks.harness.command import BenchmarkError
 from mercato.models.engine.declaration import ENGINES, EngineModel
 from mercato.models.engine.machine import read_machine
 from mercato.torch_profile import GraphedNetwork

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.gpu import encode
 from benchmarks.gpu.encode import Measured, describe
 from benchmarks.gpu.floor import Rates, Work, count_work
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
+from benchmarks.harness.command import BenchmarkError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.models.engine.declaration import ENGINES
 from mercato_export.errors import ExportError

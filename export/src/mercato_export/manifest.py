@@ -14,7 +14,7 @@ import onnx
 import orjson
 
 from mercato.checksum import hash_file
-from mercato.models.model_folder import MANIFEST_FILE
+from mercato.manifest import MANIFEST_FILE
 from mercato_export.exportable import Exportable
 from mercato_export.parity import Figure
 from mercato_export.tensorrt_flavour import FLAVOURS

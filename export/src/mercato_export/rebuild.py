@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from mercato.checksum import hash_file
+from mercato.manifest import MANIFEST_FILE
 from mercato.models.engine.manifest import GRAPH_FILE, EngineManifest, export_command
 from mercato.models.engine.shapes import BatchRange, EngineShapes
-from mercato.models.model_folder import MANIFEST_FILE
 from mercato_export.engine import build_engine, find_flavour
 from mercato_export.errors import ExportError
 from mercato_export.options import BuildOptions

@@ -1,22 +1,19 @@
 """Products from a file: Parquet, CSV or JSON lines, row by row checked, bad rows reported with their line."""
 
 import csv
-import gzip
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mercato.catalog.column_mapping import ColumnMapping, Row
 from mercato.catalog.product import Product, parse_product
 from mercato.errors import DataError, InvalidInputError
+from mercato.incoming import Rejected, find_delimiter, open_binary, open_row_file, open_text, read_json_line
 
 BATCH_ROWS = 4_096
 #: Lines of a JSON lines file that are looked at to know its columns.
@@ -25,26 +22,13 @@ _PEEKED_LINES = 1_000
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,10})(?:\.\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """A row that is no product.
-
-    Attributes:
-        line: of the file, from 1 (CSV: where the row starts, the header is line 1); in Parquet the number of the row.
-        reason: what is wrong with which field.
-    """
-
-    line: int
-    reason: str
-
-
 #: Lines with what they hold: a row, or the reason why it is none.
 _Lines: TypeAlias = Iterator[tuple[int, Row | str]]
 
 
 def read_products(
     path: Path, mapping: Mapping[str, str] | None = None, *, batch_rows: int = BATCH_ROWS
-) -> Iterator[list[Product | RowError]]:
+) -> Iterator[list[Product | Rejected]]:
     """Read a file of products.
 
     The format follows the suffix: ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, the text formats also
@@ -75,9 +59,9 @@ def read_products(
         raise DataError(f"{path.name} cannot be read to its end ({exc}); it is truncated or damaged") from exc
 
 
-def _batches(lines: _Lines, mapping: ColumnMapping, batch_rows: int) -> Iterator[list[Product | RowError]]:
+def _batches(lines: _Lines, mapping: ColumnMapping, batch_rows: int) -> Iterator[list[Product | Rejected]]:
     line_of_id: dict[str, int] = {}
-    batch: list[Product | RowError] = []
+    batch: list[Product | Rejected] = []
     for line, row in lines:
         batch.append(_check_row(line, row, mapping, line_of_id))
         if len(batch) == batch_rows:
@@ -87,40 +71,21 @@ def _batches(lines: _Lines, mapping: ColumnMapping, batch_rows: int) -> Iterator
         yield batch
 
 
-def _check_row(line: int, row: Row | str, mapping: ColumnMapping, line_of_id: dict[str, int]) -> Product | RowError:
+def _check_row(line: int, row: Row | str, mapping: ColumnMapping, line_of_id: dict[str, int]) -> Product | Rejected:
     if isinstance(row, str):
-        return RowError(line, row)
+        return Rejected(line, row)
     try:
         product = parse_product(mapping.document(row, line))
     except InvalidInputError as exc:
-        return RowError(line, str(exc))
+        return Rejected(line, str(exc))
     earlier = line_of_id.setdefault(product.id, line)
     if earlier != line:
-        return RowError(line, f"id: must be unique, {product.id!r} is also on line {earlier}, which is kept")
+        return Rejected(line, f"id: must be unique, {product.id!r} is also on line {earlier}, which is kept")
     return product
 
 
 def _open(path: Path) -> tuple[list[str], _Lines]:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compressed = bool(suffixes) and suffixes[-1] == ".gz"
-    suffix = suffixes[-2] if compressed and len(suffixes) > 1 else suffixes[-1] if suffixes else ""
-    read = _FORMATS.get(suffix)
-    if read is None or (compressed and read is _read_parquet):
-        raise DataError(f"{path.name}: the format must be one of {', '.join(_FORMATS)} (.gz for text), by the suffix")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes); the catalogue needs at least one product")
-    try:
-        return read(path)
-    except (pa.ArrowException, OSError, EOFError) as exc:
-        raise DataError(
-            f"{path.name} cannot be read as {suffix} ({exc}); it is truncated, damaged or misnamed"
-        ) from exc
-
-
-def _open_binary(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return open_row_file(path, _FORMATS, need="; the catalogue needs at least one product")
 
 
 def _read_parquet(path: Path) -> tuple[list[str], _Lines]:
@@ -153,10 +118,10 @@ def _values(column: Any) -> list[Any]:
 
 
 def _read_csv(path: Path) -> tuple[list[str], _Lines]:
-    with _open_text(path) as file:
+    with open_text(path) as file:
         header = file.readline()
-    delimiter = max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
-    with _open_text(path) as file:
+    delimiter = find_delimiter(header)
+    with open_text(path) as file:
         rows = csv.reader(file, delimiter=delimiter)
         columns = [name.strip() for name in next(rows, [])]
         repeated = sorted({name for name in columns if columns.count(name) > 1})
@@ -165,7 +130,7 @@ def _read_csv(path: Path) -> tuple[list[str], _Lines]:
         numeric = _numeric_columns(rows, len(columns))
 
     def lines() -> _Lines:
-        with _open_text(path) as file:
+        with open_text(path) as file:
             rows = csv.reader(file, delimiter=delimiter)
             next(rows)
             for line, values in _csv_rows(rows):
@@ -179,11 +144,6 @@ def _read_csv(path: Path) -> tuple[list[str], _Lines]:
                     yield line, dict(zip(columns, values, strict=True))
 
     return columns, lines()
-
-
-def _open_text(path: Path) -> io.TextIOWrapper:
-    # Bytes that are not UTF-8 survive as surrogates, which parse_product refuses row by row.
-    return io.TextIOWrapper(_open_binary(path), "utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _csv_rows(rows: Any) -> Iterator[tuple[int, list[Any] | str]]:
@@ -234,17 +194,11 @@ def _read_jsonl(path: Path) -> tuple[list[str], _Lines]:
 
 
 def _json_lines(path: Path) -> _Lines:
-    with _open_binary(path) as file:
+    with open_binary(path) as file:
         for line, raw in enumerate(file, 1):
-            text = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
-            if not text.strip():
-                continue
-            try:
-                row = orjson.loads(text)
-            except orjson.JSONDecodeError as exc:
-                yield line, f"is not JSON: {exc}"
-                continue
-            yield line, row if isinstance(row, dict) else f"must be a JSON object, got {text[:40].decode('utf-8')!r}"
+            row = read_json_line(raw, line)
+            if row is not None:
+                yield line, row
 
 
 _FORMATS: dict[str, Callable[[Path], tuple[list[str], _Lines]]] = {

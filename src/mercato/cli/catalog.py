@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from mercato.cli.output import Output
 from mercato.errors import DataError, ServerError
+from mercato.incoming import read_json_line
 
 OPERATIONS_PER_CALL = 200  # as many new texts are encoded in one call
 DEFAULT_SERVER = "127.0.0.1:8001"
@@ -108,16 +108,11 @@ def _read_operations(file: Path) -> Iterator[tuple[list[int], list[Any], list[di
     bad: list[dict[str, Any]] = []
     with file.open("rb") as raw_lines:
         for line, raw in enumerate(raw_lines, 1):
-            text = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
-            if not text.strip():
+            operation = read_json_line(raw, line)
+            if operation is None:
                 continue
-            try:
-                operation = orjson.loads(text)
-            except orjson.JSONDecodeError as exc:
-                bad.append({"line": line, "reason": f"is not JSON: {exc}"})
-                continue
-            if not isinstance(operation, dict):
-                bad.append({"line": line, "reason": f"must be a JSON object, got {type(operation).__name__}"})
+            if isinstance(operation, str):
+                bad.append({"line": line, "reason": operation})
                 continue
             lines.append(line)
             operations.append(operation)

@@ -12,9 +12,9 @@ import typer
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError, ServerError
 from mercato.events.event_batch import EventBatch
-from mercato.events.event_files import RejectedRow
 from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
 from mercato.events.write_events import to_documents, write_events
+from mercato.incoming import Rejected
 from mercato.state.store import open_state
 
 EVENTS_PER_CALL = 2_000  # about half a megabyte of JSON, some 50 ms of a server's time
@@ -79,16 +79,9 @@ def export_command(
     with output.handle_errors():
         started = time.monotonic()
         store = open_state(state)
-        done = 0
-        with output.progress() as report:
+        with output.progress() as progress:
             total = store.event_sequence()
-
-            def tell(batch: EventBatch) -> None:
-                nonlocal done
-                done += len(batch)
-                report("events", done, max(total, done))
-
-            count = write_events(file, store.export_events(), on_batch=tell)
+            count = write_events(file, store.export_events(), total=total, progress=progress)
         store.close()
         output.finish({"file": str(file), "events": count, "seconds": round(time.monotonic() - started, 1)})
 
@@ -145,7 +138,7 @@ def import_file(
         **written,
         "rejected": report.rejected,
         "rejected_by_field": dict(report.by_field),
-        "errors": [{"line": row.line, "reason": row.reason} for row in report.shown],
+        "errors": [{"line": row.position, "reason": row.reason} for row in report.shown],
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -177,7 +170,7 @@ def _write_to_server(
                     sequence = answer.sequence
                     for rejection in answer.rejected:
                         line = 0 if batch.lines is None else int(batch.lines[start + rejection.index])
-                        report.reject(RejectedRow(line, f"refused by the server: {rejection.reason}"), "server")
+                        report.reject(Rejected(line, f"refused by the server: {rejection.reason}"), "server")
                 tell()
     except MercatoClientError as exc:
         raise ServerError(
@@ -188,7 +181,7 @@ def _write_to_server(
 
 def _warn_of_rejected(file: Path, report: ReadReport, output: Output) -> None:
     for row in report.shown:
-        output.warn(f"{file.name} line {row.line}: {row.reason}")
+        output.warn(f"{file.name} line {row.position}: {row.reason}")
     if report.rejected > len(report.shown):
         kinds = ", ".join(f"{name} {count:,}" for name, count in report.by_field.most_common())
         output.warn(f"... {report.rejected:,} bad rows in all, by the field that is wrong first: {kinds}")

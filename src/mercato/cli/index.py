@@ -162,18 +162,19 @@ def _parse_fields(names: str) -> tuple[str, ...]:
 def read_rows(source: Path, mapping: list[str], output: Output) -> tuple[list[Product], int]:
     """Read a file of products; the first bad rows are shown, all are counted."""
     from mercato.catalog.column_mapping import parse_mapping
-    from mercato.catalog.read import RowError, read_products
+    from mercato.catalog.read import read_products
+    from mercato.incoming import Rejected
 
     rows: list[Product] = []
     rejected = 0
     for batch in read_products(source, parse_mapping(mapping)):
         for item in batch:
-            if not isinstance(item, RowError):
+            if not isinstance(item, Rejected):
                 rows.append(item)
                 continue
             rejected += 1
             if rejected <= _SHOWN_ERRORS:
-                output.warn(f"{source.name} line {item.line}: {item.reason}")
+                output.warn(f"{source.name} line {item.position}: {item.reason}")
     if rejected > _SHOWN_ERRORS:
         output.warn(f"... and {rejected - _SHOWN_ERRORS:,} more bad rows")
     return rows, rejected

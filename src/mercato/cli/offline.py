@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mercato.cli.output import Output, Report
+from mercato.cli.output import Output
 from mercato.errors import MercatoError
+from mercato.progress import Progress
 
 EXTRAS: Mapping[str, Sequence[str]] = {
     "export": ("torch", "transformers", "onnx", "onnxscript", "huggingface_hub", "ir_measures"),
@@ -57,7 +58,7 @@ def run_export(
             return work(say)
 
 
-def run_training(work: Callable[[Report, Say], dict[str, Any]], output: Output, *, threads: int) -> dict[str, Any]:
+def run_training(work: Callable[[Progress, Say], dict[str, Any]], output: Output, *, threads: int) -> dict[str, Any]:
     """Do the work with its progress on standard error; a failure ends the command with its message.
 
     Args:

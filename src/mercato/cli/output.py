@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
 from mercato.errors import MercatoError
-
-Report = Callable[[str, int, int], None]
+from mercato.progress import Progress
 
 
 class Output:
@@ -58,7 +58,7 @@ class Output:
             self.console.print(f"{name:>10}  {shown}", highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def progress(self) -> Iterator[Report]:
+    def progress(self) -> Iterator[Progress]:
         """Show a bar for each kind of work reported."""
         columns = (
             TextColumn("{task.description}"),
@@ -66,7 +66,7 @@ class Output:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self.errors) as bars:
+        with Bars(*columns, console=self.errors) as bars:
             tasks: dict[str, Any] = {}
 
             def report(what: str, done: int, total: int) -> None:

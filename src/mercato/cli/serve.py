@@ -83,7 +83,7 @@ def serve(
     ] = False,
     log: Annotated[Path | None, typer.Option(help="Triton's log; var/log/server-PORT.log when not given.")] = None,
     report_memory: Annotated[
-        bool, typer.Option("--report-memory", help="Report memory by process when ready.")
+        bool, typer.Option("--report-memory", help="Progress memory by process when ready.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output when ready.")] = False,
 ) -> None:

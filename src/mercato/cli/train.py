@@ -12,7 +12,8 @@ from rich.table import Table
 
 from mercato.cli import train_ranker, train_sequence
 from mercato.cli.offline import run_training
-from mercato.cli.output import Output, Report
+from mercato.cli.output import Output
+from mercato.progress import Progress
 
 train_app = typer.Typer(help="Train the models that are served.", no_args_is_help=True)
 train_app.command(epilog=train_ranker.EPILOG)(train_ranker.ranker)
@@ -65,7 +66,7 @@ def reranker(
     if fold is not None and fold >= folds:
         raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
 
-    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.models.ranker.onnx_ranker import OnnxRanker
         from mercato_export.weights import MINILM, locate_weights
         from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
@@ -147,7 +148,7 @@ def encoder(
     if fold is not None and fold >= folds:
         raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
 
-    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato_export.weights import MINILM, locate_weights
         from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
         from mercato_training.encoder.fit import EncoderOptions

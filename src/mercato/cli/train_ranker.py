@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from mercato.cli.offline import run_training
-from mercato.cli.output import Output, Report
+from mercato.cli.output import Output
+from mercato.progress import Progress
 
 EPILOG = (
     "Examples: mercato train ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
@@ -105,7 +106,7 @@ def ranker(
         )
     learns_purchases = state is not None or events is not None
 
-    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.index.snapshot import Snapshot
         from mercato.models.encoder.onnx_encoder import OnnxEncoder
         from mercato_export.networks.ranker import RankerNetwork

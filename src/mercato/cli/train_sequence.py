@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from mercato.cli.offline import run_training
-from mercato.cli.output import Output, Report
+from mercato.cli.output import Output
 from mercato.index.snapshot import Snapshot
+from mercato.progress import Progress
 
 EPILOG = (
     "Example: mercato train sequence --events purchases.csv --map user_id=customer --out var/models/sequence-training"
@@ -48,7 +49,7 @@ def sequence(
     if (events is None) == (state is None):
         raise typer.BadParameter("give --events FILE or --state URL, one of them: that is what it learns from")
 
-    def work(report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.evaluation.holdout import parse_holdout_map
         from mercato_training.sequence.events import read_file, read_state_events
         from mercato_training.sequence.fit import SequenceFitOptions

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mercato.errors import InvalidInputError, ServerError
+from mercato.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from mercato_client import Client, Product, ResultPage
@@ -24,7 +25,6 @@ PATIENCE_S = 60.0
 PERCENTILES = (50, 90, 99)
 _SEEDS_PER_CALL = 100
 
-Report = Callable[[str, int, int], None]
 Ask = Callable[["Client", int, int], "ResultPage"]
 """Asks one question for a page: the client, page size and offset."""
 
@@ -87,7 +87,7 @@ def open_client(server: str) -> Client:
 
 
 def ask_all(
-    client: Client, questions: Sequence[Ask], depth: int, *, concurrency: int = 4, report: Report | None = None
+    client: Client, questions: Sequence[Ask], depth: int, *, concurrency: int = 4, progress: Progress = no_progress
 ) -> list[Answer]:
     """Ask all questions, a few at a time.
 
@@ -96,7 +96,7 @@ def ask_all(
         questions: what to ask.
         depth: how many products of each answer, in pages of at most `MAX_PAGE_SIZE`.
         concurrency: questions at a time.
-        report: is told how many are done.
+        progress: told of questions.
 
     Returns:
         An answer for each question. One that the server refuses has its reason; it stops no other.
@@ -110,8 +110,7 @@ def ask_all(
         try:
             for done, future in enumerate(waiting, 1):
                 answers.append(future.result())
-                if report is not None:
-                    report("asking the server", done, len(questions))
+                progress("asking the server", done, len(questions))
         finally:
             for future in waiting:
                 future.cancel()
@@ -119,7 +118,7 @@ def ask_all(
 
 
 def time_all(
-    client: Client, questions: Sequence[Ask], *, limit: int = 500, report: Report | None = None
+    client: Client, questions: Sequence[Ask], *, limit: int = 500, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Measure the time of answers as a shopper waits for them: the first page, one question at a time.
 
@@ -127,7 +126,7 @@ def time_all(
         client: of the server.
         questions: what to ask; refused ones are left out.
         limit: most questions to time, spread over all.
-        report: is told how many are done.
+        progress: told of questions.
 
     Returns:
         ``p50``, ``p90``, ``p99`` in milliseconds as the client sees them, ``questions``, ``page_size``, and
@@ -147,8 +146,7 @@ def time_all(
             seen.append(took_ms)
             for name, micros in page.timings.items():
                 by_stage[name.removesuffix("_us")].append(micros / 1_000)
-        if report is not None:
-            report("timing first pages", done, len(chosen))
+        progress("timing first pages", done, len(chosen))
     return {
         **_percentiles(seen),
         "questions": len(seen),

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import DataError, InvalidInputError
-from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
-from mercato.events.event import MAX_ID_BYTES
-from mercato.events.event_files import RejectedRow, open_event_file
-from mercato.events.event_time import MAX_FUTURE_S
+from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
+from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
+from mercato.events.event_files import open_event_file
 from mercato.events.raw_columns import to_numbers, to_seconds
+from mercato.incoming import Rejected, RowReport
 from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state
 from mercato.text.timestamps import format_timestamp
@@ -36,7 +36,7 @@ HOLDOUT_FIELDS = (
 
 
 @dataclass(kw_only=True)
-class Interactions:
+class Interactions(RowReport):
     """Who bought what, in which order.
 
     Attributes:
@@ -46,10 +46,8 @@ class Interactions:
         time: float64 [rows], seconds since 1970; NaN where the file has none.
         rating: float64 [rows]; NaN where the file has none.
         columns: other columns that were asked for -> value of each row.
-        rows: rows of the file.
         rejected: rows that are no purchases: no user or product, an id that no event may have, a time that is none or
             in the future, a quantity that is not above 0 (a return).
-        shown: the first of them.
     """
 
     users: list[str] = field(default_factory=list)
@@ -58,9 +56,6 @@ class Interactions:
     time: Floats = field(default_factory=lambda: np.zeros(0))
     rating: Floats = field(default_factory=lambda: np.zeros(0))
     columns: dict[str, list[str]] = field(default_factory=dict)
-    rows: int = 0
-    rejected: int = 0
-    shown: list[RejectedRow] = field(default_factory=list)
 
     @property
     def has_time(self) -> bool:
@@ -351,7 +346,7 @@ def _are_ids(values: Sequence[str | None]) -> npt.NDArray[np.bool_]:
 
 def _reject(
     found: Interactions,
-    unread: Sequence[RejectedRow],
+    unread: Sequence[Rejected],
     lines: npt.NDArray[np.int64],
     broken: Mapping[str, npt.NDArray[np.bool_]],
 ) -> None:
@@ -360,6 +355,5 @@ def _reject(
     for reason, rows in broken.items():
         for row in np.flatnonzero(rows).tolist():
             first.setdefault(row, reason)
-    bad = [RejectedRow(int(lines[row]), first[row]) for row in sorted(first)]
-    found.rejected += len(unread) + len(bad)
-    found.shown += [*unread, *bad][: MAX_SHOWN - len(found.shown)]
+    for rejected in [*unread, *(Rejected(int(lines[row]), first[row]) for row in sorted(first))]:
+        found.reject(rejected)

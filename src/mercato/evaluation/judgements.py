@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mercato.errors import DataError
-from mercato.evaluation.table import MAX_SHOWN, FieldSpec, parse_column_map, read_fields, read_texts
-from mercato.events.event_files import RejectedRow
+from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.raw_columns import to_numbers
+from mercato.incoming import Rejected, RowReport
 
 MAX_RATING = 20
 """Highest rating: with the gain 2 ** rating - 1 one product of 20 outweighs a million of 1."""
@@ -25,7 +25,7 @@ JUDGEMENT_FIELDS = (
 
 
 @dataclass(kw_only=True)
-class Judgements:
+class Judgements(RowReport):
     """What people said about products for queries.
 
     Attributes:
@@ -33,18 +33,12 @@ class Judgements:
             A query that nobody has rated a product for is there with nothing in it. Where ratings are those of a
             user, the key is the query with the user: ``tea [user 7]``.
         users: key -> (query, user), where ratings are those of a user.
-        rows: rows of the file.
-        rejected: rows that are no ratings, all counted.
-        shown: the first `MAX_SHOWN` of them.
         repeated: rows that say again what an earlier one said.
         contradicted: rows that rate a product again, differently; the first rating counts.
     """
 
     ratings: dict[str, dict[str, int]] = field(default_factory=dict)
     users: dict[str, tuple[str, str]] = field(default_factory=dict)
-    rows: int = 0
-    rejected: int = 0
-    shown: list[RejectedRow] = field(default_factory=list)
     repeated: int = 0
     contradicted: int = 0
 
@@ -67,12 +61,6 @@ class Judgements:
     def levels(self) -> tuple[int, ...]:
         """The distinct ratings, ascending."""
         return tuple(sorted({rating for rated in self.ratings.values() for rating in rated.values()}))
-
-    def reject(self, line: int, reason: str) -> None:
-        """Count a row that is no rating, and keep it where it is one of the first."""
-        self.rejected += 1
-        if len(self.shown) < MAX_SHOWN:
-            self.shown.append(RejectedRow(line, reason))
 
 
 def parse_judgement_map(pairs: Sequence[str]) -> dict[str, str]:
@@ -103,7 +91,7 @@ def read_judgements(path: Path, column_map: Mapping[str, str] | None = None) -> 
     judgements = Judgements()
     for line, text, user, product, rating, given in _read_rows(path, column_map or {}, judgements):
         if text is None:
-            judgements.reject(line, "query: must be given and not be blank")
+            judgements.reject(Rejected(line, "query: must be given and not be blank"))
             continue
         query = text if user is None else f"{text} [user {user}]"
         if user is not None:
@@ -113,7 +101,7 @@ def read_judgements(path: Path, column_map: Mapping[str, str] | None = None) -> 
             continue
         reason = _check_rating(rating) if product is not None else "docid: must be given with a rating"
         if product is None or reason:
-            judgements.reject(line, reason)
+            judgements.reject(Rejected(line, reason))
             continue
         rated = judgements.ratings.setdefault(query, {})
         if product not in rated:
@@ -123,7 +111,7 @@ def read_judgements(path: Path, column_map: Mapping[str, str] | None = None) -> 
         else:
             judgements.contradicted += 1
     if not judgements.ratings:
-        first = f"; line {judgements.shown[0].line}: {judgements.shown[0].reason}" if judgements.shown else ""
+        first = f"; line {judgements.shown[0].position}: {judgements.shown[0].reason}" if judgements.shown else ""
         raise DataError(
             f"{path.name} holds no ratings ({judgements.rows:,} rows, {judgements.rejected:,} of them bad{first});"
             " it needs a query, a product and a rating in each row"
@@ -138,7 +126,7 @@ def _read_rows(
     for batch in read_fields(path, JUDGEMENT_FIELDS, column_map):
         for rejected in batch.rejected:
             judgements.rows += 1
-            judgements.reject(rejected.line, rejected.reason)
+            judgements.reject(rejected)
         judgements.rows += len(batch.lines)
         ratings, given = to_numbers(batch.columns["rating"])
         yield from zip(

@@ -15,7 +15,6 @@ from mercato.evaluation.asking import (
     SHOPPER_PAGE_SIZE,
     Answer,
     Ask,
-    Report,
     ask_all,
     count_catalogue,
     find_unknown,
@@ -32,6 +31,7 @@ from mercato.evaluation.reasons import check_reasons, refuse_memory
 from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
 from mercato.evaluation.shoppers import Shopper, group_by_history, list_shoppers
 from mercato.evaluation.stages import order_by_stage
+from mercato.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from mercato_client import Client, ResultPage
@@ -81,7 +81,7 @@ def evaluate_recommend(
     plan: MeasurePlan,
     settings: RecommendSettings,
     groups: Mapping[str, Mapping[str, str]] | None = None,
-    report: Report | None = None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Ask a running server for every user of a holdout and measure what it returns.
 
@@ -91,7 +91,7 @@ def evaluate_recommend(
         plan: cutoffs.
         settings: how to ask.
         groups: column -> user -> group, besides the groups by history.
-        report: is told how far it is.
+        progress: told of questions.
 
     Raises:
         DataError: nothing of the holdout can be measured, or the server knows it.
@@ -113,15 +113,15 @@ def evaluate_recommend(
     _probe(client, shoppers, settings)
     most_before = max((len(shopper.before) for shopper in shoppers), default=0) if settings.new_only else 0
     depth = max(DEPTH, plan.depth) + min(most_before, 1_000)
-    answers = ask_all(client, questions, depth, concurrency=settings.concurrency, report=report)
+    answers = ask_all(client, questions, depth, concurrency=settings.concurrency, progress=progress)
     if all(answer.error for answer in answers):
         raise InvalidInputError("the server", f"refuses every request; the first: {answers[0].error}")
     if settings.new_only:
         answers = [_drop(answer, shopper.before) for answer, shopper in zip(answers, shoppers, strict=True)]
-    stages, reasons, notes = measure_explained(client, shoppers, answers, split.past, plan, settings, report)
+    stages, reasons, notes = measure_explained(client, shoppers, answers, split.past, plan, settings, progress)
     latency = {}
     if settings.time_limit:
-        latency = time_all(client, questions, limit=settings.time_limit, report=report)
+        latency = time_all(client, questions, limit=settings.time_limit, progress=progress)
     values = measure_lists(answers, shoppers, plan, split.past)
     shown = 20 if 20 in plan.cutoffs else plan.depth
     totals = summarize_answers(answers, plan.cutoffs, catalogue)
@@ -177,7 +177,7 @@ def measure_explained(
     past: Interactions,
     plan: MeasurePlan,
     settings: RecommendSettings,
-    report: Report | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[dict[str, dict[str, Values]], dict[str, Any], list[str]]:
     """Ask some users' answers with explanations: the order of each stage, and whether what is said is true.
 
@@ -188,7 +188,7 @@ def measure_explained(
         past: the purchases that are known.
         plan: cutoffs.
         settings: how to ask, and of how many users.
-        report: is told how far it is.
+        progress: told of questions.
 
     Returns:
         Stage -> metric -> float64 [shoppers], NaN where nobody asked; what was checked of the explanations; warnings.
@@ -198,7 +198,7 @@ def measure_explained(
         return {}, {}, []
     asked = [shoppers[place] for place in places]
     questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
-    explained = ask_all(client, questions, WINDOW, concurrency=settings.concurrency, report=report)
+    explained = ask_all(client, questions, WINDOW, concurrency=settings.concurrency, progress=progress)
     if settings.new_only:
         explained = [_drop(answer, shopper.before) for answer, shopper in zip(explained, asked, strict=True)]
     reasons = check_reasons(explained, asked, past, plan.depth)
@@ -349,7 +349,7 @@ def _warn(split: Split, shoppers: Sequence[Shopper], products: Sequence[str], un
             first = read.shown[0]
             warnings.append(
                 f"{read.rejected:,} of {read.rows:,} rows of the {name} are no purchases and were left out; the first:"
-                f" line {first.line}: {first.reason}"
+                f" line {first.position}: {first.reason}"
             )
     if unknown:
         warnings.append(

@@ -12,7 +12,6 @@ from mercato.evaluation.asking import (
     SHOPPER_PAGE_SIZE,
     Answer,
     Ask,
-    Report,
     ask_all,
     count_catalogue,
     find_unknown,
@@ -22,6 +21,7 @@ from mercato.evaluation.judgements import Judgements
 from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.evaluation.result import Evaluation, summarize_answers, warn_of_answers
 from mercato.evaluation.stages import order_by_stage
+from mercato.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from mercato_client import Client, ResultPage
@@ -56,7 +56,7 @@ def evaluate_search(
     judgements: Judgements,
     plan: MeasurePlan,
     settings: SearchSettings,
-    report: Report | None = None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Ask a running server every rated query and measure what it returns.
 
@@ -65,7 +65,7 @@ def evaluate_search(
         judgements: queries and ratings.
         plan: what to measure.
         settings: how to ask.
-        report: is told how far it is.
+        progress: told of questions.
 
     Raises:
         InvalidInputError: the server refuses the filter or the options.
@@ -79,21 +79,23 @@ def evaluate_search(
     ]
     depth = max(plan.depth, settings.depth)
     options = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
-    answers = _ask(client, judgements, settings, options, depth, report)
+    answers = _ask(client, judgements, settings, options, depth, progress)
     if all(answer.error for answer in answers):
         raise InvalidInputError("the server", f"refuses every query; the first: {answers[0].error}")
     stages: dict[str, list[list[str]]] = {}
     notes = []
     if settings.explain or (settings.options or {}).get("explain"):
         # Explanations cost many times the answer: only as deep as what the stages order.
-        explained = _ask(client, judgements, settings, {**options, "explain": True}, EXPLAINED, report)
+        explained = _ask(client, judgements, settings, {**options, "explain": True}, EXPLAINED, progress)
         stages = order_by_stage(explained, answers)
         if not stages:
             reason = next((answer.error for answer in explained if answer.error), "it names no ranks of stages")
             notes.append(f"no figures by stage: the server does not explain its answers ({reason})")
     latency = {}
     if settings.time_limit:
-        latency = time_all(client, _questions(judgements, settings, options), limit=settings.time_limit, report=report)
+        latency = time_all(
+            client, _questions(judgements, settings, options), limit=settings.time_limit, progress=progress
+        )
     return Evaluation(
         kind="search",
         labels=judgements.queries,
@@ -149,7 +151,7 @@ def warn_of_judgements(
         first = judgements.shown[0]
         warnings.append(
             f"{judgements.rejected:,} of {judgements.rows:,} rows are no ratings and were left out;"
-            f" the first: line {first.line}: {first.reason}"
+            f" the first: line {first.position}: {first.reason}"
         )
     if judgements.contradicted:
         warnings.append(f"{judgements.contradicted:,} rows rate a product again, differently; the first rating counts")
@@ -193,10 +195,10 @@ def _ask(
     settings: SearchSettings,
     options: Mapping[str, Any],
     depth: int,
-    report: Report | None,
+    progress: Progress,
 ) -> list[Answer]:
     questions = _questions(judgements, settings, options)
-    return ask_all(client, questions, depth, concurrency=settings.concurrency, report=report)
+    return ask_all(client, questions, depth, concurrency=settings.concurrency, progress=progress)
 
 
 def _questions(judgements: Judgements, settings: SearchSettings, options: Mapping[str, Any]) -> list[Ask]:

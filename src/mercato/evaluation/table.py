@@ -12,12 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mercato.errors import DataError, InvalidInputError
-from mercato.events.event_files import RejectedRow, open_event_file
+from mercato.events.event_files import open_event_file
 from mercato.events.raw_columns import RawColumn, to_list, to_text
 from mercato.events.raw_values import read_id
-
-MAX_SHOWN = 20
-"""Bad rows that are shown one by one."""
+from mercato.incoming import Rejected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,7 @@ class FieldBatch:
 
     columns: dict[str, RawColumn]
     lines: npt.NDArray[np.int64]
-    rejected: list[RejectedRow]
+    rejected: list[Rejected]
 
 
 def parse_column_map(pairs: Sequence[str], fields: Sequence[FieldSpec]) -> dict[str, str]:

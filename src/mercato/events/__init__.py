@@ -3,7 +3,7 @@
 from mercato.events.event import Event, parse_event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
-from mercato.events.parse_events import RejectedEvent, parse_events
+from mercato.events.parse_events import parse_events
 
 __all__ = [
     "EVENT_TYPES",
@@ -11,7 +11,6 @@ __all__ = [
     "PRODUCT_EVENT_TYPES",
     "Event",
     "EventBatch",
-    "RejectedEvent",
     "parse_event",
     "parse_events",
 ]

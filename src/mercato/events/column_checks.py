@@ -12,8 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mercato.errors import InvalidInputError
-from mercato.events.event import CONTROL_CHARACTERS, MAX_ID_BYTES, MAX_PRICE, MAX_QUANTITY, parse_context, parse_id
-from mercato.events.event_time import MAX_FUTURE_S
+from mercato.events.event import (
+    CONTROL_CHARACTERS,
+    MAX_FUTURE_S,
+    MAX_ID_BYTES,
+    MAX_PRICE,
+    MAX_QUANTITY,
+    parse_context,
+    parse_id,
+)
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.events.raw_columns import Mask, RawColumn, to_list, to_numbers, to_seconds, to_text
 from mercato.events.raw_values import read_context, read_id

@@ -9,14 +9,16 @@ from typing import Any
 import orjson
 
 from mercato.errors import InvalidInputError
-from mercato.events.event_time import check_event_time, parse_rfc3339
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.text.normalize import QUERY_LIMIT_CHARS
+from mercato.text.timestamps import parse_timestamp
 
 MAX_ID_BYTES = 256
 MAX_CONTEXT_BYTES = 8_192
 MAX_QUANTITY = 2**31 - 1  # stored as int32
 MAX_PRICE = 1e12  # far above any price, far below what float32 can hold
+MAX_FUTURE_S = 86_400.0
+"""How far ahead of the server's clock an event may be: clocks of devices differ, but not by days."""
 
 EVENT_FIELDS = (
     "event_type",
@@ -155,15 +157,35 @@ def _parse_time(value: object, now: float) -> float:
         return now
     if isinstance(value, str):
         try:
-            seconds = parse_rfc3339(value)
+            seconds = parse_timestamp(value)
         except ValueError as exc:
-            raise InvalidInputError("time", str(exc)) from exc
+            raise InvalidInputError("time", str(exc), "seconds since 1970 are read too") from exc
     else:
         seconds = _parse_number("time", value)
     problem = check_event_time(seconds, now=now)
     if problem is not None:
         raise InvalidInputError("time", problem, "give RFC 3339 text or seconds (not milliseconds) since 1970")
     return seconds
+
+
+def check_event_time(seconds: float, *, now: float) -> str | None:
+    """Say what is wrong with an event's time.
+
+    Args:
+        seconds: since 1970.
+        now: the present, seconds since 1970.
+
+    Returns:
+        A clause, or None where the time is finite, not before 1970 and at most ``MAX_FUTURE_S`` ahead.
+    """
+    if not math.isfinite(seconds):
+        return f"must be finite, got {seconds}"
+    if seconds < 0:
+        return f"must not be before 1970, got {seconds:g} s"
+    if seconds > now + MAX_FUTURE_S:
+        ahead = seconds - now
+        return f"must be at most one day in the future, got {seconds:.0f}, which is {ahead:.0f} s ahead of the server"
+    return None
 
 
 def _parse_quantity(value: object) -> int:

@@ -1,39 +1,23 @@
 """Files of events as they lie: Parquet, CSV and JSON lines in batches of raw columns, nothing checked yet."""
 
 import csv
-import gzip
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mercato.errors import DataError
 from mercato.events.raw_columns import RawColumn
+from mercato.incoming import Rejected, find_delimiter, open_binary, open_row_file, open_text, read_json_line
 
 BATCH_ROWS = 65_536
 #: Lines of a JSON lines file that are looked at to know its columns.
 PEEKED_LINES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that is no event.
-
-    Attributes:
-        line: of the file, from 1 (CSV: where the row starts, the header is line 1); in Parquet the number of the row.
-        reason: what is wrong with which field.
-    """
-
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +32,7 @@ class RawBatch:
 
     columns: dict[str, RawColumn]
     lines: npt.NDArray[np.int64]
-    rejected: list[RejectedRow] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,22 +58,7 @@ def open_event_file(path: Path) -> EventFile:
     Raises:
         DataError: there is no such file, it is empty, or it is not of its format.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compressed = suffixes[-1:] == [".gz"]
-    suffix = (suffixes[:-1] if compressed else suffixes)[-1:]
-    opener = _FORMATS.get(suffix[0] if suffix else "")
-    if opener is None or (compressed and opener is _open_parquet):
-        raise DataError(f"{path.name}: the format must be one of {', '.join(_FORMATS)} (.gz for text), by the suffix")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes)")
-    try:
-        return opener(path)
-    except (pa.ArrowException, OSError, EOFError, csv.Error) as exc:
-        raise DataError(
-            f"{path.name} cannot be read as {suffix[0]} ({exc}); it is truncated, damaged or misnamed"
-        ) from exc
+    return open_row_file(path, _FORMATS)
 
 
 def _open_parquet(path: Path) -> EventFile:
@@ -106,9 +75,9 @@ def _open_parquet(path: Path) -> EventFile:
 
 
 def _open_csv(path: Path) -> EventFile:
-    with _open_text(path) as text:
+    with open_text(path) as text:
         header = text.readline()
-    delimiter = max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
+    delimiter = find_delimiter(header)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -116,7 +85,7 @@ def _open_csv(path: Path) -> EventFile:
 
     def read(columns: Sequence[str]) -> Iterator[RawBatch]:
         positions = [names.index(column) for column in columns]
-        with _open_text(path) as text:
+        with open_text(path) as text:
             rows = csv.reader(text, delimiter=delimiter)
             next(rows)
             while True:
@@ -132,11 +101,11 @@ def _open_csv(path: Path) -> EventFile:
     return EventFile(names, read, _count_lines(path))
 
 
-def _read_csv_rows(rows: Any, width: int) -> tuple[list[int], list[list[str]], list[RejectedRow]]:
+def _read_csv_rows(rows: Any, width: int) -> tuple[list[int], list[list[str]], list[Rejected]]:
     """Read up to ``BATCH_ROWS`` rows of a csv reader; blank lines are left out."""
     lines: list[int] = []
     values: list[list[str]] = []
-    rejected: list[RejectedRow] = []
+    rejected: list[Rejected] = []
     while len(values) < BATCH_ROWS and len(rejected) < BATCH_ROWS:
         line = rows.line_num + 1
         try:
@@ -144,19 +113,19 @@ def _read_csv_rows(rows: Any, width: int) -> tuple[list[int], list[list[str]], l
         except StopIteration:
             break
         except csv.Error as exc:
-            rejected.append(RejectedRow(line, f"is not CSV: {exc}"))
+            rejected.append(Rejected(line, f"is not CSV: {exc}"))
             continue
         if len(row) == width:
             lines.append(line)
             values.append(row)
         elif row:
-            rejected.append(RejectedRow(line, f"has {len(row)} values, the header has {width} columns"))
+            rejected.append(Rejected(line, f"has {len(row)} values, the header has {width} columns"))
     return lines, values, rejected
 
 
 def _open_jsonl(path: Path) -> EventFile:
-    with _open_binary(path) as file:
-        peeked = [_read_json_line(raw, line) for line, raw in enumerate(islice(file, PEEKED_LINES), 1)]
+    with open_binary(path) as file:
+        peeked = [read_json_line(raw, line) for line, raw in enumerate(islice(file, PEEKED_LINES), 1)]
     names = list(dict.fromkeys(name for row in peeked if isinstance(row, dict) for name in row))
     if not names:
         reasons = [row for row in peeked if isinstance(row, str)]
@@ -165,16 +134,16 @@ def _open_jsonl(path: Path) -> EventFile:
         )
 
     def read(columns: Sequence[str]) -> Iterator[RawBatch]:
-        with _open_binary(path) as file:
+        with open_binary(path) as file:
             numbered = enumerate(file, 1)
             while chunk := list(islice(numbered, BATCH_ROWS)):
                 lines: list[int] = []
                 rows: list[dict[str, object]] = []
-                rejected: list[RejectedRow] = []
+                rejected: list[Rejected] = []
                 for line, raw in chunk:
-                    row = _read_json_line(raw, line)
+                    row = read_json_line(raw, line)
                     if isinstance(row, str):
-                        rejected.append(RejectedRow(line, row))
+                        rejected.append(Rejected(line, row))
                     elif row is not None:
                         lines.append(line)
                         rows.append(row)
@@ -184,32 +153,11 @@ def _open_jsonl(path: Path) -> EventFile:
     return EventFile(names, read, _count_lines(path))
 
 
-def _read_json_line(raw: bytes, line: int) -> dict[str, object] | str | None:
-    """Read one line: an object, the reason why it is none, or None where it is blank."""
-    text = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
-    if not text.strip():
-        return None
-    try:
-        row = orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        return f"is not JSON: {exc}"
-    return row if isinstance(row, dict) else f"must be a JSON object, got {text[:40].decode('utf-8', 'replace')!r}"
-
-
 def _count_lines(path: Path) -> int | None:
     if path.suffix.lower() == ".gz":
         return None
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) + 1
-
-
-def _open_binary(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def _open_text(path: Path) -> io.TextIOWrapper:
-    # Bytes that are not UTF-8 survive as surrogates, which are refused row by row.
-    return io.TextIOWrapper(_open_binary(path), "utf-8-sig", errors="surrogateescape", newline="")
 
 
 _FORMATS: dict[str, Callable[[Path], EventFile]] = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from mercato.events.event_time import parse_rfc3339
+from mercato.text.timestamps import parse_timestamp
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
@@ -41,11 +41,8 @@ def read_seconds(value: object) -> object:
     number = read_number(value)
     if isinstance(number, float):
         return number
-    text = value.strip()
-    if len(text) in (10, 16):  # a date; a date with hours and minutes
-        text += " 00:00:00" if len(text) == 10 else ":00"
     try:
-        return parse_rfc3339(text, naive_is_utc=True)
+        return parse_timestamp(value.strip())
     except ValueError:
         return value
 

@@ -27,41 +27,32 @@ from mercato.events.column_checks import (
 )
 from mercato.events.event import EVENT_FIELDS, parse_event
 from mercato.events.event_batch import EventBatch
-from mercato.events.event_files import EventFile, RawBatch, RejectedRow, open_event_file
+from mercato.events.event_files import EventFile, RawBatch, open_event_file
 from mercato.events.event_key import KeyDeriver, key_of_event_id
 from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.events.raw_columns import Mask, RawColumn, value_at
 from mercato.events.raw_values import read_document
-
-MAX_SHOWN = 20
+from mercato.incoming import MAX_SHOWN, Rejected, RowReport
 
 _NEEDS_PRODUCT: Mask = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
 
 
-@dataclass(slots=True)
-class ReadReport:
+@dataclass(kw_only=True)
+class ReadReport(RowReport):
     """What was read so far; filled while a file is read.
 
     Attributes:
-        rows: rows looked at.
-        rejected: rows that are no events, all counted.
         by_field: field -> rejected rows that break its rule first.
-        shown: the first ``MAX_SHOWN`` of them.
         total: rows of the file; None where only reading tells.
     """
 
-    rows: int = 0
-    rejected: int = 0
     by_field: Counter[str] = field(default_factory=Counter)
-    shown: list[RejectedRow] = field(default_factory=list)
     total: int | None = None
 
-    def reject(self, rejected: RejectedRow, name: str = "row") -> None:
-        """Count a rejected row, and keep it where it is one of the first."""
-        self.rejected += 1
+    def reject(self, row: Rejected, name: str = "row") -> None:
+        """Count a rejected row and the field whose rule it breaks, and keep it where it is one of the first."""
+        super().reject(row)
         self.by_field[name] += 1
-        if len(self.shown) < MAX_SHOWN:
-            self.shown.append(rejected)
 
 
 def parse_event_mapping(pairs: Sequence[str], *, option: str = "--map") -> dict[str, str]:
@@ -220,13 +211,13 @@ class _Reader:
     def _reject(
         self, raw: RawBatch, columns: Mapping[str, RawColumn], rows: npt.NDArray[np.int64], first_broken: Any
     ) -> None:
-        rejected: list[tuple[RejectedRow, str]] = [(row, "row") for row in raw.rejected]
+        rejected: list[tuple[Rejected, str]] = [(row, "row") for row in raw.rejected]
         room = MAX_SHOWN - len(self._report.shown)
         for count, row in enumerate(rows.tolist()):
             # Reasons are worked out for the rows that will be shown only.
             reason = self._reason(columns, row) if count < room else ""
-            rejected.append((RejectedRow(int(raw.lines[row]), reason), first_broken[row]))
-        rejected.sort(key=lambda entry: entry[0].line)
+            rejected.append((Rejected(int(raw.lines[row]), reason), first_broken[row]))
+        rejected.sort(key=lambda entry: entry[0].position)
         for entry, name in rejected:
             self._report.reject(entry, name)
 

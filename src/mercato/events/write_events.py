@@ -1,6 +1,6 @@
 """Events out: as JSON objects for a server, as a file that can be imported again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mercato.errors import DataError
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import key_text
 from mercato.events.event_type import EVENT_TYPES
+from mercato.progress import Progress, no_progress
 
 SUFFIXES = (".parquet", ".jsonl")
 
@@ -54,15 +55,14 @@ def to_documents(batch: EventBatch) -> list[dict[str, Any]]:
     return documents
 
 
-def write_events(
-    path: Path, batches: Iterable[EventBatch], *, on_batch: Callable[[EventBatch], None] | None = None
-) -> int:
+def write_events(path: Path, batches: Iterable[EventBatch], *, total: int = 0, progress: Progress = no_progress) -> int:
     """Write events to a file that ``read_events`` takes; times to the microsecond.
 
     Args:
         path: ``.parquet`` or ``.jsonl``; it appears when it is complete.
         batches: the events.
-        on_batch: is told of each batch once it is written.
+        total: how many events there are, as far as is known, for ``progress``.
+        progress: told of events once they are written.
 
     Returns:
         How many events were written.
@@ -75,7 +75,10 @@ def write_events(
     partial = path.with_name(path.name + ".partial")
     write = _write_parquet if path.suffix.lower() == ".parquet" else _write_jsonl
     try:
-        count = write(partial, batches, on_batch or (lambda batch: None))
+        count = 0
+        for written in write(partial, batches):
+            count += written
+            progress("events", count, max(total, count))
         partial.replace(path)
     except OSError as exc:
         raise DataError(f"{path} cannot be written: {exc}") from exc
@@ -84,8 +87,8 @@ def write_events(
     return count
 
 
-def _write_parquet(path: Path, batches: Iterable[EventBatch], on_batch: Callable[[EventBatch], None]) -> int:
-    count = 0
+def _write_parquet(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
+    """Write batches; give the number of events of each."""
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         for batch in batches:
             micros = pa.array(np.round(batch.time * 1e6).astype(np.int64)).cast(_SCHEMA.field("time").type)
@@ -100,19 +103,15 @@ def _write_parquet(path: Path, batches: Iterable[EventBatch], on_batch: Callable
                 "context": batch.context,
             }
             writer.write_batch(pa.RecordBatch.from_arrays([columns[name] for name in _SCHEMA.names], schema=_SCHEMA))
-            count += len(batch)
-            on_batch(batch)
-    return count
+            yield len(batch)
 
 
-def _write_jsonl(path: Path, batches: Iterable[EventBatch], on_batch: Callable[[EventBatch], None]) -> int:
-    count = 0
+def _write_jsonl(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
+    """Write batches; give the number of events of each."""
     with path.open("wb") as file:
         for batch in batches:
             file.writelines(orjson.dumps(document) + b"\n" for document in to_documents(batch))
-            count += len(batch)
-            on_batch(batch)
-    return count
+            yield len(batch)
 
 
 def _event_ids(batch: EventBatch) -> list[str]:

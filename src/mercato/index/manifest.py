@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from mercato.checksum import hash_file
 from mercato.errors import SnapshotError
+from mercato.manifest import MANIFEST_FILE, FileRecord, VersionedManifest, find_change
+from mercato.manifest import read_manifest as read_any_manifest
 
 SCHEMA_VERSION = 3
-MANIFEST_NAME = "manifest.json"
 _REBUILD = "build it again with `mercato index`"
 
 
-class FileEntry(BaseModel):
-    """Size and checksum of one file of a snapshot."""
-
-    model_config = ConfigDict(frozen=True)
-
-    bytes: int
-    sha256: str
-
-
-class Manifest(BaseModel):
+class Manifest(VersionedManifest):
     """What a snapshot holds.
 
     Attributes:
@@ -41,8 +29,6 @@ class Manifest(BaseModel):
         files: every other file of the folder by relative path.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     schema_version: int = SCHEMA_VERSION
     created: str
     products: int
@@ -52,24 +38,7 @@ class Manifest(BaseModel):
     product_sequence: int = 0
     event_sequence: int = 0
     last_event_time: float | None = None
-    files: dict[str, FileEntry]
-
-
-class _SchemaVersion(BaseModel):
-    """The one field that manifests of all versions have."""
-
-    schema_version: int
-
-
-def record_file(path: Path) -> FileEntry:
-    """Return size and sha256 of a file."""
-    return FileEntry(bytes=path.stat().st_size, sha256=hash_file(path))
-
-
-def hash_folder(folder: Path) -> dict[str, FileEntry]:
-    """Return an entry for every file below a folder but the manifest itself."""
-    paths: Iterable[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(p.relative_to(folder)): record_file(p) for p in paths if p.name != MANIFEST_NAME}
+    files: dict[str, FileRecord]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -78,27 +47,16 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         SnapshotError: no such folder, no manifest, or one of another schema version.
     """
-    path = folder / MANIFEST_NAME
+    path = folder / MANIFEST_FILE
     if not folder.is_dir():
         raise SnapshotError(
             f"catalogue {folder}: no such folder; make one with `mercato index PRODUCTS --out {folder}`"
         )
-    try:
-        document = path.read_bytes()
-        version = _SchemaVersion.model_validate_json(document).schema_version
-        manifest = Manifest.model_validate_json(document) if version == SCHEMA_VERSION else None
-    except FileNotFoundError as exc:
-        raise SnapshotError(
-            f"catalogue {folder}: no {MANIFEST_NAME}, so it is no finished snapshot; {_REBUILD}"
-        ) from exc
-    except (ValidationError, OSError) as exc:
-        problem = _describe(exc) if isinstance(exc, ValidationError) else str(exc)
-        raise SnapshotError(f"catalogue {folder}: {MANIFEST_NAME} cannot be read ({problem}); {_REBUILD}") from exc
-    if manifest is None:
-        raise SnapshotError(
-            f"catalogue {folder}: schema version {version}, this Mercato reads {SCHEMA_VERSION}; {_REBUILD}"
-        )
-    return manifest
+    if not path.exists():
+        raise SnapshotError(f"catalogue {folder}: no {MANIFEST_FILE}, so it is no finished snapshot; {_REBUILD}")
+    return read_any_manifest(
+        path, Manifest, version=SCHEMA_VERSION, subject="catalogue", remedy=_REBUILD, error=SnapshotError
+    )
 
 
 def check_files(folder: Path, manifest: Manifest, *, checksums: bool) -> None:
@@ -112,21 +70,7 @@ def check_files(folder: Path, manifest: Manifest, *, checksums: bool) -> None:
     Raises:
         SnapshotError: names every file that differs, and how.
     """
-    problems = []
-    for name, entry in manifest.files.items():
-        path = folder / name
-        size = path.stat().st_size if path.is_file() else None
-        if size is None:
-            problems.append(f"{name} is missing")
-        elif size != entry.bytes:
-            problems.append(f"{name} has {size} bytes instead of {entry.bytes}")
-        elif checksums and hash_file(path) != entry.sha256:
-            problems.append(f"{name} has another checksum")
+    changes = {name: find_change(folder / name, record, checksum=checksums) for name, record in manifest.files.items()}
+    problems = [f"{name} {change}" for name, change in changes.items() if change]
     if problems:
         raise SnapshotError(f"catalogue {folder}: {'; '.join(problems)}; {_REBUILD}")
-
-
-def _describe(error: ValidationError) -> str:
-    """Say in one line what is wrong with which field."""
-    problems = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
-    return "; ".join(f"{place}: {message}" if place else message for place, message in problems)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +21,7 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.behaviour import write_behaviour
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
-from mercato.index.manifest import MANIFEST_NAME, Manifest, check_files, hash_folder, read_manifest
+from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.stored_synonyms import write_synonyms
@@ -33,13 +33,12 @@ from mercato.index.words import build_word_index
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
+from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
+from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
 from mercato.text.words import WordAnalyzer
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and of how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +76,7 @@ def build_snapshot(
     encoder: TextEncoder,
     out: Path,
     options: BuildOptions,
-    report: Report = lambda what, done, total: None,
+    progress: Progress = no_progress,
 ) -> Manifest:
     """Build a snapshot and switch it into place.
 
@@ -87,7 +86,7 @@ def build_snapshot(
         encoder: the encoder that will be served.
         out: the name of the snapshot.
         options: how.
-        report: told of progress.
+        progress: told of it.
 
     Returns:
         The new manifest.
@@ -102,7 +101,7 @@ def build_snapshot(
         for unfinished in work.glob("2*T*"):
             shutil.rmtree(unfinished, ignore_errors=True)
         folder.mkdir()
-        manifest = _fill_folder(folder, products, events, encoder, work / "chunks", options, report)
+        manifest = _fill_folder(folder, products, events, encoder, work / "chunks", options, progress)
         publish(folder, out)
     return manifest
 
@@ -114,12 +113,12 @@ def _fill_folder(
     encoder: TextEncoder,
     chunks: Path,
     options: BuildOptions,
-    report: Report,
+    progress: Progress,
 ) -> Manifest:
     """Write every file of a snapshot, the manifest last."""
     until = options.until if options.until is not None else find_moment(events, now=time.time())
     ids = [product.id for product in products]
-    report("ordering products by popularity", 0, 1)
+    progress("ordering products by popularity", 0, 1)
     telling, _ = select_events(events, ids)
     order = order_rows(compute_popularity(telling, len(ids), until=until), ids)
     rows = [products[place] for place in order]
@@ -134,20 +133,20 @@ def _fill_folder(
         known_hashes=known_hashes,
         known_vectors=known_vectors,
         workers=options.workers,
-        progress=lambda done, total: report("encoding texts", done, total),
+        progress=progress,
     )
-    report("building the dense index", 0, 1)
+    progress("building the dense index", 0, 1)
     build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
-    report("building the word index", 0, 1)
+    progress("building the word index", 0, 1)
     analyzer = WordAnalyzer(options.language)
     terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
-    report("learning from events", 0, 1)
+    progress("learning from events", 0, 1)
     telling, purchases = select_events(events, ids)
     signals = learn_signals(telling, purchases, len(ids), until=until, regions=list_regions(events))
     learned = events.time[events.time < until]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
-    report("writing", 0, 1)
+    progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
     write_suggestions(folder, rows, options.language)
@@ -176,9 +175,9 @@ def _fill_folder(
         product_sequence=options.product_sequence,
         event_sequence=options.event_sequence,
         last_event_time=float(learned.max()) if len(learned) else None,
-        files=hash_folder(folder),
+        files=record_folder(folder),
     )
-    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import ModelError
+from mercato.progress import Progress, no_progress
 
 Float32 = npt.NDArray[np.float32]
 UInt64 = npt.NDArray[np.uint64]
@@ -29,7 +30,7 @@ class TextEncoder(Protocol):
     def identity(self) -> str:
         """Which encoder it is: vectors of one identity can be compared."""
 
-    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Callable[[int], None] | None) -> Float32:
+    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:
         """Encode texts: float32 [texts, dimension], unit length."""
 
 
@@ -48,7 +49,7 @@ def encode_texts(
     known_vectors: Float32,
     workers: int = 2,
     chunk_texts: int = CHUNK_TEXTS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Float32:
     """Encode distinct texts.
 
@@ -63,7 +64,7 @@ def encode_texts(
         known_vectors: float32 [known, dimension].
         workers: threads to encode with.
         chunk_texts: texts of a chunk: what an interruption loses at most.
-        progress: called with the number of texts done and of all.
+        progress: told of texts, known ones among them.
 
     Returns:
         float32 [texts, dimension], unit length.
@@ -87,8 +88,7 @@ def encode_texts(
         places = missing[start : start + chunk_texts]
         vectors[places] = _encode_chunk([texts[place] for place in places], hashes[places], encoder, work, workers)
         done += len(places)
-        if progress is not None:
-            progress(done, len(texts))
+        progress("encoding texts", done, len(texts))
     return vectors
 
 

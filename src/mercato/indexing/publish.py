@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mercato.errors import DataError
-from mercato.index.manifest import MANIFEST_NAME
+from mercato.manifest import MANIFEST_FILE
 
 _KEPT_VERSIONS = 2
 
@@ -30,7 +30,7 @@ def check_target(out: Path) -> None:
     Raises:
         DataError: something that is no snapshot has the name.
     """
-    if out.exists() and not (out.is_symlink() and (out / MANIFEST_NAME).is_file()):
+    if out.exists() and not (out.is_symlink() and (out / MANIFEST_FILE).is_file()):
         raise DataError(f"--out {out}: exists and was not made by `mercato index`; choose another name or move it away")
 
 

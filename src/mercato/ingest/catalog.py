@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from mercato.catalog.product import Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
+from mercato.incoming import Rejected, read_json_array
 from mercato.index.live import LiveCatalog
-from mercato.ingest.result import Rejected, WriteResult
+from mercato.ingest.result import WriteResult
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
@@ -133,29 +132,7 @@ def parse_operations(document: bytes) -> list[Any]:
     Raises:
         InvalidInputError: it is none, or too long.
     """
-    values = _load(document)
-    if not isinstance(values, list):
-        raise InvalidInputError(
-            "OPERATIONS", f"must be a JSON array of operations, got {type(values).__name__}", "put a single one in [ ]"
-        )
-    if len(values) > MAX_OPERATIONS:
-        raise InvalidInputError(
-            "OPERATIONS", f"at most {MAX_OPERATIONS} operations in a call, got {len(values)}", "send them in parts"
-        )
-    return values
-
-
-def _load(document: bytes) -> Any:
-    try:
-        return orjson.loads(document)
-    except orjson.JSONDecodeError as strict_error:
-        # As for events: read by Python's own parser, NaN costs one operation and not its neighbours.
-        try:
-            return json.loads(document)
-        except (ValueError, RecursionError):
-            raise InvalidInputError(
-                "OPERATIONS", f"must be valid JSON in UTF-8: {strict_error}", "check how the document was written"
-            ) from strict_error
+    return read_json_array(document, parameter="OPERATIONS", items="operations", limit=MAX_OPERATIONS)
 
 
 def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:
@@ -164,7 +141,7 @@ def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[
         try:
             _apply(pending, operation)
         except InvalidInputError as exc:
-            rejected.append(Rejected(index=index, reason=str(exc)))
+            rejected.append(Rejected(index, str(exc)))
     return len(operations) - len(rejected), rejected
 
 

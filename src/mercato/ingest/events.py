@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.events.parse_events import parse_events
-from mercato.ingest.result import Rejected, WriteResult
+from mercato.incoming import Rejected
+from mercato.ingest.result import WriteResult
 from mercato.state.store import StateStore
 
 
@@ -48,7 +49,7 @@ class EventWriter:
                 outcomes[place] = exc
                 continue
             events.extend(good)
-            parsed[place] = len(good), [Rejected(index=item.index, reason=item.reason) for item in bad]
+            parsed[place] = len(good), bad
         sequence = self._state.append_events(events).sequence if events else self._state.event_sequence()
         for place, (accepted, rejected) in parsed.items():
             outcomes[place] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)

@@ -7,18 +7,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-
-@dataclass(frozen=True, kw_only=True)
-class Rejected:
-    """An item that was not taken.
-
-    Attributes:
-        index: its position in the caller's array, from 0.
-        reason: field, rule, what was given and what to do.
-    """
-
-    index: int
-    reason: str
+from mercato.incoming import Rejected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +28,7 @@ class WriteResult:
         """Give the result as JSON."""
         # A reason may quote what no UTF-8 can hold.
         rejected = [
-            {"index": item.index, "reason": item.reason.encode("utf-8", "replace").decode()} for item in self.rejected
+            {"index": item.position, "reason": item.reason.encode("utf-8", "replace").decode()}
+            for item in self.rejected
         ]
         return orjson.dumps({"accepted": self.accepted, "rejected": rejected, "sequence": self.sequence})

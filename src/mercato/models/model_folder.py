@@ -5,33 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from mercato.checksum import hash_file
 from mercato.errors import ModelError
+from mercato.manifest import MANIFEST_FILE, FileRecord, VersionedManifest, find_change, read_manifest
 
-MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
 
 
-class FileRecord(BaseModel):
-    """Size and sha256 of one exported file."""
-
-    model_config = ConfigDict(frozen=True)
-
-    bytes: int = Field(gt=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-
-class ModelManifest(BaseModel):
+class ModelManifest(VersionedManifest):
     """The part of ``manifest.json`` that serving reads of every model; the exporter writes more, for people.
 
     A model's own manifest adds ``serving``, what serving needs to know about it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    schema_version: int
     files: dict[str, FileRecord]
 
 
@@ -51,22 +36,7 @@ def read_model_manifest(folder: Path, kind: type[ManifestT], *, model: str, reme
         ModelError: the folder or its manifest is missing or malformed.
     """
     path = folder / MANIFEST_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise ModelError(f"{model}: {path} cannot be read ({exc.strerror}); {remedy}") from exc
-    try:
-        manifest = kind.model_validate_json(content)
-    except ValidationError as exc:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}" for problem in exc.errors()
-        )
-        raise ModelError(f"{model}: {path} is not a manifest ({problems}); {remedy}") from exc
-    if manifest.schema_version != SCHEMA_VERSION:
-        raise ModelError(
-            f"{model}: {path} has schema_version {manifest.schema_version}, this reads {SCHEMA_VERSION}; {remedy}"
-        )
-    return manifest
+    return read_manifest(path, kind, version=SCHEMA_VERSION, subject=model, remedy=remedy, error=ModelError)
 
 
 def check_model_file(
@@ -91,12 +61,7 @@ def check_model_file(
         raise ModelError(
             f"{model}: {name} is not in {folder / MANIFEST_FILE}, which has {sorted(manifest.files)}; {remedy}"
         )
-    try:
-        size_bytes = path.stat().st_size
-    except OSError as exc:
-        raise ModelError(f"{model}: {path} cannot be read ({exc.strerror}); {remedy}") from exc
-    if size_bytes != record.bytes:
-        raise ModelError(f"{model}: {path} must have {record.bytes} bytes, has {size_bytes}; {remedy}")
-    if verify_hash and (digest := hash_file(path)) != record.sha256:
-        raise ModelError(f"{model}: {path} must have sha256 {record.sha256}, has {digest}; {remedy}")
+    change = find_change(path, record, checksum=verify_hash)
+    if change:
+        raise ModelError(f"{model}: {path} {change}; {remedy}")
     return path

@@ -15,10 +15,10 @@ from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
 from mercato.policy.newcomers import show_newcomers
 from mercato.policy.ranked import Ranked
-from mercato.policy.standard import standardize
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved
 from mercato.retrieval.weigh import weigh_rows
+from mercato.zscore import standardize_scores
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
 def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:
     if not weights.any():
         return ranked
-    scores = standardize(ranked.scores[:size]) + np.float32(BOOST_SPAN) * weights
+    scores = standardize_scores(ranked.scores[:size]) + np.float32(BOOST_SPAN) * weights
     order = np.argsort(-scores, kind="stable")
     return _reorder(ranked, order, scores[order])
 

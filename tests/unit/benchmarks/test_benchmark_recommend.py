@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.baselines_recommend import (
+from benchmarks.recommendation.baselines_recommend import (
     DAY,
     Purchases,
     blend,
@@ -17,8 +17,14 @@ from benchmarks.baselines_recommend import (
     score_popularity,
     tune_blend,
 )
-from benchmarks.online_retail import TEST
-from benchmarks.online_retail_data import compute_mean_ndcg, measure_lists, measure_scores, open_window, read_sales
+from benchmarks.recommendation.online_retail import TEST
+from benchmarks.recommendation.online_retail_data import (
+    compute_mean_ndcg,
+    measure_lists,
+    measure_scores,
+    open_window,
+    read_sales,
+)
 
 START = float(np.datetime64("2011-10-01", "s").astype(np.int64))
 # customer, product, day since START

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import icecat
-from benchmarks.baselines_search import RRF_K, fuse_orders, order_scores, score_bm25
-from benchmarks.errors import BenchmarkError
+from benchmarks.harness.command import BenchmarkError
+from benchmarks.search import icecat
+from benchmarks.search.baselines_search import RRF_K, fuse_orders, order_scores, score_bm25
 from mercato.evaluation.folds import fold_of
 from mercato.evaluation.judgements import Judgements
 from tests.unit.evaluation.made_up import answer, make_evaluation

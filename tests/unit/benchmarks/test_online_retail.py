@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks.baselines_recommend import Purchases
-from benchmarks.online_retail import (
+from benchmarks.recommendation.baselines_recommend import Purchases
+from benchmarks.recommendation.online_retail import (
     BLEND,
     FUSED,
     MEAN,
@@ -21,8 +21,8 @@ from benchmarks.online_retail import (
     judge,
     measure_baselines,
 )
-from benchmarks.online_retail_data import SCOPES, Values
-from benchmarks.online_retail_server import Measured, describe_latency
+from benchmarks.recommendation.online_retail_data import SCOPES, Values
+from benchmarks.recommendation.online_retail_server import Measured, describe_latency
 
 CUSTOMERS = 40
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.online_retail_shop import last_countries, make_events, make_products
+from benchmarks.recommendation.online_retail_shop import last_countries, make_events, make_products
 from mercato.events.read_events import ReadReport, read_events
 
 LINES = pd.DataFrame(

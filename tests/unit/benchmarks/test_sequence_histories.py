@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.sequence_server import write_histories
+from benchmarks.recommendation.sequence_server import write_histories
 from mercato.evaluation.holdout import leave_last_out, read_interactions
 from mercato_training.sequence.events import read_file
 

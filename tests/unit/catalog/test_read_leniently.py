@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mercato.catalog.product import Product
-from mercato.catalog.read import RowError, read_products
+from mercato.catalog.read import read_products
 from mercato.errors import DataError
+from mercato.incoming import Rejected
 
 
 def test_rows_are_numbered_where_a_file_has_no_ids(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_prices_are_read_as_people_write_them(tmp_path: Path, written: str, pric
 def test_prices_that_could_mean_two_things_are_refused(tmp_path: Path, written: str) -> None:
     pq.write_table(pa.table({"id": ["a"], "title": ["Tea"], "price": [written]}), tmp_path / "p.parquet")
     (error,) = next(iter(read_products(tmp_path / "p.parquet")))
-    assert isinstance(error, RowError)
+    assert isinstance(error, Rejected)
     assert "price: must be a number" in error.reason
 
 

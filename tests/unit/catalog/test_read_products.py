@@ -10,17 +10,18 @@ import pytest
 
 from mercato.catalog.column_mapping import parse_mapping
 from mercato.catalog.product import Product
-from mercato.catalog.read import RowError, read_products
+from mercato.catalog.read import read_products
 from mercato.errors import DataError, InvalidInputError
+from mercato.incoming import Rejected
 
 
-def read(path: Path, *pairs: str, batch_rows: int = 4_096) -> list[Product | RowError]:
+def read(path: Path, *pairs: str, batch_rows: int = 4_096) -> list[Product | Rejected]:
     return [row for batch in read_products(path, parse_mapping(pairs), batch_rows=batch_rows) for row in batch]
 
 
 def products(path: Path, *pairs: str) -> list[Product]:
     rows = read(path, *pairs)
-    errors = [row for row in rows if isinstance(row, RowError)]
+    errors = [row for row in rows if isinstance(row, Rejected)]
     assert errors == []
     return [row for row in rows if isinstance(row, Product)]
 
@@ -146,10 +147,10 @@ def test_csv_lines_are_the_files(tmp_path: Path) -> None:
     rows = read(path)
     assert rows[0] == Product(id="1", title="two\nlines")
     assert rows[1:5] == [
-        RowError(5, "id: must be given and not be empty, got nothing"),
-        RowError(6, "has 1 values, the header has 2 columns"),
-        RowError(7, "has 3 values, the header has 2 columns"),
-        RowError(8, "title: must be given and not be blank, got nothing"),
+        Rejected(5, "id: must be given and not be empty, got nothing"),
+        Rejected(6, "has 1 values, the header has 2 columns"),
+        Rejected(7, "has 3 values, the header has 2 columns"),
+        Rejected(8, "title: must be given and not be blank, got nothing"),
     ]
     assert rows[5] == Product(id="6", title="fine")
 
@@ -173,8 +174,8 @@ def test_bad_rows_of_json_lines(tmp_path: Path) -> None:
     )
     rows = read(path)
     assert rows[0] == Product(id="1", title="a")
-    errors = [row for row in rows[1:] if isinstance(row, RowError)]
-    assert [error.line for error in errors] == [3, 4, 5, 6, 7, 8]
+    errors = [row for row in rows[1:] if isinstance(row, Rejected)]
+    assert [error.position for error in errors] == [3, 4, 5, 6, 7, 8]
     for error, reason in zip(
         errors,
         [
@@ -193,8 +194,8 @@ def test_bad_rows_of_json_lines(tmp_path: Path) -> None:
 def test_nan_price_in_parquet_is_a_bad_row(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", {"id": ["1", "2"], "title": ["a", "b"], "price": [float("nan"), 2.0]})
     error, product = read(path)
-    assert isinstance(error, RowError)
-    assert error.line == 1
+    assert isinstance(error, Rejected)
+    assert error.position == 1
     assert "price: must be a finite number from 0 to 1e15, got nan" in error.reason
     assert product == Product(id="2", title="b", price=2.0)
 
@@ -202,8 +203,8 @@ def test_nan_price_in_parquet_is_a_bad_row(tmp_path: Path) -> None:
 def test_price_that_is_no_number(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,title,price\n1,a,cheap\n2,b,nan\n3,c, 3.5 \n")
     first, second, third = read(path)
-    assert first == RowError(2, "price: must be a number, got 'cheap'")
-    assert isinstance(second, RowError) and "got nan" in second.reason
+    assert first == Rejected(2, "price: must be a number, got 'cheap'")
+    assert isinstance(second, Rejected) and "got nan" in second.reason
     assert third == Product(id="3", title="c", price=3.5)
 
 
@@ -219,7 +220,7 @@ def test_invalid_utf8_costs_its_row_alone(tmp_path: Path, suffix: str) -> None:
         write_parquet(path, {"id": ["1", "2"], "title": titles})
     good, bad = read(path)
     assert good == Product(id="1", title="good")
-    assert isinstance(bad, RowError) and bad.reason.startswith("title: must be UTF-8")
+    assert isinstance(bad, Rejected) and bad.reason.startswith("title: must be UTF-8")
 
 
 def test_first_of_equal_ids_is_kept(tmp_path: Path) -> None:
@@ -227,8 +228,8 @@ def test_first_of_equal_ids_is_kept(tmp_path: Path) -> None:
     rows = read(path, batch_rows=1)
     assert rows[:2] == [Product(id="1", title="a"), Product(id="2", title="b")]
     assert rows[2:] == [
-        RowError(4, "id: must be unique, '1' is also on line 2, which is kept"),
-        RowError(5, "id: must be unique, '1' is also on line 2, which is kept"),
+        Rejected(4, "id: must be unique, '1' is also on line 2, which is kept"),
+        Rejected(5, "id: must be unique, '1' is also on line 2, which is kept"),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer.main
 
 from mercato.cli.main import app
-from mercato.index.manifest import MANIFEST_NAME
+from mercato.manifest import MANIFEST_FILE
 from mercato.serving.repository import ENGINE
 from mercato_export.targets import TARGETS
 from tests.unit.deploy.command_lines import read_command
@@ -67,7 +67,7 @@ def check_commands(services: Services) -> Iterator[str]:
         if step.output is None or step.output.suffix == ".done":
             continue
         if step.words[1] == "index":
-            made = {MANIFEST_NAME}
+            made = {MANIFEST_FILE}
         elif step.words[1] == "train":
             made = {METRICS_FILE}
         else:

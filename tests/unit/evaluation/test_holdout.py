@@ -149,7 +149,7 @@ def test_bad_rows_are_counted_and_harm_no_other(tmp_path: Path) -> None:
     text = "user_id,product_id,time,quantity\n" + "\n".join(rows) + "\n"
     found = read_interactions(write(tmp_path, "h.csv", text), now=NOVEMBER)
     assert (found.products, found.rows, found.rejected) == (["b", "c"], 10, 8)
-    assert [row.line for row in found.shown] == [2, 3, 4, 6, 7, 8, 9, 10]
+    assert [row.position for row in found.shown] == [2, 3, 4, 6, 7, 8, 9, 10]
     assert "256 bytes" in found.shown[-1].reason
     assert found.shown[2].reason == "time: must be a date or a time"
     assert found.shown[3].reason == "time: must not be in the future"

@@ -7,7 +7,7 @@ import pytest
 
 from mercato.errors import InvalidInputError
 from mercato.events import EVENT_TYPES, PRODUCT_EVENT_TYPES, Event, parse_event, parse_events
-from mercato.events.event import EVENT_FIELDS, MAX_CONTEXT_BYTES, MAX_ID_BYTES
+from mercato.events.event import EVENT_FIELDS, MAX_CONTEXT_BYTES, MAX_FUTURE_S, MAX_ID_BYTES, check_event_time
 from mercato.events.parse_events import MAX_EVENTS_PER_CALL
 
 NOW = 1_800_000_000.0
@@ -63,6 +63,23 @@ def test_what_is_left_out_has_its_default() -> None:
     assert event == Event(event_type="home-page-view", visitor_id="v", time=NOW, quantity=1, price=None)
 
 
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        ("2026-01-31T12:00:00", 20_484 * DAY_S + 12 * 3_600),  # no offset: UTC
+        ("2026-01-31", 20_484 * DAY_S),
+        ("1970-01-01T00:00:60Z", 60),
+    ],
+)
+def test_times_follow_the_rules_of_every_other_time(time: str, seconds: float) -> None:
+    assert parse_event(purchase(time=time), now=NOW).time == seconds
+
+
+def test_future_ends_after_a_day() -> None:
+    assert check_event_time(100.0 + MAX_FUTURE_S, now=100.0) is None
+    assert "at most one day in the future" in str(check_event_time(101.0 + MAX_FUTURE_S, now=100.0))
+
+
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
 def test_product_is_needed_by_types_about_a_product_only(event_type: str) -> None:
     event = {"event_type": event_type, "user_id": "u"}
@@ -87,7 +104,6 @@ def test_product_is_needed_by_types_about_a_product_only(event_type: str) -> Non
         (purchase(order_id="a\x00b"), "order_id", "no control characters, got U\\+0000 at 1"),
         (purchase(event_id="\ud800"), "event_id", "valid Unicode"),
         (purchase(time="yesterday"), "time", "RFC 3339.*got 'yesterday'"),
-        (purchase(time="2026-01-31T12:00:00"), "time", "must have an offset"),
         (purchase(time="2026-02-30T12:00:00Z"), "time", "exist"),
         (purchase(time=math.nan), "time", "must be finite, got nan"),
         (purchase(time=math.inf), "time", "must be finite, got inf"),
@@ -125,7 +141,7 @@ def test_one_bad_event_does_not_harm_its_neighbours() -> None:
     document = json.dumps([purchase(), purchase(quantity=0), "x", purchase(user_id="w")]).encode()
     events, rejected = parse_events(document, now=NOW)
     assert [event.user_id for event in events] == ["u", "w"]
-    assert [rejection.index for rejection in rejected] == [1, 2]
+    assert [rejection.position for rejection in rejected] == [1, 2]
     assert rejected[0].reason.startswith("quantity: must be a whole number")
 
 
@@ -134,7 +150,7 @@ def test_nan_as_python_writes_it_costs_only_its_own_event() -> None:
     assert b"NaN" in document
     events, rejected = parse_events(document, now=NOW)
     assert len(events) == 1
-    assert [(rejection.index, rejection.reason.split(":")[0]) for rejection in rejected] == [(0, "price")]
+    assert [(rejection.position, rejection.reason.split(":")[0]) for rejection in rejected] == [(0, "price")]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +160,7 @@ def test_nan_as_python_writes_it_costs_only_its_own_event() -> None:
         (b"[{]", "must be valid JSON"),
         (b'["\xff"]', "must be valid JSON in UTF-8"),
         (b"[" * 100_000, "must be valid JSON"),
-        (b"{}", "must be a JSON array of events, got dict; put a single event in"),
+        (b"{}", "must be a JSON array of events, got dict; put a single one in"),
         (b"[" + b"1," * MAX_EVENTS_PER_CALL + b"1]", f"at most {MAX_EVENTS_PER_CALL} events in a call, got 10001"),
     ],
 )

@@ -21,8 +21,9 @@ from mercato.errors import DataError, InvalidInputError
 from mercato.events import event_files as event_files_module
 from mercato.events import parse_event
 from mercato.events.raw_values import read_document
-from mercato.events.read_events import MAX_SHOWN, ReadReport, parse_event_mapping, read_events
+from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
 from mercato.events.write_events import to_documents, write_events
+from mercato.incoming import MAX_SHOWN
 
 NOW = 1_800_000_000.0
 ROWS = [
@@ -102,7 +103,7 @@ def test_bad_rows_are_reported_with_line_and_reason_and_harm_nobody(tmp_path: Pa
     )
     documents, report = read(path)
     assert [(document["time"], document["quantity"]) for document in documents] == [(1.0, 1), (2.0, 3)]
-    assert [(row.line, row.reason.split(",")[0].split(";")[0][:60]) for row in report.shown] == [
+    assert [(row.position, row.reason.split(",")[0].split(";")[0][:60]) for row in report.shown] == [
         (3, "quantity: must be a whole number in 1..2147483647"),
         (5, "has 4 values"),
         (6, "user_id: must be valid Unicode"),
@@ -110,7 +111,7 @@ def test_bad_rows_are_reported_with_line_and_reason_and_harm_nobody(tmp_path: Pa
         (9, "product_id: must be given for add-to-cart"),
         (10, "event_type: must be one of search"),
         (11, "time: must be given for every row of a file"),
-        (12, "time: must be RFC 3339"),
+        (12, "time: expected an RFC 3339 time such as 2026-03-01T09:30:00Z"[:60]),
         (13, "quantity: must be a number"),
     ]
     assert report.rejected == len(report.shown) == 9
@@ -130,7 +131,7 @@ def test_lines_of_json_that_are_no_objects_are_bad_rows(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + good + b"\n\n[1]\n{\n" + b'{"price": NaN}\n' + good)
     documents, report = read(path)
     assert len(documents) == 2
-    assert [row.line for row in report.shown] == [3, 4, 5]
+    assert [row.position for row in report.shown] == [3, 4, 5]
     assert "must be a JSON object" in report.shown[0].reason
     assert "is not JSON" in report.shown[1].reason
 
@@ -140,7 +141,7 @@ def test_only_the_first_bad_rows_are_shown_but_all_counted(tmp_path: Path) -> No
     documents, report = read(write_jsonl(tmp_path / "events.jsonl", rows))
     assert documents == []
     assert report.rejected == MAX_SHOWN + 5
-    assert [row.line for row in report.shown] == list(range(1, MAX_SHOWN + 1))
+    assert [row.position for row in report.shown] == list(range(1, MAX_SHOWN + 1))
     assert all(row.reason for row in report.shown)
 
 
@@ -198,7 +199,7 @@ def test_one_odd_time_does_not_cost_the_others(tmp_path: Path) -> None:
     rows = [{"event_type": "search", "user_id": "u", "time": time} for time in times]
     documents, report = read(write_jsonl(tmp_path / "t.jsonl", rows))
     assert [document["time"] for document in documents] == [2.0, 4.5, 9.0]
-    assert [row.line for row in report.shown] == [2, 5, 6]
+    assert [row.position for row in report.shown] == [2, 5, 6]
 
 
 def test_text_that_is_not_utf8_in_parquet_is_one_bad_row(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_text_that_is_not_utf8_in_parquet_is_one_bad_row(tmp_path: Path) -> None
     pq.write_table(pa.table({"user_id": ids, "time": [1, 2, 3], "event_type": ["search"] * 3}), tmp_path / "t.parquet")
     documents, report = read(tmp_path / "t.parquet")
     assert [document["user_id"] for document in documents] == ["u1", "u3"]
-    assert [(row.line, row.reason.split(":")[0]) for row in report.shown] == [(2, "user_id")]
+    assert [(row.position, row.reason.split(":")[0]) for row in report.shown] == [(2, "user_id")]
 
 
 def test_columns_of_a_senseless_type_make_bad_rows_not_a_crash(tmp_path: Path) -> None:
@@ -281,7 +282,9 @@ def test_columns_are_judged_as_single_events_are(tmp_path_factory: pytest.TempPa
     judged = [judge_alone(row) for row in rows]
     documents, report = read(path)
     assert without_ids(documents) == [document for document in judged if document is not None]
-    assert [row.line for row in report.shown] == [line for line, document in enumerate(judged, 1) if document is None]
+    assert [row.position for row in report.shown] == [
+        line for line, document in enumerate(judged, 1) if document is None
+    ]
     assert all("cannot be read as an event" not in row.reason for row in report.shown)
 
 

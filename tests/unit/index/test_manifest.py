@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mercato.errors import SnapshotError
-from mercato.index.manifest import SCHEMA_VERSION, Manifest, check_files, hash_folder, read_manifest
+from mercato.index.manifest import SCHEMA_VERSION, Manifest, check_files, read_manifest
+from mercato.manifest import record_folder
 
 
 def make_folder(folder: Path) -> Manifest:
@@ -13,7 +14,7 @@ def make_folder(folder: Path) -> Manifest:
     (folder / "a.bin").write_bytes(b"12345")
     (folder / "words" / "b.bin").write_bytes(b"67")
     manifest = Manifest(
-        created="2026-01-01T00:00:00+00:00", products=2, texts=1, dimension=4, encoder="e", files=hash_folder(folder)
+        created="2026-01-01T00:00:00+00:00", products=2, texts=1, dimension=4, encoder="e", files=record_folder(folder)
     )
     (folder / "manifest.json").write_text(manifest.model_dump_json())
     return manifest
@@ -49,7 +50,7 @@ def test_a_missing_folder_and_an_unfinished_one_are_told_apart(tmp_path: Path) -
 def test_an_unreadable_manifest_is_refused_in_one_line(tmp_path: Path, content: str, problem: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
 
-    with pytest.raises(SnapshotError, match=rf"manifest\.json cannot be read .*{problem}.*build it again"):
+    with pytest.raises(SnapshotError, match=rf"manifest\.json is not a manifest .*{problem}.*build it again"):
         read_manifest(tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_progress_counts_known_texts_as_done(tmp_path: Path) -> None:
 
     encode_texts(
         TEXTS, HashEncoder(), tmp_path, known_hashes=known, known_vectors=HashEncoder().encode(TEXTS[:1]),
-        chunk_texts=2, progress=lambda done, total: told.append((done, total)),
+        chunk_texts=2, progress=lambda _, done, total: told.append((done, total)),
     )  # fmt: skip
 
     assert told == [(1 + 2, 6), (1 + 4, 6), (1 + 5, 6)]

@@ -126,7 +126,7 @@ def test_later_operations_see_earlier_ones_of_the_same_write(writer: CatalogWrit
         upsert("new", "White bread"),
     )
     assert result.accepted == 4
-    assert [(item.index, "there is no product 'new' to patch" in item.reason) for item in result.rejected] == [
+    assert [(item.position, "there is no product 'new' to patch" in item.reason) for item in result.rejected] == [
         (3, True)
     ]
     catalog.refresh()
@@ -208,7 +208,7 @@ def test_bad_operation_is_named_and_its_neighbours_are_taken(
 ) -> None:
     result = write_one(writer, patch("p06", price=9.0), operation, delete("p07"))
     assert result.accepted == 2
-    assert [item.index for item in result.rejected] == [1]
+    assert [item.position for item in result.rejected] == [1]
     assert result.rejected[0].reason.startswith(reason)
     catalog.refresh()
     untouched = catalog.product("p04")
@@ -221,7 +221,7 @@ def test_nan_price_costs_its_operation_only(writer: CatalogWriter, state: Sqlite
     written_by_python = json.dumps([upsert("x", "Bread", price=float("nan")), upsert("y", "Rye bread")]).encode()
     [result] = writer.write([written_by_python])
     assert isinstance(result, WriteResult)
-    assert [(item.index, item.reason) for item in result.rejected] == [
+    assert [(item.position, item.reason) for item in result.rejected] == [
         (0, "price: must be a finite number from 0 to 1e15, got nan; leave it out where it is not known")
     ]
     assert [change.product_id for change in state.product_changes_since(0)] == ["y"]

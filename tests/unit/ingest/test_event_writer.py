@@ -10,8 +10,9 @@ import pytest
 
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.events.event import Event
+from mercato.incoming import Rejected
 from mercato.ingest.events import EventWriter
-from mercato.ingest.result import Rejected, WriteResult
+from mercato.ingest.result import WriteResult
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import Actor, AppendResult
 
@@ -41,7 +42,7 @@ def test_bad_events_are_named_and_their_neighbours_taken(state: SqliteStateStore
     [result] = EventWriter(state).write([document(bad[0], purchase(), bad[1], bad[2])])
     assert isinstance(result, WriteResult)
     assert (result.accepted, result.sequence) == (1, 1)
-    assert [item.index for item in result.rejected] == [0, 2, 3]
+    assert [item.position for item in result.rejected] == [0, 2, 3]
     assert result.rejected[0].reason.startswith("product_id: must be given for purchase-complete")
     assert result.rejected[1].reason.startswith("quantity: must be a whole number in 1..")
     assert result.rejected[2].reason.startswith("event_type: must be one of")
@@ -65,7 +66,7 @@ def test_callers_of_a_batch_get_their_own_results_in_one_transaction(state: Sqli
     assert str(third).startswith("EVENTS: must be valid JSON in UTF-8")
     assert [r.accepted for r in (first, fourth, fifth) if isinstance(r, WriteResult)] == [2, 1, 0]
     assert isinstance(fourth, WriteResult)
-    assert [item.index for item in fourth.rejected] == [1], "indices count within the caller's own array"
+    assert [item.position for item in fourth.rejected] == [1], "indices count within the caller's own array"
     sequences = {r.sequence for r in (first, fourth, fifth) if isinstance(r, WriteResult)}
     assert sequences == {2 + 1}, "one write for all: each may rely on its own events being at or below it"
 
@@ -112,7 +113,7 @@ def test_error_of_another_kind_is_passed_on(state: SqliteStateStore) -> None:
 
 
 def test_result_is_json_even_where_a_reason_quotes_half_a_character() -> None:
-    result = WriteResult(accepted=1, rejected=[Rejected(index=3, reason="got \ud800")], sequence=9)
+    result = WriteResult(accepted=1, rejected=[Rejected(position=3, reason="got \ud800")], sequence=9)
     assert orjson.loads(result.document()) == {
         "accepted": 1,
         "rejected": [{"index": 3, "reason": "got ?"}],

@@ -10,12 +10,12 @@ from mercato.errors import InvalidInputError
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.policy.apply import BOOST_SPAN
-from mercato.policy.standard import standardize
 from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.weigh import weigh_all, weigh_rows
 from mercato.state.sqlite import SqliteStateStore
+from mercato.zscore import standardize_scores
 from tests import stores
 from tests.unit.policy.shop import all_ids, make_pipeline, search
 
@@ -66,9 +66,9 @@ def test_weights_are_summed_and_kept_between_minus_one_and_one(catalog: LiveCata
 
 def test_standard_scores_are_the_same_for_every_scale() -> None:
     scores = np.array([3.0, 1.0, 2.0], np.float32)
-    assert standardize(scores) == pytest.approx([1.5**0.5, -(1.5**0.5), 0.0])
-    assert standardize(1000 * scores + 5) == pytest.approx(standardize(scores), abs=1e-4)
-    assert standardize(np.full(4, 0.1, np.float32)).tolist() == [0.0] * 4
+    assert standardize_scores(scores) == pytest.approx([1.5**0.5, -(1.5**0.5), 0.0])
+    assert standardize_scores(1000 * scores + 5) == pytest.approx(standardize_scores(scores), abs=1e-4)
+    assert standardize_scores(np.full(4, 0.1, np.float32)).tolist() == [0.0] * 4
 
 
 class FallingRanker:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
-from mercato.errors import InvalidInputError, ModelError
+from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
 from mercato.models.encoder.manifest import check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato.models.onnx_session import OnnxSession
+from mercato.progress import Progress
 
 Precision = Literal["int8", "fp32"]
 MODEL_FILES: dict[str, str] = {"int8": "model.int8.onnx", "fp32": "model.onnx"}
 TOKENIZER_FILE = "tokenizer.json"
+OUTPUT_NAME = "embedding"
 DEFAULT_BATCH_SIZE = 32
 # Tokens in one run of the network. A token's widest activations take 14 KB, so these stay in a core's 2 MB cache: 32
 # short queries in one run take 1.2 times as long, 32 product titles of mixed length 4 times, most of it for padding
@@ -68,7 +70,7 @@ class OnnxEncoder:
         self.identity = manifest.serving.identity
         self.precision: Precision = precision
         self.tokenizer = TextTokenizer(tokenizer, max_tokens=manifest.serving.max_tokens)
-        self._session = open_session(model, threads=threads)
+        self._session = OnnxSession(model, model="encoder", output=OUTPUT_NAME, threads=threads)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode a batch in one call of the model.
@@ -118,15 +120,12 @@ class OnnxEncoder:
         return vectors
 
     def _run(self, input_ids: TokenIds, attention_mask: TokenIds) -> Vectors:
-        feed = {
-            "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
-            "attention_mask": np.ascontiguousarray(attention_mask, dtype=np.int64),
-        }
-        try:
-            vectors: Vectors = self._session.run(["embedding"], feed)[0]
-        except Exception as exc:  # ONNX Runtime's exceptions have no common base of their own
-            raise ModelError(f"encoder: ONNX Runtime refused input_ids {input_ids.shape}: {exc}") from exc
-        return vectors
+        return self._session.run(
+            {
+                "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
+                "attention_mask": np.ascontiguousarray(attention_mask, dtype=np.int64),
+            }
+        )
 
     def iterate(
         self, texts: Sequence[str], *, batch_size: int = DEFAULT_BATCH_SIZE, workers: int = 1
@@ -149,7 +148,7 @@ class OnnxEncoder:
         *,
         batch_size: int = DEFAULT_BATCH_SIZE,
         workers: int = 1,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Vectors:
         """Encode many texts.
 
@@ -157,35 +156,16 @@ class OnnxEncoder:
             texts: the texts.
             batch_size: as in `iterate`.
             workers: as in `iterate`.
-            progress: called with the number of texts just done, after each batch.
+            progress: told of texts, after each batch.
 
         Returns:
             float32 [texts, dimension] in the order of ``texts``, unit length.
         """
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        done = 0
         for batch in self.iterate(texts, batch_size=batch_size, workers=workers):
             vectors[batch.positions] = batch.vectors
+            done += len(batch.positions)
             if progress is not None:
-                progress(len(batch.positions))
+                progress("encoding texts", done, len(texts))
         return vectors
-
-
-def open_session(model: Path, *, threads: int) -> ort.InferenceSession:
-    """Open an ONNX file on CPU so that several processes can share the cores.
-
-    Args:
-        model: the ONNX file.
-        threads: threads of one call. With 1 the caller's own thread does the work.
-
-    Raises:
-        ModelError: ONNX Runtime cannot load the file.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # A spinning thread burns the core that the next process needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as exc:  # ONNX Runtime's exceptions have no common base of their own
-        raise ModelError(f"encoder: ONNX Runtime cannot load {model}: {exc}; export it again") from exc

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from mercato.checksum import hash_file
 from mercato.errors import ModelError
+from mercato.manifest import FileRecord, VersionedManifest, find_change, read_manifest
 from mercato.models.engine.machine import Machine
-from mercato.models.model_folder import FileRecord
 
+SCHEMA_VERSION = 1
 SERVED_FLAVOUR = "tensorrt"  # the one that Triton's backend loads
 GRAPH_FILE = "model.fp16.onnx"
 AMPERE = (8, 0)
@@ -30,7 +30,7 @@ class NamedFile(FileRecord):
     file: str
 
 
-class EngineManifest(BaseModel):
+class EngineManifest(VersionedManifest):
     """What is known of an engine, in ``<engine>.json`` beside it.
 
     Attributes:
@@ -50,9 +50,7 @@ class EngineManifest(BaseModel):
         build_seconds: how long it took.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    schema_version: Literal[1] = 1
+    schema_version: int = SCHEMA_VERSION
     model: str
     engine: NamedFile
     onnx: NamedFile
@@ -100,13 +98,7 @@ def read_engine_manifest(engine: Path, model: str) -> EngineManifest:
     remedy = f"build it: {rebuild_command(engine, model)}"
     if not engine.is_file():
         raise ModelError(f"{model}: engine {engine} does not exist; {remedy}")
-    try:
-        return EngineManifest.model_validate_json(path.read_bytes())
-    except OSError as exc:
-        raise ModelError(f"{model}: {path} cannot be read ({exc.strerror}); {remedy}") from exc
-    except ValidationError as exc:
-        fields = ", ".join(sorted({".".join(map(str, problem["loc"])) or "document" for problem in exc.errors()}))
-        raise ModelError(f"{model}: {path} is not an engine's manifest (wrong: {fields}); {remedy}") from exc
+    return read_manifest(path, EngineManifest, version=SCHEMA_VERSION, subject=model, remedy=remedy, error=ModelError)
 
 
 def find_mismatches(manifest: EngineManifest, machine: Machine) -> list[str]:
@@ -150,10 +142,11 @@ def find_changes(manifest: EngineManifest, engine: Path) -> list[str]:
         A clause for each file that was altered or replaced.
     """
     found = []
-    if engine.stat().st_size != manifest.engine.bytes:
-        found.append(f"it has {engine.stat().st_size} bytes, its manifest says {manifest.engine.bytes}")
+    change = find_change(engine, manifest.engine, checksum=False)
+    if change:
+        found.append(f"it {change}")
     graph = engine.with_name(manifest.onnx.file)
-    if graph.is_file() and hash_file(graph) != manifest.onnx.sha256:
+    if graph.is_file() and find_change(graph, manifest.onnx, checksum=True):
         found.append(f"it was built from another {manifest.onnx.file} than the one beside it")
     return found
 

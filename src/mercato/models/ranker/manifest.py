@@ -1,14 +1,16 @@
 """The manifest beside a ranker: what it was trained on and takes."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, InstanceOf
 
 from mercato.errors import ModelError
-from mercato.models.model_folder import MANIFEST_FILE
+from mercato.manifest import MANIFEST_FILE, FileRecord
+from mercato.models.model_folder import SCHEMA_VERSION, ModelManifest, read_model_manifest
 from mercato.models.ranker.calibration import Calibration, read_calibration
 
 MODEL_FILE = "model.onnx"
@@ -34,6 +36,44 @@ class RankerManifest:
     knows_last_event: bool = False
 
 
+def read_last_event_time(document: Mapping[str, Any]) -> float | None:
+    """Read ``last_event_time``; None where it is null or not there.
+
+    Raises:
+        ValueError: it is no number of seconds.
+    """
+    return _check_last_event_time(document.get("last_event_time"))
+
+
+def _check_last_event_time(given: object) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise ValueError(f"last_event_time must be seconds since 1970 or null, got {given!r}")
+    return float(given)
+
+
+def _read_calibration(given: Any) -> Calibration | None:
+    return None if given is None else read_calibration(given)
+
+
+class _RankerServing(BaseModel):
+    """The ``serving`` object of a ranker's manifest."""
+
+    feature_names: tuple[str, ...]
+    dimension: int
+    calibration: Annotated[InstanceOf[Calibration] | None, BeforeValidator(_read_calibration)] = None
+    last_event_time: Annotated[float | None, BeforeValidator(_check_last_event_time)] = None
+
+
+class _RankerFile(ModelManifest):
+    """A ranker's ``manifest.json``; older ones list no files."""
+
+    schema_version: int = SCHEMA_VERSION
+    files: dict[str, FileRecord] = {}
+    serving: _RankerServing
+
+
 def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerManifest:
     """Read a ranker's manifest and compare its features with those that are computed.
 
@@ -44,44 +84,23 @@ def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerMa
     Raises:
         ModelError: the manifest is missing or malformed, or names other features; the message says which.
     """
-    path = folder / MANIFEST_FILE
-    try:
-        serving: Any = json.loads(path.read_text(encoding="utf-8"))["serving"]
-        calibration = serving.get("calibration")
-        manifest = RankerManifest(
-            feature_names=tuple(map(str, serving["feature_names"])),
-            dimension=int(serving["dimension"]),
-            calibration=None if calibration is None else read_calibration(calibration),
-            last_event_time=read_last_event_time(serving),
-            knows_last_event="last_event_time" in serving,
-        )
-    except OSError as exc:
-        raise ModelError(
-            f"ranker: {path} cannot be read ({exc.strerror}); export it again: "
-            f"mercato export ranker --weights DIR --out {folder}"
-        ) from exc
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise ModelError(
-            f"ranker: {path} must hold serving.feature_names and serving.dimension ({exc!r}); export the ranker again"
-        ) from exc
+    remedy = (
+        f"it must hold serving.feature_names and serving.dimension; export with mercato export ranker --out {folder}"
+    )
+    serving = read_model_manifest(folder, _RankerFile, model="ranker", remedy=remedy).serving
+    manifest = RankerManifest(
+        feature_names=serving.feature_names,
+        dimension=serving.dimension,
+        calibration=serving.calibration,
+        last_event_time=serving.last_event_time,
+        knows_last_event="last_event_time" in serving.model_fields_set,
+    )
     difference = describe_difference(manifest.feature_names, tuple(feature_names))
     if difference:
-        raise ModelError(f"ranker: {path} was trained on other features: {difference}; train and export it again")
+        raise ModelError(
+            f"ranker: {folder / MANIFEST_FILE} was trained on other features: {difference}; train and export it again"
+        )
     return manifest
-
-
-def read_last_event_time(document: Mapping[str, Any]) -> float | None:
-    """Read ``last_event_time``; None where it is null or not there.
-
-    Raises:
-        ValueError: it is no number of seconds.
-    """
-    given = document.get("last_event_time")
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ValueError(f"last_event_time must be seconds since 1970 or null, got {given!r}")
-    return float(given)
 
 
 def describe_difference(trained: tuple[str, ...], computed: tuple[str, ...]) -> str:

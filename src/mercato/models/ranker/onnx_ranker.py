@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
+from mercato.models.onnx_session import OnnxSession
 from mercato.models.ranker.manifest import MODEL_FILE, read_ranker_manifest
 
 INPUT_NAMES = ("query", "history", "candidates", "features")
@@ -33,18 +33,7 @@ class OnnxRanker:
         """
         folder = Path(folder)
         self.dimension = read_ranker_manifest(folder, FEATURE_NAMES).dimension
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # A waiting thread must not burn the core that the next process needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as exc:  # onnxruntime's exceptions have no common base
-            raise ModelError(f"ranker: {folder / MODEL_FILE} cannot be loaded ({exc}); export it again") from exc
+        self._session = OnnxSession(folder / MODEL_FILE, model="ranker", output=OUTPUT_NAME)
 
     def score(
         self,
@@ -85,8 +74,4 @@ class OnnxRanker:
             raise ModelError(f"ranker: {'; '.join(wrong)}")
         if batch * count == 0:
             return np.zeros((batch, count), dtype=np.float32)
-        try:
-            scores: NDArray[np.float32] = self._session.run([OUTPUT_NAME], given)[0]
-        except Exception as exc:  # onnxruntime's exceptions have no common base
-            raise ModelError(f"ranker: scoring {batch} x {count} candidates failed ({exc})") from exc
-        return scores
+        return self._session.run(given)

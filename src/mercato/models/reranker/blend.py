@@ -5,30 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mercato.zscore import standardize_scores
+
 Float32 = npt.NDArray[np.float32]
 
 _STEP = np.float32(1e-3)
 
 
-def standardize_scores(scores: Float32) -> Float32:
-    """Return ``(s - mean(s)) / std(s)``; zeros where all scores are equal.
-
-    Args:
-        scores: float32 [n].
-    """
-    centred = scores - scores.mean() if len(scores) else scores
-    spread = np.float32(np.sqrt(np.mean(np.square(centred, dtype=np.float64)))) if len(scores) else np.float32(0.0)
-    # Less than rounding of the mean itself is no difference between scores.
-    if spread <= 1e-6 * max(1.0, float(np.abs(scores).max(initial=0.0))):
-        return np.zeros_like(scores)
-    standardized: Float32 = (centred / spread).astype(np.float32)
-    return standardized
-
-
 def blend_order(before: Float32, head: npt.NDArray[np.int64], reranked: Float32, weight: float) -> Float32:
     """Return scores of a window whose best candidates were read again.
 
-    The head's scores become ``w z(r) + (1 - w) z(b)`` with ``z`` as `standardize_scores`, brought back to the mean and
+    The head's scores become ``w z(r) + (1 - w) z(b)`` with ``z`` the z-score, brought back to the mean and
     spread that they had before; so they stay comparable with the rest, above which they are kept.
 
     Args:

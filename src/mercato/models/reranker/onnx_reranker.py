@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mercato.errors import InvalidInputError, ModelError
+from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import split_by_tokens
-from mercato.models.encoder.onnx_encoder import MODEL_FILES, Precision, open_session
+from mercato.models.encoder.onnx_encoder import MODEL_FILES, Precision
+from mercato.models.onnx_session import OnnxSession
 from mercato.models.reranker.manifest import TOKENIZER_FILE, read_reranker_manifest
 from mercato.models.reranker.pair_tokenizer import PairBatch, PairTokenizer, TokenIds
 
@@ -77,7 +78,9 @@ class OnnxReranker:
             folder / TOKENIZER_FILE, max_tokens=serving.max_tokens, query_tokens=serving.query_tokens
         )
         self._budget_s = budget_s
-        self._session = open_session(folder / MODEL_FILES[precision], threads=threads)
+        self._session = OnnxSession(
+            folder / MODEL_FILES[precision], model="reranker", output=OUTPUT_NAME, threads=threads
+        )
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="rerank") if workers > 1 else None
 
     def score(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> list[Float32]:
@@ -147,8 +150,4 @@ class OnnxReranker:
         feed = {
             name: np.ascontiguousarray(array, dtype=np.int64) for name, array in zip(INPUT_NAMES, given, strict=True)
         }
-        try:
-            scores: Float32 = self._session.run([OUTPUT_NAME], feed)[0]
-        except Exception as exc:  # ONNX Runtime's exceptions have no common base of their own
-            raise ModelError(f"reranker: ONNX Runtime refused {pairs.input_ids.shape} tokens: {exc}") from exc
-        return scores[:, 0]
+        return self._session.run(feed)[:, 0]

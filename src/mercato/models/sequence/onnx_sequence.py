@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import InvalidInputError, ModelError
-from mercato.models.encoder.onnx_encoder import open_session
+from mercato.models.onnx_session import OnnxSession
 from mercato.models.sequence.manifest import MODEL_FILE, read_sequence_manifest
 from mercato.models.sequence.products import read_products
 
@@ -52,7 +52,7 @@ class SequenceModel:
                 f"sequence: {folder} must hold vectors of {serving.products} products, {serving.width} wide, as its "
                 f"manifest says; given {list(self.products.vectors.shape)}; export it again"
             )
-        self._session = open_session(folder / MODEL_FILE, threads=threads)
+        self._session = OnnxSession(folder / MODEL_FILE, model="sequence", output=OUTPUT_NAME, threads=threads)
 
     def next_products(self, histories: Sequence[Sequence[int] | Int64], k: int) -> tuple[Int32, Float32]:
         """Find the most likely next products of histories.
@@ -133,17 +133,12 @@ class SequenceModel:
         if not len(product_codes):
             return np.zeros((0, self.products.vectors.shape[1]), np.float32)
         parts = [
-            self._run(np.ascontiguousarray(product_codes[start : start + HISTORIES_PER_RUN], np.int64))
+            self._session.run(
+                {INPUT_NAME: np.ascontiguousarray(product_codes[start : start + HISTORIES_PER_RUN], np.int64)}
+            )
             for start in range(0, len(product_codes), HISTORIES_PER_RUN)
         ]
         return np.concatenate(parts)
-
-    def _run(self, product_codes: Int64) -> Float32:
-        try:
-            states: Float32 = self._session.run([OUTPUT_NAME], {INPUT_NAME: product_codes})[0]
-        except Exception as exc:  # ONNX Runtime's exceptions have no common base of their own
-            raise ModelError(f"sequence: ONNX Runtime refused {list(product_codes.shape)} products: {exc}") from exc
-        return states
 
 
 def select_best(scores: Float32, k: int, allowed: Bool | None = None) -> Int32:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mercato.models.reranker.blend import blend_order, standardize_scores
+from mercato.models.reranker.blend import blend_order
+from mercato.zscore import standardize_scores
 
 ROUNDING = 1e-5
 

@@ -179,7 +179,7 @@ def test_manifest_that_cannot_be_is_refused(folder: Path) -> None:
     rewrite(folder, weight=0.5)
     path = folder / "manifest.json"
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
-    with pytest.raises(ModelError, match="has schema_version 2, this reads 1"):
+    with pytest.raises(ModelError, match="has schema version 2, this Mercato reads 1"):
         OnnxReranker(folder)
 
 

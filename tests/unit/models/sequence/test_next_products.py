@@ -138,8 +138,8 @@ def test_what_was_put_back_is_no_part_of_a_history(model: SequenceModel) -> None
     ("name", "content", "said"),
     [
         ("manifest.json", b"{", "is not a manifest"),
-        ("products.json", b'["a"]', "products.json must have"),
-        ("model.onnx", None, "model.onnx cannot be read"),
+        ("products.json", b'["a"]', "products.json has"),
+        ("model.onnx", None, "model.onnx is missing"),
     ],
 )
 def test_a_folder_that_is_not_whole(folder: Path, name: str, content: bytes | None, said: str) -> None:

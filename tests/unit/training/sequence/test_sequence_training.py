@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.generated_sequences import Recipe, make_histories
-from benchmarks.sequence import SETTINGS, measure_scores, score_by, score_sequence
+from benchmarks.recommendation.generated_sequences import Recipe, make_histories
+from benchmarks.recommendation.sequence import SETTINGS, measure_scores, score_by, score_sequence
 from mercato.errors import DataError, ModelError
 from mercato.index.snapshot import Snapshot
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, load_sequence, save_sequence

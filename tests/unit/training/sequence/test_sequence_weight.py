@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.generated_sequences import Recipe, make_histories
+from benchmarks.recommendation.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.requests.retrieval import Source
 from mercato_training.sequence.card import write_sequence_card

@@ -13,10 +13,10 @@ from mercato.events.read_events import read_events as parse_events
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.models.encoder.onnx_encoder import OnnxEncoder
+from mercato.progress import Progress
 from mercato.state.store import open_state
 from mercato.state.values import EventTable
 from mercato_training.reranker.events import Behaviour, read_behaviour
-from mercato_training.reranker.groups import Report
 
 
 def open_training_catalog(catalog: Path, encoder: Path) -> tuple[LiveCatalog, OnnxEncoder]:
@@ -50,7 +50,7 @@ def read_ratings(file: Path, column_map: Sequence[str], say: Callable[[str], Non
     if judgements.rejected:
         first = judgements.shown[0]
         left_out = f"{judgements.rejected:,} of {judgements.rows:,} rows left out"
-        say(f"{file.name}: {left_out}; line {first.line}: {first.reason}")
+        say(f"{file.name}: {left_out}; line {first.position}: {first.reason}")
     ratings: dict[str, dict[str, int]] = {}
     for key, rated in judgements.ratings.items():
         query = judgements.users[key][0] if key in judgements.users else key
@@ -60,7 +60,7 @@ def read_ratings(file: Path, column_map: Sequence[str], say: Callable[[str], Non
     return ratings
 
 
-def read_events(url: str, report: Report) -> EventTable:
+def read_events(url: str, report: Progress) -> EventTable:
     """Read the whole log of events of a state store, ``sqlite:PATH``.
 
     Raises:
@@ -75,7 +75,7 @@ def read_events(url: str, report: Report) -> EventTable:
 
 
 def read_event_file(
-    file: Path, column_map: Sequence[str], event_type: str | None, report: Report, say: Callable[[str], None]
+    file: Path, column_map: Sequence[str], event_type: str | None, report: Progress, say: Callable[[str], None]
 ) -> EventTable:
     """Read a file of events by the rules of ``mercato events import``: what is there twice counts once.
 
@@ -111,7 +111,7 @@ def read_event_file(
     if found.rejected:
         first = found.shown[0]
         left_out = f"{found.rejected:,} of {found.rows:,} rows left out"
-        say(f"{file.name}: {left_out}; the first: line {first.line}: {first.reason}")
+        say(f"{file.name}: {left_out}; the first: line {first.position}: {first.reason}")
     if not len(table):
         raise DataError(
             f"{file.name}: no row is an event; name columns with --event-map and the type with --event-type"
@@ -119,7 +119,7 @@ def read_event_file(
     return table
 
 
-def read_state(url: str, catalog: LiveCatalog, report: Report) -> Behaviour:
+def read_state(url: str, catalog: LiveCatalog, report: Progress) -> Behaviour:
     """Read what shoppers did.
 
     Args:

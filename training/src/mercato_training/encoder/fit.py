@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato.progress import Progress
 from mercato_training.common.fit_loop import FitHistory, NetworkLearner, check_loss, fit_until_no_better
 from mercato_training.encoder.pairs import TextPair
-from mercato_training.reranker.groups import Report
 
 TEMPERATURE = 0.05
 """Divides cosines in the contrastive loss (van den Oord et al. 2018), as sentence-transformers has it."""
@@ -71,7 +71,7 @@ def fit_encoder(
     validation: Sequence[TextPair],
     options: EncoderOptions,
     say: Callable[[str], None],
-    report: Report,
+    report: Progress,
 ) -> FitHistory:
     """Fit the adapters; they end as they were after the best pass, which may be before the first.
 
@@ -105,7 +105,7 @@ class _EncoderLearner(NetworkLearner[torch.nn.Module]):
         train: Sequence[TextPair],
         validation: Sequence[TextPair],
         options: EncoderOptions,
-        report: Report,
+        report: Progress,
     ) -> None:
         super().__init__(network)
         self._encode, self._train, self._validation = encode, train, validation

@@ -13,6 +13,7 @@ from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress, no_progress
 from mercato_training.reranker.data import (
     RatedQuery,
     Ratings,
@@ -21,7 +22,7 @@ from mercato_training.reranker.data import (
     prepare_rated,
 )
 from mercato_training.reranker.events import Behaviour
-from mercato_training.reranker.groups import Candidates, ProductTexts, Report
+from mercato_training.reranker.groups import Candidates, ProductTexts
 
 VALIDATION_EVERY = 6
 PAIRS_OF_A_QUERY = 8
@@ -84,7 +85,7 @@ def prepare_pairs(
     *,
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
-    report: Report = lambda *_: None,
+    report: Progress = no_progress,
 ) -> EncoderData:
     """Make pairs of the catalogue's own queries, of ratings and of what shoppers did.
 

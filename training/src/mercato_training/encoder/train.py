@@ -22,6 +22,7 @@ from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
 from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato.progress import Progress, no_progress
 from mercato_export.encoder import SentenceEncoder
 from mercato_export.weights import LOADED_FILES, LocatedWeights
 from mercato_training.encoder.card import write_encoder_card
@@ -29,7 +30,6 @@ from mercato_training.encoder.fit import EncoderOptions, NetworkEncoder, fit_enc
 from mercato_training.encoder.pairs import order_rated, prepare_pairs
 from mercato_training.reranker.data import Ratings, RerankerDataOptions
 from mercato_training.reranker.events import Behaviour
-from mercato_training.reranker.groups import Report
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
@@ -47,7 +47,7 @@ def train_encoder(
     data_options: RerankerDataOptions,
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
-    report: Report = lambda *_: None,
+    report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Fine-tune the encoder and write weights that ``mercato export encoder --weights`` takes.

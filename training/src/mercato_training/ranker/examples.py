@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress, no_progress
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import Case, Found, prepare_case
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
@@ -19,9 +20,6 @@ from mercato_training.ranker.timeline import Timeline
 BATCH = 64
 PADDING = -1
 FOR_EVER_DAYS = 36_500.0
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and of how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +116,7 @@ class ExampleBuilder:
         *,
         width: int = WINDOW,
         rng: np.random.Generator | None = None,
-        report: Report = lambda what, done, total: None,
+        report: Progress = no_progress,
     ) -> ExampleSet:
         """Retrieve candidates and compute features.
 
@@ -186,7 +184,7 @@ class ExampleBuilder:
         fresh = dict(zip(places, self._retriever.find([cases[place] for place in places]), strict=True))
         return [fresh[place] if place in fresh else self._found[task.query] for place, task in enumerate(tasks)]
 
-    def _search(self, queries: Sequence[int], report: Report) -> None:
+    def _search(self, queries: Sequence[int], report: Progress) -> None:
         missing = [query for query in queries if query not in self._found]
         if missing:
             report("encoding queries", 0, len(missing))

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress, no_progress
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from mercato_training.ranker.examples import PADDING, ExampleBuilder, ExampleSet, Report, Task
+from mercato_training.ranker.examples import PADDING, ExampleBuilder, ExampleSet, Task
 from mercato_training.ranker.past import PastSnapshot
 from mercato_training.ranker.timeline import Timeline
 
@@ -129,7 +130,7 @@ def build_window_examples(
     encoder: TextEncoder,
     snapshot_dates: Sequence[float],
     options: WindowOptions,
-    report: Report = lambda what, done, total: None,
+    report: Progress = no_progress,
 ) -> ExampleSet:
     """Build the examples of several moments, each through a retrieval that knows what came before it alone.
 
@@ -152,7 +153,7 @@ def build_groups(
     snapshot_dates: Sequence[float],
     options: WindowOptions,
     held_back: NDArray[np.int32],
-    report: Report = lambda what, done, total: None,
+    report: Progress = no_progress,
     latest: PastSnapshot | None = None,
 ) -> tuple[ExampleSet, ExampleSet]:
     """Build the examples of several moments, those of some shoppers apart.

@@ -11,11 +11,12 @@ from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
-from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Report
+from mercato_training.ranker.examples import ExampleBuilder, ExampleSet
 from mercato_training.ranker.fit import FitOptions, Vectors
 from mercato_training.ranker.past import PastSnapshot
 from mercato_training.ranker.prediction_window import (
@@ -41,7 +42,7 @@ def prepare_window_data(
     encoder: TextEncoder,
     options: DataOptions,
     window: WindowOptions,
-    report: Report,
+    report: Progress,
 ) -> RankerData:
     """Build the example sets.
 
@@ -120,7 +121,7 @@ def _build_searches(
     encoder: TextEncoder,
     options: DataOptions,
     window: WindowOptions,
-    report: Report,
+    report: Progress,
 ) -> tuple[ExampleSet, list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
     """Build the searches of the latest moment's weeks: the examples, their texts, and the texts' vectors."""
     rng = np.random.default_rng(options.seed)

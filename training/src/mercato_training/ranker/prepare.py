@@ -13,11 +13,12 @@ from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Report, Task
+from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Task
 from mercato_training.ranker.fit import Vectors
 from mercato_training.ranker.past import PastSnapshot
 from mercato_training.ranker.queries import make_queries
@@ -82,7 +83,7 @@ class RankerData:
 
 
 def prepare_data(
-    snapshot: Snapshot, events: EventTable, encoder: TextEncoder, options: DataOptions, report: Report
+    snapshot: Snapshot, events: EventTable, encoder: TextEncoder, options: DataOptions, report: Progress
 ) -> RankerData:
     """Build the example sets through the real retrieval, over a catalogue that knows the past alone.
 

@@ -15,10 +15,11 @@ from mercato.features.inputs import Context, History
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress, no_progress
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.retriever import Retriever
-from mercato_training.ranker.examples import BATCH, Report
+from mercato_training.ranker.examples import BATCH
 
 UNRATED = -1
 
@@ -60,7 +61,7 @@ def build_rated_lists(
     encoder: TextEncoder,
     *,
     depth: int,
-    report: Report = lambda what, done, total: None,
+    report: Progress = no_progress,
 ) -> list[RatedList]:
     """Retrieve candidates for rated queries through the retrieval that serves, for an unknown shopper.
 

@@ -16,6 +16,7 @@ import torch
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
@@ -29,7 +30,7 @@ from mercato_training.ranker.evaluate import (
     order_by_retrieval,
     order_by_scores,
 )
-from mercato_training.ranker.examples import ExampleSet, Report
+from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.fit import FitOptions, compute_scores, fit_ranker
 from mercato_training.ranker.outcomes import PURCHASES_ALONE, choose_outcomes
 from mercato_training.ranker.prediction_window import WindowOptions
@@ -61,7 +62,7 @@ def train_ranker(
     *,
     data_options: DataOptions,
     fit_options: FitOptions,
-    report: Report,
+    report: Progress,
     say: Callable[[str], None],
     rated: RankerNetwork | None = None,
     window: WindowOptions | None = None,

@@ -19,11 +19,11 @@ from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
+from mercato.progress import Progress
 from mercato_export.networks.ranker import RankerNetwork, save_ranker
 from mercato_training.common.fit_loop import FitHistory
 from mercato_training.common.learned import save_learned
 from mercato_training.ranker.evaluate import Estimate, estimate_mean
-from mercato_training.ranker.examples import Report
 from mercato_training.ranker.fit_ratings import RatingFitOptions, fit_ratings, score_list
 from mercato_training.ranker.rated_card import write_rated_card
 from mercato_training.ranker.rated_lists import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
@@ -69,7 +69,7 @@ def train_from_ratings(
     *,
     fold_options: FoldOptions,
     fit_options: RatingFitOptions,
-    report: Report,
+    report: Progress,
     say: Callable[[str], None],
 ) -> tuple[RankerNetwork, dict[str, Any]]:
     """Train a ranker from ratings and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.

@@ -13,13 +13,13 @@ from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
 from mercato.models.stages import RankerStage
+from mercato.progress import Progress, no_progress
 from mercato.retrieval.retriever import Retriever
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.groups import (
     Candidates,
     PairGroup,
     ProductTexts,
-    Report,
     find_candidates,
     group_ratings,
     group_source,
@@ -122,7 +122,7 @@ def prepare_groups(
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
     ranker: RankerStage | None = None,
-    report: Report = lambda *_: None,
+    report: Progress = no_progress,
 ) -> RerankerData:
     """Build the groups through the real retrieval.
 
@@ -185,7 +185,7 @@ def prepare_rated(
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
     ranker: RankerStage | None = None,
-    report: Report = lambda *_: None,
+    report: Progress = no_progress,
 ) -> RatedData:
     """Find candidates for what people rated, clicked and bought, and leave a fold of it out.
 
@@ -217,7 +217,7 @@ def draw_synthetic_queries(
     count: int,
     interest: NDArray[np.float64] | None,
     rng: np.random.Generator,
-    report: Report,
+    report: Progress,
 ) -> list[tuple[int, Candidates]]:
     """Draw products, make a query for each, and retrieve for it.
 
@@ -259,7 +259,7 @@ def _make_synthetic(
     options: RerankerDataOptions,
     interest: NDArray[np.float64] | None,
     rng: np.random.Generator,
-    report: Report,
+    report: Progress,
 ) -> list[PairGroup]:
     """Make groups of the catalogue's own queries."""
     drawn = draw_synthetic_queries(catalog, encoder, texts, options.products, interest, rng, report)
@@ -283,7 +283,7 @@ def _find_rated(
     retriever: Retriever,
     encoder: TextEncoder,
     ratings: Ratings,
-    report: Report,
+    report: Progress,
     ranker: RankerStage | None,
 ) -> tuple[list[RatedQuery], dict[str, int]]:
     """Retrieve for rated queries; ratings of products that the catalogue lacks are counted and left out."""
@@ -316,7 +316,7 @@ def _find_answered(
     encoder: TextEncoder,
     behaviour: Behaviour | None,
     options: RerankerDataOptions,
-    report: Report,
+    report: Progress,
     ranker: RankerStage | None,
 ) -> list[RatedQuery]:
     """Retrieve for the queries that shoppers clicked or bought after, those with most of it first."""

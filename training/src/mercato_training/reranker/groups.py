@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +13,18 @@ from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
 from mercato.models.reranker import write_product_text
-from mercato.models.reranker.blend import standardize_scores
 from mercato.models.stages import RankerStage
+from mercato.progress import Progress, no_progress
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.text.stopwords import drop_stopwords, list_stopwords
+from mercato.zscore import standardize_scores
 
 COVERAGE_SHARE = 0.5
 """A product with all words of the query is taught to be worth as much as one that is this much nearer by cosine."""
 BATCH = 32
 """Queries that are retrieved together."""
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and of how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +115,7 @@ def find_candidates(
     retriever: Retriever,
     encoder: TextEncoder,
     queries: Sequence[str],
-    report: Report = lambda *_: None,
+    report: Progress = no_progress,
     *,
     ranker: RankerStage | None = None,
 ) -> list[Candidates]:

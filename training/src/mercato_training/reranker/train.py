@@ -17,6 +17,7 @@ from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
 from mercato.models.reranker import PairTokenizer
 from mercato.models.stages import RankerStage
+from mercato.progress import Progress, no_progress
 from mercato_export.networks.reranker import (
     TOKENIZER_FILE,
     RerankerConfig,
@@ -32,7 +33,6 @@ from mercato_training.reranker.card import write_reranker_card
 from mercato_training.reranker.data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.fit import RerankerFitOptions, fit_reranker
-from mercato_training.reranker.groups import Report
 from mercato_training.reranker.quality import choose_weight, compare_orders, score_queries
 
 METRICS_FILE = "metrics.json"
@@ -72,7 +72,7 @@ def train_reranker(
     behaviour: Behaviour | None = None,
     ranker: RankerStage | None = None,
     start: Path | None = None,
-    report: Report = lambda *_: None,
+    report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train a reranker and write weights, tokenizer, ``metrics.json`` and ``MODEL_CARD.md``.
@@ -197,7 +197,7 @@ def _fit(
     synthetic_options: RerankerFitOptions,
     rated_options: RerankerFitOptions,
     say: Callable[[str], None],
-    report: Report,
+    report: Progress,
 ) -> dict[str, FitHistory]:
     """Fit the synthetic queries, made of the catalogue alone, then what was rated, clicked and bought."""
     fits: dict[str, FitHistory] = {}

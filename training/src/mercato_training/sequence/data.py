@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,6 @@ from mercato.errors import DataError
 from mercato_training.sequence.events import UserEvents
 
 Int64 = npt.NDArray[np.int64]
-Report = Callable[[str, int, int], None]
 
 SHORTEST_HISTORY = 2
 DRAWN_FROM = 3

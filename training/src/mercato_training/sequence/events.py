@@ -97,7 +97,7 @@ def read_file(path: Path, column_map: Mapping[str, str], say: Callable[[str], No
     if found.rejected:
         first = found.shown[0]
         say(
-            f"{path.name}: {found.rejected:,} of {found.rows:,} rows left out; the first: line {first.line}: "
+            f"{path.name}: {found.rejected:,} of {found.rows:,} rows left out; the first: line {first.position}: "
             f"{first.reason}"
         )
     order = np.argsort(found.place, kind="stable")

@@ -15,19 +15,12 @@ import torch
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.snapshot import Snapshot
+from mercato.progress import Progress, no_progress
 from mercato.retrieval.sources import CANDIDATES
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
 from mercato_training.common.learned import find_last_event, forget_learned, save_learned
 from mercato_training.sequence.card import write_sequence_card
-from mercato_training.sequence.data import (
-    Int64,
-    Report,
-    Windows,
-    collect_histories,
-    cut_windows,
-    hold_out,
-    last_windows,
-)
+from mercato_training.sequence.data import Int64, Windows, collect_histories, cut_windows, hold_out, last_windows
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import SequenceFitOptions, fit_sequence
 from mercato_training.sequence.weight import CUTOFF, WeightChoice, choose_weight
@@ -67,7 +60,7 @@ def train_sequence(
     fit_options: SequenceFitOptions = SequenceFitOptions(),  # noqa: B008  # a frozen value
     catalog: Snapshot | None = None,
     source: str = "",
-    report: Report = lambda what, done, total: None,
+    report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[SequenceNetwork, list[str], dict[str, Any]]:
     """Train a sequence model and write it with its metrics and its card.

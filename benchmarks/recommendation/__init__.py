@@ -1,0 +1,1 @@
+"""Benchmarks of recommendation: how good and how fast."""

@@ -1,0 +1,111 @@
+"""What facets, filters, sorting, boosts, collapsing and diversity cost over a plain search, without a server.
+
+CPU time of one thread, each search beside a plain one: other work on the machine weighs on both alike.
+
+.venv/bin/python -m benchmarks search_features
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+import typer
+from rich.console import Console
+
+from benchmarks.harness.command import BenchmarkError, run_command
+from benchmarks.harness.record import write_record
+from benchmarks.harness.store import CATALOG, ENCODER, CatalogOption, EncoderOption, RoundsOption
+from benchmarks.harness.workload import list_queries
+from mercato.errors import MercatoError
+from mercato.index.live import LiveCatalog
+from mercato.pipeline.assemble import open_catalog, open_encoder
+from mercato.pipeline.pipeline import Pipeline
+from mercato.requests.page import parse_search
+from mercato.retrieval.retriever import Retriever
+from mercato.settings import Settings
+
+NEEDS = "the demo store"
+FIVE = ["brand", "categories", "price", "size", "manufacturer"]
+HALF = "price: IN(1, 5)"
+PLAIN = "plain"
+ASKED: Mapping[str, tuple[dict[str, Any], str]] = {
+    PLAIN: ({}, ""),
+    "two facets": ({"facets": ["brand", "price"]}, ""),
+    "five facets": ({"facets": FIVE}, ""),
+    "filter of half": ({}, HALF),
+    "filter of half, five facets": ({"facets": FIVE}, HALF),
+    "facet of 10,000 values": ({"facets": [{"key": "manufacturer", "limit": 10_000}]}, ""),
+    "facet with excluded key": ({"facets": [{"key": "price", "excluded_filter_keys": ["price"]}]}, HALF),
+    "order by price": ({"order_by": "price desc"}, ""),
+    "boost": ({"boosts": [{"condition": "price < 2", "boost": 0.5}]}, ""),
+    "collapse": ({"collapse": True}, ""),
+    "diversity": ({"diversity": 0.3}, ""),
+}
+
+
+class _KnownVectors:
+    """An encoder that has seen every query, so that only what comes after it is measured."""
+
+    def __init__(self, vectors: Mapping[str, Any]) -> None:
+        self._vectors = vectors
+
+    def encode(self, texts: list[str]) -> Any:
+        return np.stack([self._vectors[text] for text in texts])
+
+
+def measure(catalog: LiveCatalog, vectors: Mapping[str, Any], rounds: int) -> dict[str, list[float]]:
+    """Return the milliseconds of CPU of each search, by what was asked for; searches of one query stand together."""
+    pipeline = Pipeline(catalog, _KnownVectors(vectors), Retriever(catalog, None), None)  # type: ignore[arg-type]
+    times: dict[str, list[float]] = {name: [] for name in ASKED}
+    for number in range(rounds + 1):  # the first fills caches and turns columns round
+        for query in vectors:
+            for name, (options, condition) in ASKED.items():
+                fields = {"QUERY": query.encode(), "OPTIONS": orjson.dumps(options), "FILTER": condition.encode()}
+                request = parse_search(fields)
+                start = time.thread_time()
+                [answer] = pipeline.answer([request])
+                if number:
+                    times[name].append((time.thread_time() - start) * 1e3)
+                if isinstance(answer, MercatoError):
+                    raise answer
+    return times
+
+
+def main(
+    catalog: CatalogOption = CATALOG,
+    encoder: EncoderOption = ENCODER,
+    rounds: RoundsOption = 3,
+    queries: Annotated[int, typer.Option(min=1, help="how many queries")] = 60,
+) -> None:
+    """Measure search features on the demo store."""
+    if not catalog.exists():
+        raise BenchmarkError(f"{catalog} does not exist; make it: make demo")
+    settings = Settings(catalog=catalog, encoder=encoder)
+    chosen = list_queries()[:queries]
+    vectors = dict(zip(chosen, open_encoder(settings).encode(list(chosen)), strict=True))
+    store = open_catalog(settings, None)
+    times = measure(store, vectors, rounds)
+    plain = np.array(times[PLAIN])
+    figures = {
+        name: {
+            "cpu_ms_p50": round(float(np.median(taken)), 3),
+            "more_than_plain_ms_p50": round(float(np.median(np.array(taken) - plain)), 3),
+        }
+        for name, taken in times.items()
+    }
+    console = Console()
+    for name, figure in figures.items():
+        console.print(f"{name:30} {figure['cpu_ms_p50']:7.2f} ms  {figure['more_than_plain_ms_p50']:+.2f} ms")
+    path = write_record(
+        "search_features",
+        {"products": store.snapshot.count, "queries": len(chosen), "rounds": rounds, "figures": figures},
+    )
+    console.print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    run_command(main)

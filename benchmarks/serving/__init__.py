@@ -1,0 +1,1 @@
+"""Benchmarks of the server: latency, rate, CPU time and memory."""

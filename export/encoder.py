@@ -17,8 +17,8 @@ from export.ratings import compare_on_ratings, compare_on_texts
 from export.weights import LocatedWeights
 from mercato.checksum import hash_file
 from mercato.models.encoder.tokenizer import DEFAULT_MAX_TOKENS, TextTokenizer
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.shapes import EngineShapes
+from mercato.triton_models.registry import ENGINES
 
 POOLING = "mean"
 CALIBRATION_TOKENS = 1024

@@ -18,9 +18,9 @@ from export.options import DEFAULT_TOLERANCE
 from export.parity import DifferenceGate
 from export.quality import OrderQuality
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.ranker.calibration import read_calibration
 from mercato.models.ranker.manifest import read_last_event_time
+from mercato.triton_models.registry import ENGINES
 
 # What rebuilds a trained network from its folder. A name and no import: training depends on the exporter, never the
 # other way round, and a shop may name a network of its own.

@@ -17,8 +17,8 @@ from export.parity import DifferenceGate, Figure, Outputs
 from export.quality import OrderQuality
 from export.ranker import find_loader
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.reranker import PairTokenizer
+from mercato.triton_models.registry import ENGINES
 
 DEFAULT_LOADER = "training.reranker_model:load_reranker"
 TOKENIZER_FILE = "tokenizer.json"

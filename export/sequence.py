@@ -16,8 +16,8 @@ from export.options import DEFAULT_SEQUENCE_TOLERANCE
 from export.parity import CosineGate, Figure, Outputs
 from export.ranker import find_loader, read_learned
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.sequence.products import PRODUCTS_FILE, VECTORS_FILE, read_products
+from mercato.triton_models.registry import ENGINES
 
 DEFAULT_LOADER = "training.sequence_model:load_sequence"
 PARITY_HISTORIES = 256

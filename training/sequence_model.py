@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
-from mercato.models.engine.declaration import SEQUENCE_WIDTH
+from mercato.triton_models.sequence import SEQUENCE_WIDTH
 
 WEIGHTS_FILE = "sequence.safetensors"
 CONFIG_FILE = "config.json"

@@ -25,8 +25,9 @@ from benchmarks.gpu.models import load_module, make_inputs
 from benchmarks.record import write_record
 from export.half import halve
 from export.tensorrt_flavour import FLAVOURS
-from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.machine import read_machine
+from mercato.triton_models.registry import ENGINES
 
 BATCHES = (1, 8, 32, 64)
 

@@ -12,7 +12,8 @@ from benchmarks.errors import BenchmarkError
 from export.exportable import Exportable
 from export.parity import DifferenceGate
 from export.ranker import find_loader
-from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import EngineModel
+from mercato.triton_models.registry import ENGINES
 
 SEED = 7
 VOCABULARY = 30_000

@@ -13,7 +13,6 @@ from tritonclient.utils import triton_to_np_dtype
 
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
-from mercato.models.engine.declaration import ENGINES, SEQUENCE_WIDTH
 from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.models.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
 from mercato.models.reranker import onnx_reranker
@@ -29,6 +28,8 @@ from mercato.requests.page import (
 from mercato.requests.retrieval import MAX_RANKED
 from mercato.serving.canary import CANARIES
 from mercato.serving.options import MODEL_NEEDS
+from mercato.triton_models.registry import ENGINES
+from mercato.triton_models.sequence import SEQUENCE_WIDTH
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,9 +17,10 @@ from export.exportable import Exportable
 from export.options import BuildOptions
 from export.pipeline import export_model
 from export.tensorrt_flavour import FLAVOURS
-from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.machine import read_machine
 from mercato.torch_profile import GraphedNetwork
+from mercato.triton_models.registry import ENGINES
 
 pytestmark = [
     pytest.mark.gpu,

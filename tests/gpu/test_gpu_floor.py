@@ -13,7 +13,7 @@ from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from export.errors import ExportError
 from export.pipeline import export_model
 from mercato.features.feature_names import FEATURE_NAMES
-from mercato.models.engine.declaration import ENGINES
+from mercato.triton_models.registry import ENGINES
 
 RATES = Rates(operations_per_s=1e12, bytes_per_s=1e9)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mercato.errors import ModelError
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.machine import Machine, read_machine
 from mercato.models.engine.manifest import EngineManifest, check_engine
 from mercato.serving.options import ServerOptions
@@ -19,6 +18,7 @@ from mercato.serving.repository import (
     project_repository,
     read_config,
 )
+from mercato.triton_models.registry import ENGINES
 
 logger = logging.getLogger(__name__)
 

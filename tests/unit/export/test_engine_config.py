@@ -11,9 +11,9 @@ from export.config import render_config, write_configs
 from export.encoder import limit_buckets
 from export.errors import ExportError
 from export.exportable import Exportable
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.shapes import EngineShapes
 from mercato.serving.repository import project_repository
+from mercato.triton_models.registry import ENGINES
 
 NAMES = sorted(ENGINES)
 

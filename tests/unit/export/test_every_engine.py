@@ -15,8 +15,8 @@ from export.ranker import describe_ranker
 from export.reranker import describe_reranker
 from export.sequence import describe_sequence
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.manifest import read_engine_manifest
+from mercato.triton_models.registry import ENGINES
 from tests.unit.export.tiny_encoder import HIDDEN_SIZE, MAX_TOKENS, VOCABULARY, make_texts, make_tokenizer, make_weights
 from training.model import RankerConfig, RankerNetwork, save_ranker
 from training.reranker_model import RerankerConfig, RerankerNetwork, save_reranker

@@ -16,11 +16,12 @@ from export.ranker import describe_ranker
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.models.encoder import OnnxEncoder
-from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
+from mercato.models.engine.declaration import EngineModel, Tensor
 from mercato.models.engine.shapes import EngineShapes
 from mercato.models.ranker.onnx_ranker import OnnxRanker
 from mercato.torch_profile import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato.torch_profile.stages import require_folder
+from mercato.triton_models.registry import ENGINES
 from tests.unit.export.tiny_encoder import MAX_TOKENS, make_texts, make_weights
 from training.model import RankerConfig, RankerNetwork, save_ranker
 

@@ -1,12 +1,11 @@
 """Engines: networks compiled for one kind of GPU, and whether they fit the machine that is to run them."""
 
-from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
+from mercato.models.engine.declaration import EngineModel, Tensor
 from mercato.models.engine.machine import Gpu, Machine, read_machine
 from mercato.models.engine.manifest import EngineManifest, find_mismatches, read_engine_manifest
 from mercato.models.engine.shapes import BatchRange, EngineShapes, Profile
 
 __all__ = [
-    "ENGINES",
     "BatchRange",
     "EngineManifest",
     "EngineModel",

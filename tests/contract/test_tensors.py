@@ -26,26 +26,14 @@ from mercato.requests.page import (
     parse_recommend,
 )
 from mercato.requests.retrieval import MAX_RANKED
-from mercato.serving.canary import CANARIES
-from mercato.serving.options import MODEL_NEEDS
-from mercato.triton_models.registry import ENGINES
+from mercato.triton_models.configuration import locate_configuration, render_configuration
+from mercato.triton_models.registry import ENGINES, TRITON_MODELS
 from mercato.triton_models.sequence import SEQUENCE_WIDTH
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "model_repository"
-MODELS = (
-    "catalog",
-    "encoder",
-    "events",
-    "ranker",
-    "recommend",
-    "reranker",
-    "retriever",
-    "search",
-    "sequence",
-    "suggest",
-)
+MODELS = tuple(sorted(model.name for model in TRITON_MODELS))
 PROFILES = ("default", "cpu", "cpu-bls")
 WIDTH = contract.EMBEDDING_WIDTH
 ONNX_TYPES = {"tensor(float)": "FP32", "tensor(int64)": "INT64"}
@@ -99,11 +87,21 @@ def list_onnx_tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
     return inputs, outputs
 
 
-def test_repository_holds_the_models_that_options_and_canaries_know() -> None:
-    folders = sorted(path.name for path in REPOSITORY.iterdir() if (path / "config.pbtxt").exists())
+def test_repository_holds_the_models_that_are_declared() -> None:
+    folders = sorted(path.name for path in REPOSITORY.iterdir() if (path / "1" / "model.py").exists())
     assert tuple(folders) == MODELS
-    assert set(MODEL_NEEDS) == set(MODELS)
-    assert set(CANARIES) == set(MODELS)
+
+
+def test_configurations_are_written_from_the_declarations() -> None:
+    written = {
+        str(locate_configuration(REPOSITORY / model.name, profile).relative_to(REPOSITORY)): render_configuration(
+            model, profile
+        )
+        for model in TRITON_MODELS
+        for profile in model.profiles
+    }
+    found = {str(path.relative_to(REPOSITORY)): path.read_text() for path in REPOSITORY.glob("**/*.pbtxt")}
+    assert found == written, "write them again: mercato export config"
 
 
 @pytest.mark.parametrize("model", MODELS)

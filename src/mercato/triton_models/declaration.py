@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # a server's own process reads declarations and opens nothing
 
 DEFAULT_PROFILE = "default"
 """The profile of ``config.pbtxt``; every other has ``configs/<profile>.pbtxt``."""
+ENGINE = "model.plan"
+"""The file of an engine, in a model's exported folder and in its version's folder of a running server."""
 ENGINE_QUEUE_DELAY_US = 200
 """How long a request waits for others to share its batch where a GPU runs it."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mercato.models.engine.declaration import Tensor
 from mercato.models.engine.shapes import EngineShapes
-from mercato.triton_models.declaration import ModelFolder, TritonModel, network_profiles
+from mercato.triton_models.declaration import ENGINE, ModelFolder, TritonModel, network_profiles
 
 if TYPE_CHECKING:
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mercato.settings import Settings
 
 EMBEDDING_WIDTH = 384  # of a vector of all-MiniLM-L6-v2
-TEXT_NETWORKS = ("model.int8.onnx", "model.onnx", "model.plan")
+TEXT_NETWORKS = ("model.int8.onnx", "model.onnx", ENGINE)
 TEXT_FILES = ("tokenizer.json", "manifest.json")
 
 

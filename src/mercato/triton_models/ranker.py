@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.models.engine.declaration import Tensor
 from mercato.models.engine.shapes import EngineShapes
-from mercato.triton_models.declaration import ModelFolder, TritonModel, network_profiles
+from mercato.triton_models.declaration import ENGINE, ModelFolder, TritonModel, network_profiles
 from mercato.triton_models.encoder import EMBEDDING_WIDTH
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ RANKER = TritonModel(
     open=_open,
     folder=ModelFolder(
         files=("manifest.json",),
-        networks=("model.onnx", "model.plan"),
+        networks=("model.onnx", ENGINE),
         remedy="python -m training ranker --out {folder}, or serve without a ranker",
     ),
     # the window that is ranked has at most 128 candidates

@@ -10,7 +10,7 @@ import typer.main
 from export.targets import TARGETS
 from mercato.cli.main import app
 from mercato.index.manifest import MANIFEST_NAME
-from mercato.serving.repository import ENGINE
+from mercato.triton_models.declaration import ENGINE
 from tests.unit.deploy.command_lines import read_command
 from tests.unit.deploy.compose_project import (
     WORKDIR,

@@ -26,7 +26,7 @@ def load_module(name: str, weights: Path) -> torch.nn.Module:
     """Load a declared model in fp32.
 
     Args:
-        name: a key of `mercato.models.engine.declaration.ENGINES`.
+        name: a key of `mercato.triton_models.registry.ENGINES`.
         weights: what training wrote; the encoder's weights are pinned in the exporter.
 
     Raises:

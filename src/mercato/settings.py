@@ -88,7 +88,8 @@ _PATH = PlainSerializer(_tell_path)
 class SharedOptions(BaseModel):
     """What a server serves, and what its models have to know of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Checks are built when the first is made: the command line lists the fields at every start, and makes one in `serve`.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     catalog: Annotated[Path | None, _PATH, Flag(required=True)] = Field(
         default=None, description="Catalogue snapshot to serve, made by `mercato index`."

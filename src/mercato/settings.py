@@ -22,6 +22,7 @@ SETTINGS_VARIABLE = "MERCATO_SETTINGS"
 DEFAULT_RERANK_DEPTH = 24
 DEFAULT_RERANK_BUDGET_MS = 400
 DEFAULT_ENCODER = Path("var/models/encoder")
+DEFAULT_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_va
 
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.serving.ports import Ports
-from mercato.settings import Flag, SharedOptions, above
+from mercato.settings import DEFAULT_HOST, Flag, SharedOptions, above
 from mercato.triton_models.declaration import ENGINE
 from mercato.triton_models.registry import ENGINES, TRITON_MODELS
 
@@ -35,7 +35,7 @@ class ServerOptions(SharedOptions):
         default="cpu", description="Model configuration: cpu, cpu-bls, default (TensorRT), torch."
     )
     host: Annotated[str, Flag()] = Field(
-        default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every machine."
+        default=DEFAULT_HOST, description="Address to listen on; 0.0.0.0 for every machine."
     )
     ports: Ports = Field(default=Ports(), description="Ports to listen on; 0 picks a free one.")
     admin_key_file: Annotated[Path | None, Flag()] = Field(

@@ -89,7 +89,7 @@ _PATH = PlainSerializer(_tell_path)
 class SharedOptions(BaseModel):
     """What a server serves, and what its models have to know of it."""
 
-    # Checks are built when the first is made: the command line lists the fields at every start, and makes one in `serve`.
+    # Checks are built when the first is made: every start of the command line lists the fields, and few make one.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     catalog: Annotated[Path | None, _PATH, Flag(required=True)] = Field(

@@ -104,6 +104,16 @@ def test_configurations_are_written_from_the_declarations() -> None:
     assert found == written, "write them again: mercato export config"
 
 
+def test_the_page_of_contracts_names_every_tensor_that_a_caller_sees() -> None:
+    page = (ROOT / "docs" / "model-contracts.md").read_text()
+    named = {
+        tensor.name
+        for model in TRITON_MODELS
+        for tensor in (*model.inputs, *(model.outputs if model.name != "retriever" else ()))
+    }
+    assert {name for name in named if f"`{name}`" not in page} == set()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_has_every_profile(model: str) -> None:
     profiles = {path.stem for path in (REPOSITORY / model / "configs").glob("*.pbtxt")}

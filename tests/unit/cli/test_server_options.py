@@ -1,6 +1,8 @@
 """One model of a server's configuration: the command line, what models are told and the docs derive from it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,9 @@ def test_what_models_are_told_is_what_they_read() -> None:
     settings = Settings.model_validate_json(json.dumps(options.tell()))
     for name in SharedOptions.model_fields:
         assert getattr(settings, name) == getattr(options, name), name
+
+
+def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
+    code = "import sys, mercato.cli.main; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert set(loaded) & {"grpc", "tritonclient", "pyarrow", "faiss", "onnxruntime", "lark", "psutil"} == set()

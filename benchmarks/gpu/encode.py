@@ -22,8 +22,9 @@ from benchmarks.gpu.floor import Rates, Work, count_work, measure_rates
 from benchmarks.gpu.models import load_module, make_inputs
 from benchmarks.harness.command import BenchmarkError, run_command
 from benchmarks.harness.record import write_record
-from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.machine import read_machine
+from mercato.triton_models.registry import ENGINES
 from mercato_export.half import halve
 from mercato_export.tensorrt_flavour import FLAVOURS
 

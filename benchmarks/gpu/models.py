@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.harness.command import BenchmarkError
-from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import EngineModel
+from mercato.triton_models.registry import ENGINES
 from mercato_export.exportable import Exportable
 from mercato_export.networks.loading import LOADERS
 from mercato_export.parity import DifferenceGate
@@ -24,7 +25,7 @@ def load_module(name: str, weights: Path) -> torch.nn.Module:
     """Load a declared model in fp32.
 
     Args:
-        name: a key of `mercato.models.engine.declaration.ENGINES`.
+        name: a key of `mercato.triton_models.registry.ENGINES`.
         weights: what training wrote; the encoder's weights are pinned in the exporter.
 
     Raises:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import orjson
-import pyarrow as pa
 
 from mercato.errors import DataError, InvalidInputError
 
@@ -159,6 +158,9 @@ def open_row_file(path: Path, formats: Mapping[str, Callable[[Path], Opened]], *
         raise DataError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty (0 bytes){need}")
+    # Imported here: commands that read no file start without it.
+    import pyarrow as pa
+
     try:
         return opener(path)
     except (pa.ArrowException, OSError, EOFError, csv.Error) as exc:

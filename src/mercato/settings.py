@@ -1,53 +1,154 @@
-"""What the models of one server are told: a JSON file, named by the environment variable MERCATO_SETTINGS."""
+"""What a server is told to serve: asked for on the command line, and told to the models of its processes.
+
+`SharedOptions` is the part of the server's configuration that its models read, from a JSON file that the environment
+variable MERCATO_SETTINGS names; `mercato.serving.options.ServerOptions` adds what only the starting process needs. A
+field is declared once: its type, default, check and description. With a `Flag` it is an option of ``mercato serve`` and
+a row of ``docs/operations.md``.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from mercato.errors import ServerError
-from mercato.requests.retrieval import WINDOW
 
 SETTINGS_VARIABLE = "MERCATO_SETTINGS"
 DEFAULT_RERANK_DEPTH = 24
 DEFAULT_RERANK_BUDGET_MS = 400
+DEFAULT_ENCODER = Path("var/models/encoder")
+DEFAULT_HOST = "127.0.0.1"
 
 
-class Settings(BaseModel):
-    """Where the models of a server find what they serve.
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """That a field is an option of ``mercato serve``; its description is the option's help.
 
     Attributes:
-        catalog: the catalogue snapshot.
-        encoder: folder of the exported encoder.
-        ranker: folder of the exported ranker; None serves the order of retrieval.
-        reranker: folder of the exported reranker; None leaves the order of the ranker.
-        sequence: folder of the exported sequence model; None foretells nothing from the order of events.
-        rerank_depth: products of a search, the best first, that the reranker reads.
-        rerank_budget_ms: what reranking a batch may take; what is late is left out.
-        rules: the shop's rules file; None for no rules.
-        source_weights: what the shop changed of the weights of recommendation sources: ``lately``, ``cart.lately``.
-        state: URL of the state store; None for a catalogue and shoppers that never change.
-        buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
-        stage_budgets_ms: by stage behind a call what one call may take; a stage that is left out has the default of
-            `mercato.pipeline.budgets`.
+        name: the option; empty for ``--`` and the field's name.
+        default: the command line's own default; None for the field's.
+        required: whether the command line insists on it.
+        metavar: what its value looks like, where the type does not say it. A field of a mapping is a repeatable option.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = ""
+    default: Any = None
+    required: bool = False
+    metavar: str | None = None
+
+
+def above(least: float) -> AfterValidator:
+    """Make a check that a number is above another."""
+
+    def check(value: float) -> float:
+        if not value > least:
+            raise ValueError(f"must be above {least:g}, given {value}")
+        return value
+
+    return AfterValidator(check)
+
+
+def within(least: int, most: int) -> AfterValidator:
+    """Make a check that a number is in a range, both ends included."""
+
+    def check(value: int) -> int:
+        if not least <= value <= most:
+            raise ValueError(f"must be from {least} to {most}, given {value}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_depth(depth: int) -> int:
+    from mercato.requests.retrieval import WINDOW  # it reads filters and facets, which `mercato --help` does not
+
+    if not 2 <= depth <= WINDOW:
+        raise ValueError(f"must be from 2 to {WINDOW}, given {depth}")
+    return depth
+
+
+def _tell_path(path: Path | None) -> str | None:
+    # Absolute, not resolved: a catalogue is switched by renaming the link that is served.
+    return None if path is None else str(path.absolute())
+
+
+def _tell_state(state: str | None) -> str | None:
+    if state is None or not state.startswith("sqlite:"):
+        return state
+    return f"sqlite:{Path(state.removeprefix('sqlite:')).absolute()}"
+
+
+_PATH = PlainSerializer(_tell_path)
+
+
+class SharedOptions(BaseModel):
+    """What a server serves, and what its models have to know of it."""
+
+    # Checks are built when the first is made: every start of the command line lists the fields, and few make one.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    catalog: Annotated[Path | None, _PATH, Flag(required=True)] = Field(
+        default=None, description="Catalogue snapshot to serve, made by `mercato index`."
+    )
+    state: Annotated[str | None, PlainSerializer(_tell_state), Flag()] = Field(
+        default=None, description="Where events and product changes are kept: sqlite:PATH. None: not kept."
+    )
+    encoder: Annotated[Path | None, _PATH, Flag(default=DEFAULT_ENCODER)] = Field(
+        default=None, description="Exported encoder."
+    )
+    ranker: Annotated[Path | None, _PATH, Flag()] = Field(
+        default=None,
+        description="Exported ranker of this shop; the folder ranker beside the catalogue where it exists.",
+    )
+    reranker: Annotated[Path | None, _PATH, Flag()] = Field(
+        default=None, description="Exported reranker, that reads the top of each search again; none without."
+    )
+    sequence: Annotated[Path | None, _PATH, Flag()] = Field(
+        default=None, description="Exported sequence model, a source of recommendations; none without."
+    )
+    rerank_depth: Annotated[int, AfterValidator(_check_depth), Flag()] = Field(
+        default=DEFAULT_RERANK_DEPTH, description="Products of a search that the reranker reads."
+    )
+    rerank_budget_ms: Annotated[int, above(0), Flag()] = Field(
+        default=DEFAULT_RERANK_BUDGET_MS,
+        description="Milliseconds of a batch, after which the ranker's order is answered.",
+    )
+    stage_budgets_ms: Annotated[Mapping[str, int], Flag(name="--stage-budget", metavar="STAGE=MS")] = Field(
+        default_factory=dict, description="Milliseconds of a call of encoder, retriever or ranker; repeatable."
+    )
+    rules: Annotated[Path | None, _PATH, Flag()] = Field(
+        default=None, description="The shop's rules: pins, blocks, boosts and filters, as JSON."
+    )
+    source_weights: Annotated[Mapping[str, float], Flag(name="--sources", metavar="SOURCE=WEIGHT|FILE")] = Field(
+        default_factory=dict,
+        description="Weight of a recommendation source, 0 switches it off: lately=1.5, cart.also_bought=0, or a JSON "
+        "file of these; repeatable.",
+    )
+
+    def tell(self) -> dict[str, Any]:
+        """Return what the models are told, as JSON values with absolute paths: None, or what is not the default."""
+        told = self.model_dump(include=set(SharedOptions.model_fields))
+        fields = SharedOptions.model_fields
+        return {
+            name: value
+            for name, value in told.items()
+            if value is None or value != fields[name].get_default(call_default_factory=True)
+        }
+
+
+class Settings(SharedOptions):
+    """What a model reads of it: a catalogue and its encoder are always there."""
 
     catalog: Path
     encoder: Path
-    ranker: Path | None = None
-    reranker: Path | None = None
-    sequence: Path | None = None
-    rerank_depth: int = Field(default=DEFAULT_RERANK_DEPTH, ge=2, le=WINDOW)
-    rerank_budget_ms: int = Field(default=DEFAULT_RERANK_BUDGET_MS, ge=1)
-    rules: Path | None = None
-    source_weights: dict[str, float] = {}
-    state: str | None = None
-    buckets: dict[str, tuple[int, ...]] = {}
-    stage_budgets_ms: dict[str, int] = {}
+    buckets: dict[str, tuple[int, ...]] = Field(
+        default={}, description="By stage the lengths that callers pad to, where the stage is an engine behind a call."
+    )
 
 
 def read_settings() -> Settings:

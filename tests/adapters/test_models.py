@@ -19,24 +19,14 @@ from mercato.errors import MercatoError, StateError
 from mercato.models.encoder.onnx_encoder import OnnxEncoder
 from mercato.serving.canary import CANARIES
 from mercato.settings import SETTINGS_VARIABLE
+from mercato.triton_models.registry import TRITON_MODELS
 from tests import stores
 from tests.adapters import fake_pb_utils as pb
 from tests.adapters.fake_pb_utils import InferenceResponse, make_request, number, text
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2] / "model_repository"
-MODELS = (
-    "encoder",
-    "ranker",
-    "reranker",
-    "sequence",
-    "retriever",
-    "search",
-    "recommend",
-    "suggest",
-    "events",
-    "catalog",
-)
+MODELS = tuple(model.name for model in TRITON_MODELS)
 DIMENSION = stores.DIMENSION
 CONTEXT = text(orjson.dumps({"time": stores.NOW}))
 Arrays = dict[str, npt.NDArray[Any]]

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from mercato.features.features import FEATURE_NAMES
-from mercato.models.engine.declaration import SEQUENCE_WIDTH
+from mercato.triton_models.sequence import SEQUENCE_WIDTH
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 IDENTITY = "tiny-encoder-1"

@@ -13,7 +13,6 @@ from tritonclient.utils import triton_to_np_dtype
 
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
-from mercato.models.engine.declaration import ENGINES, SEQUENCE_WIDTH
 from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.models.ranker.onnx_ranker import INPUT_NAMES, OUTPUT_NAME
 from mercato.models.reranker import onnx_reranker
@@ -27,24 +26,14 @@ from mercato.requests.page import (
     parse_recommend,
 )
 from mercato.requests.retrieval import MAX_RANKED
-from mercato.serving.canary import CANARIES
-from mercato.serving.options import MODEL_NEEDS
+from mercato.triton_models.configuration import locate_configuration, render_configuration
+from mercato.triton_models.registry import ENGINES, TRITON_MODELS
+from mercato.triton_models.sequence import SEQUENCE_WIDTH
 from tests.adapters.tiny_models import write_encoder, write_ranker, write_reranker, write_sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "model_repository"
-MODELS = (
-    "catalog",
-    "encoder",
-    "events",
-    "ranker",
-    "recommend",
-    "reranker",
-    "retriever",
-    "search",
-    "sequence",
-    "suggest",
-)
+MODELS = tuple(sorted(model.name for model in TRITON_MODELS))
 PROFILES = ("default", "cpu", "cpu-bls")
 WIDTH = contract.EMBEDDING_WIDTH
 ONNX_TYPES = {"tensor(float)": "FP32", "tensor(int64)": "INT64"}
@@ -98,11 +87,31 @@ def list_onnx_tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
     return inputs, outputs
 
 
-def test_repository_holds_the_models_that_options_and_canaries_know() -> None:
-    folders = sorted(path.name for path in REPOSITORY.iterdir() if (path / "config.pbtxt").exists())
+def test_repository_holds_the_models_that_are_declared() -> None:
+    folders = sorted(path.name for path in REPOSITORY.iterdir() if (path / "1" / "model.py").exists())
     assert tuple(folders) == MODELS
-    assert set(MODEL_NEEDS) == set(MODELS)
-    assert set(CANARIES) == set(MODELS)
+
+
+def test_configurations_are_written_from_the_declarations() -> None:
+    written = {
+        str(locate_configuration(REPOSITORY / model.name, profile).relative_to(REPOSITORY)): render_configuration(
+            model, profile
+        )
+        for model in TRITON_MODELS
+        for profile in model.profiles
+    }
+    found = {str(path.relative_to(REPOSITORY)): path.read_text() for path in REPOSITORY.glob("**/*.pbtxt")}
+    assert found == written, "write them again: mercato export config"
+
+
+def test_the_page_of_contracts_names_every_tensor_that_a_caller_sees() -> None:
+    page = (ROOT / "docs" / "model-contracts.md").read_text()
+    named = {
+        tensor.name
+        for model in TRITON_MODELS
+        for tensor in (*model.inputs, *(model.outputs if model.name != "retriever" else ()))
+    }
+    assert {name for name in named if f"`{name}`" not in page} == set()
 
 
 @pytest.mark.parametrize("model", MODELS)

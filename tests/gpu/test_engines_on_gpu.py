@@ -12,9 +12,10 @@ import torch
 from benchmarks.gpu.engine_runner import EngineRunner
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from benchmarks.harness.command import BenchmarkError
-from mercato.models.engine.declaration import ENGINES, EngineModel
+from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.machine import read_machine
 from mercato.torch_profile import GraphedNetwork
+from mercato.triton_models.registry import ENGINES
 from mercato_export.errors import ExportError
 from mercato_export.exportable import Exportable
 from mercato_export.options import BuildOptions

@@ -11,7 +11,7 @@ from benchmarks.gpu.floor import Rates, Work, count_work
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from benchmarks.harness.command import BenchmarkError
 from mercato.features.feature_names import FEATURE_NAMES
-from mercato.models.engine.declaration import ENGINES
+from mercato.triton_models.registry import ENGINES
 from mercato_export.errors import ExportError
 from mercato_export.pipeline import export_model
 

@@ -12,8 +12,8 @@ import torch
 
 from mercato.checksum import hash_file
 from mercato.models.encoder.tokenizer import DEFAULT_MAX_TOKENS, TextTokenizer
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.shapes import EngineShapes
+from mercato.triton_models.registry import ENGINES
 from mercato_export.exportable import Exportable, Tensors
 from mercato_export.options import DEFAULT_TOLERANCE
 from mercato_export.parity import CosineGate

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.ranker.calibration import read_calibration
 from mercato.models.ranker.manifest import read_last_event_time
+from mercato.triton_models.registry import ENGINES
 from mercato_export.errors import WeightsError
 from mercato_export.exportable import Exportable, Tensors, collate
 from mercato_export.networks.loading import Loader, name_loader

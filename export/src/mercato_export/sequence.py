@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.sequence.products import PRODUCTS_FILE, VECTORS_FILE, read_products
+from mercato.triton_models.registry import ENGINES
 from mercato_export.encoder import limit_buckets
 from mercato_export.errors import WeightsError
 from mercato_export.exportable import Exportable, Tensors

@@ -4,9 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_catalog_writer
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.writers import CATALOG
 
 
 class TritonPythonModel:
@@ -14,9 +13,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open catalogue, state store and encoder."""
-        adapter.configure_logging(pb_utils)
-        remote = adapter.read_parameter(args, "stages", "remote") == "remote"
-        self._writer = open_catalog_writer(read_settings(), adapter.make_call(pb_utils) if remote else None)
+        self._writer = adapter.open_model(pb_utils, args, CATALOG)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Write the product changes of a batch in one transaction."""

@@ -4,9 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_encoder
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.encoder import ENCODER
 
 
 class TritonPythonModel:
@@ -14,12 +13,13 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the encoder."""
-        adapter.configure_logging(pb_utils)
-        self._encoder = open_encoder(read_settings())
+        self._encoder = adapter.open_model(pb_utils, args, ENCODER)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Encode the texts of a batch in one call of the network."""
-        names = ("input_ids", "attention_mask")
         return adapter.serve_arrays(
-            pb_utils, requests, names, lambda ids, mask: {"embedding": self._encoder.embed_tokens(ids, mask)}
+            pb_utils,
+            requests,
+            ENCODER.input_names,
+            lambda ids, mask: {"embedding": self._encoder.embed_tokens(ids, mask)},
         )

@@ -7,6 +7,7 @@ import triton_python_backend_utils as pb_utils
 from mercato.serving import adapter
 from mercato.settings import read_settings
 from mercato.torch_profile import TorchEncoder
+from mercato.triton_models.encoder import ENCODER
 
 
 class TritonPythonModel:
@@ -19,7 +20,9 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Encode the texts of a batch in one call of the network."""
-        names = ("input_ids", "attention_mask")
         return adapter.serve_arrays(
-            pb_utils, requests, names, lambda ids, mask: {"embedding": self._encoder.embed_tokens(ids, mask)}
+            pb_utils,
+            requests,
+            ENCODER.input_names,
+            lambda ids, mask: {"embedding": self._encoder.embed_tokens(ids, mask)},
         )

@@ -4,9 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_event_writer
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.writers import EVENTS
 
 
 class TritonPythonModel:
@@ -14,8 +13,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the state store."""
-        adapter.configure_logging(pb_utils)
-        self._writer = open_event_writer(read_settings())
+        self._writer = adapter.open_model(pb_utils, args, EVENTS)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Write the events of a batch in one transaction."""

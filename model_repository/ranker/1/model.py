@@ -4,9 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_ranker
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.ranker import RANKER
 
 
 class TritonPythonModel:
@@ -14,10 +13,10 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the ranker."""
-        adapter.configure_logging(pb_utils)
-        self._ranker = open_ranker(read_settings())
+        self._ranker = adapter.open_model(pb_utils, args, RANKER)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Score the candidates of a batch in one call of the network."""
-        names = ("query", "history", "candidates", "features")
-        return adapter.serve_arrays(pb_utils, requests, names, lambda *arrays: {"score": self._ranker.score(*arrays)})
+        return adapter.serve_arrays(
+            pb_utils, requests, RANKER.input_names, lambda *arrays: {"score": self._ranker.score(*arrays)}
+        )

@@ -11,6 +11,7 @@ from mercato.serving import adapter
 from mercato.settings import read_settings
 from mercato.torch_profile import TorchRanker
 from mercato.torch_profile.stages import require_folder
+from mercato.triton_models.ranker import RANKER
 
 
 class TritonPythonModel:
@@ -23,5 +24,6 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Score the candidates of a batch in one call of the network."""
-        names = ("query", "history", "candidates", "features")
-        return adapter.serve_arrays(pb_utils, requests, names, lambda *arrays: {"score": self._ranker.score(*arrays)})
+        return adapter.serve_arrays(
+            pb_utils, requests, RANKER.input_names, lambda *arrays: {"score": self._ranker.score(*arrays)}
+        )

@@ -4,10 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.models.reranker.onnx_reranker import INPUT_NAMES
-from mercato.pipeline.assemble import open_reranker
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.reranker import RERANKER
 
 
 class TritonPythonModel:
@@ -15,11 +13,10 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the reranker."""
-        adapter.configure_logging(pb_utils)
-        self._reranker = open_reranker(read_settings())
+        self._reranker = adapter.open_model(pb_utils, args, RERANKER)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Score the pairs of a batch in one call."""
         return adapter.serve_arrays(
-            pb_utils, requests, INPUT_NAMES, lambda *tokens: {"score": self._reranker.score_tokens(*tokens)}
+            pb_utils, requests, RERANKER.input_names, lambda *tokens: {"score": self._reranker.score_tokens(*tokens)}
         )

@@ -4,11 +4,11 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.models.reranker.onnx_reranker import INPUT_NAMES
 from mercato.serving import adapter
 from mercato.settings import read_settings
 from mercato.torch_profile import TorchReranker
 from mercato.torch_profile.stages import require_folder
+from mercato.triton_models.reranker import RERANKER
 
 
 class TritonPythonModel:
@@ -22,5 +22,5 @@ class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
         """Score the pairs of a batch in one call of the network."""
         return adapter.serve_arrays(
-            pb_utils, requests, INPUT_NAMES, lambda *tokens: {"score": self._reranker.score_tokens(*tokens)}
+            pb_utils, requests, RERANKER.input_names, lambda *tokens: {"score": self._reranker.score_tokens(*tokens)}
         )

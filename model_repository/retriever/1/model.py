@@ -4,10 +4,9 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_retriever
 from mercato.pipeline.remote import retrieve_batch
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.retriever import RETRIEVER
 
 
 class TritonPythonModel:
@@ -15,16 +14,14 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open catalogue and state."""
-        adapter.configure_logging(pb_utils)
-        self._retriever = open_retriever(read_settings())
+        self._retriever = adapter.open_model(pb_utils, args, RETRIEVER)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Find the candidates of a batch in one call."""
-        names = ("REQUEST", "QUERY_VECTOR")
         return adapter.serve_arrays(
             pb_utils,
             requests,
-            names,
+            RETRIEVER.input_names,
             lambda *arrays: retrieve_batch(self._retriever, *arrays),
-            optional=("QUERY_VECTOR",),
+            optional=RETRIEVER.optional_inputs,
         )

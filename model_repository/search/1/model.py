@@ -4,10 +4,9 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import build_pipeline
 from mercato.requests.page import SEARCH_FIELDS, parse_search
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.pages import SEARCH
 
 
 class TritonPythonModel:
@@ -15,9 +14,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open what is served; the configuration says where the stages live."""
-        adapter.configure_logging(pb_utils)
-        remote = adapter.read_parameter(args, "stages", "remote") == "remote"
-        self._pipeline = build_pipeline(read_settings(), adapter.make_call(pb_utils) if remote else None)
+        self._pipeline = adapter.open_model(pb_utils, args, SEARCH)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer a batch."""

@@ -4,10 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.models.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
-from mercato.pipeline.assemble import open_sequence
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.sequence import SEQUENCE
 
 
 class TritonPythonModel:
@@ -15,11 +13,10 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the sequence model."""
-        adapter.configure_logging(pb_utils)
-        self._sequence = open_sequence(read_settings())
+        self._sequence = adapter.open_model(pb_utils, args, SEQUENCE)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Encode the histories of a batch in one call."""
         return adapter.serve_arrays(
-            pb_utils, requests, (INPUT_NAME,), lambda codes: {OUTPUT_NAME: self._sequence.encode(codes)}
+            pb_utils, requests, SEQUENCE.input_names, lambda codes: {"state": self._sequence.encode(codes)}
         )

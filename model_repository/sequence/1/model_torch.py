@@ -4,11 +4,11 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.models.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
 from mercato.serving import adapter
 from mercato.settings import read_settings
 from mercato.torch_profile import TorchSequence
 from mercato.torch_profile.stages import require_folder
+from mercato.triton_models.sequence import SEQUENCE
 
 
 class TritonPythonModel:
@@ -22,5 +22,5 @@ class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
         """Encode the histories of a batch in one call of the network."""
         return adapter.serve_arrays(
-            pb_utils, requests, (INPUT_NAME,), lambda codes: {OUTPUT_NAME: self._sequence.encode(codes)}
+            pb_utils, requests, SEQUENCE.input_names, lambda codes: {"state": self._sequence.encode(codes)}
         )

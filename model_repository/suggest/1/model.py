@@ -4,10 +4,9 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_suggester
 from mercato.query.suggest.request import SUGGEST_FIELDS, parse_suggest
 from mercato.serving import adapter
-from mercato.settings import read_settings
+from mercato.triton_models.suggest import SUGGEST
 
 
 class TritonPythonModel:
@@ -15,8 +14,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the catalogue's suggestions and the state store."""
-        adapter.configure_logging(pb_utils)
-        self._suggester = open_suggester(read_settings())
+        self._suggester = adapter.open_model(pb_utils, args, SUGGEST)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Complete the prefixes of a batch."""

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mercato.cli.serve import RANKER_BESIDE
+from mercato.serving.ports import Ports
+from mercato.settings import DEFAULT_ENCODER, DEFAULT_HOST
 
 if TYPE_CHECKING:
     from mercato.serving.diagnosis import Finding
@@ -18,13 +20,13 @@ COLOURS = {"ok": "green", "absent": "dim", "warning": "yellow", "blocking": "bol
 
 
 def doctor(
-    encoder: Annotated[Path, typer.Option(help="Exported encoder to look at.")] = Path("var/models/encoder"),
+    encoder: Annotated[Path, typer.Option(help="Exported encoder to look at.")] = DEFAULT_ENCODER,
     ranker: Annotated[Path | None, typer.Option(help="Exported ranker to look at; that beside the catalogue.")] = None,
     catalog: Annotated[Path | None, typer.Option(help="Catalogue snapshot to verify, checksums included.")] = None,
-    host: Annotated[str, typer.Option(help="Address the server would listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="gRPC port it would use.")] = 8001,
-    http_port: Annotated[int, typer.Option(help="HTTP port it would use.")] = 8000,
-    metrics_port: Annotated[int, typer.Option(help="Metrics port it would use.")] = 8002,
+    host: Annotated[str, typer.Option(help="Address the server would listen on.")] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(help="gRPC port it would use.")] = Ports.grpc,
+    http_port: Annotated[int, typer.Option(help="HTTP port it would use.")] = Ports.http,
+    metrics_port: Annotated[int, typer.Option(help="Metrics port it would use.")] = Ports.metrics,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Say what this machine can run and what is missing; exit status 1 when it cannot serve at all.
@@ -33,7 +35,6 @@ def doctor(
     """
     # Imported here: `mercato --help` needs none of it.
     from mercato.serving.diagnosis import can_serve, diagnose
-    from mercato.serving.ports import Ports
 
     ports = Ports(grpc=port, http=http_port, metrics=metrics_port)
     if ranker is None:

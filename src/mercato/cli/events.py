@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError, ServerError
-from mercato.events.event_batch import EventBatch
-from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
-from mercato.events.write_events import to_documents, write_events
-from mercato.incoming import Rejected
-from mercato.state.store import open_state
+
+if TYPE_CHECKING:  # what reads and writes events needs Arrow: imported where it is used, so that others start without
+    from mercato.events.event_batch import EventBatch
+    from mercato.events.read_events import ReadReport
+    from mercato.incoming import Rejected
 
 EVENTS_PER_CALL = 2_000  # about half a megabyte of JSON, some 50 ms of a server's time
 DEFAULT_SERVER = "127.0.0.1:8001"
@@ -75,6 +75,9 @@ def export_command(
     as_json: AsJson = False,
 ) -> None:
     """Export all user events to a file that can be imported again."""
+    from mercato.events.write_events import write_events
+    from mercato.state.store import open_state
+
     output = Output(as_json=as_json)
     with output.handle_errors():
         started = time.monotonic()
@@ -100,6 +103,8 @@ def import_file(
     Raises:
         MercatoError: the file, the state or the server cannot be used; with ``strict``, a row is bad.
     """
+    from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
+
     if state is not None and server is not None:
         raise InvalidInputError("--state", "must not be given together with --server", "choose one")
     started = time.monotonic()
@@ -144,6 +149,8 @@ def import_file(
 
 
 def _write_to_state(url: str, batches: Iterable[EventBatch], tell: Callable[[], None]) -> dict[str, int]:
+    from mercato.state.store import open_state
+
     store = open_state(url)
     try:
         result = store.import_events(batches, on_batch=lambda _: tell())
@@ -158,6 +165,8 @@ def _write_to_server(
     """Send events to a server, which does not tell new ones from known ones."""
     from mercato_client import Client
     from mercato_client.errors import MercatoClientError
+
+    from mercato.events.write_events import to_documents
 
     accepted = sequence = 0
     try:

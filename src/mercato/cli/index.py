@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -17,8 +17,9 @@ from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
-from mercato.state.store import StateStore, open_state
-from mercato.state.values import EventTable
+
+if TYPE_CHECKING:
+    from mercato.state.store import StateStore
 
 _SHOWN_ERRORS = 20
 EPILOG = "Example: mercato index products.parquet --out catalog --map title=name --state sqlite:state.db"
@@ -110,6 +111,8 @@ def build_index(
     """
     from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
+    from mercato.state.store import open_state
+    from mercato.state.values import EventTable
 
     started = time.monotonic()
     model = OnnxEncoder(encoder_folder)

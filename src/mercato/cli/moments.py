@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from mercato.errors import InvalidInputError
-from mercato.events.raw_columns import to_seconds
 
 
 def parse_moment(text: str | None, option: str) -> float | None:
@@ -23,7 +22,9 @@ def parse_moment(text: str | None, option: str) -> float | None:
     """
     if text is None:
         return None
+    from mercato.events.raw_columns import to_seconds  # needs Arrow, which a command without a moment does not
+
     seconds, _ = to_seconds([text.strip()])
-    if not np.isfinite(seconds[0]):
+    if not math.isfinite(seconds[0]):
         raise InvalidInputError(option, f"must be a date or a time, got {text!r}", "for example 2011-11-01")
     return float(seconds[0])

@@ -13,114 +13,41 @@ from rich.console import Console
 from rich.table import Table
 
 from mercato.cli.output import Output
+from mercato.cli.server_options import add_server_options, read_values
+from mercato.serving.options import ServerOptions
 
 if TYPE_CHECKING:
-    from mercato.serving.options import ServerOptions
     from mercato.serving.processes import ProcessMemory
     from mercato.serving.server import TritonServer
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_ENCODER = Path("var/models/encoder")
 RANKER_BESIDE = "ranker"
 """Folder beside the catalogue whose ranker is served where none is named: a ranker knows one shop."""
 MEBIBYTE = 1 << 20
 
 
+@add_server_options
 def serve(
-    catalog: Annotated[Path, typer.Option(help="Catalogue snapshot to serve, made by `mercato index`.")],
-    profile: Annotated[str, typer.Option(help="Model configuration: cpu, cpu-bls, default (TensorRT), torch.")] = "cpu",
-    port: Annotated[int, typer.Option(help="gRPC port; 0 picks a free one.")] = 8001,
-    http_port: Annotated[int, typer.Option(help="HTTP port; 0 picks a free one.")] = 8000,
-    metrics_port: Annotated[int, typer.Option(help="Prometheus metrics port; 0 picks a free one.")] = 8002,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every machine.")] = "127.0.0.1",
-    admin_key_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the key for model control, shared memory, logging and trace; without it nobody has one."
-        ),
-    ] = None,
-    state: Annotated[
-        str | None, typer.Option(help="Where events and product changes are kept: sqlite:PATH. None: not kept.")
-    ] = None,
-    encoder: Annotated[Path, typer.Option(help="Exported encoder.")] = DEFAULT_ENCODER,
-    ranker: Annotated[
-        Path | None,
-        typer.Option(
-            help=f"Exported ranker of this shop; the folder {RANKER_BESIDE} beside the catalogue where it exists."
-        ),
-    ] = None,
-    reranker: Annotated[
-        Path | None, typer.Option(help="Exported reranker, that reads the top of each search again; none without.")
-    ] = None,
-    sequence: Annotated[
-        Path | None, typer.Option(help="Exported sequence model, a source of recommendations; none without.")
-    ] = None,
-    rerank_depth: Annotated[int, typer.Option(help="Products of a search that the reranker reads.")] = 24,
-    rerank_budget_ms: Annotated[
-        int, typer.Option(help="Milliseconds of a batch, after which the ranker's order is answered.")
-    ] = 400,
-    stage_budget: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STAGE=MS", help="Milliseconds of a call of encoder, retriever or ranker; repeatable."),
-    ] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="The shop's rules: pins, blocks, boosts and filters, as JSON.")
-    ] = None,
-    sources: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SOURCE=WEIGHT|FILE",
-            help="Weight of a recommendation source, 0 switches it off: lately=1.5, cart.also_bought=0, or a JSON file "
-            "of these; repeatable.",
-        ),
-    ] = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Build an engine again that does not fit this machine.")
-    ] = False,
-    fallback: Annotated[
-        bool, typer.Option("--fallback", help="Serve ONNX on CPU in place of an engine that does not fit.")
-    ] = False,
-    log: Annotated[Path | None, typer.Option(help="Triton's log; var/log/server-PORT.log when not given.")] = None,
+    *,
     report_memory: Annotated[
         bool, typer.Option("--report-memory", help="Progress memory by process when ready.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output when ready.")] = False,
+    **given: Any,
 ) -> None:
     """Serve a catalogue: find or stage a Triton server, start it, reload what dies, stop on Ctrl-C or SIGTERM.
 
     Example: mercato serve --catalog var/demo/catalog --state sqlite:var/demo/state.db
     """
-    # Imported here: `mercato --help` needs no gRPC.
-    from mercato.pipeline.budgets import parse_budgets
-    from mercato.retrieval.source_weights import read_changes
-    from mercato.serving.options import ServerOptions
-    from mercato.serving.ports import Ports
-
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("mercato").setLevel(logging.INFO)
     with Output(as_json=as_json).handle_errors():
-        options = ServerOptions(
-            catalog=catalog,
-            profile=profile,
-            state=state,
-            encoder=encoder,
-            ranker=choose_ranker(ranker, catalog),
-            reranker=reranker,
-            sequence=sequence,
-            rerank_depth=rerank_depth,
-            rerank_budget_ms=rerank_budget_ms,
-            stage_budgets_ms=parse_budgets(stage_budget or ()),
-            rules=rules,
-            source_weights=read_changes(sources or ()),
-            rebuild=rebuild,
-            fallback=fallback,
-            host=host,
-            ports=Ports(grpc=port, http=http_port, metrics=metrics_port),
-            admin_key_file=admin_key_file,
-            log=log or Path("var/log") / (f"server-{port}.log" if port else f"server-{os.getpid()}.log"),
-        )
-        run_server(options, as_json=as_json, report_memory=report_memory)
+        values = read_values(given)
+        values["ranker"] = choose_ranker(values["ranker"], values["catalog"])
+        port = values["ports"]["grpc"]
+        values["log"] = values["log"] or Path("var/log") / f"server-{port or os.getpid()}.log"
+        run_server(ServerOptions(**values), as_json=as_json, report_memory=report_memory)
 
 
 def choose_ranker(given: Path | None, catalog: Path) -> Path | None:
@@ -148,7 +75,7 @@ def choose_ranker(given: Path | None, catalog: Path) -> Path | None:
     return None
 
 
-def run_server(options: "ServerOptions", *, as_json: bool = False, report_memory: bool = False) -> None:
+def run_server(options: ServerOptions, *, as_json: bool = False, report_memory: bool = False) -> None:
     """Run a server until SIGINT, SIGTERM or SIGHUP, or until it ends by itself.
 
     Args:

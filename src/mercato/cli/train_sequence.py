@@ -11,7 +11,6 @@ from rich.table import Table
 
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
-from mercato.index.snapshot import Snapshot
 from mercato.progress import Progress
 
 EPILOG = (
@@ -51,6 +50,7 @@ def sequence(
 
     def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
         from mercato.evaluation.holdout import parse_holdout_map
+        from mercato.index.snapshot import Snapshot
         from mercato_training.sequence.events import read_file, read_state_events
         from mercato_training.sequence.fit import SequenceFitOptions
         from mercato_training.sequence.train import SequenceOptions, train_sequence

@@ -18,6 +18,8 @@ from mercato.errors import InvalidInputError, MercatoError, ModelError, StateErr
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.remote import Arrays, Call
 from mercato.query.suggest.suggester import SuggestAnswer
+from mercato.settings import read_settings
+from mercato.triton_models.declaration import OpenedT, TritonModel
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,25 @@ class _TritonHandler(logging.Handler):
             self._target.log_warn(text)
         else:
             self._target.log_info(text)
+
+
+def open_model(pb_utils: Any, args: Mapping[str, str], model: TritonModel[OpenedT]) -> OpenedT:
+    """Open what a model calls, for ``initialize``.
+
+    Args:
+        pb_utils: Triton's module.
+        args: what Triton gives to ``initialize``; the configuration says where the stages live.
+        model: the model's declaration.
+
+    Returns:
+        What the declaration opens.
+
+    Raises:
+        MercatoError: it cannot be opened, or the server's settings cannot be read.
+    """
+    configure_logging(pb_utils)
+    remote = read_parameter(args, "stages", "remote") == "remote"
+    return model.open(read_settings(), make_call(pb_utils) if remote else None)
 
 
 def make_call(pb_utils: Any) -> Call:

@@ -3,7 +3,6 @@
 Triton's ready endpoints answer 200 while a model's stub process is dead, so health here means an answered inference.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,52 +14,28 @@ import numpy.typing as npt
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
+from mercato.triton_models.declaration import CanaryValue, TritonModel
+from mercato.triton_models.registry import TRITON_MODELS
+
 Inputs = Mapping[str, npt.NDArray[Any]]
 
 
-def _text(value: str) -> npt.NDArray[np.object_]:
-    return np.array([[value.encode()]], dtype=object)
+def write_canary(model: TritonModel[Any]) -> Inputs | None:
+    """Return the inputs of a model's canary, batch dimension first; None for zeros of the shapes it declares."""
+    if model.canary is None:
+        return None
+    types = {tensor.name: tensor.data_type for tensor in model.inputs}
+    return {name: _write_value(value, types[name]) for name, value in model.canary.items()}
 
 
-def _number(value: int) -> npt.NDArray[np.int32]:
-    return np.array([[value]], dtype=np.int32)
+def _write_value(value: CanaryValue, data_type: str) -> npt.NDArray[Any]:
+    if isinstance(value, str):
+        return np.array([[value.encode()]], dtype=object)
+    return np.array([[value] if isinstance(value, int) else list(value)], dtype=triton_to_np_dtype(data_type))
 
 
-# What `search` and `recommend` ask the retriever, for one popular product.
-_RETRIEVAL_REQUEST = {
-    "placement": "home-page",
-    "text": "",
-    "user_id": "",
-    "visitor_id": "",
-    "seed_ids": [],
-    "filter": "",
-    "strict_filtering": True,
-    "context": {"time": 0.0},
-    "depth": 1,
-}
-
-# Inputs of each model's canary, batch dimension first. None: zeros of the shapes the model declares.
-CANARIES: Mapping[str, Inputs | None] = {
-    "search": {"QUERY": _text("canary"), "PAGE_SIZE": _number(1)},
-    "recommend": {"PLACEMENT": _text("home-page"), "PAGE_SIZE": _number(1)},
-    "suggest": {"PREFIX": _text("a"), "LIMIT": _number(1)},
-    "events": {"EVENTS": _text("[]")},
-    "catalog": {"OPERATIONS": _text("[]")},
-    "encoder": {
-        # [CLS] [SEP]: an empty text.
-        "input_ids": np.array([[101, 102]], dtype=np.int64),
-        "attention_mask": np.array([[1, 1]], dtype=np.int64),
-    },
-    "retriever": {"REQUEST": _text(json.dumps(_RETRIEVAL_REQUEST))},
-    "ranker": None,
-    "reranker": {
-        # Token 0, which every vocabulary has.
-        "input_ids": np.zeros((1, 3), dtype=np.int64),
-        "attention_mask": np.array([[1, 1, 1]], dtype=np.int64),
-        "token_type_ids": np.array([[0, 0, 1]], dtype=np.int64),
-    },
-    "sequence": None,
-}
+CANARIES: Mapping[str, Inputs | None] = {model.name: write_canary(model) for model in TRITON_MODELS}
+"""The canary of each model of the project."""
 
 
 class Health(Enum):

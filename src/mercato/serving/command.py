@@ -11,10 +11,11 @@ from mercato.serving.access import restriction_arguments
 from mercato.serving.binary import ServerBinary
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
-from mercato.serving.repository import DEFAULT_PROFILE, StagedModel
+from mercato.serving.repository import StagedModel
 from mercato.serving.run_folder import RunFolder
 from mercato.serving.tether import SECRET_VARIABLE
 from mercato.settings import SETTINGS_VARIABLE
+from mercato.triton_models.declaration import DEFAULT_PROFILE
 
 # Read by OpenMP, OpenBLAS, MKL and numexpr when they are loaded; nothing else limits all of them.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -91,41 +92,17 @@ def build_environment(
 
 
 def build_settings(options: ServerOptions, buckets: Mapping[str, Sequence[int]] | None = None) -> dict[str, Any]:
-    """Build the content of the settings file that the models read, with absolute paths.
+    """Build the content of the settings file that the models read, `mercato.settings.Settings`.
 
     Args:
         options: what the server is started with.
         buckets: by model the lengths that its callers pad to.
 
     Returns:
-        ``catalog``, ``state``, ``encoder``, ``ranker``, ``reranker`` and ``sequence``, None for what is not served; how
-        far the reranker goes, and ``buckets``, if any.
+        What the models are told of the options, and ``buckets``, if any.
     """
-    state = options.state
-    if state is not None and state.startswith("sqlite:"):
-        state = f"sqlite:{Path(state.removeprefix('sqlite:')).absolute()}"
-    folders = {
-        "catalog": options.catalog,
-        "encoder": options.encoder,
-        "ranker": options.ranker,
-        "reranker": options.reranker,
-        "sequence": options.sequence,
-        "rules": options.rules,
-    }
-    # Absolute, not resolved: a catalogue is switched by renaming the link that is served.
-    absolute = {name: None if folder is None else str(folder.absolute()) for name, folder in folders.items()}
     padding = {"buckets": {name: list(lengths) for name, lengths in buckets.items()}} if buckets else {}
-    reranking = {"rerank_depth": options.rerank_depth, "rerank_budget_ms": options.rerank_budget_ms}
-    timing = {"stage_budgets_ms": dict(options.stage_budgets_ms)} if options.stage_budgets_ms else {}
-    weighing = {"source_weights": dict(options.source_weights)} if options.source_weights else {}
-    return {
-        **timing,
-        **weighing,
-        **absolute,
-        **(reranking if options.reranker is not None else {}),
-        "state": state,
-        **padding,
-    }
+    return {**options.tell(), **padding}
 
 
 def write_settings(folder: RunFolder, settings: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,10 +22,12 @@ from mercato.serving.binary import find_embedded, find_on_path
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.libpython import find_python_library
 from mercato.serving.ports import OPTION_OF, Ports, reserve_ports
-from mercato.serving.preflight import check_encoder, check_ranker
-from mercato.serving.repository import ENGINE
+from mercato.serving.preflight import check_folder
 from mercato.serving.shared_memory import free_bytes, total_bytes
 from mercato.serving.tether import landlock_version
+from mercato.triton_models.declaration import ENGINE
+from mercato.triton_models.encoder import ENCODER
+from mercato.triton_models.ranker import RANKER
 
 MEBIBYTE = 1 << 20
 # What requires-python in pyproject.toml says; a test holds them equal.
@@ -93,8 +96,8 @@ def diagnose(*, encoder: Path, ranker: Path, catalog: Path | None, host: str, po
         check_exposure(host, ports),
         check_owner_calls(landlock_version()),
         *check_packages(),
-        _check_files("encoder", encoder, check_encoder),
-        _check_files("ranker", ranker, check_ranker),
+        _check_files("encoder", encoder, partial(check_folder, ENCODER)),
+        _check_files("ranker", ranker, partial(check_folder, RANKER)),
         *check_engines({"encoder": encoder, "ranker": ranker}, read_machine()),
     ]
     if catalog is not None:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mercato.errors import ModelError
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.machine import Machine, read_machine
 from mercato.models.engine.manifest import EngineManifest, check_engine
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import (
-    DEFAULT_PROFILE,
     PYTHON_BACKEND,
     list_models,
     project_repository,
     read_config,
 )
+from mercato.triton_models.declaration import DEFAULT_PROFILE
+from mercato.triton_models.registry import ENGINES
 
 logger = logging.getLogger(__name__)
 

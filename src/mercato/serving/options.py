@@ -1,158 +1,191 @@
 """What a server is started with."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
 from mercato.errors import InvalidInputError, MercatoError
-from mercato.pipeline.budgets import check_budgets
-from mercato.requests.retrieval import WINDOW
-from mercato.retrieval.source_weights import change_weights
-from mercato.serving.canary import CANARIES, Inputs
 from mercato.serving.ports import Ports
-from mercato.settings import DEFAULT_RERANK_BUDGET_MS, DEFAULT_RERANK_DEPTH
-from mercato.state.store import STATE_SCHEMES
+from mercato.settings import DEFAULT_HOST, Flag, SharedOptions, above
+from mercato.triton_models.declaration import ENGINE
+from mercato.triton_models.registry import ENGINES, TRITON_MODELS
 
 MEBIBYTE = 1 << 20
-# The options without which a model of the project cannot be served.
-MODEL_NEEDS: Mapping[str, tuple[str, ...]] = {
-    "encoder": ("encoder",),
-    "ranker": ("ranker",),
-    "reranker": ("reranker",),
-    "sequence": ("sequence",),
-    "retriever": ("catalog",),
-    "search": ("catalog",),
-    "recommend": ("catalog",),
-    "suggest": ("catalog",),
-    "events": ("catalog", "state"),
-    "catalog": ("catalog", "state"),
-}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServerOptions:
-    """Options of a server, checked when made.
+def _all_canaries() -> Mapping[str, Any]:
+    from mercato.serving.canary import CANARIES  # needs Triton's client, which `mercato --help` does not
 
-    Attributes:
-        catalog: the catalogue snapshot to serve; None serves models that need none.
-        profile: which configuration of each model: ``cpu`` fuses the stages into one process, ``cpu-bls`` calls a model
-            per stage, ``default`` runs TensorRT engines, ``torch`` runs PyTorch where the others run networks.
-        state: where events and product changes are kept (``sqlite:PATH``); None keeps none: the
-            models ``events`` and ``catalog`` are not served.
-        encoder: folder of the exported encoder.
-        ranker: folder of the exported ranker; None serves the order of retrieval.
-        reranker: folder of the exported reranker; None leaves the order of the ranker.
-        sequence: folder of the exported sequence model; None foretells nothing from the order of events.
-        rerank_depth: products of a search that the reranker reads. More finds more and costs in proportion.
-        rerank_budget_ms: what reranking a batch may take, in milliseconds; what is late is left out.
-        rules: the shop's rules file (pins, blocks, boosts, filters); None for no rules.
-        source_weights: what the shop changes of the weights of recommendation sources, see
-            `mercato.retrieval.source_weights.change_weights`; empty for nothing.
-        stage_budgets_ms: by stage what one call may take where stages live behind calls; what is late is left out.
-            A stage that is not named has the default of `mercato.pipeline.budgets`.
-        repository: the model repository; None for the project's.
-        models: the models to load; None for all that the profile can run and whose files are given.
-        engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
-        rebuild: whether an engine that does not fit this machine is built again before the start.
-        fallback: whether a model whose engine does not fit is served from its ONNX file on CPU instead.
-        host: address to listen on. The default is reachable from this machine only.
-        ports: ports to listen on; 0 picks a free one.
-        admin_key_file: a file with the key that opens the owner's calls (model control, shared memory, logging, trace);
-            None for a key that is made for this run and never leaves it.
-        log: the server's log file, appended to; None for one that is removed with the run.
-        run_root: folder for runs; None for one of this user's below the system's temporary folder.
-        start_timeout_s: how long the models may take until each answers its canary.
-        stop_timeout_s: how long in-flight requests and models may take to end before they are killed.
-        threads_per_process: numeric threads of each stub. One is best on CPU: instances are the parallelism.
-        stub_memory_bytes: shared memory of each stub at start. More avoids growing under load, and is occupied at once.
-        stub_memory_growth_bytes: by how much it grows when a batch does not fit.
-        supervised: whether dead models are noticed and reloaded. Off where nothing but requests may use the CPU.
-        check_interval_s: how often stub processes are looked at; cheap.
-        canary_interval_s: how often each model gets a canary; finds a model that hangs.
-        canary_timeout_s: how long a canary may take.
-        canaries: inputs of each model's canary; a model without one is only watched by its processes.
+    return CANARIES
+
+
+class ServerOptions(SharedOptions):
+    """Options of a server, checked when made: those that its models are told, and these.
+
+    Raises:
+        InvalidInputError: with every problem at once.
     """
 
-    catalog: Path | None = None
-    profile: str = "cpu"
-    state: str | None = None
-    encoder: Path | None = None
-    ranker: Path | None = None
-    reranker: Path | None = None
-    sequence: Path | None = None
-    rerank_depth: int = DEFAULT_RERANK_DEPTH
-    rerank_budget_ms: int = DEFAULT_RERANK_BUDGET_MS
-    rules: Path | None = None
-    source_weights: Mapping[str, float] = field(default_factory=dict)
-    stage_budgets_ms: Mapping[str, int] = field(default_factory=dict)
-    repository: Path | None = None
-    models: tuple[str, ...] | None = None
-    engines: Mapping[str, Path] = field(default_factory=dict)
-    rebuild: bool = False
-    fallback: bool = False
-    host: str = "127.0.0.1"
-    ports: Ports = Ports()
-    admin_key_file: Path | None = None
-    log: Path | None = None
-    run_root: Path | None = None
-    start_timeout_s: float = 120.0
-    stop_timeout_s: float = 15.0
-    threads_per_process: int = 1
-    stub_memory_bytes: int = 4 * MEBIBYTE
-    stub_memory_growth_bytes: int = 4 * MEBIBYTE
-    supervised: bool = True
-    check_interval_s: float = 1.0
-    canary_interval_s: float = 5.0
-    canary_timeout_s: float = 5.0
-    canaries: Mapping[str, Inputs | None] = field(default_factory=lambda: CANARIES)
+    profile: Annotated[str, Flag()] = Field(
+        default="cpu", description="Model configuration: cpu, cpu-bls, default (TensorRT), torch."
+    )
+    host: Annotated[str, Flag()] = Field(
+        default=DEFAULT_HOST, description="Address to listen on; 0.0.0.0 for every machine."
+    )
+    ports: Ports = Field(default=Ports(), description="Ports to listen on; 0 picks a free one.")
+    admin_key_file: Annotated[Path | None, Flag()] = Field(
+        default=None,
+        description="File with the key for model control, shared memory, logging and trace; without it nobody has one.",
+    )
+    rebuild: Annotated[bool, Flag()] = Field(
+        default=False, description="Build an engine again that does not fit this machine."
+    )
+    fallback: Annotated[bool, Flag()] = Field(
+        default=False, description="Serve ONNX on CPU in place of an engine that does not fit."
+    )
+    log: Annotated[Path | None, Flag()] = Field(
+        default=None, description="Triton's log; var/log/server-PORT.log when not given."
+    )
+    repository: Path | None = Field(default=None, description="The model repository; None for the project's.")
+    models: tuple[str, ...] | None = Field(
+        default=None, description="Models to load; None for all that the profile can run and whose files are given."
+    )
+    engines: Mapping[str, Path] = Field(
+        default_factory=dict, description="Engine by model; a model.plan in a model's own folder is found without."
+    )
+    run_root: Path | None = Field(
+        default=None, description="Folder for runs; None for one of this user's below the folder for temporary files."
+    )
+    start_timeout_s: Annotated[float, above(0)] = Field(
+        default=120.0, description="How long the models may take until each answers its canary."
+    )
+    stop_timeout_s: Annotated[float, above(0)] = Field(
+        default=15.0, description="How long requests and models may take to end before they are killed."
+    )
+    threads_per_process: Annotated[int, above(0)] = Field(
+        default=1, description="Numeric threads of each stub. One is best on CPU: instances are the parallelism."
+    )
+    stub_memory_bytes: int = Field(
+        default=4 * MEBIBYTE,
+        description="Shared memory of each stub at start. More avoids growing under load, and is occupied at once.",
+    )
+    stub_memory_growth_bytes: Annotated[int, above(0)] = Field(
+        default=4 * MEBIBYTE, description="By how much it grows when a batch does not fit."
+    )
+    supervised: bool = Field(
+        default=True,
+        description="Whether dead models are noticed and reloaded. Off where nothing but requests may use the CPU.",
+    )
+    check_interval_s: Annotated[float, above(0)] = Field(
+        default=1.0, description="How often stub processes are looked at; cheap."
+    )
+    canary_interval_s: Annotated[float, above(0)] = Field(
+        default=5.0, description="How often each model gets a canary; finds a model that hangs."
+    )
+    canary_timeout_s: Annotated[float, above(0)] = Field(default=5.0, description="How long a canary may take.")
+    canaries: Mapping[str, Any] = Field(
+        default_factory=_all_canaries,
+        description="Inputs of each model's canary, None for zeros; a model without one is only watched by its "
+        "processes.",
+    )
 
-    def __post_init__(self) -> None:
-        """Check all fields and report every problem at once."""
-        problems = []
-        for name in (
-            "start_timeout_s",
-            "stop_timeout_s",
-            "check_interval_s",
-            "canary_interval_s",
-            "canary_timeout_s",
-            "threads_per_process",
-            "stub_memory_growth_bytes",
-            "rerank_budget_ms",
-        ):
-            if not getattr(self, name) > 0:
-                problems.append(f"{name} must be above 0, given {getattr(self, name)}")
-        if not 2 <= self.rerank_depth <= WINDOW:
-            problems.append(f"rerank_depth must be from 2 to {WINDOW}, given {self.rerank_depth}")
-        if self.stub_memory_bytes < MEBIBYTE:
-            problems.append(f"stub_memory_bytes must be at least {MEBIBYTE} (1 MiB), given {self.stub_memory_bytes}")
-        for name in ("grpc", "http", "metrics"):
-            port = getattr(self.ports, name)
-            if not 0 <= port <= 65535:
-                problems.append(f"ports.{name} must be from 0 to 65535, given {port}")
-        if self.state is not None and self.state.partition(":")[0] not in STATE_SCHEMES:
-            schemes = ", ".join(f"{scheme}:" for scheme in STATE_SCHEMES)
-            problems.append(f"state must begin with one of {schemes}, given {self.state!r}")
-        for check in (lambda: check_budgets(self.stage_budgets_ms), lambda: change_weights(self.source_weights)):
-            try:
-                check()
-            except MercatoError as exc:
-                problems.append(str(exc))
-        if problems:
-            raise InvalidInputError("server options", "; ".join(problems))
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_every_problem(cls, data: Any, check: ModelWrapValidatorHandler[ServerOptions]) -> ServerOptions:
+        try:
+            return check(data)
+        except ValidationError as exc:
+            raise InvalidInputError("server options", "; ".join(map(_describe, exc.errors()))) from exc
+
+    @field_validator("stub_memory_bytes")
+    @classmethod
+    def _check_stub_memory(cls, size_bytes: int) -> int:
+        if size_bytes < MEBIBYTE:
+            raise ValueError(f"must be at least {MEBIBYTE} (1 MiB), given {size_bytes}")
+        return size_bytes
+
+    @field_validator("state")
+    @classmethod
+    def _check_state(cls, state: str | None) -> str | None:
+        if state is not None:
+            from mercato.state.store import STATE_SCHEMES
+
+            if state.partition(":")[0] not in STATE_SCHEMES:
+                schemes = ", ".join(f"{scheme}:" for scheme in STATE_SCHEMES)
+                raise ValueError(f"must begin with one of {schemes}, given {state!r}")
+        return state
+
+    @field_validator("stage_budgets_ms", mode="before")
+    @classmethod
+    def _read_budgets(cls, given: Mapping[str, int] | Sequence[str]) -> Mapping[str, int]:
+        """Check budgets by stage, or read them as the command line gives them: ``encoder=200``."""
+        from mercato.pipeline.budgets import check_budgets, parse_budgets
+
+        with _told_in_own_words():
+            if not isinstance(given, Mapping):
+                return parse_budgets(given)
+            check_budgets(given)
+        return given
+
+    @field_validator("source_weights", mode="before")
+    @classmethod
+    def _read_weights(cls, given: Mapping[str, float] | Sequence[str]) -> Mapping[str, float]:
+        """Check changes of weights by source, or read them as the command line gives them: ``lately=1.5``, or files."""
+        if not given:
+            return {}
+        from mercato.retrieval.source_weights import change_weights, read_changes
+
+        with _told_in_own_words():
+            if not isinstance(given, Mapping):
+                return read_changes(given)
+            change_weights(given)
+        return given
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of exported files of each model that was given one."""
+        given = {model.name: getattr(self, model.name) for model in TRITON_MODELS if model.folder is not None}
+        return {name: folder for name, folder in given.items() if folder is not None}
 
     @property
     def unserved_models(self) -> frozenset[str]:
         """The project's models that lack what they need: no ranker folder, no ``ranker`` model."""
-        names = ("catalog", "encoder", "ranker", "reranker", "sequence", "state")
-        given = {name for name in names if getattr(self, name) is not None}
-        return frozenset(name for name, needed in MODEL_NEEDS.items() if not given.issuperset(needed))
+        return frozenset(
+            model.name for model in TRITON_MODELS if any(getattr(self, name) is None for name in model.needs)
+        )
 
     @property
     def all_engines(self) -> dict[str, Path]:
         """The engine of each model that has one: those given, else ``model.plan`` in the model's own folder."""
-        found = {}
-        for name in ("encoder", "ranker", "reranker", "sequence"):
-            folder: Path | None = getattr(self, name)
-            if folder is not None:
-                found[name] = folder / "model.plan"
+        found = {name: folder / ENGINE for name, folder in self.folders.items() if name in ENGINES}
         return {**found, **self.engines}
+
+
+class OtherwiseNamedError(ValueError):
+    """A problem whose message says itself what it is about."""
+
+
+@contextmanager
+def _told_in_own_words() -> Iterator[None]:
+    try:
+        yield
+    except MercatoError as exc:
+        raise OtherwiseNamedError(str(exc)) from exc
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
+    """Say what is wrong with one field: name, rule, and what was given."""
+    name = ".".join(map(str, problem["loc"]))
+    error = problem.get("ctx", {}).get("error")
+    if isinstance(error, OtherwiseNamedError):
+        return str(error)
+    if isinstance(error, ValueError):
+        return f"{name} {error}"
+    if problem["type"] == "extra_forbidden":
+        return f"{name} is no option of a server"
+    return f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]}, given {problem['input']!r}"

@@ -4,12 +4,15 @@ import errno
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-import psutil
+from pydantic import ConfigDict, Field
 
 from mercato.errors import ServerError
+from mercato.settings import Flag, within
 
 OPTION_OF = {"grpc": "--port", "http": "--http-port", "metrics": "--metrics-port"}
+_PORT = within(0, 65535)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +25,18 @@ class Ports:
         metrics: Prometheus metrics; 0 picks a free port.
     """
 
-    grpc: int = 8001
-    http: int = 8000
-    metrics: int = 8002
+    # Made anywhere, checked with the other options of a server.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(revalidate_instances="always")
+
+    grpc: Annotated[int, _PORT, Flag(name=OPTION_OF["grpc"]), Field(description="gRPC port; 0 picks a free one.")] = (
+        8001
+    )
+    http: Annotated[int, _PORT, Flag(name=OPTION_OF["http"]), Field(description="HTTP port; 0 picks a free one.")] = (
+        8000
+    )
+    metrics: Annotated[
+        int, _PORT, Flag(name=OPTION_OF["metrics"]), Field(description="Prometheus metrics port; 0 picks a free one.")
+    ] = 8002
 
 
 def reserve_ports(host: str, ports: Ports) -> Ports:
@@ -83,6 +95,8 @@ def _explain(exc: OSError, host: str, port: int, name: str) -> str:
 
 def _owner_of(port: int) -> str:
     """Name the process that listens on a port, as a clause; empty when this user may not know."""
+    import psutil  # needed for this message alone
+
     try:
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mercato.errors import ModelError, ServerError
 from mercato.index.snapshot import read_columns
-from mercato.models.reranker.manifest import read_reranker_manifest
 from mercato.models.sequence.manifest import read_sequence_manifest
 from mercato.policy.check import list_unknown
 from mercato.policy.rules import RuleFile, read_rules
@@ -15,15 +15,10 @@ from mercato.serving.catalog_check import verify_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel
 from mercato.serving.shared_memory import free_bytes
+from mercato.triton_models.declaration import TritonModel
+from mercato.triton_models.registry import TRITON_MODELS
 
 logger = logging.getLogger(__name__)
-
-ENCODER_FILES = ("tokenizer.json", "manifest.json")
-# Any of these can encode; which one is used is the profile's matter.
-ENCODER_NETWORKS = ("model.int8.onnx", "model.onnx", "model.plan")
-RANKER_FILES = ("manifest.json",)
-RERANKER_FILES = ENCODER_FILES
-RANKER_NETWORKS = ("model.onnx", "model.plan")
 
 
 def check_inputs(options: ServerOptions) -> None:
@@ -38,14 +33,11 @@ def check_inputs(options: ServerOptions) -> None:
         EncoderMismatchError: the catalogue was built with another encoder.
         DataError: the rules file cannot be used.
     """
-    if options.encoder is not None:
-        check_encoder(options.encoder)
-    if options.ranker is not None:
-        check_ranker(options.ranker)
-    if options.reranker is not None:
-        check_reranker(options.reranker)
+    for model in TRITON_MODELS:
+        if model.name in options.folders:
+            check_folder(model, options.folders[model.name])
     if options.sequence is not None:
-        check_sequence(options.sequence, options.source_weights)
+        warn_unasked_sequence(options.sequence, options.source_weights)
     rules = read_rules(options.rules) if options.rules is not None else None
     if options.catalog is not None:
         verify_apart(options.catalog, options.encoder)
@@ -64,17 +56,14 @@ def check_rules(rules: RuleFile, catalog: Path) -> None:
         logger.warning("rules: %s", hint)
 
 
-def check_sequence(folder: Path, source_weights: Mapping[str, float]) -> None:
-    """Check a sequence model's folder, and warn where the model would never be asked.
+def warn_unasked_sequence(folder: Path, source_weights: Mapping[str, float]) -> None:
+    """Warn where a sequence model would be served and never asked.
 
     Args:
         folder: what ``mercato export sequence`` wrote.
         source_weights: the shop's changes.
-
-    Raises:
-        ModelError: a file is missing, or from another export.
     """
-    weight = read_sequence_manifest(folder, verify_hashes=True).serving.weight
+    weight = read_sequence_manifest(folder).serving.weight
     if weight == 0 and not any(name.rpartition(".")[2] == "sequence" for name in source_weights):
         logger.warning(
             "sequence: the training of %s found that it adds nothing to the other sources (weight 0): it is served and "
@@ -83,46 +72,27 @@ def check_sequence(folder: Path, source_weights: Mapping[str, float]) -> None:
         )
 
 
-def check_encoder(folder: Path) -> None:
-    """Check that an encoder folder is complete.
+def check_folder(model: TritonModel[Any], folder: Path) -> None:
+    """Check that a model's folder is complete, and what else its declaration asks of it.
 
     Args:
-        folder: what ``mercato export encoder`` wrote.
+        model: the model's declaration.
+        folder: the folder.
 
     Raises:
-        ModelError: files are missing.
+        ModelError: files are missing or do not fit together; the message has the command that makes them.
     """
-    _check_folder("encoder", folder, ENCODER_FILES, ENCODER_NETWORKS, f"mercato export encoder --out {folder}")
-
-
-def check_ranker(folder: Path) -> None:
-    """Check that a ranker folder is complete.
-
-    Args:
-        folder: what ``mercato export ranker`` wrote.
-
-    Raises:
-        ModelError: files are missing.
-    """
-    remedy = (
-        "mercato train ranker --catalog CATALOG --state sqlite:PATH --out DIR, then "
-        f"mercato export ranker --weights DIR --out {folder}; or serve without a ranker"
-    )
-    _check_folder("ranker", folder, RANKER_FILES, RANKER_NETWORKS, remedy)
-
-
-def check_reranker(folder: Path) -> None:
-    """Check that a reranker folder is complete, and that its tokenizer is the one it was trained with.
-
-    Args:
-        folder: what ``mercato export reranker`` wrote.
-
-    Raises:
-        ModelError: files are missing or do not fit together.
-    """
-    remedy = f"mercato export reranker --weights DIR --out {folder}, or serve without --reranker"
-    _check_folder("reranker", folder, RERANKER_FILES, ENCODER_NETWORKS, remedy)
-    read_reranker_manifest(folder)
+    wanted = model.folder
+    if wanted is None:
+        return
+    missing = [file for file in wanted.files if not (folder / file).is_file()]
+    if wanted.networks and not any((folder / network).is_file() for network in wanted.networks):
+        missing.append(" or ".join(wanted.networks))
+    if missing:
+        what = f"{folder} does not exist" if not folder.is_dir() else f"{folder} lacks {', '.join(missing)}"
+        raise ModelError(f"{model.name}: {what}; make it: {wanted.remedy.format(folder=folder)}")
+    if wanted.verify is not None:
+        wanted.verify(folder)
 
 
 def make_state_folder(state: str | None) -> list[Path]:
@@ -162,12 +132,3 @@ def check_shared_memory(models: Sequence[StagedModel], options: ServerOptions) -
             f"shared memory: {stubs} stubs need {needed >> 20} MiB in /dev/shm, {free >> 20} MiB are free; "
             "make it larger (docker run --shm-size=1g; in Kubernetes an emptyDir of medium Memory)"
         )
-
-
-def _check_folder(name: str, folder: Path, files: Sequence[str], networks: Sequence[str], remedy: str) -> None:
-    missing = [file for file in files if not (folder / file).is_file()]
-    if not any((folder / network).is_file() for network in networks):
-        missing.append(" or ".join(networks))
-    if missing:
-        what = f"{folder} does not exist" if not folder.is_dir() else f"{folder} lacks {', '.join(missing)}"
-        raise ModelError(f"{name}: {what}; make it: {remedy}")

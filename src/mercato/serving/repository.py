@@ -15,12 +15,11 @@ from tritonclient.grpc import model_config_pb2
 
 from mercato.errors import ModelError, ServerError
 from mercato.models.engine.manifest import SERVED_FLAVOUR, export_command
+from mercato.triton_models.configuration import CONFIG, locate_configuration
+from mercato.triton_models.declaration import DEFAULT_PROFILE, ENGINE
 
-DEFAULT_PROFILE = "default"
 # What serves a model in place of its engine: ONNX on CPU, called by the other models.
 FALLBACK_PROFILE = "cpu-bls"
-CONFIG = "config.pbtxt"
-ENGINE = "model.plan"
 PYTHON_BACKEND = "python"
 
 
@@ -75,9 +74,9 @@ def list_models(repository: Path, profile: str) -> list[str]:
     """
     names = []
     for path in sorted(repository.iterdir()):
-        if not (path / CONFIG).is_file() and not (path / "configs" / f"{profile}.pbtxt").is_file():
+        own = locate_configuration(path, profile).is_file()
+        if not own and not (path / CONFIG).is_file():
             continue
-        own = profile == DEFAULT_PROFILE or (path / "configs" / f"{profile}.pbtxt").is_file()
         if own or read_config(path, profile).backend == PYTHON_BACKEND:
             names.append(path.name)
     return names
@@ -96,8 +95,8 @@ def read_config(model: Path, profile: str) -> Any:
     Raises:
         ModelError: there is none, or it does not parse.
     """
-    path = model / "configs" / f"{profile}.pbtxt"
-    if profile == DEFAULT_PROFILE or not path.is_file():
+    path = locate_configuration(model, profile)
+    if not path.is_file():
         path = model / CONFIG
     try:
         return text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
@@ -157,7 +156,7 @@ def stage_repository(
 def _stage_model(source: Path, target: Path, profile: str, engine: Path | None, *, replaced: bool) -> StagedModel:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ENGINE))
     if replaced:
-        replacement = target / "configs" / f"{FALLBACK_PROFILE}.pbtxt"
+        replacement = locate_configuration(target, FALLBACK_PROFILE)
         if not replacement.is_file():
             raise ModelError(f"model {source.name}: has no configuration {FALLBACK_PROFILE} to fall back to")
         shutil.copyfile(replacement, target / CONFIG)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import ModelError
-from mercato.models.engine.declaration import ENGINES
 from mercato.torch_profile.network import GraphedNetwork
+from mercato.triton_models.registry import ENGINES
 
 Float32 = npt.NDArray[np.float32]
 TokenIds = npt.NDArray[np.int64]

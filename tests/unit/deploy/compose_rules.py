@@ -9,7 +9,7 @@ import typer.main
 
 from mercato.cli.main import app
 from mercato.manifest import MANIFEST_FILE
-from mercato.serving.repository import ENGINE
+from mercato.triton_models.declaration import ENGINE
 from mercato_export.targets import TARGETS
 from tests.unit.deploy.command_lines import read_command
 from tests.unit.deploy.compose_project import (

@@ -7,25 +7,20 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.shapes import EngineShapes
-from mercato.serving.repository import project_repository
-from mercato_export.config import render_config, write_configs
+from mercato.triton_models.configuration import locate_configuration, render_configuration
+from mercato.triton_models.registry import ENGINES, TRITON_MODELS
+from mercato_export.config import write_configs
 from mercato_export.encoder import limit_buckets
 from mercato_export.errors import ExportError
 from mercato_export.exportable import Exportable
 
 NAMES = sorted(ENGINES)
+MODELS = {model.name: model for model in TRITON_MODELS}
 
 
 def parse(name: str) -> Any:
-    return text_format.Parse(render_config(ENGINES[name]), model_config_pb2.ModelConfig())
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_repository_holds_what_is_declared(name: str) -> None:
-    written = (project_repository() / name / "config.pbtxt").read_text()
-    assert written == render_config(ENGINES[name]), "write it again: mercato export config"
+    return text_format.Parse(render_configuration(MODELS[name], "default"), model_config_pb2.ModelConfig())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,10 +78,11 @@ def test_the_last_bucket_is_the_longest_input() -> None:
 
 
 def test_writing_changes_only_what_differs(tmp_path: Path) -> None:
-    for name in NAMES:
+    for name in MODELS:
         (tmp_path / name).mkdir()
-    (tmp_path / NAMES[0] / "config.pbtxt").write_text(render_config(ENGINES[NAMES[0]]))
-    assert write_configs(tmp_path) == [tmp_path / name / "config.pbtxt" for name in NAMES[1:]]
+    files = [locate_configuration(tmp_path / name, profile) for name in MODELS for profile in MODELS[name].profiles]
+    files[0].write_text(render_configuration(TRITON_MODELS[0], "default"))
+    assert write_configs(tmp_path) == files[1:]
     assert write_configs(tmp_path) == []
     with pytest.raises(ExportError, match="--repository: .* cannot be written"):
         write_configs(tmp_path / "absent")

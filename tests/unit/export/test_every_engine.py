@@ -8,8 +8,8 @@ import torch
 from transformers import BertConfig, BertModel
 
 from mercato.checksum import hash_file
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.manifest import read_engine_manifest
+from mercato.triton_models.registry import ENGINES
 from mercato_export.encoder import describe_encoder
 from mercato_export.exportable import Exportable
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork, save_ranker

@@ -13,7 +13,8 @@ import torch
 from mercato.checksum import hash_file
 from mercato.errors import ModelError
 from mercato.models.reranker import OnnxReranker, PairTokenizer
-from mercato.serving.preflight import check_reranker
+from mercato.serving.preflight import check_folder
+from mercato.triton_models.reranker import RERANKER
 from mercato_export.errors import ExportError, WeightsError
 from mercato_export.networks.reranker import RerankerConfig, RerankerNetwork, cut_encoder, save_reranker
 from mercato_export.pipeline import export_model
@@ -66,7 +67,7 @@ def test_manifest_says_what_serving_needs(trained: Path, exported: Path) -> None
     assert [entry["name"] for entry in manifest["inputs"]] == ["input_ids", "attention_mask", "token_type_ids"]
     assert manifest["outputs"] == [{"name": "score", "dtype": "float32", "shape": ["batch", 1]}]
     assert "Kendall tau to fp32, mean" in manifest["parity"]["model.int8.onnx"]
-    check_reranker(exported)
+    check_folder(RERANKER, exported)
 
 
 def test_served_scores_are_those_of_pytorch(trained: Path, exported: Path) -> None:

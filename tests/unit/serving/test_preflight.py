@@ -4,8 +4,10 @@ import pytest
 
 from mercato.errors import ModelError, ServerError, SnapshotError
 from mercato.serving.options import ServerOptions
-from mercato.serving.preflight import check_encoder, check_inputs, check_ranker, check_shared_memory
+from mercato.serving.preflight import check_folder, check_inputs, check_shared_memory
 from mercato.serving.repository import StagedModel
+from mercato.triton_models.encoder import ENCODER
+from mercato.triton_models.ranker import RANKER
 from tests.adapters.tiny_models import write_sequence
 
 TEBIBYTE = 1 << 40
@@ -14,7 +16,7 @@ TEBIBYTE = 1 << 40
 def test_missing_folder_comes_with_the_command_that_makes_it(tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
     with pytest.raises(ModelError) as caught:
-        check_encoder(folder)
+        check_folder(ENCODER, folder)
     assert str(caught.value) == f"encoder: {folder} does not exist; make it: mercato export encoder --out {folder}"
 
 
@@ -23,16 +25,16 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match="lacks tokenizer.json, model.int8.onnx or model.onnx or model.plan; make it: "
     ):
-        check_encoder(tmp_path)
+        check_folder(ENCODER, tmp_path)
     with pytest.raises(ModelError, match="lacks model.onnx or model.plan; make it: mercato train ranker"):
-        check_ranker(tmp_path)
+        check_folder(RANKER, tmp_path)
 
 
 @pytest.mark.parametrize("network", ["model.int8.onnx", "model.onnx", "model.plan"])
 def test_one_network_is_enough(tmp_path: Path, network: str) -> None:
     for name in ("manifest.json", "tokenizer.json", network):
         (tmp_path / name).write_text("")
-    check_encoder(tmp_path)
+    check_folder(ENCODER, tmp_path)
 
 
 def test_missing_catalogue_is_an_error_of_its_own(tmp_path: Path) -> None:

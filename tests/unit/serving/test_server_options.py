@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.serving.options import MODEL_NEEDS, ServerOptions
+from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
+from mercato.triton_models.registry import TRITON_MODELS
 
 
 def test_all_problems_are_reported_together() -> None:
@@ -40,7 +41,7 @@ def test_models_without_what_they_need_are_not_served() -> None:
     no_ranker_no_state = ServerOptions(catalog=Path("c"), encoder=Path("e"))
     assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "sequence", "events", "catalog"}
     nothing = ServerOptions()
-    assert nothing.unserved_models == set(MODEL_NEEDS)
+    assert nothing.unserved_models == {model.name for model in TRITON_MODELS}
     assert {"search", "recommend", "suggest", "retriever"} <= nothing.unserved_models
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,9 +49,9 @@ def options(tmp_path: Path) -> ServerOptions:
 
 def test_default_profile_has_two_engines_and_the_others_none(options: ServerOptions) -> None:
     assert list_engine_models(options) == ["encoder", "ranker"]
-    assert list_engine_models(replace(options, profile="cpu")) == []
-    assert list_engine_models(replace(options, ranker=None)) == ["encoder"]
-    assert list_engine_models(replace(options, models=("search", "ranker"))) == ["ranker"]
+    assert list_engine_models(options.model_copy(update={"profile": "cpu"})) == []
+    assert list_engine_models(options.model_copy(update={"ranker": None})) == ["encoder"]
+    assert list_engine_models(options.model_copy(update={"models": ("search", "ranker")})) == ["ranker"]
 
 
 def test_fitting_engines_give_their_buckets_to_their_callers(options: ServerOptions) -> None:
@@ -79,7 +78,7 @@ def test_fallback_serves_that_model_alone_from_onnx(options: ServerOptions, capl
     assert options.ranker is not None
     write_engine(options.ranker, "ranker", capability="9.0")
     with caplog.at_level(logging.WARNING):
-        served = prepare_engines(replace(options, fallback=True), machine=MACHINE)
+        served = prepare_engines(options.model_copy(update={"fallback": True}), machine=MACHINE)
     assert served == ServedEngines(fallback=frozenset({"ranker"}), buckets={"encoder": (16, 64)})
     assert "ranker: served from ONNX on CPU" in caplog.text
 
@@ -93,7 +92,7 @@ def test_rebuild_builds_what_does_not_fit_and_nothing_else(options: ServerOption
         built.append(folder)
         write_engine(folder, "ranker")
 
-    served = prepare_engines(replace(options, rebuild=True), machine=MACHINE, rebuild=rebuild)
+    served = prepare_engines(options.model_copy(update={"rebuild": True}), machine=MACHINE, rebuild=rebuild)
     assert built == [options.ranker]
     assert served.buckets["ranker"] == (16, 64)
 
@@ -102,7 +101,7 @@ def test_what_still_does_not_fit_after_rebuilding_is_refused(options: ServerOpti
     assert options.ranker is not None
     write_engine(options.ranker, "ranker", capability="9.0")
     with pytest.raises(ModelError, match="does not fit.*; or start with --fallback to serve"):
-        prepare_engines(replace(options, rebuild=True), machine=MACHINE, rebuild=lambda _: None)
+        prepare_engines(options.model_copy(update={"rebuild": True}), machine=MACHINE, rebuild=lambda _: None)
 
 
 def test_a_failing_exporter_is_told_in_its_own_words(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ import torch
 from mercato.errors import ModelError
 from mercato.features.feature_names import FEATURE_NAMES
 from mercato.models.encoder import OnnxEncoder
-from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
+from mercato.models.engine.declaration import EngineModel, Tensor
 from mercato.models.engine.shapes import EngineShapes
 from mercato.models.ranker.onnx_ranker import OnnxRanker
 from mercato.torch_profile import GraphedNetwork, TorchEncoder, TorchRanker
 from mercato.torch_profile.stages import require_folder
+from mercato.triton_models.registry import ENGINES
 from mercato_export.encoder import describe_encoder
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork, save_ranker
 from mercato_export.pipeline import export_model

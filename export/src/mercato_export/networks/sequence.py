@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
-from mercato.models.engine.declaration import SEQUENCE_WIDTH
 from mercato.models.sequence.products import PRODUCTS_FILE, VECTORS_FILE
+from mercato.triton_models.sequence import SEQUENCE_WIDTH
 
 WEIGHTS_FILE = "sequence.safetensors"
 CONFIG_FILE = "config.json"

@@ -1,21 +1,4 @@
-"""Engines: networks compiled for one kind of GPU, and whether they fit the machine that is to run them."""
+"""Engines: networks compiled for one kind of GPU, and whether they fit the machine that is to run them.
 
-from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
-from mercato.models.engine.machine import Gpu, Machine, read_machine
-from mercato.models.engine.manifest import EngineManifest, find_mismatches, read_engine_manifest
-from mercato.models.engine.shapes import BatchRange, EngineShapes, Profile
-
-__all__ = [
-    "ENGINES",
-    "BatchRange",
-    "EngineManifest",
-    "EngineModel",
-    "EngineShapes",
-    "Gpu",
-    "Machine",
-    "Profile",
-    "Tensor",
-    "find_mismatches",
-    "read_engine_manifest",
-    "read_machine",
-]
+Nothing is re-exported: the command line reads what engines are declared to be, and would load manifests with it.
+"""

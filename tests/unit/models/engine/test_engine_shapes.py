@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.models.engine.declaration import ENGINES
 from mercato.models.engine.padding import pad_to_bucket
 from mercato.models.engine.shapes import BatchRange, EngineShapes, choose_bucket
 from mercato.requests.retrieval import WINDOW
+from mercato.triton_models.registry import ENGINES
 
 
 def test_profiles_of_neighbouring_buckets_do_not_overlap() -> None:

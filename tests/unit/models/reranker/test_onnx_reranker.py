@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from mercato.errors import InvalidInputError, ModelError
 from mercato.models.reranker import OnnxReranker, PairTokenizer, onnx_reranker, pair_tokenizer
 from mercato.models.reranker.onnx_reranker import Float32
 from mercato.models.reranker.pair_tokenizer import PairBatch
-from mercato.serving.preflight import check_reranker
+from mercato.serving.preflight import check_folder
+from mercato.triton_models.reranker import RERANKER
 from tests.adapters.tiny_models import write_reranker
 
 WORTH = {"tea": 1.0, "green": 10.0, "milk": 100.0}
@@ -146,7 +148,7 @@ def test_tokens_must_fit_together(folder: Path) -> None:
 def test_reranker_of_another_tokenizer_is_refused(folder: Path) -> None:
     other = write_reranker(folder.parent / "other", {"coffee": 1.0})
     (folder / "tokenizer.json").write_bytes((other / "tokenizer.json").read_bytes())
-    for check in (OnnxReranker, check_reranker):
+    for check in (OnnxReranker, partial(check_folder, RERANKER)):
         with pytest.raises(ModelError, match=r"tokenizer.json must have sha256 .*the tokenizer it was trained with"):
             check(folder)
 

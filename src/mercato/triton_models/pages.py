@@ -1,0 +1,70 @@
+"""`search` and `recommend`: the orchestrators, which run the pipeline once for a batch and answer pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mercato.models.engine.declaration import Tensor
+from mercato.triton_models.declaration import DEFAULT_PROFILE, ModelProfile, TritonModel, text, whole_number
+
+if TYPE_CHECKING:
+    from mercato.pipeline.pipeline import Pipeline
+    from mercato.pipeline.remote import Call
+    from mercato.settings import Settings
+
+_SHOPPER = (text("VISITOR_ID", optional=True), text("USER_ID", optional=True))
+_PAGE = (
+    text("FILTER", optional=True),
+    whole_number("PAGE_SIZE", optional=True),
+    whole_number("OFFSET", optional=True),
+    text("CONTEXT", optional=True),
+    text("OPTIONS", optional=True),
+)
+_ANSWER = (
+    Tensor(name="PRODUCT_ID", data_type="BYTES", axes=("products",)),
+    Tensor(name="SCORE", data_type="FP32", axes=("products",)),
+    text("DETAILS"),
+)
+_PROFILES = {
+    DEFAULT_PROFILE: ModelProfile(
+        about="GPU: the stages are Triton models of their own, reached by BLS.",
+        instances=4,
+        queue_delay_us=500,
+        stages="remote",
+    ),
+    "cpu": ModelProfile(
+        about="CPU: the stages run inside this model, where a hop would cost more than the work.",
+        instances=2,
+        stages="in_process",
+    ),
+    "cpu-bls": ModelProfile(
+        about="CPU with every stage behind BLS: what `default` does, without a GPU.", instances=2, stages="remote"
+    ),
+}
+
+
+def _open_pipeline(settings: Settings, call: Call | None) -> Pipeline:
+    from mercato.pipeline.assemble import build_pipeline
+
+    return build_pipeline(settings, call)
+
+
+SEARCH = TritonModel(
+    name="search",
+    inputs=(text("QUERY"), *_SHOPPER, *_PAGE),
+    outputs=_ANSWER,
+    profiles=_PROFILES,
+    needs=("catalog",),
+    open=_open_pipeline,
+    canary={"QUERY": "canary", "PAGE_SIZE": 1},
+)
+
+RECOMMEND = TritonModel(
+    name="recommend",
+    inputs=(text("PLACEMENT"), text("SEED_PRODUCT_IDS", optional=True), *_SHOPPER, *_PAGE),
+    outputs=_ANSWER,
+    profiles=_PROFILES,
+    needs=("catalog",),
+    open=_open_pipeline,
+    canary={"PLACEMENT": "home-page", "PAGE_SIZE": 1},
+)

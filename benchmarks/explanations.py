@@ -35,7 +35,7 @@ from benchmarks.store import (
 )
 from benchmarks.workload import list_households, list_queries
 from mercato.pipeline.answer import Answer
-from mercato.pipeline.assemble import build_pipeline
+from mercato.pipeline.factory import build_pipeline
 from mercato.pipeline.pipeline import Pipeline
 
 WARM_UP = 10

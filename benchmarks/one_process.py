@@ -40,7 +40,7 @@ from benchmarks.store import (
     WindowOption,
 )
 from benchmarks.workload import WORKLOADS
-from mercato.pipeline.assemble import build_pipeline
+from mercato.pipeline.factory import build_pipeline
 from mercato.requests.page import Fields, parse_recommend, parse_search
 from mercato.settings import Settings
 

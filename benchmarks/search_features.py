@@ -23,7 +23,7 @@ from benchmarks.store import CATALOG, ENCODER, CatalogOption, EncoderOption, Rou
 from benchmarks.workload import list_queries
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.assemble import open_catalog, open_encoder
+from mercato.pipeline.factory import open_catalog, open_encoder
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever

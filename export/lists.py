@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from export.exportable import Tensors
-from mercato.pipeline.assemble import open_encoder, open_retriever
+from mercato.pipeline.factory import open_encoder, open_retriever
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.settings import Settings

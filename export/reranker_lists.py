@@ -10,7 +10,7 @@ import orjson
 
 from export.lists import QUERY_WORDS
 from mercato.models.reranker import write_product_text
-from mercato.pipeline.assemble import open_encoder, open_retriever
+from mercato.pipeline.factory import open_encoder, open_retriever
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH, Settings

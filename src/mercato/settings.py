@@ -31,7 +31,7 @@ class Settings(BaseModel):
         state: URL of the state store; None for a catalogue and shoppers that never change.
         buckets: by stage the lengths that callers pad to, where the stage is an engine behind a call.
         stage_budgets_ms: by stage behind a call what one call may take; a stage that is left out has the default of
-            `mercato.pipeline.budgets`.
+            `mercato.pipeline.call_timeout`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

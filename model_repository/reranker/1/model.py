@@ -5,7 +5,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from mercato.models.reranker.onnx_reranker import INPUT_NAMES
-from mercato.pipeline.assemble import open_reranker
+from mercato.pipeline.factory import open_reranker
 from mercato.serving import adapter
 from mercato.settings import read_settings
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import open_retriever
+from mercato.pipeline.factory import open_retriever
 from mercato.pipeline.remote import retrieve_batch
 from mercato.serving import adapter
 from mercato.settings import read_settings

@@ -4,7 +4,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from mercato.pipeline.assemble import build_pipeline
+from mercato.pipeline.factory import build_pipeline
 from mercato.requests.page import SEARCH_FIELDS, parse_search
 from mercato.serving import adapter
 from mercato.settings import read_settings

@@ -5,7 +5,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from mercato.models.sequence.onnx_sequence import INPUT_NAME, OUTPUT_NAME
-from mercato.pipeline.assemble import open_sequence
+from mercato.pipeline.factory import open_sequence
 from mercato.serving import adapter
 from mercato.settings import read_settings
 

@@ -92,7 +92,7 @@ def serve(
     Example: mercato serve --catalog var/demo/catalog --state sqlite:var/demo/state.db
     """
     # Imported here: `mercato --help` needs no gRPC.
-    from mercato.pipeline.budgets import parse_budgets
+    from mercato.pipeline.call_timeout import parse_timeouts
     from mercato.retrieval.source_weights import read_changes
     from mercato.serving.options import ServerOptions
     from mercato.serving.ports import Ports
@@ -110,7 +110,7 @@ def serve(
             sequence=sequence,
             rerank_depth=rerank_depth,
             rerank_budget_ms=rerank_budget_ms,
-            stage_budgets_ms=parse_budgets(stage_budget or ()),
+            stage_budgets_ms=parse_timeouts(stage_budget or ()),
             rules=rules,
             source_weights=read_changes(sources or ()),
             rebuild=rebuild,

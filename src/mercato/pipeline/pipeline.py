@@ -17,10 +17,10 @@ from mercato.index.live import LiveCatalog
 from mercato.models.ranker.calibration import Calibration
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.answer import Answer, write_answer
+from mercato.pipeline.batched_ranker import BatchedRanker
 from mercato.pipeline.learned import LearnedFrom, describe_catalog
 from mercato.pipeline.probabilities import tell_probabilities
 from mercato.pipeline.rerank import Reranked, RerankStep
-from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.apply import apply_policies
 from mercato.policy.ranked import Ranked, order_candidates
 from mercato.policy.rules import Rules
@@ -69,7 +69,7 @@ class Pipeline:
         self._queries = queries or QueryAnalyzer(catalog)
         self._encoder = encoder
         self._retriever = retriever
-        self._ranker = None if ranker is None else WideRanker(ranker)
+        self._ranker = None if ranker is None else BatchedRanker(ranker)
         self._reranker = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
         self._explainer = Explainer(catalog, self._ranker, queries=self._queries)
         self._rules = rules or Rules()

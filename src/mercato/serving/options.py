@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mercato.errors import InvalidInputError, MercatoError
-from mercato.pipeline.budgets import check_budgets
+from mercato.pipeline.call_timeout import check_timeouts
 from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.source_weights import change_weights
 from mercato.serving.canary import CANARIES, Inputs
@@ -49,7 +49,7 @@ class ServerOptions:
         source_weights: what the shop changes of the weights of recommendation sources, see
             `mercato.retrieval.source_weights.change_weights`; empty for nothing.
         stage_budgets_ms: by stage what one call may take where stages live behind calls; what is late is left out.
-            A stage that is not named has the default of `mercato.pipeline.budgets`.
+            A stage that is not named has the default of `mercato.pipeline.call_timeout`.
         repository: the model repository; None for the project's.
         models: the models to load; None for all that the profile can run and whose files are given.
         engines: a TensorRT engine by model; a ``model.plan`` in the encoder's or ranker's folder is found without.
@@ -132,7 +132,7 @@ class ServerOptions:
         if self.state is not None and self.state.partition(":")[0] not in STATE_SCHEMES:
             schemes = ", ".join(f"{scheme}:" for scheme in STATE_SCHEMES)
             problems.append(f"state must begin with one of {schemes}, given {self.state!r}")
-        for check in (lambda: check_budgets(self.stage_budgets_ms), lambda: change_weights(self.source_weights)):
+        for check in (lambda: check_timeouts(self.stage_budgets_ms), lambda: change_weights(self.source_weights)):
             try:
                 check()
             except MercatoError as exc:

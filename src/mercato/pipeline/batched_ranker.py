@@ -12,7 +12,7 @@ from mercato.requests.retrieval import WINDOW
 Float32 = npt.NDArray[np.float32]
 
 
-class WideRanker:
+class BatchedRanker:
     """Cuts what is longer than a ranker takes; a candidate's score does not depend on its neighbours."""
 
     def __init__(self, ranker: RankerStage, *, width: int = WINDOW, batch: int = MAX_BATCH_SIZE) -> None:

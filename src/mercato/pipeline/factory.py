@@ -18,8 +18,8 @@ from mercato.models.ranker.onnx_ranker import OnnxRanker
 from mercato.models.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.models.sequence import NextProducts, SequenceModel, read_sequence_manifest
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
+from mercato.pipeline.answer import describe_models
 from mercato.pipeline.call_timeout import DEFAULT_TIMEOUTS_MS, CallTimeout, RerankerTimeout
-from mercato.pipeline.learned import describe_models
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.policy.rules import Rules, read_rules

@@ -12,7 +12,7 @@ from benchmarks.gpu.floor import Rates, Work, count_work
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from export.errors import ExportError
 from export.pipeline import export_model
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.models.engine.declaration import ENGINES
 
 RATES = Rates(operations_per_s=1e12, bytes_per_s=1e9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from mercato.errors import ModelError, StateError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import CatalogWriter

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.manifest import Manifest
 from mercato.models.ranker.manifest import RankerManifest

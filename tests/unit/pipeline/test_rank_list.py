@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from mercato.errors import InvalidInputError, MercatoError
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.models.stages import RankerStage, RetrieverStage

@@ -14,7 +14,7 @@ from export.encoder import describe_encoder
 from export.pipeline import export_model
 from export.ranker import describe_ranker
 from mercato.errors import ModelError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.models.encoder import OnnxEncoder
 from mercato.models.engine.declaration import ENGINES, EngineModel, Tensor
 from mercato.models.engine.shapes import EngineShapes

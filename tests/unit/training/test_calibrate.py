@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mercato.features.feature_names import COLUMN, FEATURE_NAMES
+from mercato.features.features import COLUMN, FEATURE_NAMES
 from training.calibrate import FOLDS, Candidates, fit_calibration, fit_knots, fit_logistic, fit_methods, join_candidates
 from training.examples import ExampleSet, Task
 from training.reliability import compute_log_loss, measure_reliability

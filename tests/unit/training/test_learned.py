@@ -11,7 +11,7 @@ from export.errors import WeightsError
 from export.pipeline import export_model
 from export.ranker import describe_ranker
 from mercato.errors import ModelError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.state.values import EventTable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.models.engine.shapes import EngineShapes
 
 WIDTH = 384  # of a vector of all-MiniLM-L6-v2

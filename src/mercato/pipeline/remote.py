@@ -22,9 +22,8 @@ from mercato.models.engine.padding import pad_to_bucket
 from mercato.models.engine.shapes import MAX_BATCH_SIZE
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
-from mercato.requests.facets import parse_facets
-from mercato.requests.order_by import parse_order_by
-from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
+from mercato.requests.options import parse_options, write_options
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 
@@ -152,18 +151,11 @@ def write_request(request: RetrievalRequest) -> bytes:
             "visitor_id": request.visitor_id,
             "seed_ids": request.seed_ids,
             "filter": request.condition.text if request.condition is not None else "",
-            "strict_filtering": request.strict_filtering,
             "context": asdict(request.context),
             "depth": request.depth,
-            "explain": request.explain,
-            "spelling": request.spelling,
-            "facets": [facet.as_json() for facet in request.facets],
-            "order_by": request.order_by.text if request.order_by is not None else "",
-            "boosts": [boost.as_json() for boost in request.boosts],
+            "options": write_options(request),
             "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
             "narrowing": [condition.text for condition in request.narrowing],
-            "exclude_purchased_days": request.exclude_purchased_days,
-            "kind": request.kind.value,
             "hidden_ids": request.hidden_ids,
             "pinned_ids": request.pinned_ids,
         }
@@ -185,20 +177,13 @@ def read_request(document: bytes) -> RetrievalRequest:
             visitor_id=fields["visitor_id"],
             seed_ids=tuple(fields["seed_ids"]),
             condition=parse_filter(fields["filter"]) if fields["filter"] else None,
-            strict_filtering=fields["strict_filtering"],
             context=Context(**fields["context"]),
             depth=fields["depth"],
-            explain=fields.get("explain", False),
-            spelling=fields.get("spelling", True),
-            facets=parse_facets(fields.get("facets")),
-            order_by=parse_order_by(fields.get("order_by")),
-            boosts=parse_boosts(fields.get("boosts")),
             rule_boosts=parse_boosts(fields.get("rule_boosts"), most=MAX_RULE_BOOSTS),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
-            exclude_purchased_days=fields.get("exclude_purchased_days", 0.0),
-            kind=Kind(fields.get("kind", Kind.BOTH.value)),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),
+            **parse_options(RetrievalRequest, fields.get("options", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise InvalidInputError(

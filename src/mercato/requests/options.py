@@ -70,7 +70,8 @@ def parse_options(kind: RequestKind, given: Mapping[str, Any]) -> dict[str, Any]
 
 def write_options(request: Any) -> dict[str, object]:
     """Write the options of a request as JSON values that `parse_options` reads back."""
-    return {name: one.write(getattr(request, name)) for name, one in _read_options(type(request)).items()}
+    kind: RequestKind = type(request)
+    return {name: one.write(getattr(request, name)) for name, one in _read_options(kind).items()}
 
 
 @cache

@@ -32,8 +32,8 @@ from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
 from mercato_client.types import Health, JsonObject, ResultPage, Suggestion, WriteResult
 
-if TYPE_CHECKING:  # type checkers know it without the package
-    from typing_extensions import Unpack
+if TYPE_CHECKING:  # Python 3.11 has it
+    from typing import Unpack
 
 
 class AsyncClient(ClientBase):

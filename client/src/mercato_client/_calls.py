@@ -24,8 +24,8 @@ from mercato_client.errors import InvalidArgumentError
 from mercato_client.settings import check_timeout
 from mercato_client.types import JsonObject, ResultPage, Suggestion, WriteResult
 
-if TYPE_CHECKING:  # type checkers know it without the package
-    from typing_extensions import Unpack
+if TYPE_CHECKING:  # Python 3.11 has it
+    from typing import Unpack
 
 Answer = TypeVar("Answer")
 

@@ -26,7 +26,7 @@ _LOCAL_TIME = ("context.time", "context.utc_offset_s")
     Feature("weekend", "time", _LOCAL_TIME),
 )
 def moment(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
-    """Fill the shopper's local time, hour and weekday as places on a circle."""
+    """Fill the shopper's local time, hour and weekday as points on a circle."""
     requests = lists.requests
     local = np.array([request.context.time + request.context.utc_offset_s for request in requests])
     hour = local / 3600.0 % 24.0 * (2.0 * np.pi / 24.0)

@@ -84,7 +84,7 @@ class History:
 
     @cached_property
     def distinct(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """The products of the history, int32 [m] ascending, and each event's place among them, int64 [h]."""
+        """The products of the history, int32 [m] ascending, and each event's index among them, int64 [h]."""
         return np.unique(self.rows, return_inverse=True)
 
     @cached_property

@@ -65,17 +65,17 @@ def agreement(columns: Columns, lists: CandidateLists, products: ProductFeatures
     """Fill how alike each candidate and the best of its list are: in kind, brand and category."""
     kinds = products.kinds
     word_rank, dense_rank = lists.column("word_rank"), lists.column("dense_rank")
-    for index in range(len(lists.lengths)):
-        here = lists.part(index)
+    for request in range(len(lists.lengths)):
+        here = lists.part(request)
         rows = lists.rows[here]
-        place, names, weights = kinds.gather(rows)
+        index, names, weights = kinds.gather(rows)
         examples = {
             "kind_words": _is_among_first(word_rank[here]),
             "kind_dense": _is_among_first(dense_rank[here]),
             "kind_fused": np.arange(len(rows)) < EXAMPLES,
         }
         for name, chosen in examples.items():
-            columns[name][here] = compare_kinds(place, names, weights, chosen)
+            columns[name][here] = compare_kinds(index, names, weights, chosen)
         for name, codes in (("brand_agreement", products.brand), ("category_agreement", products.leaf_category)):
             columns[name][here] = _share_of_code(codes[rows])
 

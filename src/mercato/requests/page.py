@@ -134,11 +134,11 @@ def _context(fields: Fields) -> Context:
         raise InvalidInputError(
             "CONTEXT.utc_offset_s", f"must be seconds between -86400 and 86400, got {offset!r}"[:200]
         )
-    places = {name: given.get(name, "") for name in ("device", "region")}
-    for name, value in places.items():
+    labels = {name: given.get(name, "") for name in ("device", "region")}
+    for name, value in labels.items():
         if not isinstance(value, str) or len(value) > MAX_ID_BYTES:
             raise InvalidInputError(f"CONTEXT.{name}", f"must be a text of at most {MAX_ID_BYTES} characters")
-    return Context(time=seconds, utc_offset_s=float(offset), device=places["device"], region=places["region"])
+    return Context(time=seconds, utc_offset_s=float(offset), device=labels["device"], region=labels["region"])
 
 
 def _seconds(moment: object) -> float:

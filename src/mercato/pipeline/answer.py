@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,10 @@ def write_answer(
     rows = state.shown_rows
     page = slice(request.offset, request.offset + request.page_size)
     scores = ranked.scores[page]
+    explanations = state.explanations or [b""] * len(rows)
     products = [
-        _write_product(catalog.document(row), flags, more)
-        for row, flags, more in zip(
-            rows, ranked.sources[page].tolist(), _list_members(catalog, state, rows), strict=True
-        )
+        _write_product(catalog.document(row), flags, _list_members(catalog, state, row, explanation))
+        for row, flags, explanation in zip(rows, ranked.sources[page].tolist(), explanations, strict=True)
     ]
     ids = [catalog.id_of(row) for row in rows]
     if request.retrieval.orders_list:
@@ -89,20 +89,18 @@ def write_answer(
     return Answer(product_ids=ids, scores=scores, details=orjson.dumps(details))
 
 
-def _list_members(catalog: LiveCatalog, state: PageState, rows: Sequence[int]) -> list[dict[str, Any]]:
-    """Return for each product of the page what is said of it besides its document and its sources."""
+def _list_members(catalog: LiveCatalog, state: PageState, row: int, explanation: bytes) -> dict[str, Any]:
+    """Return what is said of a product besides its document and its sources; mostly nothing."""
     ranked = state.ranked
-    members: list[dict[str, Any]] = [{} for _ in rows]
-    for row, more in zip(rows, members, strict=True):
-        if row in ranked.variants:
-            more["variants"] = [catalog.id_of(other) for other in ranked.variants[row]]
-        if row in ranked.pinned:
-            more["pinned"] = True
-        if row in state.probabilities:
-            more["purchase_probability"] = state.probabilities[row]
-    if state.explanations:
-        for explanation, more in zip(state.explanations, members, strict=True):
-            more["explanation"] = orjson.Fragment(explanation)
+    members: dict[str, Any] = {}
+    if row in ranked.variants:
+        members["variants"] = [catalog.id_of(other) for other in ranked.variants[row]]
+    if row in ranked.pinned:
+        members["pinned"] = True
+    if row in state.probabilities:
+        members["purchase_probability"] = state.probabilities[row]
+    if explanation:
+        members["explanation"] = orjson.Fragment(explanation)
     return members
 
 
@@ -118,16 +116,17 @@ def _list_unknown(state: PageState) -> tuple[list[str], Float32]:
     return unknown, (floor - TAIL_STEP * steps).astype(np.float32)
 
 
-_SOURCES: dict[int, bytes] = {}
-"""Combination of sources to a JSON object that names them."""
+@cache
+def _list_sources(flags: int) -> tuple[list[str], bytes]:
+    """Return the names of the sources in a combination, and the JSON object that holds them alone."""
+    labels = Source(flags).labels
+    return labels, orjson.dumps({"sources": labels})
 
 
 def _write_product(document: bytes, flags: int, members: Mapping[str, Any]) -> orjson.Fragment:
-    sources = _SOURCES.get(flags)
-    if sources is None:
-        sources = _SOURCES[flags] = orjson.dumps({"sources": Source(flags).labels})
-    product = _join_objects(document, sources)
-    return orjson.Fragment(_join_objects(product, orjson.dumps(members)) if members else product)
+    labels, alone = _list_sources(flags)
+    more = orjson.dumps({"sources": labels, **members}) if members else alone
+    return orjson.Fragment(_join_objects(document, more))
 
 
 def _join_objects(first: bytes, second: bytes) -> bytes:

@@ -24,7 +24,7 @@ from demo.show import (
 )
 from demo.steps import Step, run_steps
 from mercato.errors import MercatoError, ModelError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.manifest import read_manifest as read_catalog_manifest
 from mercato.models.encoder.manifest import read_manifest as read_encoder_manifest
 from mercato.models.ranker.manifest import read_ranker_manifest

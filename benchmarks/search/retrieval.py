@@ -32,7 +32,7 @@ from benchmarks.harness.store import (
 from benchmarks.harness.workload import list_queries
 from mercato.features.inputs import History
 from mercato.index.dense import EF_PER_CANDIDATE, DenseIndex
-from mercato.pipeline.assemble import open_encoder, open_retriever
+from mercato.pipeline.factory import open_encoder, open_retriever
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.case import prepare_case

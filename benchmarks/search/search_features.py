@@ -22,7 +22,7 @@ from benchmarks.harness.store import CATALOG, ENCODER, CatalogOption, EncoderOpt
 from benchmarks.harness.workload import list_queries
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.assemble import open_catalog, open_encoder
+from mercato.pipeline.factory import open_catalog, open_encoder
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever

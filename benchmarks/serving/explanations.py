@@ -34,7 +34,7 @@ from benchmarks.harness.workload import list_households, list_queries
 from benchmarks.serving.one_process import PARSERS, encode_fields
 from benchmarks.serving.perf import Inputs
 from mercato.pipeline.answer import Answer
-from mercato.pipeline.assemble import build_pipeline
+from mercato.pipeline.factory import build_pipeline
 from mercato.pipeline.pipeline import Pipeline
 
 NEEDS = "the demo store"

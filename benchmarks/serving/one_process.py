@@ -39,7 +39,7 @@ from benchmarks.harness.workload import WORKLOADS
 from benchmarks.serving.load_generator import find_load_generator
 from benchmarks.serving.perf import Inputs, Load
 from benchmarks.serving.serving_load import ServerMeter, merge_rounds
-from mercato.pipeline.assemble import build_pipeline
+from mercato.pipeline.factory import build_pipeline
 from mercato.requests.page import Fields, parse_recommend, parse_search
 from mercato.settings import Settings
 

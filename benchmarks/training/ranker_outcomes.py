@@ -26,7 +26,7 @@ from benchmarks.harness.command import run_command
 from benchmarks.harness.record import write_record
 from mercato.catalog.product import Product
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.progress import Progress

@@ -10,7 +10,7 @@ from benchmarks.gpu.encode import Measured, describe
 from benchmarks.gpu.floor import Rates, Work, count_work
 from benchmarks.gpu.models import describe_declared, load_module, make_inputs
 from benchmarks.harness.command import BenchmarkError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.triton_models.registry import ENGINES
 from mercato_export.errors import ExportError
 from mercato_export.pipeline import export_model

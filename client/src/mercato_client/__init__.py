@@ -6,6 +6,7 @@
 from mercato_client._async_client import AsyncClient
 from mercato_client._calls import assign_event_ids
 from mercato_client._client import Client
+from mercato_client._options import PageOptions, RecommendOptions, SearchOptions
 from mercato_client.errors import (
     ClientClosedError,
     DeadlineExceededError,
@@ -48,11 +49,14 @@ __all__ = [
     "InvalidArgumentError",
     "JsonObject",
     "MercatoClientError",
+    "PageOptions",
     "Product",
     "ProtocolError",
+    "RecommendOptions",
     "Rejection",
     "ResultPage",
     "Retries",
+    "SearchOptions",
     "ServerError",
     "Suggestion",
     "Timeouts",

@@ -1,9 +1,11 @@
 """The client for asyncio programs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
@@ -24,10 +26,14 @@ from mercato_client._calls import (
     upsert_operations,
 )
 from mercato_client._health import ModelQuestion, Question, Reply, ask_health
+from mercato_client._options import RecommendOptions, SearchOptions
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Boost, FacetSpec, Health, JsonObject, ResultPage, Suggestion, WriteResult
+from mercato_client.types import Health, JsonObject, ResultPage, Suggestion, WriteResult
+
+if TYPE_CHECKING:  # Python 3.11 has it
+    from typing import Unpack
 
 
 class AsyncClient(ClientBase):
@@ -63,17 +69,10 @@ class AsyncClient(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
-        facets: Iterable[str | FacetSpec | JsonObject] | None = None,
-        order_by: str | None = None,
-        boosts: Iterable[Boost | JsonObject] | None = None,
-        diversity: float | None = None,
-        collapse: bool | None = None,
-        explain: bool | None = None,
-        rerank: bool | None = None,
-        spelling: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
+        **named: Unpack[SearchOptions],
     ) -> ResultPage:
         """As ``Client.search``."""
         return await self._run(
@@ -84,17 +83,10 @@ class AsyncClient(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
-                facets=facets,
-                order_by=order_by,
-                boosts=boosts,
-                diversity=diversity,
-                collapse=collapse,
-                explain=explain,
-                rerank=rerank,
-                spelling=spelling,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                **named,
             )
         )
 
@@ -114,14 +106,10 @@ class AsyncClient(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
-        kind: str | None = None,
-        exclude_purchased_days: float | None = None,
-        diversity: float | None = None,
-        collapse: bool | None = None,
-        explain: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
+        **named: Unpack[RecommendOptions],
     ) -> ResultPage:
         """As ``Client.recommend``."""
         return await self._run(
@@ -133,14 +121,10 @@ class AsyncClient(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
-                kind=kind,
-                exclude_purchased_days=exclude_purchased_days,
-                diversity=diversity,
-                collapse=collapse,
-                explain=explain,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                **named,
             )
         )
 
@@ -273,7 +257,7 @@ class AsyncClient(ClientBase):
             _, connection = self._connections.popitem()
             await connection.close()
 
-    async def __aenter__(self) -> "AsyncClient":
+    async def __aenter__(self) -> AsyncClient:
         """The client itself."""
         return self
 

@@ -1,11 +1,13 @@
 """What each method asks of a server: built here once, carried out by the two clients."""
 
+from __future__ import annotations
+
 import math
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tritonclient.grpc import InferInput, InferResult
 
@@ -15,12 +17,15 @@ from mercato_client._codec import (
     decode_write,
     encode_inputs,
     encode_list,
-    merge_options,
 )
+from mercato_client._options import RecommendOptions, SearchOptions, merge_options
 from mercato_client.contract import CATALOG, EVENTS, MAX_RANKED, RECOMMEND, SEARCH, SUGGEST, ModelSpec
 from mercato_client.errors import InvalidArgumentError
 from mercato_client.settings import check_timeout
-from mercato_client.types import Boost, FacetSpec, JsonObject, ResultPage, Suggestion, WriteResult
+from mercato_client.types import JsonObject, ResultPage, Suggestion, WriteResult
+
+if TYPE_CHECKING:  # Python 3.11 has it
+    from typing import Unpack
 
 Answer = TypeVar("Answer")
 
@@ -67,27 +72,10 @@ def call_search(
     context: JsonObject | None,
     options: JsonObject | None,
     timeout_s: float,
-    facets: Iterable[str | FacetSpec | JsonObject] | None = None,
-    order_by: str | None = None,
-    boosts: Iterable[Boost | JsonObject] | None = None,
-    diversity: float | None = None,
-    collapse: bool | None = None,
-    explain: bool | None = None,
-    rerank: bool | None = None,
-    spelling: bool | None = None,
+    **named: Unpack[SearchOptions],
 ) -> Call[ResultPage]:
     """Build a search; the parameters are those of ``Client.search``."""
-    options = merge_options(
-        options,
-        facets=facets,
-        order_by=order_by,
-        boosts=boosts,
-        diversity=diversity,
-        collapse=collapse,
-        explain=explain,
-        rerank=rerank,
-        spelling=spelling,
-    )
+    options = merge_options(options, named, SearchOptions)
     values: dict[str, object] = {"QUERY": query, "USER_ID": user_id, "VISITOR_ID": visitor_id}
     page = {"FILTER": filter, "PAGE_SIZE": page_size, "OFFSET": offset, "CONTEXT": context, "OPTIONS": options}
     return _call_page(SEARCH, values | page, timeout_s)
@@ -105,23 +93,10 @@ def call_recommend(
     context: JsonObject | None,
     options: JsonObject | None,
     timeout_s: float,
-    kind: str | None = None,
-    exclude_purchased_days: float | None = None,
-    diversity: float | None = None,
-    collapse: bool | None = None,
-    explain: bool | None = None,
+    **named: Unpack[RecommendOptions],
 ) -> Call[ResultPage]:
     """Build a recommendation; the parameters are those of ``Client.recommend``."""
-    options = merge_options(
-        options,
-        facets=None,
-        boosts=None,
-        kind=kind,
-        exclude_purchased_days=exclude_purchased_days,
-        diversity=diversity,
-        collapse=collapse,
-        explain=explain,
-    )
+    options = merge_options(options, named, RecommendOptions)
     if page_size is None and placement == RANK_PLACEMENT:
         page_size = MAX_RANKED
     seeds = None if seed_product_ids is None else encode_list("seed_product_ids", seed_product_ids)

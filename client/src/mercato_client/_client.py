@@ -1,9 +1,11 @@
 """The client for ordinary, blocking programs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
@@ -24,10 +26,14 @@ from mercato_client._calls import (
     upsert_operations,
 )
 from mercato_client._health import ModelQuestion, Question, Reply, ask_health
+from mercato_client._options import RecommendOptions, SearchOptions
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Boost, FacetSpec, Health, JsonObject, ResultPage, Suggestion, WriteResult
+from mercato_client.types import Health, JsonObject, ResultPage, Suggestion, WriteResult
+
+if TYPE_CHECKING:  # Python 3.11 has it
+    from typing import Unpack
 
 
 class Client(ClientBase):
@@ -66,17 +72,10 @@ class Client(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
-        facets: Iterable[str | FacetSpec | JsonObject] | None = None,
-        order_by: str | None = None,
-        boosts: Iterable[Boost | JsonObject] | None = None,
-        diversity: float | None = None,
-        collapse: bool | None = None,
-        explain: bool | None = None,
-        rerank: bool | None = None,
-        spelling: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
+        **named: Unpack[SearchOptions],
     ) -> ResultPage:
         """Find products by words and by meaning.
 
@@ -88,17 +87,10 @@ class Client(ClientBase):
                 ``brand: ANY("Acme") AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")``.
             page_size: products wanted; 20 when not given.
             offset: products to skip, for the next page.
-            facets: fields whose values are counted over the whole result: ``["brand", "price"]``, or `FacetSpec`.
-            order_by: what the whole result is sorted by, for example ``price desc``; by relevance when not given.
-            boosts: conditions that move the products passing them up or down.
-            diversity: from 0 (relevance alone, when not given) to 1 (as unlike each other as can be).
-            collapse: whether near-duplicates are shown as one, the others in its ``variants``.
-            explain: whether each product says why it stands where it stands.
-            rerank: False leaves the reranker out, where one is served.
-            spelling: False takes the query as it is.
             context: facts about the moment (device, time, place) as a JSON object.
-            options: settings of the answer as a JSON object.
+            options: further settings of the answer as a JSON object.
             timeout_s: seconds allowed; by default ``timeouts.read_s``.
+            named: settings of the answer by name: `SearchOptions`.
 
         Returns:
             The page; possibly shorter than asked for, possibly empty.
@@ -111,17 +103,10 @@ class Client(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
-                facets=facets,
-                order_by=order_by,
-                boosts=boosts,
-                diversity=diversity,
-                collapse=collapse,
-                explain=explain,
-                rerank=rerank,
-                spelling=spelling,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                **named,
             )
         )
 
@@ -150,14 +135,10 @@ class Client(ClientBase):
         filter: str | None = None,
         page_size: int | None = None,
         offset: int | None = None,
-        kind: str | None = None,
-        exclude_purchased_days: float | None = None,
-        diversity: float | None = None,
-        collapse: bool | None = None,
-        explain: bool | None = None,
         context: JsonObject | None = None,
         options: JsonObject | None = None,
         timeout_s: float | None = None,
+        **named: Unpack[RecommendOptions],
     ) -> ResultPage:
         """Recommend products for a place in the shop. Unknown users and products are no error.
 
@@ -169,14 +150,10 @@ class Client(ClientBase):
             filter: as in ``search``.
             page_size: as in ``search``.
             offset: as in ``search``.
-            kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
-            exclude_purchased_days: leaves out what the shopper bought within so many days.
-            diversity: as in ``search``.
-            collapse: as in ``search``.
-            explain: as in ``search``.
             context: as in ``search``.
             options: as in ``search``.
             timeout_s: as in ``search``.
+            named: settings of the answer by name: `RecommendOptions`.
         """
         return self._run(
             call_recommend(
@@ -187,14 +164,10 @@ class Client(ClientBase):
                 filter=filter,
                 page_size=page_size,
                 offset=offset,
-                kind=kind,
-                exclude_purchased_days=exclude_purchased_days,
-                diversity=diversity,
-                collapse=collapse,
-                explain=explain,
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                **named,
             )
         )
 
@@ -222,8 +195,8 @@ class Client(ClientBase):
             filter: as in ``search``.
             page_size: as in ``search``.
             offset: as in ``search``.
-            kind: as in ``recommend``.
-            explain: as in ``search``.
+            kind: as in `RecommendOptions`.
+            explain: as in `PageOptions`.
             context: as in ``search``.
             options: as in ``search``.
             timeout_s: as in ``search``.
@@ -262,7 +235,7 @@ class Client(ClientBase):
             user_id: as in ``recommend``.
             visitor_id: as in ``recommend``.
             filter: what fails it is left out; of unknown products it says nothing.
-            explain: as in ``search``.
+            explain: as in `PageOptions`.
             context: as in ``search``.
             options: as in ``search``.
             timeout_s: as in ``search``.
@@ -387,7 +360,7 @@ class Client(ClientBase):
             self._repeating.close()
             self._once.close()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Client:
         """The client itself."""
         return self
 

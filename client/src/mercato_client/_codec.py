@@ -3,7 +3,7 @@
 import json
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import Any, NoReturn, cast
@@ -15,13 +15,10 @@ from mercato_client._document import REMEDY, Document
 from mercato_client.contract import ModelSpec, TensorSpec
 from mercato_client.errors import InvalidArgumentError, ProtocolError
 from mercato_client.types import (
-    Boost,
     Explanation,
     Facet,
-    FacetSpec,
     FacetValue,
     Interval,
-    JsonObject,
     Product,
     Rejection,
     ResultPage,
@@ -215,48 +212,6 @@ def _read_facet_value(document: Document) -> FacetValue:
         minimum=document.number("minimum"),
         maximum=document.number("maximum"),
     )
-
-
-def merge_options(
-    options: JsonObject | None,
-    *,
-    facets: Iterable[str | FacetSpec | JsonObject] | None,
-    boosts: Iterable[Boost | JsonObject] | None,
-    **settings: object,
-) -> JsonObject | None:
-    """Return OPTIONS with the parameters that have a name of their own.
-
-    Args:
-        options: further options; None for none.
-        facets: facets to count.
-        boosts: conditions that move products.
-        settings: other options by name; None where not given.
-
-    Raises:
-        InvalidArgumentError: one is given both ways, or a list is one thing and not several.
-    """
-    named: dict[str, object] = {name: value for name, value in settings.items() if value is not None}
-    for name, items in (("facets", facets), ("boosts", boosts)):
-        if isinstance(items, str | Mapping | FacetSpec | Boost):
-            raise InvalidArgumentError(
-                f"{name}: must be a list, is one {type(items).__name__}; put it into a list", parameter=name
-            )
-        if items is not None:
-            named[name] = [_write_value(item) if is_dataclass(item) else item for item in items]
-    twice = sorted(set(named) & set(options or ()))
-    if twice:
-        raise InvalidArgumentError(
-            f"{twice[0]}: is given twice, as a parameter and in options; give it once", parameter=twice[0]
-        )
-    return {**(options or {}), **named} if named else options
-
-
-def _write_value(value: object) -> object:
-    """A value object as JSON: members that are None or empty are left out."""
-    if not is_dataclass(value):
-        return [_write_value(item) for item in value] if isinstance(value, list | tuple) else value
-    members = {member.name: _write_value(getattr(value, member.name)) for member in fields(value)}
-    return {name: member for name, member in members.items() if member is not None and member != []}
 
 
 def decode_suggestions(model: ModelSpec, answer: InferResult) -> tuple[Suggestion, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from mercato.pipeline.assemble import open_encoder, open_retriever
+from mercato.pipeline.factory import open_encoder, open_retriever
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.settings import Settings

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from mercato.models.reranker import write_product_text
-from mercato.pipeline.assemble import open_encoder, open_retriever
+from mercato.pipeline.factory import open_encoder, open_retriever
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH, Settings

@@ -206,7 +206,7 @@ def read_learned(client: Client) -> Mapping[str, Mapping[str, Any]]:
         client: of the server.
 
     Returns:
-        Part -> ``last_event_time``, as `mercato.pipeline.learned` writes it; nothing from a server that does not say.
+        Part -> ``last_event_time``, as `mercato.pipeline.answer` writes it; nothing from a server that does not say.
 
     Raises:
         ServerError: the server cannot be reached, or fails.

@@ -10,7 +10,7 @@ from mercato.evaluation.holdout import Split
 from mercato.text.timestamps import format_timestamp, parse_timestamp
 
 Told = Mapping[str, Mapping[str, Any]]
-"""Part of the server -> ``last_event_time``, as `mercato.pipeline.learned` writes it."""
+"""Part of the server -> ``last_event_time``, as `mercato.pipeline.answer` writes it."""
 
 NAMES = {"catalog": "catalogue", "sequence": "sequence model"}
 REMEDIES = {

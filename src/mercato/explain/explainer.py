@@ -20,7 +20,7 @@ from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compa
 from mercato.explain.phrases import ENGLISH, Phrases
 from mercato.explain.rules import note_rules
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.product_features import leaf_category
 from mercato.models.stages import RankerStage

@@ -1,27 +1,13 @@
-"""The ranker's features by what they mean to a person. Every feature is in one group; a test holds that."""
+"""The ranker's features by what they mean to a person. Every feature names its group; a test holds that it is here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
-import numpy as np
-
-from mercato.features.feature_names import COLUMN
-
-
-class Read(Enum):
-    """How a column's value is given to a person."""
-
-    PLAIN = "plain"
-    EXP = "exp"
-    EXPM1 = "expm1"
-
-    def __call__(self, value: float) -> float:
-        """Return the readable value."""
-        if self is Read.PLAIN:
-            return float(value)
-        return float(np.exp(value) if self is Read.EXP else np.expm1(value))
+from mercato.features.feature import REQUEST, Feature
+from mercato.features.features import COLUMN, FEATURES
 
 
 class Vector(Enum):
@@ -33,13 +19,10 @@ class Vector(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureGroup:
-    """Features that mean one thing.
+    """Features that mean one thing: those that are declared with its name.
 
     Attributes:
         name: as an explanation has it.
-        columns: names of features.
-        shown: the feature whose value an explanation gives; empty for a group of vectors alone, which gives the cosine.
-        read: how that value is given.
         search: the vector whose cosine belongs to the group in a search; None for none.
         recommendation: the same in a recommendation.
         common: the columns are the same for all products of a request. They are taken as 0 instead of as the mean, and
@@ -47,115 +30,63 @@ class FeatureGroup:
     """
 
     name: str
-    columns: tuple[str, ...]
-    shown: str = ""
-    read: Read = Read.PLAIN
     search: Vector | None = None
     recommendation: Vector | None = None
     common: bool = False
 
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its features."""
+        return tuple(feature.name for feature in FEATURES if feature.group == self.name)
+
+    @cached_property
+    def shown(self) -> str:
+        """The feature whose value an explanation gives; empty for a group without, which gives the cosine if any."""
+        return self._shown.name if self._shown is not None else ""
+
+    def read(self, value: float) -> float:
+        """Give the value that is shown as a person reads it."""
+        display = self._shown.display if self._shown is not None else None
+        return value if display is None else display(value)
+
     def positions(self) -> list[int]:
-        """Return the columns' places."""
+        """Return the indices of its columns."""
         return [COLUMN[name] for name in self.columns]
 
     def vector(self, *, is_search: bool) -> Vector | None:
         """Return the vector that belongs to the group."""
         return self.search if is_search else self.recommendation
 
+    @cached_property
+    def _shown(self) -> Feature | None:
+        mine = [feature for feature in FEATURES if feature.group == self.name and feature.display is not None]
+        return mine[0] if mine else None
+
 
 GROUPS: tuple[FeatureGroup, ...] = (
-    FeatureGroup(name="words", columns=("word_score", "word_rank_discount", "coverage"), shown="word_score"),
-    FeatureGroup(
-        name="kind of product",
-        columns=("kind_words", "kind_dense", "kind_fused", "brand_agreement", "category_agreement"),
-        shown="kind_fused",
-    ),
-    FeatureGroup(
-        name="similarity",
-        columns=("dense_score", "dense_rank_discount"),
-        shown="dense_score",
-        search=Vector.QUERY,
-        recommendation=Vector.HISTORY,
-    ),
-    FeatureGroup(name="taste", columns=(), search=Vector.HISTORY),
-    FeatureGroup(name="order of retrieval", columns=("fused",), shown="fused"),
-    FeatureGroup(
-        name="bought together",
-        columns=("cooccurrence", "cooccurrence_relative"),
-        shown="cooccurrence",
-        read=Read.EXPM1,
-    ),
-    FeatureGroup(
-        name="bought by the same shoppers",
-        columns=("also_bought", "also_bought_relative", "lately", "lately_relative", "factors", "factors_relative"),
-        shown="also_bought",
-    ),
-    FeatureGroup(
-        name="popularity",
-        columns=("log_popularity", "popularity_relative", "log_fresh_buyers", "log_recent_buyers", "usual_pieces"),
-        shown="log_popularity",
-        read=Read.EXPM1,
-    ),
-    FeatureGroup(name="trend", columns=("trend", "surge", "log_days_since_sale"), shown="trend", read=Read.EXP),
-    FeatureGroup(name="bought again by others", columns=("repeat_rate",), shown="repeat_rate"),
-    FeatureGroup(
-        name="price",
-        columns=("log_price", "price_relative", "price_to_user_median"),
-        shown="log_price",
-        read=Read.EXPM1,
-    ),
-    FeatureGroup(
-        name="age", columns=("log_age_days", "age_relative", "log_days_on_sale"), shown="log_age_days", read=Read.EXPM1
-    ),
-    FeatureGroup(name="stock", columns=("in_stock",), shown="in_stock"),
-    FeatureGroup(
-        name="own purchases",
-        columns=(
-            "log_purchases",
-            "recent_purchases",
-            "log_days_since_purchase",
-            "repeat_position",
-            "slow_purchases",
-            "purchase_share",
-            "log_days_missed",
-            "in_last_order",
-            "log_pieces",
-            "pieces_relative",
-        ),
-        shown="log_purchases",
-        read=Read.EXPM1,
-    ),
-    FeatureGroup(name="own views", columns=("recent_views",), shown="recent_views", read=Read.EXPM1),
-    FeatureGroup(name="category", columns=("category_share",), shown="category_share"),
-    FeatureGroup(name="brand", columns=("brand_share",), shown="brand_share"),
-    FeatureGroup(
-        name="time",
-        columns=("hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "weekend"),
-        common=True,
-    ),
-    FeatureGroup(
-        name="device and region",
-        columns=("device_1", "device_2", "device_3", "region_1", "region_2", "region_3"),
-        common=True,
-    ),
+    FeatureGroup(name="words"),
+    FeatureGroup(name="kind of product"),
+    FeatureGroup(name="similarity", search=Vector.QUERY, recommendation=Vector.HISTORY),
+    FeatureGroup(name="taste", search=Vector.HISTORY),
+    FeatureGroup(name="order of retrieval"),
+    FeatureGroup(name="bought together"),
+    FeatureGroup(name="bought by the same shoppers"),
+    FeatureGroup(name="popularity"),
+    FeatureGroup(name="trend"),
+    FeatureGroup(name="bought again by others"),
+    FeatureGroup(name="price"),
+    FeatureGroup(name="age"),
+    FeatureGroup(name="stock"),
+    FeatureGroup(name="own purchases"),
+    FeatureGroup(name="own views"),
+    FeatureGroup(name="category"),
+    FeatureGroup(name="brand"),
+    FeatureGroup(name="time", common=True),
+    FeatureGroup(name="device and region", common=True),
 )
-
-REQUEST_FEATURES = (
-    "has_query",
-    "log_history_length",
-    "log_matches",
-    "log_orders",
-    "log_order_size",
-    "repeat_share",
-    "log_days_since_order",
-    "log_order_interval",
-    "log_distinct_products",
-    "shopper_pieces",
-)
-"""What kind of request it is: not a reason for one product before another, and never taken away."""
 
 
 def list_unexplained() -> list[str]:
-    """Return the ranker's features that are in no group, or in several."""
-    grouped = [*REQUEST_FEATURES, *(name for group in GROUPS for name in group.columns)]
-    return [name for name in COLUMN if grouped.count(name) != 1]
+    """Return the ranker's features whose group is none of `GROUPS`, and not that of the request."""
+    known = {REQUEST, *(group.name for group in GROUPS)}
+    return [feature.name for feature in FEATURES if feature.group not in known]

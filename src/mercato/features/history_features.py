@@ -1,18 +1,11 @@
 """The features that say what a candidate has to do with what its user did before."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.features.candidate_lists import CandidateLists
-from mercato.features.feature_names import COLUMN
-from mercato.features.inputs import ProductFeatures, RankRequest
-from mercato.signals.events import SECONDS_PER_DAY
-from mercato.signals.history import PURCHASE, compute_event_weights
-
-NEVER_DAYS = 730.0
-"""Days since the last purchase of what was never bought: two years."""
+from mercato.features.candidate_lists import NEVER_DAYS, CandidateLists, Histories
+from mercato.features.feature import REQUEST, Columns, Display, Feature, fills
+from mercato.features.inputs import ProductFeatures
 
 REPEAT_POSITION_LIMIT = 3.0
 """Bound on the log of elapsed over expected days."""
@@ -21,55 +14,45 @@ SMALLEST_WEIGHT = 1e-30
 """Stands for the total weight of a history without weight, whose shares are 0."""
 
 
-class _Histories:
-    """The histories of all requests one after the other, each newest first."""
-
-    def __init__(self, requests: Sequence[RankRequest]) -> None:
-        self.lengths = np.array([len(request.history) for request in requests])
-        self.bounds = np.concatenate(([0], np.cumsum(self.lengths)))
-        self.filled = np.flatnonzero(self.lengths)
-        """Requests with a history."""
-        rows = np.concatenate([request.history.rows for request in requests])
-        event_type = np.concatenate([request.history.type for request in requests])
-        time = np.concatenate([request.history.time for request in requests])
-        price = np.concatenate([request.history.price for request in requests])
-        now = np.repeat([request.context.time for request in requests], self.lengths)
-        known = rows >= 0
-        self.rows = np.maximum(rows, 0)
-        self.weight = (compute_event_weights(time, event_type, now=now) * known).astype(np.float64)
-        self.bought = known & (event_type == PURCHASE)
-        self.seen = known & (event_type != PURCHASE)
-        self.paid = np.where(self.bought & (price >= 0), price, np.float32(np.nan))
-        self.days = np.clip((now - time) / SECONDS_PER_DAY, 0.0, NEVER_DAYS)
-
-    def part(self, index: int) -> slice:
-        """Return where one request's history lies."""
-        return slice(self.bounds[index], self.bounds[index + 1])
-
-
-def fill_history(result: NDArray[np.float32], lists: CandidateLists, products: ProductFeatures) -> None:
-    """Fill the columns that need the users' histories.
+@fills(
+    Feature("log_purchases", "own purchases", ("history",), Display.EXPM1),
+    Feature("recent_purchases", "own purchases", ("history", "context.time")),
+    Feature("log_days_since_purchase", "own purchases", ("history", "context.time")),
+    Feature("repeat_position", "own purchases", ("history", "context.time", "products.repeat_interval_days")),
+    Feature("category_share", "category", ("history", "context.time", "products.leaf_category"), Display.PLAIN),
+    Feature("brand_share", "brand", ("history", "context.time", "products.brand"), Display.PLAIN),
+    Feature("log_history_length", REQUEST, ("history",)),
+    Feature("price_to_user_median", "price", ("history", "products.price")),
+)
+def history(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill what needs the users' histories.
 
     Only what must stay apart (matching, shares, medians) loops over the requests; the rest runs over all at once.
-
-    Args:
-        result: float32 [features, n], zeros in these columns; ``log_price`` is filled already.
-        lists: the candidates.
-        products: columns of all products.
     """
-    result[COLUMN["log_days_since_purchase"]] = np.log1p(NEVER_DAYS)
-    if not any(len(request.history) for request in lists.requests):
+    columns["log_days_since_purchase"][:] = np.log1p(NEVER_DAYS)
+    histories = lists.histories
+    if histories is None:
         return
-    histories = _Histories(lists.requests)
-    result[COLUMN["log_history_length"]] = np.repeat(np.log1p(histories.lengths), lists.lengths)
-    _fill_shares(result, lists, histories, products)
-    _fill_price(result, lists, histories)
-    _fill_purchases(result, lists, histories, products)
+    columns["log_history_length"][:] = np.repeat(np.log1p(histories.lengths), lists.lengths)
+    _fill_shares(columns, lists, histories, products)
+    _fill_price(columns, lists, histories)
+    _fill_purchases(columns, lists, histories, products)
 
 
-def _fill_shares(
-    result: NDArray[np.float32], lists: CandidateLists, histories: _Histories, products: ProductFeatures
-) -> None:
+@fills(Feature("recent_views", "own views", ("history", "context.time"), Display.EXPM1))
+def views(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how much its user looked at each candidate lately."""
+    histories = lists.histories
+    if histories is None:
+        return
+    match = histories.match(len(products.price))
+    viewed = np.flatnonzero(histories.seen & (match >= 0))
+    if len(viewed):
+        seen = np.bincount(match[viewed], weights=histories.weight[viewed], minlength=len(lists.rows))
+        columns["recent_views"][:] = np.log1p(seen)
+
+
+def _fill_shares(columns: Columns, lists: CandidateLists, histories: Histories, products: ProductFeatures) -> None:
     """Fill the share of each history's weight that has the candidate's category, and its brand."""
     weight = histories.weight
     request = np.repeat(np.arange(len(histories.lengths)), histories.lengths)
@@ -85,15 +68,15 @@ def _fill_shares(
             here, there = histories.part(index), lists.part(index)
             by_code = np.bincount(in_history[here], weights=weight[here], minlength=size)
             share[there] = by_code[in_list[there]]
-        result[COLUMN[name]] = share * scale * (in_list > 0)
+        columns[name][:] = share * scale * (in_list > 0)
 
 
-def _fill_price(result: NDArray[np.float32], lists: CandidateLists, histories: _Histories) -> None:
+def _fill_price(columns: Columns, lists: CandidateLists, histories: Histories) -> None:
     median = np.full(len(histories.lengths), np.nan, dtype=np.float32)
     for index in histories.filled:
         median[index] = _upper_median(histories.paid[histories.part(index)])
-    relation = result[COLUMN["log_price"]] - np.repeat(np.log1p(median), lists.lengths)
-    result[COLUMN["price_to_user_median"]] = np.where(np.isnan(relation), np.float32(0.0), relation)
+    relation = columns["log_price"] - np.repeat(np.log1p(median), lists.lengths)
+    columns["price_to_user_median"][:] = np.where(np.isnan(relation), np.float32(0.0), relation)
 
 
 def _upper_median(values: NDArray[np.float32]) -> float:
@@ -103,15 +86,9 @@ def _upper_median(values: NDArray[np.float32]) -> float:
     return float(np.partition(values, count // 2)[count // 2]) if count else float("nan")
 
 
-def _fill_purchases(
-    result: NDArray[np.float32], lists: CandidateLists, histories: _Histories, products: ProductFeatures
-) -> None:
-    """Fill how much its user looked at each candidate lately, and how often and when it was bought."""
-    match = _match(lists, histories, len(products.price))
-    viewed = np.flatnonzero(histories.seen & (match >= 0))
-    if len(viewed):
-        views = np.bincount(match[viewed], weights=histories.weight[viewed], minlength=len(lists.rows))
-        result[COLUMN["recent_views"]] = np.log1p(views)
+def _fill_purchases(columns: Columns, lists: CandidateLists, histories: Histories, products: ProductFeatures) -> None:
+    """Fill how often and when each candidate was bought by its user."""
+    match = histories.match(len(products.price))
     hit = np.flatnonzero(histories.bought & (match >= 0))
     if not len(hit):
         return
@@ -127,21 +104,7 @@ def _fill_purchases(
     # The user's own gaps between purchases, with the product's usual interval as one gap more.
     expected = (oldest[bought] - since + products.repeat_interval_days[lists.rows[bought]]) / times
     position = np.log((since + 0.5) / (expected + 0.5))
-    result[COLUMN["log_purchases"]] = np.log1p(count)
-    result[COLUMN["recent_purchases"]] = np.log1p(recent)
-    result[COLUMN["log_days_since_purchase"], bought] = np.log1p(since)
-    result[COLUMN["repeat_position"], bought] = np.clip(position, -REPEAT_POSITION_LIMIT, REPEAT_POSITION_LIMIT)
-
-
-def _match(lists: CandidateLists, histories: _Histories, product_count: int) -> NDArray[np.int64]:
-    """Return the place of each event's product among its request's candidates, -1 where it is none of them."""
-    # A table over all products: searching in the sorted candidates takes three times as long, and zeroed pages cost
-    # nothing until they are touched, so a large catalogue does not make it slow.
-    place = np.zeros(product_count, dtype=np.int32)
-    match = np.empty(len(histories.rows), dtype=np.int64)
-    for index in histories.filled:
-        here, there = histories.part(index), lists.part(index)
-        place[lists.rows[there]] = np.arange(there.start + 1, there.stop + 1)
-        match[here] = place[histories.rows[here]]
-        place[lists.rows[there]] = 0
-    return match - 1
+    columns["log_purchases"][:] = np.log1p(count)
+    columns["recent_purchases"][:] = np.log1p(recent)
+    columns["log_days_since_purchase"][bought] = np.log1p(since)
+    columns["repeat_position"][bought] = np.clip(position, -REPEAT_POSITION_LIMIT, REPEAT_POSITION_LIMIT)

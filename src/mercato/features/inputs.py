@@ -1,5 +1,6 @@
 """What the ranker is told about one request: plain arrays in frozen dataclasses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,7 +25,8 @@ class CandidateList:
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
         coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
         matches: how many products the whole result of a query has.
-        signals: float32 [signals, n], rows as :data:`mercato.features.shopping_features.SIGNALS`; None for a search.
+        signals: what was learned of the candidates of a recommendation, by the names of `mercato.retrieval.signals`:
+            float32 [n] each; None for a search.
     """
 
     rows: NDArray[np.int32]
@@ -36,7 +38,7 @@ class CandidateList:
     fused: NDArray[np.float32]
     coverage: NDArray[np.float32] | None = None
     matches: int = 0
-    signals: NDArray[np.float32] | None = None
+    signals: Mapping[str, NDArray[np.float32]] | None = None
 
     def __len__(self) -> int:
         """Return the number of candidates."""
@@ -54,7 +56,7 @@ class CandidateList:
             fused=self.fused[positions],
             coverage=None if self.coverage is None else self.coverage[positions],
             matches=self.matches,
-            signals=None if self.signals is None else self.signals[:, positions],
+            signals=None if self.signals is None else {name: of[positions] for name, of in self.signals.items()},
         )
 
 
@@ -82,7 +84,7 @@ class History:
 
     @cached_property
     def distinct(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """The products of the history, int32 [m] ascending, and each event's place among them, int64 [h]."""
+        """The products of the history, int32 [m] ascending, and each event's index among them, int64 [h]."""
         return np.unique(self.rows, return_inverse=True)
 
     @cached_property

@@ -28,7 +28,7 @@ class Kinds:
     weights: NDArray[np.float32]
 
     def gather(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        """Return what some rows have: the place in ``rows`` int64 [k], names int32 [k], weights float32 [k]."""
+        """Return what some rows have: the index in ``rows`` int64 [k], names int32 [k], weights float32 [k]."""
         if not len(self.bounds):
             return np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
         starts = self.bounds[rows]
@@ -57,7 +57,7 @@ class Kinds:
 
 
 def compare_kinds(
-    place: NDArray[np.int64],
+    index: NDArray[np.int64],
     names: NDArray[np.int32],
     weights: NDArray[np.float32],
     examples: NDArray[np.bool_],
@@ -65,7 +65,7 @@ def compare_kinds(
     """Compare products with the mean kind of some of them.
 
     Args:
-        place: int64 [k], which product each name belongs to, from `Kinds.gather`.
+        index: int64 [k], which product each name belongs to, from `Kinds.gather`.
         names: int32 [k].
         weights: float32 [k].
         examples: bool [n], the products whose mean is taken.
@@ -77,7 +77,7 @@ def compare_kinds(
     count = int(np.count_nonzero(examples))
     if not count or not len(names):
         return np.zeros(len(examples), np.float32)
-    chosen = examples[place]
+    chosen = examples[index]
     mean = np.bincount(names[chosen], weights[chosen], int(names.max()) + 1) / count
-    similarity: NDArray[np.float32] = np.bincount(place, weights * mean[names], len(examples)).astype(np.float32)
+    similarity: NDArray[np.float32] = np.bincount(index, weights * mean[names], len(examples)).astype(np.float32)
     return similarity

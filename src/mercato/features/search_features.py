@@ -1,10 +1,10 @@
-"""The features that say how a candidate fits the query, and how it fits what else was found for it."""
+"""The features that say how a candidate was found, how it fits the query, and how it fits what else was found."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mercato.features.candidate_lists import CandidateLists
-from mercato.features.feature_names import COLUMN
+from mercato.features.feature import REQUEST, Columns, Display, Feature, fills
 from mercato.features.inputs import ProductFeatures
 from mercato.features.kinds import compare_kinds
 
@@ -14,40 +14,70 @@ AGREEING = 20
 """First products of a list whose brands and categories are compared with a candidate's."""
 
 
-def fill_search(result: NDArray[np.float32], lists: CandidateLists) -> None:
-    """Fill the columns of a query's words; zeros for a recommendation."""
+@fills(
+    Feature("dense_score", "similarity", ("candidates.dense_score",), Display.PLAIN),
+    Feature("word_score", "words", ("candidates.word_score",), Display.PLAIN),
+    Feature("dense_rank_discount", "similarity", ("candidates.dense_rank",)),
+    Feature("word_rank_discount", "words", ("candidates.word_rank",)),
+    Feature("fused", "order of retrieval", ("candidates.fused",), Display.PLAIN),
+    Feature("cooccurrence", "bought together", ("candidates.cooccurrence",), Display.EXPM1),
+    Feature("cooccurrence_relative", "bought together", ("candidates.cooccurrence",)),
+)
+def retrieval(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill what the sources of candidates gave to each."""
+    scores = np.stack([lists.column(name) for name in ("word_score", "fused", "cooccurrence")])
+    ranks = np.stack([lists.column(name) for name in ("dense_rank", "word_rank")])
+    # ``1 / log2(1 + rank)`` as in DCG (Jarvelin and Kekalainen 2002); 0 where absent.
+    discounts = (ranks > 0) / np.log2(1.0 + np.maximum(ranks, 1.0))
+    word_score, fused, cooccurrence = lists.divide_by_maximum(scores)
+    columns["dense_score"][:] = lists.column("dense_score")
+    columns["dense_rank_discount"][:] = discounts[0]
+    columns["word_rank_discount"][:] = discounts[1]
+    columns["word_score"][:] = word_score
+    columns["fused"][:] = fused
+    columns["cooccurrence"][:] = np.log1p(np.maximum(scores[2], 0.0))
+    columns["cooccurrence_relative"][:] = cooccurrence
+
+
+@fills(
+    Feature("coverage", "words", ("candidates.coverage",)),
+    Feature("log_matches", REQUEST, ("candidates.matches",)),
+)
+def query_words(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how many of the query's words each candidate holds, and how much they match; zeros without a query."""
     coverage = [
         request.candidates.coverage if request.candidates.coverage is not None else np.zeros(length, np.float32)
         for request, length in zip(lists.requests, lists.lengths, strict=True)
     ]
-    result[COLUMN["coverage"]] = np.concatenate(coverage)
+    columns["coverage"][:] = np.concatenate(coverage)
     matches = np.log1p([request.candidates.matches for request in lists.requests])
-    result[COLUMN["log_matches"]] = np.repeat(matches, lists.lengths)
+    columns["log_matches"][:] = np.repeat(matches, lists.lengths)
 
 
-def fill_agreement(result: NDArray[np.float32], lists: CandidateLists, products: ProductFeatures) -> None:
-    """Fill how alike each candidate and the best of its list are: in kind, brand and category.
-
-    Args:
-        result: float32 [features, n], zeros in these columns.
-        lists: the candidates, best first.
-        products: columns of all products.
-    """
+@fills(
+    Feature("kind_words", "kind of product", ("products.kinds", "candidates.word_rank")),
+    Feature("kind_dense", "kind of product", ("products.kinds", "candidates.dense_rank")),
+    Feature("kind_fused", "kind of product", ("products.kinds",), Display.PLAIN),
+    Feature("brand_agreement", "kind of product", ("products.brand",)),
+    Feature("category_agreement", "kind of product", ("products.leaf_category",)),
+)
+def agreement(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how alike each candidate and the best of its list are: in kind, brand and category."""
     kinds = products.kinds
     word_rank, dense_rank = lists.column("word_rank"), lists.column("dense_rank")
-    for index in range(len(lists.lengths)):
-        here = lists.part(index)
+    for request in range(len(lists.lengths)):
+        here = lists.part(request)
         rows = lists.rows[here]
-        place, names, weights = kinds.gather(rows)
+        index, names, weights = kinds.gather(rows)
         examples = {
             "kind_words": _is_among_first(word_rank[here]),
             "kind_dense": _is_among_first(dense_rank[here]),
             "kind_fused": np.arange(len(rows)) < EXAMPLES,
         }
         for name, chosen in examples.items():
-            result[COLUMN[name], here] = compare_kinds(place, names, weights, chosen)
+            columns[name][here] = compare_kinds(index, names, weights, chosen)
         for name, codes in (("brand_agreement", products.brand), ("category_agreement", products.leaf_category)):
-            result[COLUMN[name], here] = _share_of_code(codes[rows])
+            columns[name][here] = _share_of_code(codes[rows])
 
 
 def _is_among_first(ranks: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -16,17 +16,16 @@ from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.index.live import LiveCatalog
 from mercato.models.ranker.calibration import Calibration
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
-from mercato.pipeline.answer import Answer, write_answer
-from mercato.pipeline.learned import LearnedFrom, describe_catalog
-from mercato.pipeline.probabilities import tell_probabilities
-from mercato.pipeline.rerank import Reranked, RerankStep
-from mercato.pipeline.wide_ranker import WideRanker
-from mercato.policy.apply import apply_policies
-from mercato.policy.ranked import Ranked, order_candidates
+from mercato.pipeline.answer import Answer, LearnedFrom, describe_catalog, write_answer
+from mercato.pipeline.batched_ranker import BatchedRanker, RankStep
+from mercato.pipeline.page_state import PageState, list_answerable
+from mercato.pipeline.rerank import RerankStep
+from mercato.policy.apply import apply_policy
+from mercato.policy.ranked import order_candidates
 from mercato.policy.rules import Rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import RetrievalRequest, Retrieved
+from mercato.requests.retrieval import Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH
 
 logger = logging.getLogger(__name__)
@@ -69,11 +68,11 @@ class Pipeline:
         self._queries = queries or QueryAnalyzer(catalog)
         self._encoder = encoder
         self._retriever = retriever
-        self._ranker = None if ranker is None else WideRanker(ranker)
-        self._reranker = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
-        self._explainer = Explainer(catalog, self._ranker, queries=self._queries)
+        batched = None if ranker is None else BatchedRanker(ranker)
+        self._rank = None if batched is None else RankStep(catalog, batched, calibration)
+        self._rerank = None if reranker is None else RerankStep(catalog, reranker, rerank_depth)
+        self._explainer = Explainer(catalog, batched, queries=self._queries)
         self._rules = rules or Rules()
-        self._calibration = calibration
         self._learned_from = learned_from or {}
 
     def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
@@ -88,11 +87,10 @@ class Pipeline:
         answers: list[Answer | MercatoError | None] = [
             request if isinstance(request, MercatoError) else None for request in requests
         ]
-        places = [place for place, request in enumerate(requests) if isinstance(request, PageRequest)]
-        pages = [request for request in requests if isinstance(request, PageRequest)]
+        pages = {index: request for index, request in enumerate(requests) if isinstance(request, PageRequest)}
         if pages:
-            for place, answer in zip(places, self._answer_pages(pages), strict=True):
-                answers[place] = answer
+            for index, answer in zip(pages, self._answer_pages(list(pages.values())), strict=True):
+                answers[index] = answer
         return [answer for answer in answers if answer is not None]
 
     def warm(self, requests: Sequence[PageRequest]) -> None:
@@ -106,98 +104,62 @@ class Pipeline:
 
     def _answer_pages(self, pages: Sequence[PageRequest]) -> list[Answer | MercatoError]:
         clock = _Clock()
-        pages, better_queries = self._correct_queries(pages)
-        pages = [self._rules.apply(page) for page in pages]
-        queries = [page.retrieval for page in pages]
-        vectors = self._encode(queries)
+        states = [self._read(page) for page in pages]
+        self._encode(states)
         clock.lap("encode_us")
-        outcomes = [self._keep_known(outcome) for outcome in self._retrieve(queries, vectors)]
-        outcomes = [
-            replace(outcome, corrected_query=better) if isinstance(outcome, Retrieved) else outcome
-            for outcome, better in zip(outcomes, better_queries, strict=True)
-        ]
+        self._retrieve(states)
         clock.lap("retrieve_us")
-        scores, unranked = self._rank(queries, vectors, outcomes)
+        if self._rank is not None:
+            self._rank.rank(states)
         clock.lap("rank_us")
-        reranked = self._reranker.rerank(pages, outcomes, scores) if self._reranker is not None else Reranked()
-        if reranked.own or reranked.failed:
+        if self._rerank is not None and self._rerank.rerank(states):
             clock.lap("rerank_us")
-        ranked = {
-            place: order_candidates(
-                outcome,
-                reranked.scores.get(place, scores.get(place)),
-                [name for name, failed in (("ranker", unranked), ("reranker", reranked.failed)) if place in failed],
-            )
-            for place, outcome in enumerate(outcomes)
-            if isinstance(outcome, Retrieved)
-        }
-        ranked = apply_policies(self.catalog, pages, outcomes, ranked)
-        for place, probabilities in tell_probabilities(self._calibration, pages, outcomes, scores).items():
-            ranked[place] = replace(ranked[place], probabilities=probabilities)
-        explanations = self._explain(pages, vectors, outcomes, scores, ranked, reranked.own)
-        if explanations:
+        self._order(states)
+        if self._explain(states):
             clock.lap("explain_us")
         timings = clock.total()
-        answers: list[Answer | MercatoError] = []
-        for place, outcome in enumerate(outcomes):
-            if isinstance(outcome, Retrieved):
-                reasons = explanations.get(place, ())
-                learned = self._tell_learned() if pages[place].explain else None
-                answers.append(
-                    write_answer(self.catalog, pages[place], outcome, ranked[place], timings, reasons, learned)
-                )
-            else:
-                answers.append(outcome)
-        return answers
+        return [self._write(state, timings) for state in states]
 
-    def _tell_learned(self) -> LearnedFrom:
-        return {**describe_catalog(self.catalog.snapshot.manifest), **self._learned_from}
+    def _read(self, page: PageRequest) -> PageState:
+        """Correct a search's spelling, then add what the shop's rules say.
 
-    def _correct_queries(self, pages: Sequence[PageRequest]) -> tuple[list[PageRequest], list[str]]:
-        """Correct the spelling of searches.
-
-        Returns:
-            The requests, with a text of known words where a query has an unknown one; and for each the query that it
-            seems to mean, empty where it is fine as it is.
+        A query with an unknown word goes on as one of known words where there is one; what it seems to mean is told
+        in any case.
         """
-        corrected: list[PageRequest] = []
-        better_queries: list[str] = []
-        for page in pages:
-            request = page.retrieval
-            better = self._queries.correct(request.text) if request.is_search and request.spelling else None
-            if better is not None and better.applied:
-                page = replace(page, retrieval=replace(request, text=better.text))
-            corrected.append(page)
-            better_queries.append(better.text if better is not None else "")
-        return corrected, better_queries
+        request = page.retrieval
+        better = self._queries.correct(request.text) if request.is_search and request.spelling else None
+        if better is not None and better.applied:
+            page = replace(page, retrieval=replace(request, text=better.text))
+        return PageState(page=self._rules.apply(page), corrected_query=better.text if better is not None else "")
 
-    def _encode(self, requests: Sequence[RetrievalRequest]) -> Float32 | None:
-        """Return query vectors float32 [batch, D], zeros for requests without a query; None if the encoder failed."""
-        vectors = np.zeros((len(requests), self.catalog.snapshot.manifest.dimension), np.float32)
-        places = [place for place, request in enumerate(requests) if request.is_search]
-        if not places:
-            return vectors
-        try:
-            vectors[places] = self._encoder.encode([requests[place].text for place in places])
-            if not np.isfinite(vectors).all():
-                raise ModelError("encoder: a vector is not finite; export the encoder again")
-        except Exception:  # whatever breaks in a stage, retrieval can still answer
-            logger.exception("the encoder failed; answering by words alone")
-            return None
-        return vectors
+    def _encode(self, states: Sequence[PageState]) -> None:
+        """Encode the queries of a batch; none has a vector if the encoder failed."""
+        vectors = np.zeros((len(states), self.catalog.snapshot.manifest.dimension), np.float32)
+        searches = [index for index, state in enumerate(states) if state.page.retrieval.is_search]
+        if searches:
+            try:
+                vectors[searches] = self._encoder.encode([states[index].page.retrieval.text for index in searches])
+                if not np.isfinite(vectors).all():
+                    raise ModelError("encoder: a vector is not finite; export the encoder again")
+            except Exception:  # whatever breaks in a stage, retrieval can still answer
+                logger.exception("the encoder failed; answering by words alone")
+                return
+        for state, vector in zip(states, vectors, strict=True):
+            state.vector = vector
 
-    def _retrieve(
-        self, requests: Sequence[RetrievalRequest], vectors: Float32 | None
-    ) -> list[Retrieved | MercatoError]:
+    def _retrieve(self, states: Sequence[PageState]) -> None:
         """Find candidates, then read the product changes that a retriever in another process may have seen already."""
-        outcomes = self._retriever.retrieve(requests, vectors)
-        if self._retriever.catalog is self.catalog:  # which it has just brought up to date
-            return outcomes
-        try:
-            self.catalog.refresh()
-        except StateError:
-            logger.warning("state cannot be read; answering from what is known")
-        return outcomes
+        vectors = [state.vector for state in states if state.vector is not None]
+        outcomes = self._retriever.retrieve(
+            [state.page.retrieval for state in states], np.stack(vectors) if vectors else None
+        )
+        if self._retriever.catalog is not self.catalog:  # which it would just have brought up to date
+            try:
+                self.catalog.refresh()
+            except StateError:
+                logger.warning("state cannot be read; answering from what is known")
+        for state, outcome in zip(states, outcomes, strict=True):
+            state.receive(self._keep_known(outcome))
 
     def _keep_known(self, outcome: Retrieved | MercatoError) -> Retrieved | MercatoError:
         """Leave out products that another process knows from a state that this one cannot read."""
@@ -218,104 +180,65 @@ class Pipeline:
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )
 
-    def _rank(
-        self,
-        requests: Sequence[RetrievalRequest],
-        vectors: Float32 | None,
-        outcomes: Sequence[Retrieved | MercatoError],
-    ) -> tuple[dict[int, Float32], set[int]]:
-        """Score the candidates of all requests that the network orders, in one call.
+    def _order(self, states: Sequence[PageState]) -> None:
+        """Put candidates in order, then apply what request and shop ask for; where that fails, the order stays."""
+        for state in list_answerable(states):
+            state.ranked = order_candidates(state.retrieved, state.window_scores)
+            try:
+                state.ranked = apply_policy(self.catalog, state.page, state.retrieved, state.ranked)
+            except Exception:  # whatever breaks here, there is an order to answer with
+                logger.exception("the policy failed; answering in the order of relevance")
+                state.degraded.append("policy")
 
-        Returns:
-            Scores float32 [w] by place in the batch, and the places that the ranker failed to score.
-        """
-        cases = {
-            place: outcome
-            for place, outcome in enumerate(outcomes)
-            if isinstance(outcome, Retrieved) and len(outcome.rows) and requests[place].ranked_by_network
-        }
-        if self._ranker is None or not cases:
-            return {}, set()
-        dimension = self.catalog.snapshot.manifest.dimension
-        widest = max(len(case.rows) for case in cases.values())
-        feature_count = next(iter(cases.values())).features.shape[1]
-        query = np.zeros((len(cases), dimension), np.float32)
-        history = np.zeros((len(cases), dimension), np.float32)
-        candidates = np.zeros((len(cases), widest, dimension), np.float32)
-        features = np.zeros((len(cases), widest, feature_count), np.float32)
-        for position, (place, case) in enumerate(cases.items()):
-            if vectors is not None:
-                query[position] = vectors[place]
-            history[position] = case.history_vector
-            candidates[position, : len(case.rows)] = self.catalog.vectors(case.rows)
-            features[position, : len(case.rows)] = case.features
-        try:
-            scores = self._ranker.score(query, history, candidates, features)
-            ranked = {place: scores[p, : len(case.rows)] for p, (place, case) in enumerate(cases.items())}
-        except Exception:  # as for the encoder
-            logger.exception("the ranker failed; answering in the order of retrieval")
-            return {}, set(cases)
-        broken = {place for place, window in ranked.items() if not np.isfinite(window).all()}
-        if broken:
-            logger.error("the ranker scored %d of %d requests with NaN or infinity", len(broken), len(ranked))
-        return {place: window for place, window in ranked.items() if place not in broken}, broken
-
-    def _explain(
-        self,
-        pages: Sequence[PageRequest],
-        vectors: Float32 | None,
-        outcomes: Sequence[Retrieved | MercatoError],
-        scores: Mapping[int, Float32],
-        ranked: dict[int, Ranked],
-        reranked: Mapping[int, Mapping[int, float]],
-    ) -> dict[int, list[bytes]]:
+    def _explain(self, states: Sequence[PageState]) -> bool:
         """Explain the pages of the requests that ask for it, with one more call of the ranker for all.
 
         Returns:
-            By place in the batch a JSON document for each product of the page; none where explaining failed, which
-            ``ranked`` then says.
+            Whether there are explanations.
         """
-        asked: dict[int, PageToExplain] = {}
-        for place, outcome in enumerate(outcomes):
-            page = pages[place]
-            if isinstance(outcome, Retrieved) and page.explain:
-                query = vectors[place] if vectors is not None else np.zeros_like(outcome.history_vector)
-                rows = ranked[place].rows[page.offset : page.offset + page.page_size].tolist()
-                window = self._describe_window(page, query, outcome, scores.get(place))
-                later = {"reranker": reranked[place]} if place in reranked else {}
-                asked[place] = PageToExplain(
-                    request=page.retrieval,
-                    retrieved=outcome,
-                    rows=rows,
-                    window=window,
-                    later=later,
-                    pinned=ranked[place].pinned,
-                    seated=ranked[place].seated,
-                )
+        asked = [state for state in list_answerable(states) if state.page.explain]
         if not asked:
-            return {}
+            return False
         try:
-            return dict(zip(asked, self._explainer.explain(list(asked.values())), strict=True))
+            explanations = self._explainer.explain([self._describe(state) for state in asked])
         except Exception:  # an answer is worth more than its reasons
             logger.exception("the explanations failed; answering without")
-            for place in asked:
-                ranked[place] = replace(ranked[place], degraded=[*ranked[place].degraded, "explain"])
-            return {}
+            for state in asked:
+                state.degraded.append("explain")
+            return False
+        for state, documents in zip(asked, explanations, strict=True):
+            state.explanations = documents
+        return True
 
-    def _describe_window(
-        self, page: PageRequest, query: Float32, outcome: Retrieved, scores: Float32 | None
-    ) -> Window | None:
-        """Return what the ranker was given and answered; None where it was not asked or failed."""
-        if scores is None:
-            return None
-        return Window(
-            is_search=page.retrieval.is_search,
-            query=query,
-            history=outcome.history_vector,
-            candidates=self.catalog.vectors(outcome.rows),
-            features=outcome.features,
-            scores=scores,
+    def _describe(self, state: PageState) -> PageToExplain:
+        """Return what the stages did with a request."""
+        found, window = state.retrieved, None
+        if state.scores is not None:
+            window = Window(
+                is_search=state.page.retrieval.is_search,
+                query=state.vector if state.vector is not None else np.zeros_like(found.history_vector),
+                history=found.history_vector,
+                candidates=self.catalog.vectors(found.rows),
+                features=found.features,
+                scores=state.scores,
+            )
+        return PageToExplain(
+            request=state.page.retrieval,
+            retrieved=replace(found, corrected_query=state.corrected_query),
+            rows=state.shown_rows,
+            window=window,
+            later={"reranker": state.reranker_scores} if state.reranker_scores else {},
+            pinned=state.ranked.pinned,
+            seated=state.ranked.seated,
         )
+
+    def _write(self, state: PageState, timings: Mapping[str, int]) -> Answer | MercatoError:
+        if state.error is not None:
+            return state.error
+        learned = None
+        if state.page.explain:
+            learned = {**describe_catalog(self.catalog.snapshot.manifest), **self._learned_from}
+        return write_answer(self.catalog, state, timings, learned)
 
 
 class _Clock:

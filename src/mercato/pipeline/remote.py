@@ -22,9 +22,8 @@ from mercato.models.engine.padding import pad_to_bucket
 from mercato.models.engine.shapes import MAX_BATCH_SIZE
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
-from mercato.requests.facets import parse_facets
-from mercato.requests.order_by import parse_order_by
-from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
+from mercato.requests.options import parse_options, write_options
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 
@@ -105,15 +104,15 @@ class RemoteReranker:
         order = np.argsort(pairs.lengths, kind="stable")
         scores = np.empty(len(order), np.float32)
         for start in range(0, len(order), MAX_BATCH_SIZE):
-            places = order[start : start + MAX_BATCH_SIZE]
-            part = pairs.take(places)
+            indices = order[start : start + MAX_BATCH_SIZE]
+            part = pairs.take(indices)
             tokens = {
                 "input_ids": part.input_ids,
                 "attention_mask": part.attention_mask,
                 "token_type_ids": part.token_type_ids,
             }
             inputs = {name: pad_to_bucket(array, self._buckets) for name, array in tokens.items()}
-            scores[places] = self._call("reranker", inputs, ["score"])["score"][:, 0]
+            scores[indices] = self._call("reranker", inputs, ["score"])["score"][:, 0]
         bounds = np.cumsum([0, *(len(group) for group in texts)])
         return [scores[first:last] for first, last in zip(bounds, bounds[1:], strict=False)]
 
@@ -139,7 +138,7 @@ class RemoteRetriever:
         if vectors is not None:
             inputs["QUERY_VECTOR"] = vectors
         outputs = self._call("retriever", inputs, RETRIEVER_OUTPUTS)
-        return [_read_outcome(outputs, place) for place in range(len(requests))]
+        return [_read_outcome(outputs, index) for index in range(len(requests))]
 
 
 def write_request(request: RetrievalRequest) -> bytes:
@@ -152,18 +151,11 @@ def write_request(request: RetrievalRequest) -> bytes:
             "visitor_id": request.visitor_id,
             "seed_ids": request.seed_ids,
             "filter": request.condition.text if request.condition is not None else "",
-            "strict_filtering": request.strict_filtering,
             "context": asdict(request.context),
             "depth": request.depth,
-            "explain": request.explain,
-            "spelling": request.spelling,
-            "facets": [facet.as_json() for facet in request.facets],
-            "order_by": request.order_by.text if request.order_by is not None else "",
-            "boosts": [boost.as_json() for boost in request.boosts],
+            "options": write_options(request),
             "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
             "narrowing": [condition.text for condition in request.narrowing],
-            "exclude_purchased_days": request.exclude_purchased_days,
-            "kind": request.kind.value,
             "hidden_ids": request.hidden_ids,
             "pinned_ids": request.pinned_ids,
         }
@@ -185,20 +177,13 @@ def read_request(document: bytes) -> RetrievalRequest:
             visitor_id=fields["visitor_id"],
             seed_ids=tuple(fields["seed_ids"]),
             condition=parse_filter(fields["filter"]) if fields["filter"] else None,
-            strict_filtering=fields["strict_filtering"],
             context=Context(**fields["context"]),
             depth=fields["depth"],
-            explain=fields.get("explain", False),
-            spelling=fields.get("spelling", True),
-            facets=parse_facets(fields.get("facets")),
-            order_by=parse_order_by(fields.get("order_by")),
-            boosts=parse_boosts(fields.get("boosts")),
             rule_boosts=parse_boosts(fields.get("rule_boosts"), most=MAX_RULE_BOOSTS),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
-            exclude_purchased_days=fields.get("exclude_purchased_days", 0.0),
-            kind=Kind(fields.get("kind", Kind.BOTH.value)),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),
+            **parse_options(RetrievalRequest, fields.get("options", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise InvalidInputError(
@@ -219,17 +204,17 @@ def retrieve_batch(retriever: Retriever, documents: npt.NDArray[np.object_], vec
     """
     outcomes: list[Retrieved | MercatoError] = []
     requests: dict[int, RetrievalRequest] = {}
-    for place, document in enumerate(documents[:, 0]):
+    for index, document in enumerate(documents[:, 0]):
         try:
-            requests[place] = read_request(document)
+            requests[index] = read_request(document)
             outcomes.append(ModelError("retriever: no answer"))
         except InvalidInputError as exc:
             outcomes.append(exc)
     if requests:
-        places = list(requests)
-        found = retriever.retrieve(list(requests.values()), None if vectors is None else vectors[places])
-        for place, outcome in zip(places, found, strict=True):
-            outcomes[place] = outcome
+        indices = list(requests)
+        found = retriever.retrieve(list(requests.values()), None if vectors is None else vectors[indices])
+        for index, outcome in zip(indices, found, strict=True):
+            outcomes[index] = outcome
     return write_outcomes(outcomes, len(FEATURE_NAMES), retriever.dimension)
 
 
@@ -260,19 +245,19 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         "TAIL": np.full((batch, longest), -1, np.int32),
         "NOTES": np.empty((batch, 1), dtype=object),
     }
-    for place, outcome in enumerate(outcomes):
+    for index, outcome in enumerate(outcomes):
         if isinstance(outcome, MercatoError):
-            arrays["NOTES"][place, 0] = orjson.dumps(_write_error(outcome))
+            arrays["NOTES"][index, 0] = orjson.dumps(_write_error(outcome))
             continue
         width = len(outcome.rows)
-        arrays["ROWS"][place, :width] = outcome.rows
-        arrays["FUSED"][place, :width] = outcome.fused
-        arrays["SOURCES"][place, : len(outcome.sources)] = outcome.sources
-        arrays["FEATURES"][place, :width] = outcome.features
-        arrays["HISTORY_VECTOR"][place] = outcome.history_vector
-        arrays["TAIL"][place, : len(outcome.tail)] = outcome.tail
+        arrays["ROWS"][index, :width] = outcome.rows
+        arrays["FUSED"][index, :width] = outcome.fused
+        arrays["SOURCES"][index, : len(outcome.sources)] = outcome.sources
+        arrays["FEATURES"][index, :width] = outcome.features
+        arrays["HISTORY_VECTOR"][index] = outcome.history_vector
+        arrays["TAIL"][index, : len(outcome.tail)] = outcome.tail
         stages = {} if outcome.stages is None else {"stages": outcome.stages.write()}
-        arrays["NOTES"][place, 0] = orjson.dumps(
+        arrays["NOTES"][index, 0] = orjson.dumps(
             {
                 **stages,
                 "width": width,
@@ -296,20 +281,20 @@ def _write_error(error: MercatoError) -> dict[str, str]:
     return {"error": str(error)}
 
 
-def _read_outcome(outputs: Arrays, place: int) -> Retrieved | MercatoError:
-    notes = orjson.loads(outputs["NOTES"][place, 0])
+def _read_outcome(outputs: Arrays, index: int) -> Retrieved | MercatoError:
+    notes = orjson.loads(outputs["NOTES"][index, 0])
     if "parameter" in notes:
         return InvalidInputError(notes["parameter"], notes["error"].removeprefix(f"{notes['parameter']}: "))
     if "error" in notes:
         return ModelError(notes["error"])
     width = notes["width"]
     return Retrieved(
-        rows=outputs["ROWS"][place, :width],
-        fused=outputs["FUSED"][place, :width],
-        sources=outputs["SOURCES"][place, : width + notes["tail"]],
-        features=outputs["FEATURES"][place, :width],
-        history_vector=outputs["HISTORY_VECTOR"][place],
-        tail=outputs["TAIL"][place, : notes["tail"]],
+        rows=outputs["ROWS"][index, :width],
+        fused=outputs["FUSED"][index, :width],
+        sources=outputs["SOURCES"][index, : width + notes["tail"]],
+        features=outputs["FEATURES"][index, :width],
+        history_vector=outputs["HISTORY_VECTOR"][index],
+        tail=outputs["TAIL"][index, : notes["tail"]],
         total=notes["total"],
         missing_ids=notes["missing_ids"],
         degraded=notes["degraded"],

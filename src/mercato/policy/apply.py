@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
 from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
@@ -20,8 +18,6 @@ from mercato.requests.retrieval import Retrieved
 from mercato.retrieval.weigh import weigh_rows
 from mercato.zscore import standardize_scores
 
-logger = logging.getLogger(__name__)
-
 Float32 = npt.NDArray[np.float32]
 
 BOOST_SPAN = 3.0
@@ -29,33 +25,6 @@ BOOST_SPAN = 3.0
 that are not boosted, and a hopeless one does not become the first."""
 
 _STEP = np.float32(1e-3)
-
-
-def apply_policies(
-    catalog: LiveCatalog,
-    requests: Sequence[PageRequest],
-    outcomes: Sequence[Retrieved | MercatoError],
-    ranked: Mapping[int, Ranked],
-) -> dict[int, Ranked]:
-    """Apply the policy to every request of a batch that has candidates; where it fails, the order stays.
-
-    Args:
-        catalog: the products.
-        requests: the batch.
-        outcomes: its candidates.
-        ranked: the same in order, by place in the batch.
-    """
-    applied = dict(ranked)
-    for place, order in ranked.items():
-        outcome = outcomes[place]
-        if not isinstance(outcome, Retrieved):
-            continue
-        try:
-            applied[place] = apply_policy(catalog, requests[place], outcome, order)
-        except Exception:  # whatever breaks here, there is an order to answer with
-            logger.exception("the policy failed; answering in the order of relevance")
-            applied[place] = replace(order, degraded=[*order.degraded, "policy"])
-    return applied
 
 
 def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
@@ -102,12 +71,12 @@ def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:
 
 
 def _collapse(ranked: Ranked, size: int, kept: npt.NDArray[np.int64], variants: Mapping[int, list[int]]) -> Ranked:
-    places = np.concatenate([kept, np.arange(size, len(ranked.rows))])
+    positions = np.concatenate([kept, np.arange(size, len(ranked.rows))])
     return replace(
         ranked,
-        rows=ranked.rows[places],
-        scores=ranked.scores[places],
-        sources=ranked.sources[places],
+        rows=ranked.rows[positions],
+        scores=ranked.scores[positions],
+        sources=ranked.sources[positions],
         variants=variants,
         folded=size - len(kept),
     )
@@ -134,11 +103,11 @@ def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
         return ranked
     rows, scores, sources = ranked.rows.tolist(), ranked.scores.tolist(), ranked.sources.tolist()
     for position, row in sorted(pins.items()):
-        place = min(position - 1, len(rows))
+        index = min(position - 1, len(rows))
         lowest = scores[-1] - float(_STEP) if scores else 0.0
-        scores.insert(place, scores[place] if place < len(scores) else lowest)
-        rows.insert(place, row)
-        sources.insert(place, 0)
+        scores.insert(index, scores[index] if index < len(scores) else lowest)
+        rows.insert(index, row)
+        sources.insert(index, 0)
     return replace(
         ranked,
         rows=np.array(rows, np.int32),

@@ -24,26 +24,22 @@ class Ranked:
         rows: int32 [n].
         scores: float32 [n], descending.
         sources: uint16 [n].
-        degraded: stages that were left out.
         variants: for a row the rows of its near-duplicates, which are not shown.
         folded: how many near-duplicates are not shown.
         pinned: rows whose places the shop decided.
         seated: newcomers that were moved up to a place of their own.
-        probabilities: row to the probability that the shopper buys it, 0 to 1; empty where nothing can be said.
     """
 
     rows: npt.NDArray[np.int32]
     scores: Float32
     sources: npt.NDArray[np.uint16]
-    degraded: list[str] = field(default_factory=list)
     variants: Mapping[int, Sequence[int]] = field(default_factory=dict)
     folded: int = 0
     pinned: frozenset[int] = frozenset()
     seated: frozenset[int] = frozenset()
-    probabilities: Mapping[int, float] = field(default_factory=dict)
 
 
-def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Sequence[str] = ()) -> Ranked:
+def order_candidates(retrieved: Retrieved, scores: Float32 | None) -> Ranked:
     """Order a request's candidates by the ranker's scores; without them the order of retrieval stays.
 
     What follows the window keeps its order and scores just below it. Equal scores keep the order of retrieval.
@@ -51,7 +47,6 @@ def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Seq
     Args:
         retrieved: the candidates.
         scores: float32 [w]; None if they were not ranked.
-        degraded: stages that were left out, besides those that retrieval names.
     """
     window = retrieved.fused if scores is None else scores
     order = np.argsort(-window, kind="stable")
@@ -62,5 +57,4 @@ def order_candidates(retrieved: Retrieved, scores: Float32 | None, degraded: Seq
         rows=np.concatenate([retrieved.rows[order], retrieved.tail]),
         scores=np.concatenate([ordered, after]).astype(np.float32),
         sources=np.concatenate([retrieved.sources[order], retrieved.sources[len(order) :]]),
-        degraded=[*retrieved.degraded, *degraded],
     )

@@ -51,7 +51,7 @@ def parse_boosts(value: object, parameter: str = "OPTIONS.boosts", *, most: int 
             f"must be a list of at most {most}, got {given}",
             'for example [{"condition": "price < 10", "boost": 0.5}]',
         )
-    return tuple(_parse_boost(item, f"{parameter}[{place}]") for place, item in enumerate(value))
+    return tuple(_parse_boost(item, f"{parameter}[{index}]") for index, item in enumerate(value))
 
 
 def _parse_boost(item: object, parameter: str) -> Boost:

@@ -91,7 +91,7 @@ def parse_facets(value: object, parameter: str = "OPTIONS.facets") -> tuple[Face
         raise InvalidInputError(
             parameter, f"must be a list of at most {MAX_FACETS} facets, got {given}", 'for example ["brand", "price"]'
         )
-    specs = tuple(_parse_facet(item, f"{parameter}[{place}]") for place, item in enumerate(value))
+    specs = tuple(_parse_facet(item, f"{parameter}[{index}]") for index, item in enumerate(value))
     keys = [spec.key for spec in specs]
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -138,7 +138,7 @@ def _parse_intervals(value: object, parameter: str) -> tuple[Interval, ...]:
         raise InvalidInputError(
             parameter, f"must be a list of at most {MAX_INTERVALS}", 'for example [{"minimum": 0, "maximum": 10}]'
         )
-    return tuple(_parse_interval(item, f"{parameter}[{place}]") for place, item in enumerate(value))
+    return tuple(_parse_interval(item, f"{parameter}[{index}]") for index, item in enumerate(value))
 
 
 def _parse_interval(item: object, parameter: str) -> Interval:

@@ -1,118 +1,117 @@
-"""OPTIONS of a request, checked: how an answer is made, besides what is asked for."""
+"""Options of a request: each is declared once, as a field of the request that it is an option of.
+
+`RetrievalRequest` has those that decide what is found, `PageRequest` those that decide how a page is made of it. The
+names that OPTIONS may have, the checks, and what the retriever is sent all derive from the fields.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 from mercato.errors import InvalidInputError
-from mercato.requests.boost import Boost, parse_boosts
-from mercato.requests.facets import FacetSpec, parse_facets
-from mercato.requests.order_by import OrderBy, parse_order_by
-from mercato.requests.retrieval import Kind
+
+Value = TypeVar("Value")
+Member = TypeVar("Member", bound=Enum)
+Parse = Callable[[object, str], Value]
+"""Checks a value that is not null; takes it and the name of its parameter, raises InvalidInputError."""
+RequestKind = Any
+"""A dataclass with options; mypy takes none of ``type[...]`` for hashable."""
 
 MAX_DAYS = 36_500
 """A hundred years: as good as for ever."""
-OPTION_NAMES = (
-    "strict_filtering",
-    "explain",
-    "rerank",
-    "spelling",
-    "facets",
-    "order_by",
-    "boosts",
-    "diversity",
-    "collapse",
-    "exclude_purchased_days",
-    "kind",
-)
+_OPTION = "option"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of a request.
+@dataclass(frozen=True)
+class _Option(Generic[Value]):
+    """How an option travels.
 
     Attributes:
-        strict_filtering: False fills an answer that the filter empties with products that fail it.
-        explain: each product says why it stands where it stands.
-        rerank: whether the reranker, where one is served, orders the top again.
-        spelling: whether a query is corrected.
-        facets: which values are counted.
-        order_by: what the answer is sorted by; None for relevance.
-        boosts: conditions that move products up or down.
-        diversity: from 0 (relevance alone) to 1 (difference alone).
-        collapse: whether near-duplicates are shown as one.
-        exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
-        kind: what belongs on a product's page.
+        parse: reads what a caller, or `write`, gave.
+        write: gives JSON values.
     """
 
-    strict_filtering: bool = True
-    explain: bool = False
-    rerank: bool = True
-    spelling: bool = True
-    facets: tuple[FacetSpec, ...] = ()
-    order_by: OrderBy | None = None
-    boosts: tuple[Boost, ...] = ()
-    diversity: float = 0.0
-    collapse: bool = False
-    exclude_purchased_days: float = 0.0
-    kind: Kind = Kind.BOTH
+    parse: Parse[Value]
+    write: Callable[[Value], object]
 
 
-def parse_options(given: Mapping[str, Any]) -> Options:
-    """Check the members of OPTIONS; a null is as not given.
+def option(parse: Parse[Value], default: Value, write: Callable[[Value], object] = lambda value: value) -> Value:
+    """Declare a field of a request as one of its options.
+
+    Args:
+        parse: checks what a caller gives.
+        default: the value where none is given, or null.
+        write: gives JSON values that ``parse`` reads back.
+    """
+    return field(default=default, metadata={_OPTION: _Option(parse, write)})
+
+
+def list_options(kind: RequestKind) -> tuple[str, ...]:
+    """Return the names of the options of a kind of request."""
+    return tuple(_read_options(kind))
+
+
+def parse_options(kind: RequestKind, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check those members of OPTIONS that belong to a kind of request; a null is as not given.
+
+    Returns:
+        Arguments for the request, without those that were not given.
 
     Raises:
         InvalidInputError: names the member, the constraint, what was given and what to do.
     """
-    return Options(
-        strict_filtering=_flag(given, "strict_filtering", True),
-        explain=_flag(given, "explain", False),
-        rerank=_flag(given, "rerank", True),
-        spelling=_flag(given, "spelling", True),
-        facets=parse_facets(given.get("facets")),
-        order_by=parse_order_by(given.get("order_by")),
-        boosts=parse_boosts(given.get("boosts")),
-        diversity=_share(given, "diversity"),
-        collapse=_flag(given, "collapse", False),
-        exclude_purchased_days=_days(given, "exclude_purchased_days"),
-        kind=_kind(given, "kind"),
-    )
+    options = _read_options(kind).items()
+    return {name: one.parse(given[name], f"OPTIONS.{name}") for name, one in options if given.get(name) is not None}
 
 
-def _flag(given: Mapping[str, Any], name: str, default: bool) -> bool:
-    value = given.get(name)
-    if value is None:
-        return default
+def write_options(request: Any) -> dict[str, object]:
+    """Write the options of a request as JSON values that `parse_options` reads back."""
+    kind: RequestKind = type(request)
+    return {name: one.write(getattr(request, name)) for name, one in _read_options(kind).items()}
+
+
+@cache
+def _read_options(kind: RequestKind) -> dict[str, _Option[Any]]:
+    return {one.name: one.metadata[_OPTION] for one in fields(kind) if _OPTION in one.metadata}
+
+
+def parse_flag(value: object, parameter: str) -> bool:
+    """Check a flag."""
     if not isinstance(value, bool):
-        raise InvalidInputError(f"OPTIONS.{name}", f"must be true or false, got {value!r}"[:200])
+        raise InvalidInputError(parameter, f"must be true or false, got {value!r}"[:200])
     return value
 
 
-def _share(given: Mapping[str, Any], name: str) -> float:
-    value = given.get(name)
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidInputError(f"OPTIONS.{name}", f"must be between 0 and 1, got {value!r}"[:200])
-    return float(value)
+def number_between(least: float, most: float, unit: str = "") -> Parse[float]:
+    """Return the check of a number.
+
+    Args:
+        least: the least that it may be.
+        most: the most.
+        unit: what it counts, for messages.
+    """
+    constraint = f"must be {unit} between {least} and {most}" if unit else f"must be between {least} and {most}"
+
+    def parse(value: object, parameter: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise InvalidInputError(parameter, f"{constraint}, got {value!r}"[:200])
+        return float(value)
+
+    return parse
 
 
-def _kind(given: Mapping[str, Any], name: str) -> Kind:
-    value = given.get(name)
-    if value is None:
-        return Kind.BOTH
-    if not isinstance(value, str) or value not in {kind.value for kind in Kind}:
-        choices = ", ".join(kind.value for kind in Kind)
-        raise InvalidInputError(f"OPTIONS.{name}", f"must be one of {choices}, got {value!r}"[:200])
-    return Kind(value)
+def member_of(choices: type[Member]) -> Parse[Member]:
+    """Return the check of a choice, given by the value of a member of an enumeration."""
 
+    def parse(value: object, parameter: str) -> Member:
+        for choice in choices:
+            if isinstance(value, str) and value == choice.value:
+                return choice
+        names = ", ".join(str(choice.value) for choice in choices)
+        raise InvalidInputError(parameter, f"must be one of {names}, got {value!r}"[:200])
 
-def _days(given: Mapping[str, Any], name: str) -> float:
-    value = given.get(name)
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DAYS:
-        raise InvalidInputError(f"OPTIONS.{name}", f"must be days between 0 and {MAX_DAYS}, got {value!r}"[:200])
-    return float(value)
+    return parse

@@ -13,7 +13,7 @@ import orjson
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.requests.options import OPTION_NAMES, parse_options
+from mercato.requests.options import list_options, number_between, option, parse_flag, parse_options
 from mercato.requests.retrieval import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import parse_timestamp
@@ -41,7 +41,6 @@ class PageRequest:
         retrieval: what is asked for.
         offset: position of the page's first product, from 0.
         page_size: most products of the page, from 1.
-        explain: each product says why it stands where it stands.
         rerank: whether the reranker, where one is served, orders the top again.
         diversity: from 0 (relevance alone) to 1 (difference alone).
         collapse: whether near-duplicates are shown as one.
@@ -51,11 +50,19 @@ class PageRequest:
     retrieval: RetrievalRequest
     offset: int
     page_size: int
-    explain: bool = False
-    rerank: bool = True
-    diversity: float = 0.0
-    collapse: bool = False
+    rerank: bool = option(parse_flag, True)
+    diversity: float = option(number_between(0, 1), 0.0)
+    collapse: bool = option(parse_flag, False)
     pin_positions: tuple[int, ...] = ()
+
+    @property
+    def explain(self) -> bool:
+        """Whether each product says why it stands where it stands."""
+        return self.retrieval.explain
+
+
+OPTION_NAMES = (*list_options(RetrievalRequest), *list_options(PageRequest))
+"""What OPTIONS may have."""
 
 
 def parse_search(fields: Fields) -> PageRequest:
@@ -95,12 +102,12 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
     default_size = MAX_RANKED if placement is Placement.RANK else DEFAULT_PAGE_SIZE
     page_size = _number(fields, "PAGE_SIZE", default_size, 1, MAX_PAGE_SIZE)
     offset = _number(fields, "OFFSET", 0, 0, MAX_OFFSET)
-    options = parse_options(_object(fields, "OPTIONS", OPTION_NAMES))
-    if options.kind is not Kind.BOTH and placement is not Placement.PRODUCT_PAGE:
+    options = _object(fields, "OPTIONS", OPTION_NAMES)
+    retrieval_options, page_options = parse_options(RetrievalRequest, options), parse_options(PageRequest, options)
+    kind = retrieval_options.get("kind", Kind.BOTH)
+    if kind is not Kind.BOTH and placement is not Placement.PRODUCT_PAGE:
         raise InvalidInputError(
-            "OPTIONS.kind",
-            f"{options.kind.value!r} is for placement product-page, got {placement.label}",
-            "leave it out",
+            "OPTIONS.kind", f"{kind.value!r} is for placement product-page, got {placement.label}", "leave it out"
         )
     filter_text = _text(fields, "FILTER")
     retrieval = RetrievalRequest(
@@ -110,27 +117,12 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         visitor_id=_id(fields, "VISITOR_ID"),
         seed_ids=seeds,
         condition=parse_filter(filter_text) if filter_text.strip() else None,
-        strict_filtering=options.strict_filtering,
         context=_context(fields),
         # What folds into others makes room: at most a window of products moves up.
-        depth=offset + page_size + (WINDOW if options.collapse else 0),
-        explain=options.explain,
-        spelling=options.spelling,
-        facets=options.facets,
-        order_by=options.order_by,
-        boosts=options.boosts,
-        exclude_purchased_days=options.exclude_purchased_days,
-        kind=options.kind,
+        depth=offset + page_size + (WINDOW if page_options.get("collapse") else 0),
+        **retrieval_options,
     )
-    return PageRequest(
-        retrieval=retrieval,
-        offset=offset,
-        page_size=page_size,
-        explain=options.explain,
-        rerank=options.rerank,
-        diversity=options.diversity,
-        collapse=options.collapse,
-    )
+    return PageRequest(retrieval=retrieval, offset=offset, page_size=page_size, **page_options)
 
 
 def _context(fields: Fields) -> Context:
@@ -142,11 +134,11 @@ def _context(fields: Fields) -> Context:
         raise InvalidInputError(
             "CONTEXT.utc_offset_s", f"must be seconds between -86400 and 86400, got {offset!r}"[:200]
         )
-    places = {name: given.get(name, "") for name in ("device", "region")}
-    for name, value in places.items():
+    labels = {name: given.get(name, "") for name in ("device", "region")}
+    for name, value in labels.items():
         if not isinstance(value, str) or len(value) > MAX_ID_BYTES:
             raise InvalidInputError(f"CONTEXT.{name}", f"must be a text of at most {MAX_ID_BYTES} characters")
-    return Context(time=seconds, utc_offset_s=float(offset), device=places["device"], region=places["region"])
+    return Context(time=seconds, utc_offset_s=float(offset), device=labels["device"], region=labels["region"])
 
 
 def _seconds(moment: object) -> float:

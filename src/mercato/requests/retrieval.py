@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from mercato.features.inputs import Context
 from mercato.filters import Filter
-from mercato.requests.boost import Boost
-from mercato.requests.facets import FacetSpec
-from mercato.requests.order_by import OrderBy
+from mercato.requests.boost import Boost, parse_boosts
+from mercato.requests.facets import FacetSpec, parse_facets
+from mercato.requests.options import MAX_DAYS, member_of, number_between, option, parse_flag
+from mercato.requests.order_by import OrderBy, parse_order_by
 from mercato.requests.trace import StageTrace
 
 Int32 = npt.NDArray[np.int32]
@@ -105,18 +106,18 @@ class RetrievalRequest:
     visitor_id: str = ""
     seed_ids: tuple[str, ...] = ()
     condition: Filter | None = None
-    strict_filtering: bool = True
+    strict_filtering: bool = option(parse_flag, True)
     context: Context
     depth: int = 20
-    explain: bool = False
-    spelling: bool = True
-    facets: tuple[FacetSpec, ...] = ()
-    order_by: OrderBy | None = None
-    boosts: tuple[Boost, ...] = ()
+    explain: bool = option(parse_flag, False)
+    spelling: bool = option(parse_flag, True)
+    facets: tuple[FacetSpec, ...] = option(parse_facets, (), lambda facets: [facet.as_json() for facet in facets])
+    order_by: OrderBy | None = option(parse_order_by, None, lambda order: order.text if order is not None else None)
+    boosts: tuple[Boost, ...] = option(parse_boosts, (), lambda boosts: [boost.as_json() for boost in boosts])
     rule_boosts: tuple[Boost, ...] = ()
     narrowing: tuple[Filter, ...] = ()
-    exclude_purchased_days: float = 0.0
-    kind: Kind = Kind.BOTH
+    exclude_purchased_days: float = option(number_between(0, MAX_DAYS, "days"), 0.0)
+    kind: Kind = option(member_of(Kind), Kind.BOTH)
     hidden_ids: tuple[str, ...] = ()
     pinned_ids: tuple[str, ...] = ()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from mercato.features.shopping_features import SIGNALS
+from mercato.features.features import FEATURES
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.case import Case
 from mercato.signals.momentum import NEVER_DAYS
@@ -14,8 +17,43 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 
 
-def gather_signals(catalog: LiveCatalog, case: Case, originals: Int32) -> Float32:
-    """Look up what was learned of candidates.
+@dataclass(frozen=True, kw_only=True)
+class _Lookup:
+    """The candidates of one recommendation.
+
+    Attributes:
+        catalog: the products.
+        case: the recommendation.
+        originals: int32 [n], the snapshot rows that the candidates were learned as, -1 for what is newer.
+    """
+
+    catalog: LiveCatalog
+    case: Case
+    originals: Int32
+
+    def read(self, column: npt.NDArray[np.generic], unknown: float) -> npt.NDArray[np.generic]:
+        """Read a column of the snapshot; a product newer than it has another value."""
+        known = self.originals >= 0
+        return np.where(known, column[np.where(known, self.originals, 0)], unknown)
+
+
+SIGNALS: Mapping[str, Callable[[_Lookup], npt.NDArray[np.generic]]] = {
+    "also_bought": lambda of: of.case.near.also_bought.score(of.originals),
+    "lately": lambda of: of.case.near.lately.score(of.originals),
+    "fresh_buyers": lambda of: of.read(of.catalog.snapshot.behaviour.momentum.fresh_buyers, 0.0),
+    "recent_buyers": lambda of: of.read(of.catalog.snapshot.behaviour.momentum.recent_buyers, 0.0),
+    "days_on_sale": lambda of: of.read(of.catalog.snapshot.behaviour.momentum.age_days, NEVER_DAYS),
+    "days_since_sale": lambda of: of.read(of.catalog.snapshot.behaviour.momentum.silent_days, NEVER_DAYS),
+    "usual_pieces": lambda of: of.read(of.catalog.snapshot.behaviour.momentum.log_quantity, 0.0),
+    "factors": lambda of: of.catalog.snapshot.behaviour.factors.score(of.case.near.factor_vector, of.originals),
+}
+"""By name how a signal is looked up; a feature says ``signals.NAME`` in what it reads. A product newer than the
+snapshot was never sold."""
+_READ = tuple(name for name in SIGNALS if any(f"signals.{name}" in feature.reads for feature in FEATURES))
+
+
+def gather_signals(catalog: LiveCatalog, case: Case, originals: Int32) -> dict[str, Float32]:
+    """Look up what was learned of candidates, as far as a feature reads it.
 
     Args:
         catalog: the products.
@@ -23,19 +61,7 @@ def gather_signals(catalog: LiveCatalog, case: Case, originals: Int32) -> Float3
         originals: int32 [n], the snapshot rows that its candidates were learned as, -1 for what is newer.
 
     Returns:
-        float32 [len(SIGNALS), n]; a product newer than the snapshot was never sold.
+        Name of a signal to float32 [n].
     """
-    behaviour = catalog.snapshot.behaviour
-    result = np.zeros((len(SIGNALS), len(originals)), np.float32)
-    result[0] = case.near.also_bought.score(originals)
-    result[1] = case.near.lately.score(originals)
-    known = originals >= 0
-    at = np.where(known, originals, 0)
-    momentum = behaviour.momentum
-    result[2] = np.where(known, momentum.fresh_buyers[at], 0.0)
-    result[3] = np.where(known, momentum.recent_buyers[at], 0.0)
-    result[4] = np.where(known, momentum.age_days[at], NEVER_DAYS)
-    result[5] = np.where(known, momentum.silent_days[at], NEVER_DAYS)
-    result[6] = np.where(known, momentum.log_quantity[at], 0.0)
-    result[7] = behaviour.factors.score(case.near.factor_vector, originals)
-    return result
+    of = _Lookup(catalog=catalog, case=case, originals=originals)
+    return {name: SIGNALS[name](of).astype(np.float32, copy=False) for name in _READ}

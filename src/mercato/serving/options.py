@@ -124,12 +124,12 @@ class ServerOptions(SharedOptions):
     @classmethod
     def _read_budgets(cls, given: Mapping[str, int] | Sequence[str]) -> Mapping[str, int]:
         """Check budgets by stage, or read them as the command line gives them: ``encoder=200``."""
-        from mercato.pipeline.budgets import check_budgets, parse_budgets
+        from mercato.pipeline.call_timeout import check_timeouts, parse_timeouts
 
         with _told_in_own_words():
             if not isinstance(given, Mapping):
-                return parse_budgets(given)
-            check_budgets(given)
+                return parse_timeouts(given)
+            check_timeouts(given)
         return given
 
     @field_validator("source_weights", mode="before")

@@ -19,7 +19,7 @@ TEXT_FILES = ("tokenizer.json", "manifest.json")
 
 
 def _open(settings: Settings, call: Call | None) -> OnnxEncoder:
-    from mercato.pipeline.assemble import open_encoder
+    from mercato.pipeline.factory import open_encoder
 
     return open_encoder(settings)
 

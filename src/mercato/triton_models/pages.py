@@ -44,7 +44,7 @@ _PROFILES = {
 
 
 def _open_pipeline(settings: Settings, call: Call | None) -> Pipeline:
-    from mercato.pipeline.assemble import build_pipeline
+    from mercato.pipeline.factory import build_pipeline
 
     return build_pipeline(settings, call)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.models.engine.declaration import Tensor
 from mercato.models.engine.shapes import EngineShapes
 from mercato.triton_models.declaration import ENGINE, ModelFolder, TritonModel, network_profiles
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _open(settings: Settings, call: Call | None) -> OnnxRanker:
-    from mercato.pipeline.assemble import open_ranker
+    from mercato.pipeline.factory import open_ranker
 
     return open_ranker(settings)
 

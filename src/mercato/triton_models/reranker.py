@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _open(settings: Settings, call: Call | None) -> OnnxReranker:
-    from mercato.pipeline.assemble import open_reranker
+    from mercato.pipeline.factory import open_reranker
 
     return open_reranker(settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.models.engine.declaration import Tensor
 from mercato.triton_models.declaration import TritonModel, python_profiles, text
 from mercato.triton_models.encoder import EMBEDDING_WIDTH
@@ -30,7 +30,7 @@ _CANARY_REQUEST = {
 
 
 def _open(settings: Settings, call: Call | None) -> Retriever:
-    from mercato.pipeline.assemble import open_retriever
+    from mercato.pipeline.factory import open_retriever
 
     return open_retriever(settings)
 

@@ -18,7 +18,7 @@ SEQUENCE_WIDTH = 64  # of a state
 
 
 def _open(settings: Settings, call: Call | None) -> SequenceModel:
-    from mercato.pipeline.assemble import open_sequence
+    from mercato.pipeline.factory import open_sequence
 
     return open_sequence(settings)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _open(settings: Settings, call: Call | None) -> Suggester:
-    from mercato.pipeline.assemble import open_suggester
+    from mercato.pipeline.factory import open_suggester
 
     return open_suggester(settings)
 

@@ -17,13 +17,13 @@ _ONE_WRITER = python_profiles("One writer: one transaction for all callers of a 
 
 
 def _open_events(settings: Settings, call: Call | None) -> EventWriter:
-    from mercato.pipeline.assemble import open_event_writer
+    from mercato.pipeline.factory import open_event_writer
 
     return open_event_writer(settings)
 
 
 def _open_catalog(settings: Settings, call: Call | None) -> CatalogWriter:
-    from mercato.pipeline.assemble import open_catalog_writer
+    from mercato.pipeline.factory import open_catalog_writer
 
     return open_catalog_writer(settings, call)
 

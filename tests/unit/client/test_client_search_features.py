@@ -189,3 +189,9 @@ def test_no_suggestions_and_suggestions_that_do_not_belong_together(triton, conn
     )
     with pytest.raises(ProtocolError, match="1 SUGGESTION, 1 SCORE and 0 kinds do not belong together"):
         client.suggest("a")
+
+
+def test_an_option_that_there_is_not_is_refused_like_any_argument(triton, connect):
+    with pytest.raises(TypeError, match=r"unexpected .*'colapse'; options by name are boosts, collapse, "):
+        connect(triton.address).search("kettle", colapse=True)
+    assert list(triton.received) == []

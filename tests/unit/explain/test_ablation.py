@@ -8,7 +8,7 @@ import pytest
 
 from mercato.explain.ablation import MAX_BATCH, Window, compute_effects
 from mercato.explain.groups import GROUPS
-from mercato.features.feature_names import COLUMN, FEATURE_NAMES
+from mercato.features.features import COLUMN, FEATURE_NAMES
 
 Float32 = npt.NDArray[np.float32]
 NUMBER = {group.name: number for number, group in enumerate(GROUPS)}

@@ -16,7 +16,7 @@ import pytest
 from mercato.errors import MercatoError, ModelError
 from mercato.events.event import Event
 from mercato.explain.explainer import FEATURES_SHOWN, Explainer, PageToExplain
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer

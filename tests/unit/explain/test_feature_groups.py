@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from mercato.explain.groups import GROUPS, list_unexplained
 from mercato.explain.phrases import ENGLISH
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES, FEATURES
 
 
 def test_every_feature_is_in_one_group() -> None:
-    assert list_unexplained() == [], "put them into a group of GROUPS in mercato/explain/groups.py"
+    assert list_unexplained() == [], "their group is none of GROUPS in mercato/explain/groups.py"
 
 
 def test_groups_name_features_of_the_ranker_and_show_one_of_their_own() -> None:
@@ -16,6 +16,12 @@ def test_groups_name_features_of_the_ranker_and_show_one_of_their_own() -> None:
     assert named <= set(FEATURE_NAMES)
     assert [group.name for group in GROUPS if group.shown and group.shown not in group.columns] == []
     assert len({group.name for group in GROUPS}) == len(GROUPS)
+
+
+def test_a_group_gives_the_value_of_one_feature_at_most() -> None:
+    shown = [feature.group for feature in FEATURES if feature.display is not None]
+    assert len(set(shown)) == len(shown)
+    assert [group.name for group in GROUPS if not group.shown] == ["taste", "time", "device and region"]
 
 
 def test_every_group_that_shows_a_value_is_spoken_of_on_some_side() -> None:

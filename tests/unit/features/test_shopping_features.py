@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mercato.features.feature_names import COLUMN
-from mercato.features.features import compute_features
+from mercato.features.features import COLUMN, compute_features
 from mercato.features.inputs import CandidateList, Context, History, ProductFeatures, RankRequest
-from mercato.features.shopping_features import NEVER_DAYS, SIGNALS
+from mercato.features.shopping_features import NEVER_DAYS
+from mercato.retrieval.signals import SIGNALS
 from mercato.signals.history import PURCHASE
 
 DAY = 86_400.0
@@ -42,7 +42,7 @@ def make_history(*events: tuple[int, float, int]) -> History:
     )
 
 
-def compute(rows: list[int], history: History, signals: np.ndarray | None) -> dict[str, list[float]]:
+def compute(rows: list[int], history: History, signals: dict[str, np.ndarray] | None) -> dict[str, list[float]]:
     count = len(rows)
     zeros, none = np.zeros(count, np.float32), np.zeros(count, np.int32)
     request = RankRequest(
@@ -64,11 +64,8 @@ def compute(rows: list[int], history: History, signals: np.ndarray | None) -> di
     return {name: features[:, column].tolist() for name, column in COLUMN.items()}
 
 
-def make_signals(count: int, **columns: list[float]) -> np.ndarray:
-    signals = np.zeros((len(SIGNALS), count), np.float32)
-    for name, values in columns.items():
-        signals[SIGNALS.index(name)] = values
-    return signals
+def make_signals(count: int, **columns: list[float]) -> dict[str, np.ndarray]:
+    return {name: np.array(columns.get(name, [0.0] * count), np.float32) for name in SIGNALS}
 
 
 def test_signals_are_given_as_they_are_and_against_the_best_of_the_list() -> None:

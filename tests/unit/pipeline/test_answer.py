@@ -1,12 +1,15 @@
 """Answers: order, ties, what follows the window, pages, and the details' JSON."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import orjson
 import pytest
 
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
-from mercato.pipeline.answer import write_answer
+from mercato.pipeline.answer import Answer, write_answer
+from mercato.pipeline.page_state import PageState
 from mercato.policy.ranked import order_candidates
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Placement, Retrieved, Source
@@ -34,6 +37,15 @@ def retrieved(
 def page(offset: int, page_size: int, placement: Placement = Placement.SEARCH) -> PageRequest:
     asked = stores.request(placement, text="milk", depth=offset + page_size)
     return PageRequest(retrieval=asked, offset=offset, page_size=page_size)
+
+
+def write(
+    catalog: LiveCatalog, asked: PageRequest, found: Retrieved, timings: Mapping[str, int] | None = None
+) -> Answer:
+    state = PageState(page=asked)
+    state.receive(found)
+    state.ranked = order_candidates(found, None)
+    return write_answer(catalog, state, timings or {})
 
 
 def test_ranker_scores_decide_the_order() -> None:
@@ -81,22 +93,24 @@ def test_a_tail_without_a_window_has_scores() -> None:
 
 
 def test_degraded_joins_what_retrieval_and_ranking_left_out() -> None:
-    ranked = order_candidates(retrieved([5], [0.1], degraded=["state"]), None, ["ranker"])
-    assert ranked.degraded == ["state", "ranker"]
+    state = PageState(page=page(0, 1))
+    state.receive(retrieved([5], [0.1], degraded=["state"]))
+    state.degraded.append("ranker")
+    assert state.degraded == ["state", "ranker"]
+    assert state.retrieved.degraded == ["state"]
 
 
 def test_page_is_cut_by_offset_and_size(catalog: LiveCatalog) -> None:
     found = retrieved([5, 6, 7], [0.3, 0.2, 0.1], tail=[8, 9])
-    answer = write_answer(catalog, page(2, 2), found, order_candidates(found, None), {})
+    answer = write(catalog, page(2, 2), found)
     assert answer.product_ids == [catalog.id_of(7), catalog.id_of(8)]
     assert answer.scores.tolist() == pytest.approx([0.1, 0.1 - TAIL_STEP])
 
 
 def test_last_page_is_not_padded_and_a_later_one_is_empty(catalog: LiveCatalog) -> None:
     found = retrieved([5, 6, 7], [0.3, 0.2, 0.1], total=3)
-    ranked = order_candidates(found, None)
-    assert write_answer(catalog, page(2, 20), found, ranked, {}).product_ids == [catalog.id_of(7)]
-    beyond = write_answer(catalog, page(60, 20), found, ranked, {})
+    assert write(catalog, page(2, 20), found).product_ids == [catalog.id_of(7)]
+    beyond = write(catalog, page(60, 20), found)
     assert beyond.product_ids == []
     assert beyond.scores.shape == (0,)
     assert orjson.loads(beyond.details)["results"] == []
@@ -105,7 +119,7 @@ def test_last_page_is_not_padded_and_a_later_one_is_empty(catalog: LiveCatalog) 
 
 def test_details_hold_products_in_order_with_their_sources(catalog: LiveCatalog) -> None:
     found = retrieved([4, 2], [0.3, 0.2], tail=[8], missing_ids=["x"], degraded=["state"])
-    answer = write_answer(catalog, page(0, 3), found, order_candidates(found, None), {"total_us": 12})
+    answer = write(catalog, page(0, 3), found, {"total_us": 12})
     details = orjson.loads(answer.details)
     assert [result["id"] for result in details["results"]] == answer.product_ids
     whole = orjson.loads(catalog.document(4))
@@ -118,16 +132,13 @@ def test_details_hold_products_in_order_with_their_sources(catalog: LiveCatalog)
 
 def test_each_answer_has_its_own_token(catalog: LiveCatalog) -> None:
     found = retrieved([4], [0.3])
-    tokens = {
-        orjson.loads(write_answer(catalog, page(0, 1), found, order_candidates(found, None), {}).details)["token"]
-        for _ in range(3)
-    }
+    tokens = {orjson.loads(write(catalog, page(0, 1), found).details)["token"] for _ in range(3)}
     assert len(tokens) == 3
 
 
 def test_dropped_filter_is_told(catalog: LiveCatalog) -> None:
     found = retrieved([4], [0.3], relaxed=True)
-    details = orjson.loads(write_answer(catalog, page(0, 1), found, order_candidates(found, None), {}).details)
+    details = orjson.loads(write(catalog, page(0, 1), found).details)
     assert details["filter_relaxed"] is True
 
 
@@ -137,7 +148,7 @@ def test_changed_product_is_written_as_it_is_now(catalog: LiveCatalog, state: Sq
     row = catalog.row_of("p04")
     assert row == catalog.base, "the first row after the snapshot's"
     found = retrieved([row], [0.3])
-    answer = write_answer(catalog, page(0, 1), found, order_candidates(found, None), {})
+    answer = write(catalog, page(0, 1), found)
     result = orjson.loads(answer.details)["results"][0]
     assert answer.product_ids == ["p04"]
     assert (result["title"], result["price"]) == ("Dearer milk", 99.0)

@@ -7,15 +7,14 @@ from typing import Any
 import orjson
 import pytest
 
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.manifest import Manifest
 from mercato.models.ranker.manifest import RankerManifest
 from mercato.models.sequence.manifest import MODEL_FILE
 from mercato.models.sequence.products import PRODUCTS_FILE, VECTORS_FILE
 from mercato.models.stages import RetrieverStage
-from mercato.pipeline.answer import Answer
-from mercato.pipeline.learned import describe_catalog, describe_models
+from mercato.pipeline.answer import Answer, describe_catalog, describe_models
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mercato.errors import ModelError
-from mercato.pipeline.assemble import weigh_sources
+from mercato.pipeline.factory import weigh_sources
 from mercato.requests.retrieval import Placement, Source
 from mercato.retrieval.source_weights import WEIGHTS
 from mercato.settings import Settings

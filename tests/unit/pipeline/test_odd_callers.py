@@ -10,7 +10,7 @@ import pytest
 
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event, parse_event
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer

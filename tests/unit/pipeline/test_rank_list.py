@@ -9,13 +9,13 @@ import orjson
 import pytest
 
 from mercato.errors import InvalidInputError, MercatoError
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.models.stages import RankerStage, RetrieverStage
 from mercato.pipeline.answer import Answer
+from mercato.pipeline.batched_ranker import BatchedRanker
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.wide_ranker import WideRanker
 from mercato.policy.rules import RuleFile, Rules
 from mercato.requests.page import parse_recommend
 from mercato.requests.retrieval import MAX_RANKED, WINDOW
@@ -192,7 +192,7 @@ def test_a_wide_list_scores_as_its_pieces_do() -> None:
             scores: Float32 = (candidates @ (query + 2 * history)[:, :, None])[:, :, 0] + features.sum(axis=2)
             return scores
 
-    found = WideRanker(Cosines(), width=4, batch=2).score(query, history, candidates, features)
+    found = BatchedRanker(Cosines(), width=4, batch=2).score(query, history, candidates, features)
 
     expected = np.einsum("bnd,bd->bn", candidates, query + 2 * history) + features.sum(axis=2)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

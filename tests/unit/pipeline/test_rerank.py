@@ -12,7 +12,7 @@ import pytest
 from mercato.errors import ModelError
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
-from mercato.pipeline.deadline import CALLS_AT_ONCE, TimelyReranker
+from mercato.pipeline.call_timeout import CALLS_AT_ONCE, RerankerTimeout
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Arrays, RemoteReranker
 from mercato.requests.page import PageRequest, parse_recommend, parse_search
@@ -128,7 +128,7 @@ def test_a_late_answer_is_not_waited_for() -> None:
             gate.wait(PATIENCE_S)
             return super().score(queries, texts)
 
-    stage = TimelyReranker(Slow(weight=0.3), budget_s=0.02)
+    stage = RerankerTimeout(Slow(weight=0.3), timeout_s=0.02)
     for _ in range(CALLS_AT_ONCE):
         with pytest.raises(ModelError, match=r"no answer within 0\.02 s"):
             stage.score(["tea"], [["a", "b"]])
@@ -139,10 +139,10 @@ def test_a_late_answer_is_not_waited_for() -> None:
 
 
 def test_an_answer_in_time_and_a_failure_pass_through() -> None:
-    stage = TimelyReranker(Reader(), budget_s=PATIENCE_S)
+    stage = RerankerTimeout(Reader(), timeout_s=PATIENCE_S)
     assert [scores.tolist() for scores in stage.score(["tea"], [["b", "a"]])] == [[1.0, 0.0]]
     with pytest.raises(ModelError, match="out of order"):
-        TimelyReranker(Reader(broken="raises"), budget_s=PATIENCE_S).score(["tea"], [["a"]])
+        RerankerTimeout(Reader(broken="raises"), timeout_s=PATIENCE_S).score(["tea"], [["a"]])
 
 
 def test_behind_a_call_pairs_are_padded_and_sent_in_batches(tmp_path: object) -> None:

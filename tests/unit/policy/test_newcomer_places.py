@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.pipeline import Pipeline
 from mercato.policy.newcomers import SEAT_EVERY

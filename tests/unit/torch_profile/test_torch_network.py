@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mercato.errors import ModelError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.models.encoder import OnnxEncoder
 from mercato.models.engine.declaration import EngineModel, Tensor
 from mercato.models.engine.shapes import EngineShapes

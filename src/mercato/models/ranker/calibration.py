@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 
 Float64 = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ class Calibration:
 
         Args:
             scores: float32 [n].
-            features: float32 [n, F], columns as :data:`mercato.features.feature_names.FEATURE_NAMES`.
+            features: float32 [n, F], columns as :data:`mercato.features.features.FEATURE_NAMES`.
 
         Returns:
             float64 [n], in the order of the scores where the rows of features are of one list.

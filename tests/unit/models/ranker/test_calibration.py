@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mercato.features.feature_names import COLUMN, FEATURE_NAMES
+from mercato.features.features import COLUMN, FEATURE_NAMES
 from mercato.models.ranker.calibration import Calibration, read_calibration
 
 CURVE = Calibration(event="bought", offset=-1.0, slope=2.0, shopper={"log_orders": 0.5})

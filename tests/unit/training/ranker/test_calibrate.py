@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mercato.features.feature_names import COLUMN, FEATURE_NAMES
+from mercato.features.features import COLUMN, FEATURE_NAMES
 from mercato_training.ranker.calibrate import (
     FOLDS,
     Candidates,

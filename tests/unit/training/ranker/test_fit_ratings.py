@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mercato.errors import DataError
-from mercato.features.feature_names import COLUMN, FEATURE_NAMES
+from mercato.features.features import COLUMN, FEATURE_NAMES
 from mercato_training.ranker.fit_ratings import RatingFitOptions, compute_gains, fit_ratings, score_list
 from mercato_training.ranker.rated_lists import UNRATED, RatedList
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mercato.errors import ModelError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
 from mercato.models.ranker.calibration import read_calibration
 from mercato.models.ranker.manifest import read_ranker_manifest

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.models.ranker.calibration import Calibration
 from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.reliability import compute_log_loss

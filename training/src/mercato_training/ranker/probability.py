@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from mercato.features.feature_names import COLUMN
+from mercato.features.features import COLUMN
 from mercato.models.ranker.calibration import Calibration
 from mercato_export.networks.ranker import RankerNetwork
 from mercato_export.ranker import CALIBRATION_FILE

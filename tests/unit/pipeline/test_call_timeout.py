@@ -11,10 +11,15 @@ import numpy.typing as npt
 import pytest
 
 from mercato.errors import InvalidInputError, ModelError
-from mercato.pipeline import timely_call
-from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS, check_budgets, parse_budgets
+from mercato.pipeline import call_timeout
+from mercato.pipeline.call_timeout import (
+    CALLS_AT_ONCE,
+    DEFAULT_TIMEOUTS_MS,
+    CallTimeout,
+    check_timeouts,
+    parse_timeouts,
+)
 from mercato.pipeline.remote import Arrays
-from mercato.pipeline.timely_call import CALLS_AT_ONCE, TimelyCall
 
 PATIENCE_S = 30.0
 SHORT = {"encoder": 20}
@@ -43,22 +48,22 @@ def gate() -> Iterator[Gate]:
     made.open.set()
 
 
-def ask(call: TimelyCall, value: float = 1.0, model: str = "encoder") -> float:
+def ask(call: CallTimeout, value: float = 1.0, model: str = "encoder") -> float:
     return float(call(model, {"x": np.array([value])}, ["y"])["y"][0])
 
 
 def test_an_answer_in_time_is_the_answer(gate: Gate) -> None:
     gate.open.set()
-    call = TimelyCall(gate, LONG)
+    call = CallTimeout(gate, LONG)
     assert [ask(call, 1.0), ask(call, 2.0)] == [1.0, 2.0]
-    assert set(gate.threads) == {"call of encoder"}
+    assert set(gate.threads) == {"call of model encoder"}
 
 
 def test_an_error_in_time_is_the_error() -> None:
     def refuse(*_: object) -> dict[str, npt.NDArray[Any]]:
         raise ModelError("model encoder: gone")
 
-    call = TimelyCall(refuse, LONG)
+    call = CallTimeout(refuse, LONG)
     for _ in range(2 * CALLS_AT_ONCE):  # an error frees its place
         with pytest.raises(ModelError, match="encoder: gone"):
             ask(call)
@@ -66,11 +71,11 @@ def test_an_error_in_time_is_the_error() -> None:
 
 def test_a_late_answer_is_given_up(gate: Gate) -> None:
     with pytest.raises(ModelError, match=r"model encoder: no answer within 0\.02 s"):
-        ask(TimelyCall(gate, SHORT))
+        ask(CallTimeout(gate, SHORT))
 
 
 def test_what_hangs_is_asked_no_more_until_it_answers(gate: Gate) -> None:
-    call = TimelyCall(gate, SHORT)
+    call = CallTimeout(gate, SHORT)
     for _ in range(CALLS_AT_ONCE):
         with pytest.raises(ModelError, match="no answer"):
             ask(call)
@@ -83,7 +88,7 @@ def test_what_hangs_is_asked_no_more_until_it_answers(gate: Gate) -> None:
 
 
 def test_what_answers_again_is_asked_again(gate: Gate) -> None:
-    call = TimelyCall(gate, SHORT)
+    call = CallTimeout(gate, SHORT)
     for _ in range(CALLS_AT_ONCE):
         with pytest.raises(ModelError, match="no answer"):
             ask(call)
@@ -99,8 +104,8 @@ def test_what_answers_again_is_asked_again(gate: Gate) -> None:
 
 
 def test_a_call_that_never_ends_is_forgotten(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = TimelyCall(gate, SHORT)
-    monkeypatch.setattr(timely_call, "FORGOTTEN_S", -1.0)  # at once
+    call = CallTimeout(gate, SHORT)
+    monkeypatch.setattr(call_timeout, "FORGOTTEN_S", -1.0)  # at once
     for _ in range(3 * CALLS_AT_ONCE):
         with pytest.raises(ModelError, match="no answer"):
             ask(call)
@@ -110,7 +115,7 @@ def test_models_do_not_wait_for_each_other(gate: Gate) -> None:
     def work(model: str, inputs: Arrays, outputs: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         return gate(model, inputs, outputs) if model == "encoder" else {name: inputs["x"] for name in outputs}
 
-    call = TimelyCall(work, {"encoder": 20, "ranker": 30_000})
+    call = CallTimeout(work, {"encoder": 20, "ranker": 30_000})
     with pytest.raises(ModelError):
         ask(call)
     assert ask(call, 3.0, "ranker") == 3.0
@@ -128,7 +133,7 @@ def test_a_late_call_keeps_what_it_was_given(gate: Gate) -> None:
 
     given = np.array([1.0])
     with pytest.raises(ModelError):
-        TimelyCall(note, SHORT)("encoder", {"x": given}, ["y"])
+        CallTimeout(note, SHORT)("encoder", {"x": given}, ["y"])
     given[0] = 2.0
     gate.open.set()
     for _ in range(2):
@@ -137,13 +142,13 @@ def test_a_late_call_keeps_what_it_was_given(gate: Gate) -> None:
 
 
 def test_budgets_are_read_and_checked() -> None:
-    assert parse_budgets([]) == {}
-    assert parse_budgets(["encoder=200", " ranker = 50"]) == {"encoder": 200, "ranker": 50}
-    check_budgets(DEFAULT_BUDGETS_MS)
+    assert parse_timeouts([]) == {}
+    assert parse_timeouts(["encoder=200", " ranker = 50"]) == {"encoder": 200, "ranker": 50}
+    check_timeouts(DEFAULT_TIMEOUTS_MS)
     for wrong in ("encoder", "encoder=", "encoder=fast", "encoder=-5", "encoder=1.5"):
         with pytest.raises(InvalidInputError, match="--stage-budget: must be STAGE=MILLISECONDS"):
-            parse_budgets([wrong])
+            parse_timeouts([wrong])
     with pytest.raises(InvalidInputError, match="must name one of encoder, retriever, ranker, got 'oven'"):
-        parse_budgets(["oven=200"])
+        parse_timeouts(["oven=200"])
     with pytest.raises(InvalidInputError, match="of encoder must be above 0 milliseconds, got 0"):
-        parse_budgets(["encoder=0"])
+        parse_timeouts(["encoder=0"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from mercato.errors import ModelError, StateError
-from mercato.features.feature_names import FEATURE_NAMES
+from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import CatalogWriter
@@ -18,12 +18,10 @@ from mercato.models.ranker.onnx_ranker import OnnxRanker
 from mercato.models.reranker import OnnxReranker, PairTokenizer, read_reranker_manifest
 from mercato.models.sequence import NextProducts, SequenceModel, read_sequence_manifest
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
-from mercato.pipeline.budgets import DEFAULT_BUDGETS_MS
-from mercato.pipeline.deadline import TimelyReranker
-from mercato.pipeline.learned import describe_models
+from mercato.pipeline.answer import describe_models
+from mercato.pipeline.call_timeout import DEFAULT_TIMEOUTS_MS, CallTimeout, RerankerTimeout
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
-from mercato.pipeline.timely_call import TimelyCall
 from mercato.policy.rules import Rules, read_rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.suggest.stored import read_suggestions
@@ -90,34 +88,34 @@ def read_served_ranker(settings: Settings) -> RankerManifest | None:
         return None
 
 
-def open_reranker(settings: Settings, *, budget_s: float = 0.0) -> OnnxReranker:
+def open_reranker(settings: Settings, *, timeout_s: float = 0.0) -> OnnxReranker:
     """Open the reranker for this process.
 
     Args:
         settings: what is served.
-        budget_s: seconds of one call; 0 for no end.
+        timeout_s: seconds of one call; 0 for no end.
 
     Raises:
         ModelError: the settings name none, or it cannot be used.
     """
     if settings.reranker is None:
         raise ModelError("reranker: none is served; train and export one, then start with --reranker DIR")
-    return OnnxReranker(settings.reranker, budget_s=budget_s)
+    return OnnxReranker(settings.reranker, budget_s=timeout_s)
 
 
 def open_reranker_stage(settings: Settings, call: Call | None) -> RerankerStage | None:
     """Open the reranker stage with its time limit: behind a call where one is given; None where none is served."""
     if settings.reranker is None:
         return None
-    budget_s = settings.rerank_budget_ms / 1000
+    timeout_s = settings.rerank_budget_ms / 1000
     if call is None:
-        return open_reranker(settings, budget_s=budget_s)
+        return open_reranker(settings, timeout_s=timeout_s)
     serving = read_reranker_manifest(settings.reranker).serving
     tokenizer = PairTokenizer(
         settings.reranker / TOKENIZER_FILE, max_tokens=serving.max_tokens, query_tokens=serving.query_tokens
     )
     remote = RemoteReranker(call, tokenizer, serving.weight, settings.buckets.get("reranker", ()))
-    return TimelyReranker(remote, budget_s)
+    return RerankerTimeout(remote, timeout_s)
 
 
 def open_sequence(settings: Settings) -> SequenceModel:
@@ -210,7 +208,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         call: how to reach the stages as Triton models; None runs them in this process.
     """
     if call is not None:
-        call = TimelyCall(call, {**DEFAULT_BUDGETS_MS, **settings.stage_budgets_ms})
+        call = CallTimeout(call, {**DEFAULT_TIMEOUTS_MS, **settings.stage_budgets_ms})
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
     queries = QueryAnalyzer(catalog)

@@ -1,0 +1,97 @@
+"""The options of a request that have a name of their own in the clients: each is declared here, and nowhere else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import TypedDict
+
+from mercato_client.errors import InvalidArgumentError
+from mercato_client.types import Boost, FacetSpec, JsonObject
+
+
+class PageOptions(TypedDict, total=False):
+    """What ``search`` and ``recommend`` take; None is as not given.
+
+    Attributes:
+        diversity: from 0 (relevance alone, when not given) to 1 (as unlike each other as can be).
+        collapse: whether near-duplicates are shown as one, the others in its ``variants``.
+        explain: whether each product says why it stands where it stands.
+    """
+
+    diversity: float | None
+    collapse: bool | None
+    explain: bool | None
+
+
+class SearchOptions(PageOptions, total=False):
+    """What ``search`` takes besides.
+
+    Attributes:
+        facets: fields whose values are counted over the whole result: ``["brand", "price"]``, or `FacetSpec`.
+        order_by: what the whole result is sorted by, for example ``price desc``; by relevance when not given.
+        boosts: conditions that move the products passing them up or down.
+        rerank: False leaves the reranker out, where one is served.
+        spelling: False takes the query as it is.
+    """
+
+    facets: Iterable[str | FacetSpec | JsonObject] | None
+    order_by: str | None
+    boosts: Iterable[Boost | JsonObject] | None
+    rerank: bool | None
+    spelling: bool | None
+
+
+class RecommendOptions(PageOptions, total=False):
+    """What ``recommend`` takes besides.
+
+    Attributes:
+        kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
+        exclude_purchased_days: leaves out what the shopper bought within so many days.
+    """
+
+    kind: str | None
+    exclude_purchased_days: float | None
+
+
+def merge_options(
+    options: JsonObject | None, named: Mapping[str, object], known: type[PageOptions]
+) -> JsonObject | None:
+    """Return OPTIONS with the options that have a name of their own.
+
+    Args:
+        options: further options; None for none.
+        named: options by name; None where not given.
+        known: which names there are.
+
+    Raises:
+        TypeError: one of them is no name of an option, as with any argument that a method does not have.
+        InvalidArgumentError: one is given both ways, or a list is one thing and not several.
+    """
+    unknown = sorted(set(named) - set(known.__annotations__))
+    if unknown:
+        names = ", ".join(sorted(known.__annotations__))
+        raise TypeError(f"got an unexpected keyword argument {unknown[0]!r}; options by name are {names}")
+    given = {name: _write_option(name, value) for name, value in named.items() if value is not None}
+    twice = sorted(set(given) & set(options or ()))
+    if twice:
+        raise InvalidArgumentError(
+            f"{twice[0]}: is given twice, as a parameter and in options; give it once", parameter=twice[0]
+        )
+    return {**(options or {}), **given} if given else options
+
+
+def _write_option(name: str, value: object) -> object:
+    if name not in ("facets", "boosts"):
+        return value
+    if isinstance(value, str | Mapping | FacetSpec | Boost) or not isinstance(value, Iterable):
+        raise InvalidArgumentError(
+            f"{name}: must be a list, is one {type(value).__name__}; put it into a list", parameter=name
+        )
+    return [_write_value(item) if is_dataclass(item) else item for item in value]
+
+
+def _write_value(value: object) -> object:
+    """A value object as JSON: members that are None or empty are left out."""
+    if not is_dataclass(value):
+        return [_write_value(item) for item in value] if isinstance(value, list | tuple) else value
+    members = {member.name: _write_value(getattr(value, member.name)) for member in fields(value)}
+    return {name: member for name, member in members.items() if member is not None and member != []}

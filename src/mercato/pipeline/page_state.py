@@ -1,0 +1,69 @@
+"""One request on its way through the stages: what is known of its page so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.errors import MercatoError
+from mercato.policy.ranked import Ranked
+from mercato.requests.page import PageRequest
+from mercato.requests.retrieval import Retrieved
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(kw_only=True, eq=False)
+class PageState:
+    """A request and what each stage made of it. A stage takes the states of a batch and fills its part of each.
+
+    Attributes:
+        page: what is asked for: corrected and extended by the shop's rules before the first stage.
+        corrected_query: what the shopper seems to have meant; empty where the query is fine.
+        vector: float32 [D], the encoder's; zeros without a query; None where the encoder failed.
+        error: why there is no answer; such a state goes through no further stage.
+        retrieved: the candidates, from retrieval on.
+        scores: float32 [w], the ranker's; None where it was not asked or failed.
+        reranker_scores: row to the reranker's own score, the best first; empty where it was not asked or failed.
+        window_scores: float32 [w], what orders the window: the ranker's scores, blended with the reranker's; None for
+            the order of retrieval.
+        ranked: the order to show, from ordering on.
+        probabilities: row to the probability that the shopper buys it, 0 to 1; empty where nothing can be said.
+        explanations: a JSON document for each known product of the page; empty where nobody asked, or it failed.
+        degraded: stages that were left out, in their order.
+    """
+
+    page: PageRequest
+    corrected_query: str = ""
+    vector: Float32 | None = None
+    error: MercatoError | None = None
+    retrieved: Retrieved = field(init=False, repr=False)
+    scores: Float32 | None = None
+    reranker_scores: Mapping[int, float] = field(default_factory=dict)
+    window_scores: Float32 | None = None
+    ranked: Ranked = field(init=False, repr=False)
+    probabilities: Mapping[int, float] = field(default_factory=dict)
+    explanations: Sequence[bytes] = ()
+    degraded: list[str] = field(default_factory=list)
+
+    def receive(self, outcome: Retrieved | MercatoError) -> None:
+        """Take what retrieval answered."""
+        if isinstance(outcome, MercatoError):
+            self.error = outcome
+            return
+        self.retrieved = outcome
+        self.degraded = list(outcome.degraded)
+
+    @property
+    def shown_rows(self) -> list[int]:
+        """The products of the page in order, once they are ordered."""
+        rows: list[int] = self.ranked.rows[self.page.offset : self.page.offset + self.page.page_size].tolist()
+        return rows
+
+
+def list_answerable(states: Sequence[PageState]) -> list[PageState]:
+    """Return the states that have candidates, possibly none, and no error."""
+    return [state for state in states if state.error is None]

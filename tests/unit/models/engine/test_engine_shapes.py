@@ -5,8 +5,7 @@ import pytest
 
 from mercato.errors import InvalidInputError
 from mercato.models.engine.declaration import ENGINES
-from mercato.models.engine.padding import pad_to_bucket
-from mercato.models.engine.shapes import BatchRange, EngineShapes, choose_bucket
+from mercato.models.engine.shapes import BatchRange, EngineShapes, choose_bucket, pad_to_bucket
 from mercato.requests.retrieval import WINDOW
 
 

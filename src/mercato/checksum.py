@@ -1,4 +1,7 @@
-"""The checksum of a file, for every manifest."""
+"""The checksum of a file, for every manifest.
+
+A boundary of its own, because exporter and server checks use it beside manifests.
+"""
 
 from __future__ import annotations
 

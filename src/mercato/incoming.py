@@ -1,4 +1,4 @@
-"""What comes in from outside, read leniently: JSON of callers, files row by row, and what of it was rejected.
+"""What comes in from outside, read leniently: JSON of callers, files row by row, and what became of it.
 
 One bad item never harms its neighbours: it is left out, counted, and told with its position and the reason.
 """
@@ -9,7 +9,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -57,6 +57,30 @@ class RowReport:
         self.rejected += 1
         if len(self.shown) < MAX_SHOWN:
             self.shown.append(row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteResult:
+    """What became of one caller's items; those accepted are durable.
+
+    Attributes:
+        accepted: how many were taken, repeated ones included.
+        rejected: those that were not.
+        sequence: the store's last sequence number afterwards.
+    """
+
+    accepted: int
+    rejected: Sequence[Rejected] = field(default_factory=list)
+    sequence: int
+
+    def document(self) -> bytes:
+        """Give the result as JSON."""
+        # A reason may quote what no UTF-8 can hold.
+        rejected = [
+            {"index": item.position, "reason": item.reason.encode("utf-8", "replace").decode()}
+            for item in self.rejected
+        ]
+        return orjson.dumps({"accepted": self.accepted, "rejected": rejected, "sequence": self.sequence})
 
 
 def read_json_array(document: bytes, *, parameter: str, items: str, limit: int) -> list[Any]:

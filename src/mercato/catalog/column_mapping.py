@@ -61,7 +61,7 @@ class ColumnMapping:
 
     A field takes the column that is mapped to it, or the one of its own name (which others may use too). A source is a
     column, several separated by commas (texts are joined by a space, categories follow each other), or ``COLUMN/100``,
-    ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a file without ids. Values are read kindly: numbers as
+    ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a file without ids. Reads values leniently: numbers as
     ids, ``A > B`` or a JSON list as categories, ``$1,299.00`` as a price, ``in stock`` and truths as availability,
     dates as times. Every other column becomes an attribute of its name, but for lists that are too long or hold more
     than texts and numbers (vectors, reviews): no filter could use them. A column mapped to ``attributes`` holds JSON

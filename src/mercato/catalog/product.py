@@ -32,7 +32,7 @@ PRODUCT_FIELDS = (
     "id", "title", "description", "brand", "categories", "price", "currency", "availability", "available_time",
     "attributes", "image_uri", "uri",
 )  # fmt: skip
-#: What the encoder reads, the most telling first: a long text is cut at its end.
+#: What the encoder reads, the most informative first: a long text is cut at its end.
 TEXT_FIELDS = ("title", "brand", "categories", "description", "attributes")
 
 #: Characters of the description, and of the attributes, in the text that is encoded.

@@ -30,7 +30,7 @@ Ask = Callable[["Client", int, int], "ResultPage"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ReturnedProduct:
     """One product of an answer, as it was returned.
 
     Attributes:
@@ -64,7 +64,7 @@ class Answer:
         error: why the server refused the question; empty where it answered.
     """
 
-    results: tuple[Found, ...] = ()
+    results: tuple[ReturnedProduct, ...] = ()
     total: int = 0
     degraded: tuple[str, ...] = ()
     error: str = ""
@@ -135,12 +135,12 @@ def time_all(
     Raises:
         ServerError: the server cannot be reached, or fails.
     """
-    chosen = spread_places(len(questions), limit)
+    chosen = spread_positions(len(questions), limit)
     seen: list[float] = []
     by_stage: dict[str, list[float]] = defaultdict(list)
-    for done, place in enumerate(chosen, 1):
+    for done, position in enumerate(chosen, 1):
         started = time.perf_counter()
-        page = _ask_page(client, questions[place], SHOPPER_PAGE_SIZE, 0)
+        page = _ask_page(client, questions[position], SHOPPER_PAGE_SIZE, 0)
         took_ms = 1_000 * (time.perf_counter() - started)
         if not isinstance(page, str):
             seen.append(took_ms)
@@ -155,7 +155,7 @@ def time_all(
     }
 
 
-def spread_places(count: int, limit: int) -> list[int]:
+def spread_positions(count: int, limit: int) -> list[int]:
     """Choose at most ``limit`` of ``count`` places, spread over all."""
     return np.unique(np.linspace(0, count - 1, min(limit, count)).astype(int)).tolist() if count else []
 
@@ -212,12 +212,12 @@ def read_learned(client: Client) -> Mapping[str, Mapping[str, Any]]:
         ServerError: the server cannot be reached, or fails.
     """
     page = _ask_page(client, lambda c, size, offset: c.recommend("home-page", page_size=size, explain=True), 1, 0)
-    told = None if isinstance(page, str) else page.details.get("learned_from")
-    return told if isinstance(told, Mapping) else {}
+    given = None if isinstance(page, str) else page.details.get("learned_from")
+    return given if isinstance(given, Mapping) else {}
 
 
 def _ask_deep(client: Client, question: Ask, depth: int) -> Answer:
-    results: dict[str, Found] = {}
+    results: dict[str, ReturnedProduct] = {}
     total = 0
     degraded: tuple[str, ...] = ()
     for offset in range(0, depth, MAX_PAGE_SIZE):
@@ -225,14 +225,14 @@ def _ask_deep(client: Client, question: Ask, depth: int) -> Answer:
         if isinstance(page, str):
             return Answer(error=page)
         for product in page.results:
-            results.setdefault(product.id, describe_found(product))
+            results.setdefault(product.id, describe_product(product))
         total, degraded = page.total, tuple(dict.fromkeys((*degraded, *page.degraded)))
         if offset + len(page.results) >= page.total or not page.results:
             break
     return Answer(results=tuple(results.values()), total=total, degraded=degraded)
 
 
-def describe_found(product: Product) -> Found:
+def describe_product(product: Product) -> ReturnedProduct:
     """Keep of a product what an evaluation looks at.
 
     Args:
@@ -242,11 +242,11 @@ def describe_found(product: Product) -> Found:
     explanation: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     stages, because = explanation.get("stages"), explanation.get("because")
     ranks = {
-        str(name): int(place["rank"])
-        for name, place in (stages.items() if isinstance(stages, Mapping) else ())
-        if isinstance(place, Mapping) and isinstance(place.get("rank"), int)
+        str(name): int(position["rank"])
+        for name, position in (stages.items() if isinstance(stages, Mapping) else ())
+        if isinstance(position, Mapping) and isinstance(position.get("rank"), int)
     }
-    return Found(
+    return ReturnedProduct(
         id=product.id,
         title=product.title,
         sources=product.sources,

@@ -63,7 +63,7 @@ def compare_runs(evaluation: Evaluation, earlier: Mapping[str, Any], name: str) 
         DataError: the runs have no query in common.
     """
     theirs = {row["query"]: row["metrics"] for row in earlier["per_query"]}
-    shared = [place for place, label in enumerate(evaluation.labels) if label in theirs]
+    shared = [position for position, label in enumerate(evaluation.labels) if label in theirs]
     if not shared:
         raise DataError(f"--against {name}: no query of it is among the {len(evaluation.labels):,} of this run")
     warnings = []
@@ -81,7 +81,7 @@ def compare_runs(evaluation: Evaluation, earlier: Mapping[str, Any], name: str) 
         metric: describe_comparison(
             compare_values(
                 values[shared],
-                read_metric(theirs, metric, [evaluation.labels[place] for place in shared]),
+                read_metric(theirs, metric, [evaluation.labels[position] for position in shared]),
                 seed=evaluation.seed,
             )
         )

@@ -1,4 +1,7 @@
-"""Folds of cross-validation over queries: what is trained on a fold's complement is measured on the fold."""
+"""Folds of cross-validation over queries: what is trained on a fold's complement is measured on the fold.
+
+Apart from both, because training, evaluation and benchmarks must share one rule.
+"""
 
 from __future__ import annotations
 

@@ -64,14 +64,14 @@ class Interactions(RowReport):
 
     def select(self, keep: npt.NDArray[np.bool_]) -> Interactions:
         """Keep some rows."""
-        places = np.flatnonzero(keep).tolist()
+        positions = np.flatnonzero(keep).tolist()
         return Interactions(
-            users=[self.users[row] for row in places],
-            products=[self.products[row] for row in places],
+            users=[self.users[row] for row in positions],
+            products=[self.products[row] for row in positions],
             place=self.place[keep],
             time=self.time[keep],
             rating=self.rating[keep],
-            columns={name: [values[row] for row in places] for name, values in self.columns.items()},
+            columns={name: [values[row] for row in positions] for name, values in self.columns.items()},
             rows=self.rows,
             rejected=self.rejected,
             shown=self.shown,
@@ -122,7 +122,7 @@ def read_interactions(
     """
     fields = [*HOLDOUT_FIELDS, *(FieldSpec(name=name) for name in extra_columns)]
     found = Interactions(columns={name: [] for name in extra_columns})
-    places, times, ratings = [], [], []
+    positions, times, ratings = [], [], []
     latest = (time.time() if now is None else now) + MAX_FUTURE_S
     for batch in read_fields(path, fields, column_map or {}):
         count = len(batch.lines)
@@ -148,7 +148,7 @@ def read_interactions(
         for name in extra_columns:
             values = read_texts(batch.columns[name])
             found.columns[name] += [values[row] or UNKNOWN for row in kept]
-        places.append(order[good])
+        positions.append(order[good])
         times.append(moment[good])
         ratings.append(rating[good])
     if not found.users:
@@ -156,7 +156,7 @@ def read_interactions(
             f"{path.name} holds no purchase ({found.rows:,} rows, {found.rejected:,} of them bad); each row needs a"
             " user and a product"
         )
-    found.place, found.time = np.concatenate(places), np.concatenate(times)
+    found.place, found.time = np.concatenate(positions), np.concatenate(times)
     found.rating = np.concatenate(ratings)
     return found
 

@@ -9,7 +9,7 @@ from mercato.errors import DataError
 from mercato.evaluation.holdout import Split
 from mercato.text.timestamps import format_timestamp, parse_timestamp
 
-Told = Mapping[str, Mapping[str, Any]]
+LearnedFrom = Mapping[str, Mapping[str, Any]]
 """Part of the server -> ``last_event_time``, as `mercato.pipeline.answer` writes it."""
 
 NAMES = {"catalog": "catalogue", "sequence": "sequence model"}
@@ -23,14 +23,14 @@ REMEDIES = {
 _OTHER_REMEDY = "train it on what came before it alone, or serve without it"
 
 
-def refuse_late_learning(split: Split, told: Told) -> list[str]:
+def refuse_late_learning(split: Split, learned_from: LearnedFrom) -> list[str]:
     """Refuse a server that learned from events of the holdout's time.
 
     Where each user has a moment of their own, others' events may be later than it, but not later than all moments.
 
     Args:
         split: what is to be recommended.
-        told: what the server says.
+        learned_from: what the server says.
 
     Returns:
         A warning for each part that does not say it, or has seen what some users are asked for; nothing without times.
@@ -40,14 +40,14 @@ def refuse_late_learning(split: Split, told: Told) -> list[str]:
     """
     if not split.moment:
         return []
-    if not told:
+    if not learned_from:
         return [
             "nobody checked that the server has learned from nothing of the holdout's time: it does not say how late"
             " its events are; serve it with this version of Mercato"
         ]
     start = max(split.moment.values())
     warnings = []
-    for part, facts in told.items():
+    for part, facts in learned_from.items():
         name = NAMES.get(part, part)
         last, known = _read_last(facts)
         if not known:

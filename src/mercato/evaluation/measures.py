@@ -152,10 +152,12 @@ def _number_products(
     def number(product: str) -> str:
         return numbers.setdefault(product, str(len(numbers)))
 
-    qrels = {str(place): {number(product): r for product, r in rated.items()} for place, rated in enumerate(ratings)}
+    qrels = {
+        str(position): {number(product): r for product, r in rated.items()} for position, rated in enumerate(ratings)
+    }
     run = {
-        str(place): {number(product): float(len(order) - rank) for rank, product in enumerate(order)}
-        for place, order in enumerate(orders)
+        str(position): {number(product): float(len(order) - rank) for rank, product in enumerate(order)}
+        for position, order in enumerate(orders)
     }
     return qrels, run
 

@@ -61,7 +61,7 @@ def write_page(evaluation: Evaluation, document: Mapping[str, Any], pictures: Se
         groups=[_describe_group(name, groups) for name, groups in document["groups"].items()],
         tables=_make_tables(document),
         samples=document["reasons"].get("samples", []),
-        worst=[_describe_worst(evaluation, place) for place in find_worst(evaluation)],
+        worst=[_describe_worst(evaluation, position) for position in find_worst(evaluation)],
         unit=unit,
         missed="the best rated products" if evaluation.kind == "search" else "products that were bought",
         shown=evaluation.shown,
@@ -89,7 +89,7 @@ def find_worst(evaluation: Evaluation, count: int = WORST) -> list[int]:
     """
     values = evaluation.values.get(evaluation.shown, np.zeros(0))
     order = np.argsort(values, kind="stable")  # NaN comes last
-    return [int(place) for place in order[:count] if not np.isnan(values[place])]
+    return [int(position) for position in order[:count] if not np.isnan(values[position])]
 
 
 def show(value: float | None, *, sign: bool = False) -> str:
@@ -196,21 +196,21 @@ def _make_tables(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return tables
 
 
-def _describe_worst(evaluation: Evaluation, place: int) -> dict[str, Any]:
-    answer, ratings = evaluation.answers[place], evaluation.ratings[place]
+def _describe_worst(evaluation: Evaluation, position: int) -> dict[str, Any]:
+    answer, ratings = evaluation.answers[position], evaluation.ratings[position]
     rank_of = {product: rank for rank, product in enumerate(answer.ids, 1)}
     missed = sorted(
         (product for product, rating in ratings.items() if rating > 0 and rank_of.get(product, _TOP + 1) > _TOP),
         key=lambda product: (-ratings[product], product),
     )
-    figures = [f"{evaluation.shown} {show(float(evaluation.values[evaluation.shown][place]))}"]
+    figures = [f"{evaluation.shown} {show(float(evaluation.values[evaluation.shown][position]))}"]
     figures += [
-        f"{stage} {values[evaluation.shown][place]:.3f}"
+        f"{stage} {values[evaluation.shown][position]:.3f}"
         for stage, values in evaluation.stages.items()
-        if evaluation.shown in values and stage != "shown" and not np.isnan(values[evaluation.shown][place])
+        if evaluation.shown in values and stage != "shown" and not np.isnan(values[evaluation.shown][position])
     ]
     return {
-        "label": evaluation.labels[place],
+        "label": evaluation.labels[position],
         "figures": ", ".join(figures),
         "error": f": {answer.error}" if answer.error else "",
         "results": [

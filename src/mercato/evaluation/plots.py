@@ -44,16 +44,16 @@ def draw_metrics(rows: Sequence[tuple[str, float, float, float]], others: Mappin
         other: what the earlier run is called.
     """
     figure, axes = _make_axes(0.36 * len(rows) + 1.0)
-    places = np.arange(len(rows))[::-1]
-    for place, (name, mean, low, high) in zip(places, rows, strict=True):
+    positions = np.arange(len(rows))[::-1]
+    for position, (name, mean, low, high) in zip(positions, rows, strict=True):
         if low == low:
-            axes.plot([low, high], [place, place], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="round")
-        axes.plot(mean, place, "o", color=BLUE, label="this run" if place == places[0] else None)
+            axes.plot([low, high], [position, position], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="round")
+        axes.plot(mean, position, "o", color=BLUE, label="this run" if position == positions[0] else None)
         if name in others:
-            axes.plot(others[name], place, "s", color=ORANGE, markerfacecolor="white", label=_once(axes, other))
-        axes.annotate(f"{mean:.3f}", (max(high, mean) if high == high else mean, place), (7, 0),
+            axes.plot(others[name], position, "s", color=ORANGE, markerfacecolor="white", label=_once(axes, other))
+        axes.annotate(f"{mean:.3f}", (max(high, mean) if high == high else mean, position), (7, 0),
                       textcoords="offset points", va="center", fontsize=9, color=GREY)  # fmt: skip
-    axes.set_yticks(places, [row[0] for row in rows])
+    axes.set_yticks(positions, [row[0] for row in rows])
     axes.set_xlim(0, 1.06)
     axes.set_xlabel("mean and 95 % interval")
     axes.grid(axis="y", visible=False)
@@ -76,16 +76,16 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
         shift = (number - (len(metrics) - 1) / 2) * 0.16
         colour, marker = _PALETTE[number % 4], _MARKERS[number % 4]
         label = metric
-        for place, name in enumerate(names):
+        for position, name in enumerate(names):
             mean = stages[name]["metrics"].get(metric)
             if mean is None:
                 continue
             low, high = stages[name]["intervals"].get(metric, (None, None))
             if low is not None and high is not None:
-                axes.plot([place + shift] * 2, [low, high], color=colour, linewidth=4, alpha=0.25)
-            axes.plot(place + shift, mean, marker, color=colour, label=label)
+                axes.plot([position + shift] * 2, [low, high], color=colour, linewidth=4, alpha=0.25)
+            axes.plot(position + shift, mean, marker, color=colour, label=label)
             if not many:
-                axes.annotate(f"{mean:.3f}", (place + shift, mean), (6, 0), textcoords="offset points",
+                axes.annotate(f"{mean:.3f}", (position + shift, mean), (6, 0), textcoords="offset points",
                               va="center", fontsize=8.5, color=colour)  # fmt: skip
             label = "_"
     axes.set_xticks(range(len(names)), names, rotation=30 if many else 0, ha="right" if many else "center")
@@ -110,10 +110,10 @@ def draw_gains(gains: Values, metric: str, ours: str, theirs: str, asked: str = 
     """
     figure, axes = _make_axes(3.2)
     ordered = np.sort(gains[~np.isnan(gains)])[::-1]
-    places = np.arange(1, len(ordered) + 1)
-    axes.bar(places, np.where(ordered > 0, ordered, 0), width=1.0, color=BLUE,
+    positions = np.arange(1, len(ordered) + 1)
+    axes.bar(positions, np.where(ordered > 0, ordered, 0), width=1.0, color=BLUE,
              label=f"{ours} better: {int((ordered > 1e-9).sum())}")  # fmt: skip
-    axes.bar(places, np.where(ordered < 0, ordered, 0), width=1.0, color=ORANGE, hatch="///", edgecolor="white",
+    axes.bar(positions, np.where(ordered < 0, ordered, 0), width=1.0, color=ORANGE, hatch="///", edgecolor="white",
              linewidth=0, label=f"{theirs} better: {int((ordered < -1e-9).sum())}")  # fmt: skip
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_xlabel(f"{PLURAL[asked]}, sorted by gain")
@@ -153,13 +153,13 @@ def draw_latency(latency: Mapping[str, Any]) -> Figure:
     parts = {"client": latency, **{f"server: {name}": taken for name, taken in latency["server"].items()}}
     shown = {name: taken for name, taken in parts.items() if taken.get("p50") is not None}
     figure, axes = _make_axes(0.42 * len(shown) + 1.1)
-    places = np.arange(len(shown))[::-1]
+    positions = np.arange(len(shown))[::-1]
     for number, percentile in enumerate(("p50", "p90", "p99")):
-        axes.plot([taken[percentile] for taken in shown.values()], places, _MARKERS[number], color=_PALETTE[number],
+        axes.plot([taken[percentile] for taken in shown.values()], positions, _MARKERS[number], color=_PALETTE[number],
                   label=percentile)  # fmt: skip
-    for place, taken in zip(places, shown.values(), strict=True):
-        axes.plot([taken["p50"], taken["p99"]], [place, place], color="#d1d5db", zorder=0)
-    axes.set_yticks(places, list(shown))
+    for position, taken in zip(positions, shown.values(), strict=True):
+        axes.plot([taken["p50"], taken["p99"]], [position, position], color="#d1d5db", zorder=0)
+    axes.set_yticks(positions, list(shown))
     axes.set_xlim(left=0)
     axes.set_xlabel("milliseconds")
     axes.grid(axis="y", visible=False)
@@ -176,19 +176,19 @@ def draw_groups(groups: Mapping[str, Mapping[str, Any]], metric: str, overall: f
         overall: mean over all; None is not drawn.
     """
     figure, axes = _make_axes(0.36 * len(groups) + 1.1)
-    places = np.arange(len(groups))[::-1]
-    for place, group in zip(places, groups.values(), strict=True):
+    positions = np.arange(len(groups))[::-1]
+    for position, group in zip(positions, groups.values(), strict=True):
         mean = group["metrics"].get(metric)
         if mean is None:
             continue
         low, high = group["intervals"].get(metric, (None, None))
         if low is not None and high is not None:
-            axes.plot([low, high], [place, place], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="round")
-        axes.plot(mean, place, "o", color=BLUE)
+            axes.plot([low, high], [position, position], color=BLUE, linewidth=5, alpha=0.3, solid_capstyle="round")
+        axes.plot(mean, position, "o", color=BLUE)
     if overall is not None:
         axes.axvline(overall, color=GREY, linestyle="--", linewidth=1, label="all")
         _place_legend(axes)
-    axes.set_yticks(places, [f"{name} ({group['queries']:,})" for name, group in groups.items()])
+    axes.set_yticks(positions, [f"{name} ({group['queries']:,})" for name, group in groups.items()])
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{metric}, mean and 95 % interval")
     axes.grid(axis="y", visible=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mercato.errors import DataError
-from mercato.evaluation.asking import Answer, Found
+from mercato.evaluation.asking import Answer, ReturnedProduct
 from mercato.evaluation.holdout import Interactions
 from mercato.evaluation.result import tidy
 from mercato.evaluation.shoppers import Shopper
@@ -77,7 +77,7 @@ def check_reasons(answers: Sequence[Answer], shoppers: Sequence[Shopper], past: 
     }
 
 
-def is_true(found: Found, shopper: Shopper, known: Purchases) -> bool:
+def is_true(found: ReturnedProduct, shopper: Shopper, known: Purchases) -> bool:
     """Say whether the purchase that an explanation names is known."""
     times = known.get((shopper.user, str(found.because.get("product_id"))), ())
     named = _read_time(found)
@@ -85,7 +85,7 @@ def is_true(found: Found, shopper: Shopper, known: Purchases) -> bool:
 
 
 def refuse_memory(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> None:
-    """Refuse a server that gives what it is to foretell as a reason: it knows the holdout.
+    """Refuse a server that gives what it is to predict as a reason: it knows the holdout.
 
     With times that is an event of the moment that it was asked of, or a later one; without times a purchase that is to
     be foretold, where the rest of that user's history is known.
@@ -121,7 +121,7 @@ def refuse_memory(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> Non
             )
 
 
-def _read_time(found: Found) -> float | None:
+def _read_time(found: ReturnedProduct) -> float | None:
     given = found.because.get("time")
     if not isinstance(given, str):
         return None
@@ -138,5 +138,5 @@ def _index_purchases(past: Interactions) -> Purchases:
     return known
 
 
-def _describe(shopper: Shopper, found: Found) -> dict[str, str]:
+def _describe(shopper: Shopper, found: ReturnedProduct) -> dict[str, str]:
     return {"user": shopper.user, "product_id": found.id, "title": found.title, "text": found.text}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mercato.errors import DataError, InvalidInputError
-from mercato.evaluation import beyond
+from mercato.evaluation import beyond_accuracy
 from mercato.evaluation.asking import (
     SHOPPER_PAGE_SIZE,
     Answer,
@@ -19,18 +19,17 @@ from mercato.evaluation.asking import (
     count_catalogue,
     find_unknown,
     read_learned,
-    spread_places,
+    spread_positions,
     time_all,
 )
 from mercato.evaluation.holdout import Interactions, Split
 from mercato.evaluation.intervals import SEED
 from mercato.evaluation.learned import refuse_late_learning
 from mercato.evaluation.measures import MeasurePlan, Values, measure_orders
-from mercato.evaluation.origins import measure_sources
 from mercato.evaluation.reasons import check_reasons, refuse_memory
 from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
 from mercato.evaluation.shoppers import Shopper, group_by_history, list_shoppers
-from mercato.evaluation.stages import order_by_stage
+from mercato.evaluation.stages import measure_sources, order_by_stage
 from mercato.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def evaluate_recommend(
     values = measure_lists(answers, shoppers, plan, split.past)
     shown = 20 if 20 in plan.cutoffs else plan.depth
     totals = summarize_answers(answers, plan.cutoffs, catalogue)
-    totals |= {f"gini@{k}": beyond.compute_gini(answers, k, catalogue) for k in plan.cutoffs}
+    totals |= {f"gini@{k}": beyond_accuracy.compute_gini(answers, k, catalogue) for k in plan.cutoffs}
     known = {"history": group_by_history(shoppers, split.past), **(groups or {})}
     return Evaluation(
         kind="recommend",
@@ -193,16 +192,16 @@ def measure_explained(
     Returns:
         Stage -> metric -> float64 [shoppers], NaN where nobody asked; what was checked of the explanations; warnings.
     """
-    places = spread_places(len(shoppers), settings.explain_limit)
-    if not places:
+    positions = spread_positions(len(shoppers), settings.explain_limit)
+    if not positions:
         return {}, {}, []
-    asked = [shoppers[place] for place in places]
+    asked = [shoppers[position] for position in positions]
     questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
     explained = ask_all(client, questions, WINDOW, concurrency=settings.concurrency, progress=progress)
     if settings.new_only:
         explained = [_drop(answer, shopper.before) for answer, shopper in zip(explained, asked, strict=True)]
     reasons = check_reasons(explained, asked, past, plan.depth)
-    orders = order_by_stage(explained, [answers[place] for place in places])
+    orders = order_by_stage(explained, [answers[position] for position in positions])
     if not orders:
         reason = next((answer.error for answer in explained if answer.error), "it names no ranks of stages")
         return {}, reasons, [f"no figures by stage: the server does not explain its answers ({reason})"]
@@ -212,7 +211,7 @@ def measure_explained(
         stages[stage] = {}
         for name, found in _keep_families(measure_orders(bought, lists, plan)).items():
             stages[stage][name] = np.full(len(shoppers), np.nan)
-            stages[stage][name][places] = found
+            stages[stage][name][positions] = found
     return stages, reasons, []
 
 
@@ -234,18 +233,18 @@ def measure_lists(
     measured = measure_orders(bought, [answer.ids for answer in answers], plan)
     values = _keep_families(measured)
     values |= {f"hit_rate@{k}": measured[f"success@{k}"] for k in plan.cutoffs}
-    values["auc"] = beyond.measure_auc(answers, bought)
+    values["auc"] = beyond_accuracy.measure_auc(answers, bought)
     if any(shopper.ratings for shopper in shoppers):
-        values["mae"] = beyond.measure_rating_error(answers, [shopper.ratings for shopper in shoppers])
-    buyers, users = beyond.count_buyers(past)
+        values["mae"] = beyond_accuracy.measure_rating_error(answers, [shopper.ratings for shopper in shoppers])
+    buyers, users = beyond_accuracy.count_buyers(past)
     before = [shopper.before for shopper in shoppers]
     for k in plan.cutoffs:
-        values[f"diversity@{k}"] = beyond.measure_diversity(answers, k)
-        values[f"title_diversity@{k}"] = beyond.measure_diversity(answers, k, beyond.read_title)
+        values[f"diversity@{k}"] = beyond_accuracy.measure_diversity(answers, k)
+        values[f"title_diversity@{k}"] = beyond_accuracy.measure_diversity(answers, k, beyond_accuracy.read_title)
         if users:
-            values[f"novelty@{k}"] = beyond.measure_novelty(answers, k, buyers, users)
-            values[f"popularity@{k}"] = beyond.measure_popularity(answers, k, buyers, users)
-            values[f"popularity_lift@{k}"] = beyond.measure_popularity_lift(answers, before, k, buyers, users)
+            values[f"novelty@{k}"] = beyond_accuracy.measure_novelty(answers, k, buyers, users)
+            values[f"popularity@{k}"] = beyond_accuracy.measure_popularity(answers, k, buyers, users)
+            values[f"popularity_lift@{k}"] = beyond_accuracy.measure_popularity_lift(answers, before, k, buyers, users)
     return values
 
 
@@ -259,19 +258,20 @@ def describe_groups(
     seed: int = SEED,
 ) -> dict[str, Any]:
     """Give the metrics of each group of users, the largest first; the smallest of very many are put together."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, shopper in enumerate(shoppers):
-        places[members.get(shopper.user, "unknown")].append(place)
-    ordered = sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
+    positions: dict[str, list[int]] = defaultdict(list)
+    for position, shopper in enumerate(shoppers):
+        positions[members.get(shopper.user, "unknown")].append(position)
+    ordered = sorted(positions.items(), key=lambda item: (-len(item[1]), item[0]))
     if len(ordered) > _MAX_GROUPS:
-        rest = [place for _, group in ordered[_MAX_GROUPS - 1 :] for place in group]
+        rest = [position for _, group in ordered[_MAX_GROUPS - 1 :] for position in group]
         ordered = [*ordered[: _MAX_GROUPS - 1], (f"{len(ordered) - _MAX_GROUPS + 1} smaller groups", rest)]
     described = {}
     for name, group in ordered:
         one = describe_values({metric: array[group] for metric, array in values.items()}, seed=seed)
-        totals = summarize_answers([answers[place] for place in group], plan.cutoffs, catalogue)
+        totals = summarize_answers([answers[position] for position in group], plan.cutoffs, catalogue)
         totals |= {
-            f"gini@{k}": beyond.compute_gini([answers[place] for place in group], k, catalogue) for k in plan.cutoffs
+            f"gini@{k}": beyond_accuracy.compute_gini([answers[position] for position in group], k, catalogue)
+            for k in plan.cutoffs
         }
         one["metrics"] |= {metric: tidy(value) for metric, value in totals.items()}
         described[name] = {"queries": len(group), **one}
@@ -292,7 +292,7 @@ def _keep_families(measured: Mapping[str, Values]) -> dict[str, Values]:
 
 def _probe(client: Client, shoppers: Sequence[Shopper], settings: RecommendSettings) -> None:
     """Ask some users' first pages with their reasons, and refuse a server that gives the holdout away."""
-    asked = [shoppers[place] for place in spread_places(len(shoppers), PROBES)]
+    asked = [shoppers[position] for position in spread_positions(len(shoppers), PROBES)]
     questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
     refuse_memory(ask_all(client, questions, SHOPPER_PAGE_SIZE, concurrency=settings.concurrency), asked)
 
@@ -324,7 +324,7 @@ def _define(settings: RecommendSettings) -> dict[str, str]:
         "right": f"{counted} in the holdout; all count the same",
         "recall@k, precision@k, f1@k, hit_rate@k, ndcg@k, mrr, map": "against these, mean over the users",
         "auc": "how often something bought stands before something not bought, within what was returned",
-        "mae": "of ratings that are learned from the place in the list, on the other half of the users",
+        "mae": "of ratings that are learned from the rank in the list, on the other half of the users",
         "coverage@k": "share of the catalogue that is among the first k of any list",
         "novelty@k": "mean -log2 of the share of users who had bought the product (bits)",
         "popularity@k": "mean share of users who had bought the product",

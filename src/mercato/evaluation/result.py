@@ -100,7 +100,7 @@ def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) ->
         "warnings": evaluation.warnings,
     }
     if per_question:
-        document["per_query"] = [_describe_question(evaluation, place) for place in range(len(evaluation.labels))]
+        document["per_query"] = [_describe_question(evaluation, position) for position in range(len(evaluation.labels))]
     return document
 
 
@@ -172,12 +172,12 @@ def warn_of_answers(answers: Sequence[Answer]) -> list[str]:
     return warnings
 
 
-def _describe_question(evaluation: Evaluation, place: int) -> dict[str, Any]:
-    answer, ratings = evaluation.answers[place], evaluation.ratings[place]
+def _describe_question(evaluation: Evaluation, position: int) -> dict[str, Any]:
+    answer, ratings = evaluation.answers[position], evaluation.ratings[position]
     kept = max(evaluation.cutoffs, default=0)
     described: dict[str, Any] = {
-        "query": evaluation.labels[place],
-        "metrics": {name: tidy(values[place]) for name, values in evaluation.values.items()},
+        "query": evaluation.labels[position],
+        "metrics": {name: tidy(values[position]) for name, values in evaluation.values.items()},
         "total": answer.total,
         "results": answer.ids[:kept],
         "top": [
@@ -187,7 +187,7 @@ def _describe_question(evaluation: Evaluation, place: int) -> dict[str, Any]:
     }
     if evaluation.stages:
         described["stages"] = {
-            stage: {name: tidy(values[place]) for name, values in measured.items() if name == evaluation.shown}
+            stage: {name: tidy(values[position]) for name, values in measured.items() if name == evaluation.shown}
             for stage, measured in evaluation.stages.items()
         }
     if answer.error:

@@ -1,9 +1,8 @@
 """User events: what they are, how they are checked one by one and by the million."""
 
-from mercato.events.event import Event, parse_event
+from mercato.events.event import Event, parse_event, parse_events
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
-from mercato.events.parse_events import parse_events
 
 __all__ = [
     "EVENT_TYPES",

@@ -1,4 +1,4 @@
-"""One user event: its value, and the rules a caller's JSON object must keep."""
+"""User events as callers send them: the value of one, the rules its JSON object must keep, and many in one document."""
 
 import math
 import re
@@ -10,11 +10,13 @@ import orjson
 
 from mercato.errors import InvalidInputError
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
+from mercato.incoming import Rejected, read_json_array
 from mercato.text.normalize import QUERY_LIMIT_CHARS
 from mercato.text.timestamps import parse_timestamp
 
 MAX_ID_BYTES = 256
 MAX_CONTEXT_BYTES = 8_192
+MAX_EVENTS_PER_CALL = 10_000
 MAX_QUANTITY = 2**31 - 1  # stored as int32
 MAX_PRICE = 1e12  # far above any price, far below what float32 can hold
 MAX_FUTURE_S = 86_400.0
@@ -105,6 +107,30 @@ def parse_event(value: object, *, now: float) -> Event:
         event_id=parse_id("event_id", value.get("event_id")),
         context=_add_query(parse_context(value.get("context")), value.get(QUERY_FIELD)),
     )
+
+
+def parse_events(document: bytes, *, now: float) -> tuple[list[Event], list[Rejected]]:
+    """Parse a JSON array of events; a bad one never harms its neighbours.
+
+    Args:
+        document: UTF-8 JSON, an array of at most ``MAX_EVENTS_PER_CALL`` objects.
+        now: the present, seconds since 1970.
+
+    Returns:
+        The events in their order, and the rejected with their indices.
+
+    Raises:
+        InvalidInputError: the document as a whole is not a JSON array, or too long.
+    """
+    values = read_json_array(document, parameter="EVENTS", items="events", limit=MAX_EVENTS_PER_CALL)
+    events: list[Event] = []
+    rejected: list[Rejected] = []
+    for index, value in enumerate(values):
+        try:
+            events.append(parse_event(value, now=now))
+        except InvalidInputError as exc:
+            rejected.append(Rejected(index, str(exc)))
+    return events, rejected
 
 
 def _add_query(context: dict[str, Any], query: object) -> dict[str, Any]:

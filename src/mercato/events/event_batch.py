@@ -1,4 +1,7 @@
-"""Many checked events as columns: what files become, and what the state store takes in bulk."""
+"""Many checked events as columns: what files become, and what the state store takes in bulk.
+
+The boundary between files of events and the state store: neither knows the other.
+"""
 
 from dataclasses import dataclass
 

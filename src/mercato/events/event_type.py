@@ -1,5 +1,7 @@
 """The kinds of user events: the eight of Google's Retail API, verbatim.
 
+Apart from the rules of events, because signals, features and training need the codes and no more.
+
 Source: https://cloud.google.com/retail/docs/user-events#types
 """
 

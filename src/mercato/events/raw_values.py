@@ -1,4 +1,4 @@
-"""Values of foreign files, read kindly: numbers as ids, ``2011-11-01 08:26`` as a time.
+"""Reads values of foreign files leniently: numbers as ids, ``2011-11-01 08:26`` as a time.
 
 These take one value and give what ``parse_event`` expects. What they cannot read they hand on as it is, so that
 ``parse_event`` refuses it and says why.

@@ -12,7 +12,7 @@ from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn, full_na
 from mercato.catalog.product import Product, format_value
 from mercato.errors import InvalidInputError
 from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
-from mercato.filters.pointing import point_at
+from mercato.filters.parse import point_at
 
 BoolArray = npt.NDArray[np.bool_]
 

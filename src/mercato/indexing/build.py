@@ -119,9 +119,9 @@ def _fill_folder(
     until = options.until if options.until is not None else find_moment(events, now=time.time())
     ids = [product.id for product in products]
     progress("ordering products by popularity", 0, 1)
-    telling, _ = select_events(events, ids)
-    order = order_rows(compute_popularity(telling, len(ids), until=until), ids)
-    rows = [products[place] for place in order]
+    weighted, _ = select_events(events, ids)
+    order = order_rows(compute_popularity(weighted, len(ids), until=until), ids)
+    rows = [products[position] for position in order]
     ids = [product.id for product in rows]
 
     texts, text_layout = layout.group_texts([product.text(options.text_fields) for product in rows])
@@ -142,8 +142,8 @@ def _fill_folder(
     terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
-    telling, purchases = select_events(events, ids)
-    signals = learn_signals(telling, purchases, len(ids), until=until, regions=list_regions(events))
+    weighted, purchases = select_events(events, ids)
+    signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events))
     learned = events.time[events.time < until]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("writing", 0, 1)

@@ -77,17 +77,19 @@ def encode_texts(
     missing = np.arange(len(texts))
     if len(known_hashes):
         order = np.argsort(known_hashes)
-        places = np.minimum(np.searchsorted(known_hashes[order], hashes), len(order) - 1)
-        found = known_hashes[order][places] == hashes
-        vectors[found] = known_vectors[order[places[found]]]
+        positions = np.minimum(np.searchsorted(known_hashes[order], hashes), len(order) - 1)
+        found = known_hashes[order][positions] == hashes
+        vectors[found] = known_vectors[order[positions[found]]]
         missing = np.flatnonzero(~found)
-    missing = missing[np.argsort([len(texts[place]) for place in missing], kind="stable")]
+    missing = missing[np.argsort([len(texts[position]) for position in missing], kind="stable")]
     work.mkdir(parents=True, exist_ok=True)
     done = len(texts) - len(missing)
     for start in range(0, len(missing), chunk_texts):
-        places = missing[start : start + chunk_texts]
-        vectors[places] = _encode_chunk([texts[place] for place in places], hashes[places], encoder, work, workers)
-        done += len(places)
+        positions = missing[start : start + chunk_texts]
+        vectors[positions] = _encode_chunk(
+            [texts[position] for position in positions], hashes[positions], encoder, work, workers
+        )
+        done += len(positions)
         progress("encoding texts", done, len(texts))
     return vectors
 

@@ -86,7 +86,7 @@ def learn_signals(
     """Learn all signals from the events before a moment.
 
     Args:
-        events: all telling events; product is a row.
+        events: all events that have a weight; product is a row.
         purchases: the purchases among them; repeats and togetherness come from these where there are any.
         product_count: number of rows.
         until: seconds since 1970 UTC.

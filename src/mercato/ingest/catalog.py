@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from mercato.catalog.product import Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
-from mercato.incoming import Rejected, read_json_array
+from mercato.incoming import Rejected, WriteResult, read_json_array
 from mercato.index.live import LiveCatalog
-from mercato.ingest.result import WriteResult
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
@@ -57,35 +56,35 @@ class CatalogWriter:
         outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
         pending = _Pending(self._catalog)
         parsed: dict[int, tuple[int, list[Rejected]]] = {}
-        for place, document in enumerate(documents):
+        for position, document in enumerate(documents):
             try:
                 if isinstance(document, MercatoError):
                     raise document
-                parsed[place] = _apply_all(pending, parse_operations(document))
+                parsed[position] = _apply_all(pending, parse_operations(document))
             except MercatoError as exc:
-                outcomes[place] = exc
+                outcomes[position] = exc
         sequence = self._state.append_product_changes(self._changes(pending))
-        for place, (accepted, rejected) in parsed.items():
-            outcomes[place] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        for position, (accepted, rejected) in parsed.items():
+            outcomes[position] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
         """Return the changes to write, with vectors: kept where the text stayed, encoded where it is new."""
         fields = tuple(self._catalog.snapshot.settings["text_fields"])
         new_texts: dict[int, str] = {}
-        for place, (product_id, product, before) in enumerate(pending.changes):
+        for position, (product_id, product, before) in enumerate(pending.changes):
             if product is None:
                 continue
             text = product.text(fields)
             if before is None or before.text(fields) != text or product_id not in pending.kept:
-                new_texts[place] = text
+                new_texts[position] = text
         encoded = self._encode(new_texts.values())
         changes = []
-        for place, (product_id, product, _) in enumerate(pending.changes):
+        for position, (product_id, product, _) in enumerate(pending.changes):
             if product is None:
                 changes.append(ProductChange("delete", product_id))
             else:
-                vector = encoded[new_texts[place]] if place in new_texts else pending.kept[product_id]
+                vector = encoded[new_texts[position]] if position in new_texts else pending.kept[product_id]
                 changes.append(ProductChange("upsert", product_id, product.document(), vector))
         return changes
 

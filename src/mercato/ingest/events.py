@@ -1,4 +1,7 @@
-"""User events in: checked one by one, written in one transaction for all callers of a batch."""
+"""User events in: checked one by one, written in one transaction for all callers of a batch.
+
+The boundary between the model `events` and the state store.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import time
 from collections.abc import Sequence
 
 from mercato.errors import InvalidInputError, MercatoError
-from mercato.events.parse_events import parse_events
-from mercato.incoming import Rejected
-from mercato.ingest.result import WriteResult
+from mercato.events.event import parse_events
+from mercato.incoming import Rejected, WriteResult
 from mercato.state.store import StateStore
 
 
@@ -39,18 +41,18 @@ class EventWriter:
         outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
         events = []
         parsed: dict[int, tuple[int, list[Rejected]]] = {}
-        for place, document in enumerate(documents):
+        for position, document in enumerate(documents):
             if isinstance(document, MercatoError):
-                outcomes[place] = document
+                outcomes[position] = document
                 continue
             try:
                 good, bad = parse_events(document, now=now)
             except InvalidInputError as exc:
-                outcomes[place] = exc
+                outcomes[position] = exc
                 continue
             events.extend(good)
-            parsed[place] = len(good), bad
+            parsed[position] = len(good), bad
         sequence = self._state.append_events(events).sequence if events else self._state.event_sequence()
-        for place, (accepted, rejected) in parsed.items():
-            outcomes[place] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        for position, (accepted, rejected) in parsed.items():
+            outcomes[position] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
         return [outcome for outcome in outcomes if outcome is not None]

@@ -18,8 +18,7 @@ from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
 from mercato.models.encoder.tokenizer import TextTokenizer
-from mercato.models.engine.padding import pad_to_bucket
-from mercato.models.engine.shapes import MAX_BATCH_SIZE
+from mercato.models.engine.shapes import MAX_BATCH_SIZE, pad_to_bucket
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.options import parse_options, write_options

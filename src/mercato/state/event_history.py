@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from mercato.events.event_batch import EventBatch
 from mercato.state.id_codes import IdNames
-from mercato.state.record import RECORD, Records, join_records
-from mercato.state.schema import ID_TABLES
+from mercato.state.schema import ID_TABLES, RECORD, Records, join_records
 from mercato.state.values import EventTable
 
 READ_ROWS = 65_536
@@ -60,19 +59,19 @@ def _read_places(
         (after_sequence,),
     )
     codes: dict[tuple[str, str], int] = {}
-    told: list[int] = []
+    numbers: list[int] = []
     code: list[int] = []
     for number, *values in rows:
         device, region = (value if isinstance(value, str) else "" for value in values)
         if device or region:
-            told.append(number)
+            numbers.append(number)
             code.append(codes.setdefault((device, region), len(codes)))
-    if not told:
+    if not numbers:
         return None, []
     place = np.full(len(sequence), -1, dtype=np.int32)
-    at = np.searchsorted(sequence, told)
+    at = np.searchsorted(sequence, numbers)
     inside = at < len(sequence)
-    inside[inside] = sequence[at[inside]] == np.array(told)[inside]
+    inside[inside] = sequence[at[inside]] == np.array(numbers)[inside]
     place[at[inside]] = np.array(code, dtype=np.int32)[inside]
     return place, list(codes)
 

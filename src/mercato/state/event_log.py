@@ -12,10 +12,9 @@ from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import KEY_BYTES, key_of_event_id, random_key
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state.id_codes import IdCoder
-from mercato.state.insert import insert_columns
-from mercato.state.record import RECORD, Records, split_records
-from mercato.state.schema import ID_TABLES
+from mercato.state.schema import ID_TABLES, RECORD, Records, split_records
 from mercato.state.session import Session
+from mercato.state.statements import insert_columns
 from mercato.state.values import AppendResult
 
 Keys: TypeAlias = npt.NDArray[np.uint8]

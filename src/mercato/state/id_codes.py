@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mercato.state.insert import insert_columns
+from mercato.state.statements import insert_columns
 
 Codes = npt.NDArray[np.uint32]
 

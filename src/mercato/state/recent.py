@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 
 from mercato.state.id_codes import IdNames
-from mercato.state.record import PRODUCT_POSITION, RECORD, USER_POSITION, Records, join_records
+from mercato.state.schema import PRODUCT_POSITION, RECORD, USER_POSITION, Records, join_records
 from mercato.state.values import Actor, EventColumns
 
 MAX_CACHED_EVENTS = 200_000  # about 10 MB a thread

@@ -12,7 +12,7 @@ from pathlib import Path
 from mercato.errors import StateError
 from mercato.state.recent import RecentCache
 from mercato.state.schema import prepare_schema
-from mercato.state.sqlite_errors import translate_sqlite_error
+from mercato.state.statements import translate_sqlite_error
 
 CACHE_KIB = 32_768  # pages kept by each connection; SQLite's own 2 MB makes large imports twice as slow
 CHECKPOINT_PAGES = 4_096  # 16 MB of log before it is moved into the file: fewer, larger moves than SQLite's 1,000

@@ -13,9 +13,9 @@ from mercato.state.event_history import read_event_batches, read_event_table
 from mercato.state.event_log import EventCoder, write_rows
 from mercato.state.id_codes import IdNames
 from mercato.state.recent import read_recent_events
-from mercato.state.record import TYPE_POSITION
+from mercato.state.schema import TYPE_POSITION
 from mercato.state.session import SessionPool
-from mercato.state.sqlite_errors import translated_errors
+from mercato.state.statements import translated_errors
 from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange, SearchQuery
 
 

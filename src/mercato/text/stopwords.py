@@ -1,4 +1,7 @@
-"""Words of a query that say nothing about a product, by language; the lists are those of the bm25s library."""
+"""Words of a query that say nothing about a product, by language; the lists are those of the bm25s library.
+
+Apart from the analyser of words, because queries alone are read without them.
+"""
 
 from __future__ import annotations
 

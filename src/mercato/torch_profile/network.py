@@ -17,8 +17,7 @@ import numpy.typing as npt
 from mercato.errors import ModelError
 from mercato.models.engine.declaration import EngineModel
 from mercato.models.engine.manifest import export_command
-from mercato.models.engine.padding import pad_to_bucket
-from mercato.models.engine.shapes import choose_bucket
+from mercato.models.engine.shapes import choose_bucket, pad_to_bucket
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ NOVEMBER = parse_timestamp("2011-11-01T00:00:00Z")
 
 
 @pytest.mark.parametrize("text", ["2011-11-01", "2011-11-01T00:00:00Z", " 2011-11-01 00:00:00 ", str(NOVEMBER)])
-def test_moments_are_read_kindly(text: str) -> None:
+def test_moments_are_read_leniently(text: str) -> None:
     assert parse_moment(text, "--until") == NOVEMBER
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mercato.evaluation.asking import Answer, Found
+from mercato.evaluation.asking import Answer, ReturnedProduct
 from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.evaluation.result import Evaluation, summarize_answers
 from mercato.evaluation.stages import order_by_stage
@@ -16,7 +16,9 @@ PLAN = MeasurePlan(cutoffs=(2, 10), relevant=1, recall_relevant=2, levels=(1, 2,
 def answer(*ids: str, **fields: Any) -> Answer:
     """An answer in which words found everything, and dense in the opposite order."""
     results = tuple(
-        Found(id=name, title=f"<{name}> & co", sources=("words",), stages={"words": rank, "dense": len(ids) + 1 - rank})
+        ReturnedProduct(
+            id=name, title=f"<{name}> & co", sources=("words",), stages={"words": rank, "dense": len(ids) + 1 - rank}
+        )
         for rank, name in enumerate(ids, 1)
     )
     return Answer(results=results, total=len(ids), **fields)

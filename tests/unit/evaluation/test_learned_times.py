@@ -11,7 +11,7 @@ from mercato_client import Client, ResultPage
 from mercato.errors import DataError
 from mercato.evaluation.asking import read_learned
 from mercato.evaluation.holdout import Split, divide
-from mercato.evaluation.learned import Told, refuse_late_learning
+from mercato.evaluation.learned import LearnedFrom, refuse_late_learning
 from mercato.evaluation.measures import plan_measures
 from mercato.evaluation.recommend import RecommendSettings, evaluate_recommend
 from mercato.text.timestamps import parse_timestamp
@@ -93,8 +93,8 @@ def test_an_older_server_says_nothing(split: Split) -> None:
 def test_where_each_user_has_a_moment_the_latest_counts_and_the_others_are_warned_of(tmp_path: Path) -> None:
     rows = "u1,a,2011-10-01\nu1,b,2011-11-02\nu2,c,2011-11-03\nu2,d,2011-11-04\n"
     split = divide(write(tmp_path, rows), {}, None, True, None)
-    told: Told = {"ranker": {"last_event_time": "2011-11-03T00:00:00Z"}}
-    [warning] = refuse_late_learning(split, told)
+    learned_from: LearnedFrom = {"ranker": {"last_event_time": "2011-11-03T00:00:00Z"}}
+    [warning] = refuse_late_learning(split, learned_from)
     assert "up to 2011-11-03T00:00:00Z: 1 users are asked for as of an earlier moment" in warning  # u1
     with pytest.raises(DataError, match="the holdout starts at 2011-11-04T00:00:00Z"):
         refuse_late_learning(split, {"ranker": {"last_event_time": "2011-11-04T00:00:00Z"}})

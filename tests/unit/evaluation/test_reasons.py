@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from mercato.errors import DataError
-from mercato.evaluation.asking import Answer, Found
+from mercato.evaluation.asking import Answer, ReturnedProduct
 from mercato.evaluation.holdout import Interactions
-from mercato.evaluation.origins import measure_sources
 from mercato.evaluation.reasons import check_reasons, refuse_memory
 from mercato.evaluation.shoppers import Shopper
-from mercato.evaluation.stages import order_by_stage
+from mercato.evaluation.stages import measure_sources, order_by_stage
 from mercato.text.timestamps import parse_timestamp
 
 BOUGHT_AT = "2011-10-03T09:30:00Z"
@@ -36,15 +35,15 @@ def shopper(user: str = "u", moment: float | None = NOVEMBER) -> Shopper:
     return Shopper(user=user, bought={"x": 1}, ratings={}, before=frozenset("a"), moment=moment)
 
 
-def explained(product: str, **because: str) -> Found:
-    return Found(id=product, title=f"the {product}", text="a sentence" if because else "", because=because)
+def explained(product: str, **because: str) -> ReturnedProduct:
+    return ReturnedProduct(id=product, title=f"the {product}", text="a sentence" if because else "", because=because)
 
 
 def bought(product: str, at: str = BOUGHT_AT) -> Mapping[str, str]:
     return {"source": "repeat", "product_id": product, "event_type": "purchase-complete", "time": at}
 
 
-def check(*found: Found, known: Interactions, k: int = 20) -> dict[str, Any]:
+def check(*found: ReturnedProduct, known: Interactions, k: int = 20) -> dict[str, Any]:
     return check_reasons([Answer(results=found)], [shopper()], known, k)
 
 
@@ -107,8 +106,15 @@ def test_a_server_that_names_what_is_to_be_foretold_is_refused_where_there_are_n
 
 def test_sources_share_what_was_shown_and_what_was_right() -> None:
     answers = [
-        Answer(results=(Found(id="x", sources=("repeat", "popular")), Found(id="y", sources=("popular",)))),
-        Answer(results=(Found(id="z", sources=("repeat",)), Found(id="late", sources=("popular",)))),
+        Answer(
+            results=(
+                ReturnedProduct(id="x", sources=("repeat", "popular")),
+                ReturnedProduct(id="y", sources=("popular",)),
+            )
+        ),
+        Answer(
+            results=(ReturnedProduct(id="z", sources=("repeat",)), ReturnedProduct(id="late", sources=("popular",)))
+        ),
     ]
     found = measure_sources(answers, [{"x": 1}, {"z": 1, "late": 1}], 2)
     # 4 products shown, x, z and late of them right
@@ -122,5 +128,5 @@ def test_sources_share_what_was_shown_and_what_was_right() -> None:
 
 def test_sources_stand_between_words_and_the_fusion() -> None:
     ranks = {"ranker": 1, "fusion": 1, "repeat": 1, "also_bought": 1}
-    answers = [Answer(results=(Found(id="x", stages=ranks),))]
+    answers = [Answer(results=(ReturnedProduct(id="x", stages=ranks),))]
     assert list(order_by_stage(answers, answers)) == ["also_bought", "repeat", "fusion", "ranker", "shown"]

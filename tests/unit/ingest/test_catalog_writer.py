@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from mercato.errors import InvalidInputError, ModelError, StateError
+from mercato.incoming import WriteResult
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import ENCODE_BATCH, MAX_OPERATIONS, CatalogWriter
-from mercato.ingest.result import WriteResult
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests import stores

@@ -10,9 +10,8 @@ import pytest
 
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.events.event import Event
-from mercato.incoming import Rejected
+from mercato.incoming import Rejected, WriteResult
 from mercato.ingest.events import EventWriter
-from mercato.ingest.result import WriteResult
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import Actor, AppendResult
 

@@ -1,4 +1,7 @@
-"""The manifest of an exported encoder: what it was made of, and whether its files are still those."""
+"""The manifest of an exported encoder: what it was made of, and whether its files are still those.
+
+The boundary between the exporter, which writes it, and serving, which reads it.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,17 @@
-"""The shapes an engine is built for: buckets of one axis, ranges of the batch, batches with a CUDA graph."""
+"""The shapes an engine is built for: buckets of one axis, which callers pad to, ranges of the batch, CUDA graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from mercato.errors import InvalidInputError
+
+Element = TypeVar("Element", bound=np.generic)
 
 # What Triton's dynamic batcher may put together; every configuration has the same.
 MAX_BATCH_SIZE = 64
@@ -112,3 +118,22 @@ class EngineShapes:
 def choose_bucket(length: int, buckets: Sequence[int]) -> int:
     """Return the least bucket that holds a length; the length itself where there is none."""
     return next((bucket for bucket in buckets if bucket >= length), length)
+
+
+def pad_to_bucket(array: npt.NDArray[Element], buckets: Sequence[int], *, axis: int = 1) -> npt.NDArray[Element]:
+    """Pad one axis with zeros on the right, up to the least bucket that holds it.
+
+    Args:
+        array: any array.
+        buckets: lengths to pad to, rising; none leaves the array as it is, and so does a length above all of them.
+        axis: the axis.
+
+    Returns:
+        The array itself where nothing is to be padded, else a longer copy.
+    """
+    missing = choose_bucket(array.shape[axis], buckets) - array.shape[axis]
+    if not missing:
+        return array
+    widths: list[tuple[int, int]] = [(0, missing if position == axis else 0) for position in range(array.ndim)]
+    padded: npt.NDArray[Any] = np.pad(array, widths)
+    return padded

@@ -85,7 +85,8 @@ def read_ranker_manifest(folder: Path, feature_names: Sequence[str]) -> RankerMa
         ModelError: the manifest is missing or malformed, or names other features; the message says which.
     """
     remedy = (
-        f"it must hold serving.feature_names and serving.dimension; export with mercato export ranker --out {folder}"
+        "it must hold serving.feature_names and serving.dimension; export the ranker again with"
+        f" mercato export ranker --out {folder}"
     )
     serving = read_model_manifest(folder, _RankerFile, model="ranker", remedy=remedy).serving
     manifest = RankerManifest(

@@ -1,4 +1,7 @@
-"""The reranker's scores joined with those of the stage before."""
+"""The reranker's scores joined with those of the stage before.
+
+Apart from the network, because it is done where the pipeline is, wherever the reranker lives.
+"""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ class OnnxReranker:
             last = first + 1
             while last < len(queries) and bounds[last + 1] - bounds[first] <= PAIRS_PER_LOOK:
                 last += 1
-            places = np.arange(bounds[first], bounds[last])
-            scores[places] = self._score_pairs(pairs.take(places), deadline)
+            positions = np.arange(bounds[first], bounds[last])
+            scores[positions] = self._score_pairs(pairs.take(positions), deadline)
             first = last
         return [scores[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
 

@@ -37,14 +37,14 @@ class PairBatch:
     token_type_ids: TokenIds
     lengths: TokenIds
 
-    def take(self, places: npt.NDArray[np.int64]) -> PairBatch:
+    def take(self, positions: npt.NDArray[np.int64]) -> PairBatch:
         """Return some pairs, cut to the longest of them."""
-        longest = int(self.lengths[places].max(initial=1))
+        longest = int(self.lengths[positions].max(initial=1))
         return PairBatch(
-            input_ids=self.input_ids[places, :longest],
-            attention_mask=self.attention_mask[places, :longest],
-            token_type_ids=self.token_type_ids[places, :longest],
-            lengths=self.lengths[places],
+            input_ids=self.input_ids[positions, :longest],
+            attention_mask=self.attention_mask[positions, :longest],
+            token_type_ids=self.token_type_ids[positions, :longest],
+            lengths=self.lengths[positions],
         )
 
 

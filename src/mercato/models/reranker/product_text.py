@@ -1,4 +1,7 @@
-"""A product as the reranker reads it: one line, the most telling first, because a long one is cut at its end."""
+"""A product as the reranker reads it: one line, the most informative first, because a long one is cut at its end.
+
+Apart from the network, because training and every home of the stage write one and the same text.
+"""
 
 from __future__ import annotations
 

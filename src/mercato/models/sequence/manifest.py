@@ -1,4 +1,7 @@
-"""The manifest beside a sequence model: how many products it knows and how many it reads at once."""
+"""The manifest beside a sequence model: how many products it knows and how many it reads at once.
+
+The boundary between the exporter, which writes it, and serving, which reads it.
+"""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class NextProducts:
         wanted = self._code[candidates]
         if not last or not wanted.any():
             return witnesses
-        without = [np.delete(read, len(read) - 1 - place) for place in range(last)]  # the newest first
+        without = [np.delete(read, len(read) - 1 - position) for position in range(last)]  # the newest first
         states = self._model.encode(self._model.pad([read, *without]))
         known = np.flatnonzero(wanted > 0)
         scores = states @ self._model.products.vectors[wanted[known] - 1].T
@@ -107,13 +107,13 @@ class NextProducts:
         """
         scores = self._model.score(histories)
         best = [self._select(row, may, k) for row, may in zip(scores, allow, strict=True)]
-        return [(self.rows[places], row[places]) for row, places in zip(scores, best, strict=True)]
+        return [(self.rows[positions], row[positions]) for row, positions in zip(scores, best, strict=True)]
 
     def _select(self, scores: Float32, allow: Callable[[Int32], Bool], k: int) -> Int32:
         """Return the places of the k best that are allowed; most requests allow most: a few are looked at first."""
-        places = select_best(scores, FIRST_ASKED * k)
-        places = places[self.rows[places] >= 0]
-        kept = places[allow(self.rows[places])][:k]
+        positions = select_best(scores, FIRST_ASKED * k)
+        positions = positions[self.rows[positions] >= 0]
+        kept = positions[allow(self.rows[positions])][:k]
         if len(kept) == k or len(scores) <= FIRST_ASKED * k:
             return kept
         allowed = self.rows >= 0

@@ -24,9 +24,9 @@ HISTORIES_PER_RUN = 64
 
 
 class SequenceModel:
-    """Foretells next products with an exported sequence model. Safe to use from several threads.
+    """Predicts next products with an exported sequence model. Safe to use from several threads.
 
-    Products have codes from 1 on; in arrays of scores the product of code ``c`` has place ``c - 1``.
+    Products have codes from 1 on; in arrays of scores the product of code ``c`` is at position ``c - 1``.
 
     Attributes:
         products: what it knows of each product.
@@ -73,8 +73,8 @@ class SequenceModel:
         if k < 1:
             raise InvalidInputError("k", f"must be at least 1, got {k}")
         scores = self.score(histories)
-        places = np.stack([select_best(row, k) for row in scores]) if len(scores) else np.zeros((0, k), np.int32)
-        return places, np.take_along_axis(scores, places.astype(np.int64), axis=1)
+        positions = np.stack([select_best(row, k) for row in scores]) if len(scores) else np.zeros((0, k), np.int32)
+        return positions, np.take_along_axis(scores, positions.astype(np.int64), axis=1)
 
     def score(self, histories: Sequence[Sequence[int] | Int64]) -> Float32:
         """Score all products after each history; see `next_products`.
@@ -152,10 +152,10 @@ def select_best(scores: Float32, k: int, allowed: Bool | None = None) -> Int32:
     Returns:
         int32 [m], m <= k.
     """
-    places = np.arange(len(scores)) if allowed is None else np.flatnonzero(allowed)
-    if len(places) > k:
-        held = scores[places]
+    positions = np.arange(len(scores)) if allowed is None else np.flatnonzero(allowed)
+    if len(positions) > k:
+        held = scores[positions]
         limit = np.partition(held, len(held) - k)[len(held) - k]
-        above, equal = places[held > limit], places[held == limit]
-        places = np.sort(np.concatenate([above, equal[: k - len(above)]]))
-    return places[np.argsort(-scores[places], kind="stable")].astype(np.int32)
+        above, equal = positions[held > limit], positions[held == limit]
+        positions = np.sort(np.concatenate([above, equal[: k - len(above)]]))
+    return positions[np.argsort(-scores[positions], kind="stable")].astype(np.int32)

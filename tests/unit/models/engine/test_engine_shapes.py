@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.models.engine.padding import pad_to_bucket
-from mercato.models.engine.shapes import BatchRange, EngineShapes, choose_bucket
+from mercato.models.engine.shapes import BatchRange, EngineShapes, choose_bucket, pad_to_bucket
 from mercato.requests.retrieval import WINDOW
 from mercato.triton_models.registry import ENGINES
 

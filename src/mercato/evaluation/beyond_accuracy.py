@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import integrate, optimize, stats
 from scipy.spatial.distance import pdist
 
-from mercato.evaluation.asking import Answer, Found
+from mercato.evaluation.asking import Answer, ReturnedProduct
 from mercato.evaluation.holdout import Interactions
 
 Values = npt.NDArray[np.float64]
@@ -77,17 +77,19 @@ def measure_popularity_lift(
     return lift - 1.0
 
 
-def read_categories(product: Found) -> set[str]:
+def read_categories(product: ReturnedProduct) -> set[str]:
     """Give the categories of a product."""
     return set(product.categories)
 
 
-def read_title(product: Found) -> set[str]:
+def read_title(product: ReturnedProduct) -> set[str]:
     """Give the words of a product's title, in lower case."""
     return set(product.title.lower().split())
 
 
-def measure_diversity(answers: Sequence[Answer], k: int, read: Callable[[Found], set[str]] = read_categories) -> Values:
+def measure_diversity(
+    answers: Sequence[Answer], k: int, read: Callable[[ReturnedProduct], set[str]] = read_categories
+) -> Values:
     """Measure how different the products of a list are: mean Jaccard distance between what is said of two of them.
 
     Args:
@@ -100,12 +102,12 @@ def measure_diversity(answers: Sequence[Answer], k: int, read: Callable[[Found],
         fewer than two products.
     """
     found = np.full(len(answers), np.nan)
-    for place, answer in enumerate(answers):
+    for position, answer in enumerate(answers):
         sets = [said for product in answer.results[:k] if (said := read(product))]
         names = sorted(set().union(*sets))
         if len(sets) > 1:
             table = np.array([[name in one for name in names] for one in sets], dtype=bool)
-            found[place] = float(np.mean(pdist(table, "jaccard")))
+            found[position] = float(np.mean(pdist(table, "jaccard")))
     return found
 
 
@@ -131,7 +133,7 @@ def compute_gini(answers: Sequence[Answer], k: int, catalogue: int) -> float:
 def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) -> Values:
     """Measure the order within what was returned: how often something bought stands before something not bought.
 
-    The Mann-Whitney U of the places, divided by the number of pairs. Only products that were returned count, so it
+    The Mann-Whitney U of the ranks, divided by the number of pairs. Only products that were returned count, so it
     says nothing of what is missing.
 
     Args:
@@ -142,19 +144,19 @@ def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) 
         float64 [answers]; NaN where a list holds no pair of one bought and one not.
     """
     found = np.full(len(answers), np.nan)
-    for place, (answer, right) in enumerate(zip(answers, bought, strict=True)):
+    for position, (answer, right) in enumerate(zip(answers, bought, strict=True)):
         hit = np.array([product in right for product in answer.ids], dtype=bool)
         if hit.any() and not hit.all():
             height = -np.arange(len(hit), dtype=np.float64)
             statistic = stats.mannwhitneyu(height[hit], height[~hit], method="asymptotic").statistic
-            found[place] = float(statistic) / (hit.sum() * (~hit).sum())
+            found[position] = float(statistic) / (hit.sum() * (~hit).sum())
     return found
 
 
 def measure_rating_error(answers: Sequence[Answer], ratings: Sequence[Mapping[str, float]]) -> Values:
-    """Measure how far ratings are from what the places in the lists foretell: mean absolute error by user.
+    """Measure how far ratings are from what the ranks in the lists predict: mean absolute error by user.
 
-    A server returns an order, not stars: the rating that a place stands for is learned by isotonic regression from the
+    A server returns an order, not stars: the rating that a rank stands for is learned by isotonic regression from the
     other half of the users.
 
     Args:
@@ -165,24 +167,28 @@ def measure_rating_error(answers: Sequence[Answer], ratings: Sequence[Mapping[st
         float64 [answers]; NaN where no returned product was rated, or the other half has no rating.
     """
     pairs = [
-        [(float(rank), ratings[place][product]) for rank, product in enumerate(answer.ids) if product in ratings[place]]
-        for place, answer in enumerate(answers)
+        [
+            (float(rank), ratings[position][product])
+            for rank, product in enumerate(answer.ids)
+            if product in ratings[position]
+        ]
+        for position, answer in enumerate(answers)
     ]
     found = np.full(len(answers), np.nan)
     for half in (0, 1):
-        known = np.array([pair for place, rated in enumerate(pairs) if place % 2 != half for pair in rated])
+        known = np.array([pair for position, rated in enumerate(pairs) if position % 2 != half for pair in rated])
         if not len(known):
             continue
         order = np.argsort(known[:, 0], kind="stable")
         fitted = optimize.isotonic_regression(known[order, 1], increasing=False).x
-        for place, rated in enumerate(pairs):
-            if place % 2 == half and rated:
+        for position, rated in enumerate(pairs):
+            if position % 2 == half and rated:
                 ranks, given = np.array(rated).T
-                found[place] = float(np.mean(np.abs(np.interp(ranks, known[order, 0], fitted) - given)))
+                found[position] = float(np.mean(np.abs(np.interp(ranks, known[order, 0], fitted) - given)))
     return found
 
 
-def _mean_of_first(answers: Sequence[Answer], k: int, value: Callable[[Found], float]) -> Values:
+def _mean_of_first(answers: Sequence[Answer], k: int, value: Callable[[ReturnedProduct], float]) -> Values:
     return np.array(
         [
             np.mean([value(product) for product in answer.results[:k]]) if answer.results else np.nan

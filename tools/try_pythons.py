@@ -70,11 +70,11 @@ def choose_each(found: Iterable[environment.Interpreter]) -> dict[str, environme
     return chosen
 
 
-def list_files(*options: str) -> list[str]:
-    """Return the paths that `git ls-files` gives with `options`, relative to the top of the checkout."""
-    command = ["git", "ls-files", "-z", *options]
-    listing = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return [name for name in listing.split("\0") if name]
+def list_files(checkout: Path) -> set[str]:
+    """Return the files of a checkout, relative to its top: those that git keeps or would, so far as they are there."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=checkout, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name for name in listing.split("\0") if name and (checkout / name).is_file()}
 
 
 def update_checkout(folder: Path) -> None:
@@ -85,13 +85,12 @@ def update_checkout(folder: Path) -> None:
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     for command in (["fetch", "--quiet", "origin", "HEAD"], ["checkout", "--quiet", "--force", head.stdout.strip()]):
         subprocess.run(["git", *command], cwd=folder, check=True)
-    subprocess.run(["git", "clean", "-d", "--force", "--quiet"], cwd=folder, check=True)
-    for name in list_files("--deleted"):
-        (folder / name).unlink(missing_ok=True)
-    for name in list_files("--modified", "--others", "--exclude-standard"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    files = list_files(ROOT)
+    for name in list_files(folder) - files:
+        (folder / name).unlink()
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     beside = folder.parent / SHARED
     if (ROOT.parent / SHARED).is_dir() and not beside.exists():
         beside.symlink_to(ROOT.parent / SHARED, target_is_directory=True)

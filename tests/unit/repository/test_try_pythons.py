@@ -41,13 +41,20 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with a commit and changes that are not committed."""
     root = tmp_path / "checkout"
     root.mkdir()
-    for name, text in {"Makefile": MAKEFILE, "changed": "old", "gone": "", ".gitignore": "var/\n.venv/\n"}.items():
+    for name, text in {
+        "Makefile": MAKEFILE,
+        "changed": "old",
+        "gone": "",
+        "removed": "",
+        ".gitignore": "var/\n.venv/\n",
+    }.items():
         (root / name).write_text(text)
     git(root, "init", "--quiet")
     git(root, "add", ".")
     git(root, "commit", "--quiet", "--message", "first")
     (root / "changed").write_text("new")
     (root / "gone").unlink()
+    git(root, "rm", "--quiet", "removed")
     (root / "folder").mkdir()
     (root / "folder" / "added").write_text("")
     (root / ".venv").mkdir()

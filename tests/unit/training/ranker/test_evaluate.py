@@ -3,9 +3,9 @@ import pytest
 
 from mercato.ranker.history import PURCHASE
 from mercato.ranker.inputs import History
+from mercato_training.common.metrics import Estimate
 from mercato_training.ranker.card import describe_verdict
 from mercato_training.ranker.evaluate import (
-    Estimate,
     compare_systems,
     estimate_mean,
     measure_orders,

@@ -54,7 +54,7 @@ def train(snapshot: Snapshot, events: EventTable, encoder: Any, folder: Path, bl
         data_options=DATA, fit_options=FitOptions(epochs=2, batch_size=32),
         report=lambda what, done, total: None, say=lambda line: None,
         blend=blend,
-    )  # fmt: skip
+    ).as_json()  # fmt: skip
 
 
 def test_heads_are_trained_described_and_exported_as_one_score(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -57,6 +57,11 @@ class Fit(FitHistory, Generic[Network]):
     """
 
     network: Network
+
+    @property
+    def history(self) -> FitHistory:
+        """How it got there, without the network."""
+        return FitHistory(**{one.name: getattr(self, one.name) for one in fields(FitHistory)})
 
 
 class Learner(Protocol[Weights]):

@@ -71,7 +71,7 @@ def run_training(work: Callable[[Report, Say], Result], output: Output, *, threa
         _silence_transformers()
         with output.progress() as report:
             report("loading PyTorch", 0, 1)
-            from mercato_training.common.threads import prepare_torch
+            from mercato_training.common.fit_loop import prepare_torch
 
             prepare_torch(threads)
             return work(report, output.say)

@@ -22,6 +22,7 @@ from mercato.reranker import PairTokenizer
 from mercato.retrieval.retriever import Retriever
 from mercato_export.networks.reranker import choose_layers, load_reranker
 from mercato_export.weights import LocatedWeights
+from mercato_training.common.synthetic_queries import QueryMaker, list_phrases
 from mercato_training.reranker import fit as reranker_fit
 from mercato_training.reranker.data import RerankerDataOptions, prepare_groups
 from mercato_training.reranker.events import SESSION_SECONDS, read_behaviour
@@ -29,7 +30,6 @@ from mercato_training.reranker.fit import RerankerFitOptions, compute_group_loss
 from mercato_training.reranker.groups import PairGroup, ProductTexts, find_candidates, group_ratings
 from mercato_training.reranker.metrics import RerankerShape
 from mercato_training.reranker.quality import DEFAULT_WEIGHT, ScoredQuery, choose_weight, measure_blend
-from mercato_training.reranker.queries import QueryMaker, list_phrases
 from mercato_training.reranker.train import train_reranker
 from tests.unit.export.tiny_encoder import TINY, make_tokenizer, make_weights
 

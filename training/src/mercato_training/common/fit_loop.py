@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+import transformers
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
@@ -160,3 +161,13 @@ def check_loss(loss: Tensor, *, epoch: int, learning_rate: float) -> None:
             f"training: the loss of pass {epoch} is {float(loss.detach())}; lower --learning-rate "
             f"(now {learning_rate:g})"
         )
+
+
+def prepare_torch(threads: int) -> None:
+    """Set up PyTorch as a command wants it: so many threads, and no bars of other libraries in its progress.
+
+    Args:
+        threads: of PyTorch.
+    """
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(threads)

@@ -14,6 +14,7 @@ from mercato.errors import DataError
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.pipeline.stages import RankerStage
 from mercato.retrieval.retriever import Retriever
+from mercato_training.common.synthetic_queries import QueryMaker
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.groups import (
     Candidates,
@@ -24,7 +25,6 @@ from mercato_training.reranker.groups import (
     group_ratings,
     group_source,
 )
-from mercato_training.reranker.queries import QueryMaker
 
 VALIDATION_EVERY = 6
 """Every so many of the queries decides when to stop, and is not learned from."""

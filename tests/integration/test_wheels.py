@@ -137,12 +137,12 @@ def write_products(path: Path) -> int:
 
 
 def write_purchases(path: Path) -> None:
-    """Write purchases of thirty customers, each of their own kind of thing."""
+    """Write purchases of thirty customers, each of four things of one kind, again and again."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("customer", "product_id", "event_type", "time"))
         for customer, day in itertools.product(range(30), range(1, 29)):
-            product = (customer % len(THINGS) + len(THINGS) * (day * 3 + customer)) % 560
+            product = (customer % len(THINGS) + len(THINGS) * (day % 4 * 3 + customer)) % 560
             moment = f"2026-01-{day:02}T10:00:00Z"
             writer.writerow((f"c{customer}", f"P{product:03}", "purchase-complete", moment))
 
@@ -174,6 +174,11 @@ def test_from_a_file_to_an_answer_by_commands_alone(installed: Installed, _trito
         "index", "products.csv", "--out", "catalog", *state, "--map", "id=sku", "--map", "title=name"
     )
     assert indexed["products"] == count
+    few = ("--window-days", "7", "--snapshot-dates", "1", "--searches", "0", "--epochs", "1", "--members", "1")
+    trained = installed.run("train", "ranker", "--catalog", "catalog", *state, *few, "--out", "trained")
+    assert trained["results"]["recommend"]["ranker"]["ndcg@10"]["mean"] > 0
+    assert "Mercato ranker" in (installed.folder / "trained" / "MODEL_CARD.md").read_text()
+    installed.run("export", "ranker", "--weights", "trained", "--out", "ranker")
     with served(installed, "--catalog", "catalog", *state) as address:
         found = installed.run("search", "folding oak bookshelf", "--server", address)
         assert "folding oak bookshelf" in json.dumps(found["results"][0])

@@ -24,8 +24,8 @@ train_app.command(epilog=train_sequence.EPILOG)(train_sequence.sequence)
 
 
 @train_app.command(
-    epilog="Example: mercato train reranker --catalog var/icecat/catalog "
-    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/reranker-training"
+    epilog="Example: mercato train reranker --catalog catalog --judgements ratings.csv "
+    "--out var/models/reranker-training"
 )
 def reranker(
     catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
@@ -112,8 +112,7 @@ def reranker(
 
 
 @train_app.command(
-    epilog="Example: mercato train encoder --catalog var/icecat/catalog "
-    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/encoder-training"
+    epilog="Example: mercato train encoder --catalog catalog --judgements ratings.csv --out var/models/encoder-training"
 )
 def encoder(
     catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],

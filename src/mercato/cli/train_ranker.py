@@ -21,8 +21,8 @@ EPILOG = (
     "Examples: mercato train ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
     "mercato train ranker --catalog catalog --events purchases.csv --event-map user_id=customer "
     "--event-type purchase-complete --window-days 35 ; "
-    "mercato train ranker --catalog var/icecat/catalog "
-    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/icecat-ranker-training"
+    "mercato train ranker --catalog catalog --judgements ratings.csv "
+    "--out var/models/ranker-training"
 )
 
 

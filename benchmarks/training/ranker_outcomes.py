@@ -33,7 +33,8 @@ from mercato.progress import Progress
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
-from mercato_training.ranker.evaluate import Estimate, estimate_mean, measure_orders, order_by_scores
+from mercato_training.common.metrics import Estimate
+from mercato_training.ranker.evaluate import estimate_mean, measure_orders, order_by_scores
 from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.fit import Vectors, compute_scores, fit_ranker
 from mercato_training.ranker.prediction_window import WindowOptions, build_window_examples, split_shoppers

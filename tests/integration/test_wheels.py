@@ -1,4 +1,4 @@
-"""The wheels, installed outside the checkout, are the whole product: from a CSV file to an answer by commands alone.
+"""The wheels, installed outside the checkout, are the whole product: from CSV files to an answer, as the README says.
 
 What the wheels need from others (torch, Triton) is taken from the environment that runs the tests, so that it is not
 installed a second time; Mercato itself is not.
@@ -10,6 +10,7 @@ import csv
 import itertools
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -123,12 +124,20 @@ def test_mercato_comes_from_the_wheels_and_from_nowhere_else(installed: Installe
         assert Path(file).is_relative_to(installed.folder / "environment"), file
 
 
+def list_commands() -> list[list[str]]:
+    """Return the words of the commands of the README's "Your own shop", `mercato` left out."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = [shlex.split(line)[1:] for line in readme.splitlines() if line.startswith("    mercato ")]
+    assert [words[0] for words in found] == ["export", "events", "index", "serve"]
+    return found
+
+
 def write_products(path: Path) -> int:
     """Write a shop's file of products; return how many."""
     rows = list(itertools.product(KINDS, COLOURS, THINGS))
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("sku", "name", "price"))
+        writer.writerow(("id", "name", "price"))
         writer.writerows(
             (f"P{number:03}", f"{kind} {colour} {thing}", 5 + number % 90)
             for number, (kind, colour, thing) in enumerate(rows)
@@ -137,12 +146,12 @@ def write_products(path: Path) -> int:
 
 
 def write_purchases(path: Path) -> None:
-    """Write purchases of thirty customers, each of their own kind of thing."""
+    """Write purchases of thirty customers, each of four things of one kind, again and again."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("customer", "product_id", "event_type", "time"))
         for customer, day in itertools.product(range(30), range(1, 29)):
-            product = (customer % len(THINGS) + len(THINGS) * (day * 3 + customer)) % 560
+            product = (customer % len(THINGS) + len(THINGS) * (day % 4 * 3 + customer)) % 560
             moment = f"2026-01-{day:02}T10:00:00Z"
             writer.writerow((f"c{customer}", f"P{product:03}", "purchase-complete", moment))
 
@@ -166,15 +175,18 @@ def test_from_a_file_to_an_answer_by_commands_alone(installed: Installed, _trito
     count = write_products(installed.folder / "products.csv")
     write_purchases(installed.folder / "purchases.csv")
     state = ("--state", "sqlite:state.db")
+    exporting, importing, indexing, serving = list_commands()
 
-    exported = installed.run("export", "encoder", "--texts", "products.csv", "--target", "int8")
+    exported = installed.run(*exporting)
     assert set(exported["files"]) >= {"model.onnx", "model.int8.onnx"}
-    installed.run("events", "import", "purchases.csv", *state, "--map", "user_id=customer")
-    indexed = installed.run(
-        "index", "products.csv", "--out", "catalog", *state, "--map", "id=sku", "--map", "title=name"
-    )
-    assert indexed["products"] == count
-    with served(installed, "--catalog", "catalog", *state) as address:
+    installed.run(*importing)
+    assert installed.run(*indexing)["products"] == count
+    few = ("--window-days", "7", "--snapshot-dates", "1", "--searches", "0", "--epochs", "1", "--members", "1")
+    trained = installed.run("train", "ranker", "--catalog", "catalog", *state, *few, "--out", "trained")
+    assert trained["results"]["recommend"]["ranker"]["ndcg@10"]["mean"] > 0
+    assert "Mercato ranker" in (installed.folder / "trained" / "MODEL_CARD.md").read_text()
+    installed.run("export", "ranker", "--weights", "trained", "--out", "ranker")
+    with served(installed, *serving[1:]) as address:
         found = installed.run("search", "folding oak bookshelf", "--server", address)
         assert "folding oak bookshelf" in json.dumps(found["results"][0])
         recommended = installed.run("recommend", "--user", "c3", "--server", address)

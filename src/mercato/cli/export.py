@@ -188,10 +188,10 @@ def reranker(
 
     def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
+        from mercato_export.lists import collect_pairs, sample_pairs
         from mercato_export.networks.loading import find_loader
         from mercato_export.pipeline import export_model
         from mercato_export.reranker import describe_reranker
-        from mercato_export.reranker_lists import collect_pairs, sample_pairs
         from mercato_export.texts import read_texts
 
         if catalog is not None:

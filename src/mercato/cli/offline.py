@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mercato.cli.output import Output
 from mercato.errors import MercatoError
@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, Sequence[str]] = {
 """Extra of the distribution -> the modules that it installs; a test holds them against pyproject.toml."""
 
 Say = Callable[[str], None]
+Result = TypeVar("Result")
 
 
 def require_extra(extra: str, command: str) -> None:
@@ -58,7 +59,7 @@ def run_export(
             return work(say)
 
 
-def run_training(work: Callable[[Progress, Say], dict[str, Any]], output: Output, *, threads: int) -> dict[str, Any]:
+def run_training(work: Callable[[Progress, Say], Result], output: Output, *, threads: int) -> Result:
     """Do the work with its progress on standard error; a failure ends the command with its message.
 
     Args:
@@ -71,7 +72,7 @@ def run_training(work: Callable[[Progress, Say], dict[str, Any]], output: Output
         _silence_transformers()
         with output.progress() as report:
             report("loading PyTorch", 0, 1)
-            from mercato_training.common.threads import prepare_torch
+            from mercato_training.common.fit_loop import prepare_torch
 
             prepare_torch(threads)
             return work(report, output.say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,14 +15,18 @@ from mercato.cli.offline import run_training
 from mercato.cli.output import Output
 from mercato.progress import Progress
 
+if TYPE_CHECKING:
+    from mercato_training.encoder.metrics import EncoderMetrics
+    from mercato_training.reranker.metrics import RerankerMetrics
+
 train_app = typer.Typer(help="Train the models that are served.", no_args_is_help=True)
 train_app.command(epilog=train_ranker.EPILOG)(train_ranker.ranker)
 train_app.command(epilog=train_sequence.EPILOG)(train_sequence.sequence)
 
 
 @train_app.command(
-    epilog="Example: mercato train reranker --catalog var/icecat/catalog "
-    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/reranker-training"
+    epilog="Example: mercato train reranker --catalog catalog --judgements ratings.csv "
+    "--out var/models/reranker-training"
 )
 def reranker(
     catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
@@ -66,13 +70,14 @@ def reranker(
     if fold is not None and fold >= folds:
         raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
 
-    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> RerankerMetrics:
         from mercato.models.ranker.onnx_ranker import OnnxRanker
         from mercato_export.weights import MINILM, locate_weights
         from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
         from mercato_training.reranker.data import RerankerDataOptions
         from mercato_training.reranker.fit import RerankerFitOptions
-        from mercato_training.reranker.train import RerankerShape, train_reranker
+        from mercato_training.reranker.metrics import RerankerShape
+        from mercato_training.reranker.train import train_reranker
 
         live, text_encoder = open_training_catalog(catalog, encoder)
         fit_options = RerankerFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed)
@@ -96,25 +101,19 @@ def reranker(
     output = Output(as_json=as_json)
     metrics = run_training(work, output, threads=threads)
     if as_json:
-        output.finish(metrics)
+        output.finish(metrics.as_json())
         return
-    for queries, orders in metrics["results"].items():
+    for queries, orders in metrics.results.items():
         table = Table("order", "nDCG@10", "condensed", title=f"{queries} queries", title_justify="left")
         for order, values in orders.items():
             table.add_row(order, *(f"{value:.3f}" for value in values.values()))
         output.console.print(table)
-    output.show(f"weight of the reranker in the blend: {metrics['weight']:.2f}")
-    output.console.print(
-        f"wrote {out}; export it: mercato export reranker --weights {out}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    output.show(f"weight of the reranker in the blend: {metrics.weight:.2f}")
+    output.show(f"wrote {out}; export it: mercato export reranker --weights {out}")
 
 
 @train_app.command(
-    epilog="Example: mercato train encoder --catalog var/icecat/catalog "
-    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/encoder-training"
+    epilog="Example: mercato train encoder --catalog catalog --judgements ratings.csv --out var/models/encoder-training"
 )
 def encoder(
     catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
@@ -148,7 +147,7 @@ def encoder(
     if fold is not None and fold >= folds:
         raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
 
-    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> EncoderMetrics:
         from mercato_export.weights import MINILM, locate_weights
         from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
         from mercato_training.encoder.fit import EncoderOptions
@@ -172,9 +171,9 @@ def encoder(
     output = Output(as_json=as_json)
     metrics = run_training(work, output, threads=threads)
     if as_json:
-        output.finish(metrics)
+        output.finish(metrics.as_json())
         return
-    before, after = (metrics["results"][name]["ndcg@10"] for name in ("before", "after"))
+    before, after = (metrics.results[name]["ndcg@10"] for name in ("before", "after"))
     output.show(f"nDCG@10 of rated products alone: {after:.3f}, before {before:.3f}")
     remedy = f"mercato export encoder --weights {out} --sha256 '' --out DIR"
     output.show(f"wrote {out}; export it: {remedy}")

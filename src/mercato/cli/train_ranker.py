@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -14,12 +14,16 @@ from mercato.cli.offline import run_training
 from mercato.cli.output import Output
 from mercato.progress import Progress
 
+if TYPE_CHECKING:
+    from mercato_export.networks.ranker import RankerNetwork
+    from mercato_training.ranker.metrics import Figures, RankerMetrics, RatedRankerMetrics
+
 EPILOG = (
     "Examples: mercato train ranker --catalog var/demo/catalog --state sqlite:var/demo/state.db ; "
     "mercato train ranker --catalog catalog --events purchases.csv --event-map user_id=customer "
     "--event-type purchase-complete --window-days 35 ; "
-    "mercato train ranker --catalog var/icecat/catalog "
-    "--judgements ../shared/data/icecat_chorus/judgements.parquet --out var/models/icecat-ranker-training"
+    "mercato train ranker --catalog catalog --judgements ratings.csv "
+    "--out var/models/ranker-training"
 )
 
 
@@ -106,20 +110,20 @@ def ranker(
         )
     learns_purchases = state is not None or events is not None
 
-    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> RankerMetrics | RatedRankerMetrics:
         from mercato.index.snapshot import Snapshot
         from mercato.models.encoder.onnx_encoder import OnnxEncoder
-        from mercato_export.networks.ranker import RankerNetwork
         from mercato_training.common.sources import read_event_file, read_events, read_ratings
         from mercato_training.ranker.fit import FitOptions
         from mercato_training.ranker.fit_ratings import RatingFitOptions
+        from mercato_training.ranker.metrics import FoldOptions
         from mercato_training.ranker.outcomes import read_weights
         from mercato_training.ranker.prediction_window import WindowOptions
         from mercato_training.ranker.prediction_window_data import WINDOW_FIT, WINDOW_SHAPE
         from mercato_training.ranker.prepare import DataOptions
         from mercato_training.ranker.timeline import FURTHER
         from mercato_training.ranker.train import train_ranker
-        from mercato_training.ranker.train_ratings import FoldOptions, train_from_ratings
+        from mercato_training.ranker.train_ratings import train_from_ratings
 
         fold_options = FoldOptions(folds=folds, fold=fold)
         losses = read_weights(task_losses, option="--task-losses", names=tuple(FURTHER))
@@ -129,9 +133,8 @@ def ranker(
         text_encoder = OnnxEncoder(encoder)
         snapshot = Snapshot(catalog, encoder=text_encoder.identity)
         rated: RankerNetwork | None = None
-        metrics: dict[str, Any] = {}
         if judgements is not None:
-            rated, metrics = train_from_ratings(
+            rated, rated_metrics = train_from_ratings(
                 snapshot,
                 read_ratings(judgements, column_map or (), say),
                 text_encoder,
@@ -141,8 +144,8 @@ def ranker(
                 report=report,
                 say=say,
             )
-        if not learns_purchases:
-            return metrics
+            if not learns_purchases:
+                return rated_metrics
         return train_ranker(
             snapshot,
             read_event_file(events, event_map or (), event_type, report, say)
@@ -173,22 +176,27 @@ def ranker(
     output = Output(as_json=as_json)
     metrics = run_training(work, output, threads=1)
     if as_json:
-        output.finish(metrics)
-    elif "ratings" in metrics:
-        _print_rated_results(output, metrics, out)
-    else:
-        _print_results(output, metrics, out)
+        output.finish(metrics.as_json())
+        return
+    _print_results(output, metrics)
+    output.show(f"wrote {out}; export it: mercato export ranker --weights {out}")
 
 
-def _print_rated_results(output: Output, metrics: dict[str, Any], out: Path) -> None:
-    if metrics["results"]:
-        output.console.print(_make_table("Rated queries that were left out", metrics["results"]))
-    output.console.print(
-        f"wrote {out}; export it: mercato export ranker --weights {out}", highlight=False, markup=False, soft_wrap=True
-    )
+def _print_results(output: Output, metrics: RankerMetrics | RatedRankerMetrics) -> None:
+    from mercato_training.ranker.card import TASK_TITLES, summarize_probability
+    from mercato_training.ranker.metrics import RatedRankerMetrics
+
+    if isinstance(metrics, RatedRankerMetrics):
+        if metrics.results:
+            output.console.print(_make_table("Rated queries that were left out", metrics.results))
+        return
+    for task, systems in metrics.results.items():
+        output.console.print(_make_table(TASK_TITLES[task], systems))
+    output.show("retrieval: the order before the ranker. most bought: by this shopper, then popular products.")
+    output.show(summarize_probability(metrics.calibration))
 
 
-def _make_table(title: str, systems: dict[str, Any]) -> Table:
+def _make_table(title: str, systems: Figures) -> Table:
     names = list(next(iter(systems.values())))
     table = Table(title=title, title_justify="left")
     table.add_column("order", no_wrap=True)
@@ -196,19 +204,6 @@ def _make_table(title: str, systems: dict[str, Any]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for system, values in systems.items():
         sign = "+" if " - " in system else ""
-        cells = (f"{values[n]['mean']:{sign}.3f} ±{(values[n]['high'] - values[n]['low']) / 2:.3f}" for n in names)
+        cells = (f"{values[n].mean:{sign}.3f} ±{(values[n].high - values[n].low) / 2:.3f}" for n in names)
         table.add_row(system, *cells)
     return table
-
-
-def _print_results(output: Output, metrics: dict[str, Any], out: Path) -> None:
-    from mercato_training.ranker.card import TASK_TITLES
-    from mercato_training.ranker.card_probability import summarize_probability
-
-    for task, systems in metrics["results"].items():
-        output.console.print(_make_table(TASK_TITLES[task], systems))
-    output.show("retrieval: the order before the ranker. most bought: by this shopper, then popular products.")
-    output.show(summarize_probability(metrics["calibration"]))
-    output.console.print(
-        f"wrote {out}; export it: mercato export ranker --weights {out}", highlight=False, markup=False, soft_wrap=True
-    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,6 +12,9 @@ from rich.table import Table
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
 from mercato.progress import Progress
+
+if TYPE_CHECKING:
+    from mercato_training.sequence.metrics import SequenceMetrics, WeightMetrics
 
 EPILOG = (
     "Example: mercato train sequence --events purchases.csv --map user_id=customer --out var/models/sequence-training"
@@ -48,12 +51,13 @@ def sequence(
     if (events is None) == (state is None):
         raise typer.BadParameter("give --events FILE or --state URL, one of them: that is what it learns from")
 
-    def work(report: Progress, say: Callable[[str], None]) -> dict[str, Any]:
+    def work(report: Progress, say: Callable[[str], None]) -> SequenceMetrics:
         from mercato.evaluation.holdout import parse_holdout_map
         from mercato.index.snapshot import Snapshot
         from mercato_training.sequence.events import read_file, read_state_events
         from mercato_training.sequence.fit import SequenceFitOptions
-        from mercato_training.sequence.train import SequenceOptions, train_sequence
+        from mercato_training.sequence.metrics import SequenceOptions
+        from mercato_training.sequence.train import train_sequence
 
         report("reading events", 0, 1)
         if events is not None:
@@ -75,23 +79,18 @@ def sequence(
     output = Output(as_json=as_json)
     metrics = run_training(work, output, threads=threads)
     if as_json:
-        output.finish(metrics)
+        output.finish(metrics.as_json())
         return
     table = Table("order", "recall@10", "nDCG@10", title="Last events that were kept back", title_justify="left")
-    for order, values in metrics["results"].items():
+    for order, values in metrics.results.items():
         table.add_row(order, *(f"{value:.3f}" for value in values.values()))
     output.console.print(table)
-    if metrics["weight"] is not None:
-        output.show(describe_weight(metrics["weight"]))
-    output.console.print(
-        f"wrote {out}; export it: mercato export sequence --weights {out}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    if metrics.weight is not None:
+        output.show(describe_weight(metrics.weight))
+    output.show(f"wrote {out}; export it: mercato export sequence --weights {out}")
 
 
-def describe_weight(weight: Mapping[str, Any]) -> str:
+def describe_weight(weight: WeightMetrics) -> str:
     """Say in one line which weight was chosen, and what each reached."""
-    tried = ", ".join(f"{value} {recall:.3f}" for value, recall in weight["recall@10"].items())
-    return f"weight among the other sources: {weight['chosen']:g} (recall@10 by weight: {tried})"
+    tried = ", ".join(f"{value} {recall:.3f}" for value, recall in weight.recall.items())
+    return f"weight among the other sources: {weight.chosen:g} (recall@10 by weight: {tried})"

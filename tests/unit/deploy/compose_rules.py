@@ -54,7 +54,7 @@ def list_commands(services: Services) -> Iterator[tuple[str, Mapping[str, Any], 
 
 def check_commands(services: Services) -> Iterator[str]:
     """Every command of ours parses, and ``once`` looks for a file that the command makes."""
-    from mercato_training.ranker.train import METRICS_FILE  # brings torch
+    from mercato_training.common.metrics import METRICS_FILE  # brings torch
 
     for name, service in services.items():
         step = read_step(service)

@@ -16,10 +16,10 @@ from mercato.models.reranker import OnnxReranker, PairTokenizer
 from mercato.serving.preflight import check_folder
 from mercato.triton_models.reranker import RERANKER
 from mercato_export.errors import ExportError, WeightsError
+from mercato_export.lists import sample_pairs
 from mercato_export.networks.reranker import RerankerConfig, RerankerNetwork, cut_encoder, save_reranker
 from mercato_export.pipeline import export_model
 from mercato_export.reranker import PairGate, describe_reranker, draw_pairs
-from mercato_export.reranker_lists import sample_pairs
 from tests.unit.export.tiny_encoder import make_texts, make_weights
 
 ROUNDING = 1e-4

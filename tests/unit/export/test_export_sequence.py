@@ -30,7 +30,7 @@ def trained(tmp_path: Path) -> Path:
     return tmp_path / "trained"
 
 
-def test_what_is_served_foretells_as_pytorch_does(trained: Path, tmp_path: Path) -> None:
+def test_what_is_served_predicts_as_pytorch_does(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "sequence"
     result = CliRunner().invoke(app, ["sequence", "--weights", str(trained), "--out", str(out), "--json"])
     assert result.exit_code == 0, result.output

@@ -45,7 +45,7 @@ def train(
         "data_options": RerankerDataOptions(products=products),
         **changes,
     }
-    return train_encoder(catalog, encoder, weights, out, **arguments)
+    return train_encoder(catalog, encoder, weights, out, **arguments).as_json()
 
 
 def rate(products: list[Product]) -> dict[str, dict[str, int]]:

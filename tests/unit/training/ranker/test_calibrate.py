@@ -68,7 +68,7 @@ def test_knots_are_means_of_steps_that_never_fall() -> None:
     assert fit_knots(logits, bought) == ([0.0, 2.0, 4.0], [0.0, pytest.approx(1 / 3), 1.0])
 
 
-def test_the_shopper_is_taken_into_account_where_that_foretells_better() -> None:
+def test_the_shopper_is_taken_into_account_where_that_predicts_better() -> None:
     fit = fit_calibration(make_candidates(), "bought", seed=1)
     assert fit is not None
     assert fit.method.startswith("shopper")

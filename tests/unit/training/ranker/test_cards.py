@@ -1,5 +1,6 @@
 """The ranker's card says what was done, and does not say what was not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
 from mercato_training.common.cards import wrap_markdown
-from mercato_training.ranker.card_probability import NONE, describe_probability, summarize_probability
+from mercato_training.ranker.card import describe_probability, summarize_probability
 from mercato_training.ranker.fit import FitOptions
+from mercato_training.ranker.metrics import CalibrationGroup, CalibrationMetrics
 from mercato_training.ranker.prediction_window import WindowOptions
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.probability import draw_calibration
+from mercato_training.ranker.reliability import Bin, Reliability
 from mercato_training.ranker.train import train_ranker
 
 
@@ -26,7 +29,7 @@ def train(
         report=lambda what, done, total: None, say=lambda line: None,
         **options,
     )  # fmt: skip
-    return " ".join((folder / "MODEL_CARD.md").read_text().split()), metrics
+    return " ".join((folder / "MODEL_CARD.md").read_text().split()), metrics.as_json()
 
 
 def test_training_at_moments_describes_moments(
@@ -69,25 +72,27 @@ def test_training_on_orders_describes_orders(
     assert "another season" not in card
 
 
+def make_calibration(event: str) -> CalibrationMetrics:
+    one_bin = Bin(count=10, least=0.1, most=0.2, predicted=0.15, observed=0.125)
+    return CalibrationMetrics(
+        event=event,
+        method="shopper",
+        log_losses={"score": 0.2, "shopper": 0.1},
+        shoppers=5,
+        purchases=2,
+        folds=5,
+        shopper_features=["log_orders"],
+        groups={"light": CalibrationGroup(candidates=10, predicted=0.15, observed=0.125)},
+        reliability=Reliability(
+            count=10, base_rate=0.125, predicted=0.15, log_loss=0.1, base_log_loss=0.2,
+            brier=0.1, base_brier=0.11, ece=0.025, bins=[one_bin],
+        ),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("event", ["bought within 35 days", "bought in the order that a visit ends in"])
 def test_probabilities_are_described_with_whom_they_are_of(event: str) -> None:
-    one_bin = {"count": 10, "least": 0.1, "most": 0.2, "predicted": 0.15, "observed": 0.125}
-    card = describe_probability(
-        {
-            "event": event,
-            "method": "shopper",
-            "log_losses": {"score": 0.2, "shopper": 0.1},
-            "shoppers": 5,
-            "purchases": 2,
-            "folds": 5,
-            "shopper_features": ["log_orders"],
-            "groups": {"light": {"candidates": 10, "predicted": 0.15, "observed": 0.125}},
-            "reliability": {
-                "count": 10, "base_rate": 0.125, "predicted": 0.15, "log_loss": 0.1, "base_log_loss": 0.2,
-                "brier": 0.1, "base_brier": 0.11, "ece": 0.025, "bins": [one_bin],
-            },
-        }
-    )  # fmt: skip
+    card = " ".join(describe_probability(make_calibration(event)).split())
     assert f"**{event}**" in card
     assert ("also those who do not come back" in card) == event.startswith("bought within")
     assert "what is known of the shopper (log_orders)" in card
@@ -96,13 +101,14 @@ def test_probabilities_are_described_with_whom_they_are_of(event: str) -> None:
 
 
 def test_no_probabilities_are_not_described() -> None:
-    assert describe_probability(None) == NONE
+    assert describe_probability(None).startswith("None: there was too little")
     assert summarize_probability(None).startswith("purchase probabilities: none")
 
 
 def test_probabilities_in_one_line() -> None:
-    reached = {"log_loss": 0.07828, "base_log_loss": 0.09929, "ece": 0.00226}
-    assert summarize_probability({"event": "bought within 35 days", "reliability": reached}) == (
+    calibration = make_calibration("bought within 35 days")
+    reached = replace(calibration.reliability, log_loss=0.07828, base_log_loss=0.09929, ece=0.00226)
+    assert summarize_probability(replace(calibration, reliability=reached)) == (
         "purchase probabilities (bought within 35 days): log loss 0.0783, 0.0993 with the base rate for all; "
         "calibration error 0.0023"
     )

@@ -3,9 +3,9 @@ import pytest
 
 from mercato.features.inputs import History
 from mercato.signals.history import PURCHASE
+from mercato_training.common.metrics import Estimate
 from mercato_training.ranker.card import describe_verdict
 from mercato_training.ranker.evaluate import (
-    Estimate,
     compare_systems,
     estimate_mean,
     measure_orders,

@@ -43,7 +43,7 @@ def train(
         ),
         fit_options=FitOptions(epochs=1, batch_size=16),
         report=lambda what, done, total: None, say=lambda line: None, window=window, shape=SHAPE,
-    )  # fmt: skip
+    ).as_json()  # fmt: skip
 
 
 def read(folder: Path) -> Any:

@@ -13,9 +13,9 @@ from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.case import prepare_case
 from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
+from mercato_training.common.synthetic_queries import make_queries
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet
 from mercato_training.ranker.past import PastSnapshot
-from mercato_training.ranker.queries import make_queries
 from mercato_training.ranker.tasks import draw_recommendations, draw_searches
 from mercato_training.ranker.timeline import Timeline
 

@@ -131,7 +131,7 @@ def test_a_ranker_learns_from_prediction_windows_and_searches(
         say=lambda line: None,
         window=OPTIONS,
         shape={"hidden": (16,), "projection": 2},
-    )
+    ).as_json()
     assert set(metrics["results"]) == {"search", "recommend"}
     assert metrics["options"]["prediction_window"]["days"] == 21.0
     assert metrics["fit"]["validation_loss"] < metrics["fit"]["start_loss"]

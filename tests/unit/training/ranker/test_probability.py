@@ -35,7 +35,7 @@ def trained(
         report=lambda what, done, total: None, say=lambda line: None,
         shape={"members": 2},
     )  # fmt: skip
-    return folder, metrics
+    return folder, metrics.as_json()
 
 
 def test_training_measures_its_probabilities_on_shoppers_left_out(trained: tuple[Path, dict[str, Any]]) -> None:

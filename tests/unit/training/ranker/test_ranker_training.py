@@ -35,7 +35,7 @@ def train(snapshot: Snapshot, events: EventTable, encoder: Any, out: Path, data:
         report=ignore, say=lines.append,
     )  # fmt: skip
     assert lines[0].startswith("epoch 0")
-    return metrics
+    return metrics.as_json()
 
 
 def test_training_beats_the_order_before_it_and_writes_what_it_did(
@@ -123,7 +123,7 @@ def test_purchases_without_orders_are_told_of_moments(
         report=ignore, say=lambda line: None,
         window=WindowOptions(days=21.0, snapshot_dates=1, held_out=0.5), shape=shape,
     )  # fmt: skip
-    assert metrics["examples"]["train"]["recommend"] > 0
+    assert metrics.examples.train.recommend > 0
 
 
 def test_without_requests_nothing_is_written(

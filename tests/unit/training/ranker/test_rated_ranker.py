@@ -15,10 +15,11 @@ from mercato.state.values import EventTable
 from mercato_export.networks.ranker import load_ranker
 from mercato_training.ranker.fit import FitOptions
 from mercato_training.ranker.fit_ratings import RatingFitOptions
+from mercato_training.ranker.metrics import FoldOptions
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.rated_lists import UNRATED, build_rated_lists
 from mercato_training.ranker.train import train_ranker
-from mercato_training.ranker.train_ratings import FoldOptions, train_from_ratings
+from mercato_training.ranker.train_ratings import train_from_ratings
 
 FIT = RatingFitOptions(members=4, width=8, bins=4, epochs=4, seed=5)
 BRANDS = ("acme", "best")
@@ -49,7 +50,7 @@ def run(
         report=lambda what, done, total: None, say=lines.append,
     )  # fmt: skip
     assert lines[0].startswith("epoch 0")
-    return metrics
+    return metrics.as_json()
 
 
 def test_lists_are_what_retrieval_finds(snapshot: Snapshot, ratings: Mapping[str, Any], encoder: Any) -> None:
@@ -104,7 +105,7 @@ def test_a_fold_that_leaves_too_few_queries_is_not_measured(
         snapshot, pair, encoder, tmp_path, fold_options=FoldOptions(folds=2), fit_options=FIT,
         report=lambda what, done, total: None, say=lines.append,
     )  # fmt: skip
-    assert metrics["results"] == {}
+    assert metrics.results == {}
     assert sum("is not measured" in line for line in lines) == 2
     assert "Nothing was held out" in (tmp_path / "MODEL_CARD.md").read_text()
 

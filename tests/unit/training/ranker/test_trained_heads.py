@@ -54,7 +54,7 @@ def train(snapshot: Snapshot, events: EventTable, encoder: Any, folder: Path, bl
         data_options=DATA, fit_options=FitOptions(epochs=2, batch_size=32),
         report=lambda what, done, total: None, say=lambda line: None,
         blend=blend,
-    )  # fmt: skip
+    ).as_json()  # fmt: skip
 
 
 def test_heads_are_trained_described_and_exported_as_one_score(
@@ -66,7 +66,7 @@ def test_heads_are_trained_described_and_exported_as_one_score(
     assert list(outcomes) == ["purchase", "cart", "click"]
     assert [one["score"] for one in outcomes.values()] == [1.0, 0.2, 0.05]
     assert [one["loss"] for one in outcomes.values()] == [1.0, 1.0, 0.3]
-    # Some requests are made after the views, and some after the carts, which are then no longer foretold.
+    # Some requests are made after the views, and some after the carts, which are then no longer predicted.
     assert 0 < outcomes["click"]["lists"] < outcomes["cart"]["lists"] < outcomes["purchase"]["lists"]
     card = (tmp_path / "trained" / "MODEL_CARD.md").read_text()
     assert f"| cart | {outcomes['cart']['lists']:,} | 1 | 0.2 |" in card

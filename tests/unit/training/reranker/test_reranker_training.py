@@ -22,14 +22,15 @@ from mercato.models.reranker import PairTokenizer
 from mercato.retrieval.retriever import Retriever
 from mercato_export.networks.reranker import choose_layers, load_reranker
 from mercato_export.weights import LocatedWeights
+from mercato_training.common.synthetic_queries import QueryMaker, list_phrases
 from mercato_training.reranker import fit as reranker_fit
 from mercato_training.reranker.data import RerankerDataOptions, prepare_groups
 from mercato_training.reranker.events import SESSION_SECONDS, read_behaviour
 from mercato_training.reranker.fit import RerankerFitOptions, compute_group_loss, draw
 from mercato_training.reranker.groups import PairGroup, ProductTexts, find_candidates, group_ratings
+from mercato_training.reranker.metrics import RerankerShape
 from mercato_training.reranker.quality import DEFAULT_WEIGHT, ScoredQuery, choose_weight, measure_blend
-from mercato_training.reranker.queries import QueryMaker, list_phrases
-from mercato_training.reranker.train import RerankerShape, train_reranker
+from mercato_training.reranker.train import train_reranker
 from tests.unit.export.tiny_encoder import TINY, make_tokenizer, make_weights
 
 SHAPE = RerankerShape(layers=1, max_tokens=24, query_tokens=8)
@@ -68,7 +69,7 @@ def train(catalog: LiveCatalog, encoder: Any, weights: LocatedWeights, out: Path
         "rated_options": FIT,
         **changes,
     }
-    return train_reranker(catalog, encoder, weights, out, **arguments)
+    return train_reranker(catalog, encoder, weights, out, **arguments).as_json()
 
 
 def test_catalogue_alone_is_enough(

@@ -18,7 +18,8 @@ from mercato_export.sequence import describe_sequence
 from mercato_training.sequence.data import History, Int64, Windows, cut_windows
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
-from mercato_training.sequence.train import SequenceOptions, gather_texts, train_sequence
+from mercato_training.sequence.metrics import SequenceOptions
+from mercato_training.sequence.train import gather_texts, train_sequence
 
 QUICK = SequenceFitOptions(epochs=2, seed=3)
 

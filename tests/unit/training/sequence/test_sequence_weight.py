@@ -1,6 +1,7 @@
 """The weight of the sequence model: the smallest that is not surely worse, and what it goes by."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,19 @@ import pytest
 from benchmarks.recommendation.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.requests.retrieval import Source
-from mercato_training.sequence.card import write_sequence_card
+from mercato_export.networks.sequence import SequenceConfig
+from mercato_training.common.cards import render_card
+from mercato_training.common.fit_loop import FitHistory
+from mercato_training.common.metrics import Tools
 from mercato_training.sequence.data import Histories, History, Int64, collect_histories, hold_out
 from mercato_training.sequence.events import UserEvents
+from mercato_training.sequence.fit import SequenceFitOptions
+from mercato_training.sequence.metrics import (
+    SequenceCounts,
+    SequenceMetrics,
+    SequenceTrainingOptions,
+    WeightMetrics,
+)
 from mercato_training.sequence.weight import GRID, OtherSources, choose_weight, pick_smallest
 
 DAY = 86_400.0
@@ -104,20 +115,24 @@ def test_what_was_only_seen_says_less() -> None:
 
 
 def test_a_card_without_a_choice_says_so() -> None:
-    metrics = {
-        "config": {"max_length": 50, "layers": 2, "heads": 2, "width": 64, "products": 9},
-        "options": {"min_events": 2, "fit": {"drawn": 5, "all_products": 100, "seed": 1}},
-        "source": "",
-        "counts": {"events": 9, "users": 2, "rare_products": 0, "held_out_users": 0, "texts": 0, "weights": 1},
-        "fit": {"start_loss": 1.0, "train_loss": [1.0], "validation_loss": [1.0], "best_epoch": 1},
-        "results": {},
-        "weight": None,
-        "seconds": 1.0,
-        "tools": {"threads": 1},
-    }
-    assert "a server takes its default" in write_sequence_card(metrics)
-    chosen = {"chosen": 30.0, "recall@10": {"0": 0.125, "30": 0.5}, "alone_recall@10": {"sequence": 0.4}, "visits": 8}
-    card = write_sequence_card({**metrics, "weight": chosen})
+    metrics = SequenceMetrics(
+        config=SequenceConfig(products=9),
+        options=SequenceTrainingOptions(fit=SequenceFitOptions()),
+        source="",
+        counts=SequenceCounts(events=9, users=2, products=9, rare_products=0, held_out_users=0, texts=0, weights=1),
+        fit=FitHistory(start_loss=1.0, train_loss=[1.0], validation_loss=[1.0], best_epoch=1),
+        results={},
+        weight=None,
+        seconds=1.0,
+        tools=Tools(torch="2", threads=1),
+    )
+    assert "a server takes its default" in render_card("sequence/card.md.jinja", {"m": metrics})
+    chosen = WeightMetrics(chosen=30.0, recall={"0": 0.125, "30": 0.5}, alone_recall={"sequence": 0.4}, visits=8)
+    weighed = replace(metrics, weight=chosen)
+    assert weighed.as_json()["weight"] == {
+        "chosen": 30.0, "recall@10": {"0": 0.125, "30": 0.5}, "alone_recall@10": {"sequence": 0.4}, "visits": 8,
+    }  # fmt: skip
+    card = render_card("sequence/card.md.jinja", {"m": weighed})
     assert "**Weight 30**" in card
     assert "| 0 | 0.125 |" in card and "| 30 | 0.500 |" in card
     assert "Each source alone: sequence 0.400." in card

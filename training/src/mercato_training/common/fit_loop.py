@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+import transformers
 from torch import Tensor, nn
 
 from mercato.errors import ModelError
@@ -57,6 +58,11 @@ class Fit(FitHistory, Generic[Network]):
     """
 
     network: Network
+
+    @property
+    def history(self) -> FitHistory:
+        """How it got there, without the network."""
+        return FitHistory(**{one.name: getattr(self, one.name) for one in fields(FitHistory)})
 
 
 class Learner(Protocol[Weights]):
@@ -155,3 +161,13 @@ def check_loss(loss: Tensor, *, epoch: int, learning_rate: float) -> None:
             f"training: the loss of pass {epoch} is {float(loss.detach())}; lower --learning-rate "
             f"(now {learning_rate:g})"
         )
+
+
+def prepare_torch(threads: int) -> None:
+    """Set up PyTorch as a command wants it: so many threads, and no bars of other libraries in its progress.
+
+    Args:
+        threads: of PyTorch.
+    """
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(threads)

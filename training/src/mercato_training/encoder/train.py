@@ -11,11 +11,9 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import orjson
 import torch
 
 from mercato.errors import DataError
@@ -25,14 +23,14 @@ from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.progress import Progress, no_progress
 from mercato_export.encoder import SentenceEncoder
 from mercato_export.weights import LOADED_FILES, LocatedWeights
-from mercato_training.encoder.card import write_encoder_card
+from mercato_training.common.cards import render_card
+from mercato_training.common.metrics import Source, Tools, write_results
 from mercato_training.encoder.fit import EncoderOptions, NetworkEncoder, fit_encoder
+from mercato_training.encoder.metrics import EncoderMetrics, EncoderTrainingOptions, PairCounts
 from mercato_training.encoder.pairs import order_rated, prepare_pairs
 from mercato_training.reranker.data import Ratings, RerankerDataOptions
 from mercato_training.reranker.events import Behaviour
 
-METRICS_FILE = "metrics.json"
-CARD_FILE = "MODEL_CARD.md"
 ADAPTED = ("query", "value")
 LEAST_PAIRS = 2
 
@@ -49,7 +47,7 @@ def train_encoder(
     behaviour: Behaviour | None = None,
     report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
+) -> EncoderMetrics:
     """Fine-tune the encoder and write weights that ``mercato export encoder --weights`` takes.
 
     Args:
@@ -93,23 +91,18 @@ def train_encoder(
     merged.save_pretrained(out, safe_serialization=True)
     for name in LOADED_FILES[1:]:
         shutil.copyfile(weights.folder / name, out / name)
-    metrics: dict[str, Any] = {
-        "pairs": {
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "rated_queries_of_test": len(data.test),
-        },
-        "counts": data.counts,
-        "trainable_weights": trainable,
-        "fit": asdict(fit),
-        "results": {"before": before, "after": after},
-        "options": {"encoder": asdict(options), "data": asdict(data_options)},
-        "source": {"repository": weights.model.repository, "sha256": weights.sha256, "licence": weights.model.licence},
-        "seconds": round(time.monotonic() - started, 1),
-        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
-    }
-    (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-    (out / CARD_FILE).write_text(write_encoder_card(metrics), encoding="utf-8")
+    metrics = EncoderMetrics(
+        pairs=PairCounts(train=len(data.train), validation=len(data.validation), rated_queries_of_test=len(data.test)),
+        counts=data.counts,
+        trainable_weights=trainable,
+        fit=fit,
+        results={"before": before, "after": after},
+        options=EncoderTrainingOptions(encoder=options, data=data_options),
+        source=Source.of(weights),
+        seconds=round(time.monotonic() - started, 1),
+        tools=Tools.of_this_process(),
+    )
+    write_results(out, metrics, render_card("encoder/card.md.jinja", {"m": metrics}))
     return metrics
 
 

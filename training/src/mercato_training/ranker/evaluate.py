@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import ir_measures
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from mercato.features.inputs import History
 from mercato.signals.history import PURCHASE
+from mercato_training.common.metrics import Estimate
 from mercato_training.ranker.examples import ExampleSet, Task
 
 METRICS = {"ndcg@10": ir_measures.nDCG @ 10, "mrr": ir_measures.RR, "recall@20": ir_measures.R @ 20}
@@ -18,21 +18,6 @@ METRICS = {"ndcg@10": ir_measures.nDCG @ 10, "mrr": ir_measures.RR, "recall@20":
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean over requests, with a bootstrap interval.
-
-    Attributes:
-        mean: over all requests.
-        low: lower end of the interval; NaN where there are fewer than two actors.
-        high: upper end.
-    """
-
-    mean: float
-    low: float
-    high: float
 
 
 def measure_orders(tasks: Sequence[Task], orders: Sequence[NDArray[np.int32]]) -> dict[str, NDArray[np.float64]]:

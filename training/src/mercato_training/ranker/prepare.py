@@ -18,10 +18,10 @@ from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
+from mercato_training.common.synthetic_queries import make_queries
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Task
 from mercato_training.ranker.fit import Vectors
 from mercato_training.ranker.past import PastSnapshot
-from mercato_training.ranker.queries import make_queries
 from mercato_training.ranker.tasks import Split, draw_recommendations, draw_searches, forget_histories, split_by_time
 from mercato_training.ranker.timeline import Timeline
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -17,6 +15,7 @@ from mercato_export.ranker import CALIBRATION_FILE
 from mercato_training.ranker.calibrate import FOLDS, SHOPPER_FEATURES, CalibrationFit, fit_calibration, join_candidates
 from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.fit import compute_scores
+from mercato_training.ranker.metrics import CalibrationGroup, CalibrationMetrics
 from mercato_training.ranker.prepare import RankerData
 from mercato_training.ranker.reliability import measure_reliability
 
@@ -72,30 +71,29 @@ def draw_calibration(folder: Path, fit: CalibrationFit | None) -> bool:
     return True
 
 
-def describe_calibration(fit: CalibrationFit) -> dict[str, Any]:
-    """Return what ``metrics.json`` says of a calibration; every figure is of shoppers left out of its fit."""
+def describe_calibration(fit: CalibrationFit) -> CalibrationMetrics:
+    """Say what a calibration is worth; every figure is of shoppers left out of its fit."""
     candidates = fit.candidates
-    orders = candidates.features[:, COLUMN["log_orders"]]
-    groups = group_by_orders(orders)
-    return {
-        "event": fit.calibration.event,
-        "method": fit.method,
-        "log_losses": dict(fit.log_losses),
-        "shoppers": len(np.unique(candidates.actor)),
-        "purchases": int(candidates.bought.sum()),
-        "folds": FOLDS,
-        "shopper_features": [name for name in SHOPPER_FEATURES if name in fit.calibration.shopper],
-        "reliability": asdict(measure_reliability(fit.probabilities, candidates.bought)),
-        "groups": {
-            name: {
-                "candidates": int((groups == name).sum()),
-                "predicted": float(fit.probabilities[groups == name].mean()),
-                "observed": float(candidates.bought[groups == name].mean()),
-            }
+    groups = group_by_orders(candidates.features[:, COLUMN["log_orders"]])
+    return CalibrationMetrics(
+        event=fit.calibration.event,
+        method=fit.method,
+        log_losses=dict(fit.log_losses),
+        shoppers=len(np.unique(candidates.actor)),
+        purchases=int(candidates.bought.sum()),
+        folds=FOLDS,
+        shopper_features=[name for name in SHOPPER_FEATURES if name in fit.calibration.shopper],
+        reliability=measure_reliability(fit.probabilities, candidates.bought),
+        groups={
+            name: CalibrationGroup(
+                candidates=int((groups == name).sum()),
+                predicted=float(fit.probabilities[groups == name].mean()),
+                observed=float(candidates.bought[groups == name].mean()),
+            )
             for name in GROUPS
             if (groups == name).any()
         },
-    }
+    )
 
 
 def group_by_orders(log_orders: NDArray[np.float32]) -> NDArray[np.str_]:

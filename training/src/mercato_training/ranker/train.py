@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import orjson
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
@@ -21,9 +21,9 @@ from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import PURCHASE_OUTCOME, RankerConfig, RankerNetwork, save_ranker
 from mercato_training.common.learned import find_last_event, save_learned
+from mercato_training.common.metrics import Seconds, Tools, write_results
 from mercato_training.ranker.card import describe_verdict, write_card
 from mercato_training.ranker.evaluate import (
-    Estimate,
     compare_systems,
     measure_orders,
     order_by_habit,
@@ -32,6 +32,17 @@ from mercato_training.ranker.evaluate import (
 )
 from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.fit import FitOptions, compute_scores, fit_ranker
+from mercato_training.ranker.metrics import (
+    ExampleCounts,
+    ExampleSets,
+    Figures,
+    GroupMetrics,
+    OutcomeShare,
+    RankerFitMetrics,
+    RankerMetrics,
+    RankerOptions,
+    SplitDates,
+)
 from mercato_training.ranker.outcomes import PURCHASES_ALONE, choose_outcomes
 from mercato_training.ranker.prediction_window import WindowOptions
 from mercato_training.ranker.prediction_window_data import prepare_window_data
@@ -46,12 +57,8 @@ from mercato_training.ranker.probability import (
     save_calibration,
 )
 
-METRICS_FILE = "metrics.json"
-CARD_FILE = "MODEL_CARD.md"
 HABIT_LENGTH = 20
 """Products of the plain order of habits; the longest cut of a metric."""
-
-Results = dict[str, dict[str, dict[str, Estimate]]]
 
 
 def train_ranker(
@@ -68,7 +75,7 @@ def train_ranker(
     window: WindowOptions | None = None,
     shape: Mapping[str, Any] | None = None,
     blend: Mapping[str, float] = PURCHASES_ALONE,
-) -> dict[str, Any]:
+) -> RankerMetrics:
     """Train a ranker, compare it, and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.
 
     Args:
@@ -111,48 +118,42 @@ def train_ranker(
     results = compare(fit.network, data, seed=data_options.seed)
     report("fitting probabilities", 0, 1)
     calibration = calibrate_network(fit.network, data, seed=data_options.seed)
-    metrics: dict[str, Any] = {
-        "split": {name: _date(moment) for name, moment in asdict(data.split).items()},
-        "examples": {name: _count(getattr(data, name)) for name in ("train", "validation", "test")},
-        "fit": {
-            "epochs": len(fit.train_loss),
-            "best_epoch": fit.best_epoch,
-            "start_loss": fit.start_loss,
-            "validation_loss": fit.least_loss,
-            "skip": fit.network.skip.item(),
-            "members": config.members,
-            "outcomes": _describe_outcomes(data.train, config, fit_options),
-        },
-        "results": _as_numbers(results),
-        "groups": measure_groups(fit.network, data),
-        "calibration": None if calibration is None else describe_calibration(calibration),
-        "options": {
-            "data": asdict(data_options),
-            "fit": asdict(fit_options),
-            "prediction_window": None if window is None else asdict(window),
-        },
-        "seconds": {
-            "data": round(prepared - started, 1),
-            "fit": round(fitted - prepared, 1),
-            "comparison": round(time.monotonic() - fitted, 1),
-        },
-        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
-    }
+    metrics = RankerMetrics(
+        split=SplitDates(**{name: _date(moment) for name, moment in asdict(data.split).items()}),
+        examples=ExampleSets(train=_count(data.train), validation=_count(data.validation), test=_count(data.test)),
+        fit=RankerFitMetrics(
+            epochs=len(fit.train_loss),
+            best_epoch=fit.best_epoch,
+            start_loss=fit.start_loss,
+            validation_loss=fit.least_loss,
+            skip=fit.network.skip.item(),
+            members=config.members,
+            outcomes=_describe_outcomes(data.train, config, fit_options),
+        ),
+        results=results,
+        groups=measure_groups(fit.network, data),
+        calibration=None if calibration is None else describe_calibration(calibration),
+        options=RankerOptions(data=data_options, fit=fit_options, prediction_window=window),
+        seconds=Seconds(
+            data=round(prepared - started, 1),
+            fit=round(fitted - prepared, 1),
+            comparison=round(time.monotonic() - fitted, 1),
+        ),
+        tools=Tools.of_this_process(),
+    )
     save_ranker(out, fit.network)
     save_calibration(out, None if calibration is None else calibration.calibration)
     # Of single orders the last stretch is reported alone, unless probabilities were fitted to it.
     until = data.split.test if window is None and calibration is None else math.inf
     save_learned(out, find_last_event(events.time, until=until), read=None if rated is None else snapshot)
-    (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
     plot = PLOT_FILE if draw_calibration(out, calibration) else ""
-    card = write_card(metrics, results, feature_count=len(FEATURE_NAMES), plot=plot)
-    (out / CARD_FILE).write_text(card, encoding="utf-8")
+    write_results(out, metrics, write_card(metrics, feature_count=len(FEATURE_NAMES), plot=plot))
     for task, figures in results.items():
         say(describe_verdict(task, figures))
     return metrics
 
 
-def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
+def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> dict[str, Figures]:
     """Compare the ranker with the order before it on the test stretch; recommendations with habits too.
 
     Args:
@@ -166,7 +167,7 @@ def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
         "search_unknown": data.test_unknown,
         "recommend": data.test.select(~is_search),
     }
-    results: Results = {}
+    results: dict[str, Figures] = {}
     for name, examples in groups.items():
         if not len(examples):
             continue
@@ -185,63 +186,56 @@ def compare(network: RankerNetwork, data: RankerData, *, seed: int) -> Results:
     return results
 
 
-def measure_groups(network: RankerNetwork, data: RankerData) -> dict[str, dict[str, float]]:
+def measure_groups(network: RankerNetwork, data: RankerData) -> dict[str, GroupMetrics]:
     """Measure the recommendations of the test by group of shopper.
 
     Args:
         network: the trained network.
         data: what it was trained on.
-
-    Returns:
-        Group to ``requests``, and the mean nDCG@10 of the ``ranker`` and of ``retrieval``, the order before it.
     """
     examples = data.test.select(data.test.query < 0)
     groups = group_examples(examples)
     scores = compute_scores(network, examples, data.vectors)
-    values = {
-        "ranker": measure_orders(examples.tasks, order_by_scores(examples, scores))["ndcg@10"],
-        "retrieval": measure_orders(examples.tasks, order_by_retrieval(examples))["ndcg@10"],
-    }
+    ranker = measure_orders(examples.tasks, order_by_scores(examples, scores))["ndcg@10"]
+    retrieval = measure_orders(examples.tasks, order_by_retrieval(examples))["ndcg@10"]
     return {
-        group: {
-            "requests": int((groups == group).sum()),
-            **{name: float(own[groups == group].mean()) for name, own in values.items()},
-        }
+        group: GroupMetrics(
+            requests=int((groups == group).sum()),
+            ranker=float(ranker[groups == group].mean()),
+            retrieval=float(retrieval[groups == group].mean()),
+        )
         for group in GROUPS
         if (groups == group).any()
     }
 
 
-def _describe_outcomes(train: ExampleSet, config: RankerConfig, options: FitOptions) -> dict[str, dict[str, float]]:
+def _describe_outcomes(train: ExampleSet, config: RankerConfig, options: FitOptions) -> dict[str, OutcomeShare]:
     """Say for each outcome in how many training lists it is, what its loss counts, and what its score counts."""
     hits = {PURCHASE_OUTCOME: train.bought, **train.further}
     return {
-        kind: {
-            "lists": int(hits[kind].any(axis=1).sum()),
-            "loss": 1.0 if kind == PURCHASE_OUTCOME else options.outcome_losses[kind],
-            "score": part,
-        }
+        kind: OutcomeShare(
+            lists=int(hits[kind].any(axis=1).sum()),
+            loss=1.0 if kind == PURCHASE_OUTCOME else options.outcome_losses[kind],
+            score=part,
+        )
         for kind, part in zip(config.outcomes, config.blend, strict=True)
     }
 
 
-def _count(examples: ExampleSet) -> dict[str, Any]:
-    """Count the examples of each task and the share of them whose candidates hold something bought."""
-    counts: dict[str, Any] = {}
-    for task, chosen in (("search", examples.query >= 0), ("recommend", examples.query < 0)):
-        counts[task] = int(chosen.sum())
-        counts[f"{task}_answerable"] = (
-            round(float(examples.bought[chosen].any(axis=1).mean()), 4) if chosen.any() else 0.0
-        )
-    return counts
+def _count(examples: ExampleSet) -> ExampleCounts:
+    """Count the examples of each task, and the share of them whose candidates hold something bought."""
+    is_search = examples.query >= 0
+    return ExampleCounts(
+        search=int(is_search.sum()),
+        search_answerable=_share_answerable(examples, is_search),
+        recommend=int((~is_search).sum()),
+        recommend_answerable=_share_answerable(examples, ~is_search),
+    )
+
+
+def _share_answerable(examples: ExampleSet, chosen: NDArray[np.bool_]) -> float:
+    return round(float(examples.bought[chosen].any(axis=1).mean()), 4) if chosen.any() else 0.0
 
 
 def _date(moment: float) -> str:
     return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
-
-
-def _as_numbers(results: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> dict[str, Any]:
-    return {
-        task: {name: {metric: asdict(one) for metric, one in values.items()} for name, values in systems.items()}
-        for task, systems in results.items()
-    }

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
-import torch
 from numpy.typing import NDArray
 
-from mercato.errors import InvalidInputError
 from mercato.evaluation.folds import fold_of
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.features.features import FEATURE_NAMES
@@ -21,44 +16,24 @@ from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
 from mercato.progress import Progress
 from mercato_export.networks.ranker import RankerNetwork, save_ranker
-from mercato_training.common.fit_loop import FitHistory
 from mercato_training.common.learned import save_learned
-from mercato_training.ranker.evaluate import Estimate, estimate_mean
+from mercato_training.common.metrics import Estimate, Tools, write_results
+from mercato_training.ranker.card import write_rated_card
+from mercato_training.ranker.evaluate import estimate_mean
 from mercato_training.ranker.fit_ratings import RatingFitOptions, fit_ratings, score_list
-from mercato_training.ranker.rated_card import write_rated_card
+from mercato_training.ranker.metrics import (
+    Figures,
+    FoldOptions,
+    RatedRankerMetrics,
+    RatedRankerOptions,
+    RatedRankerSeconds,
+    RatingCounts,
+    RatingFitMetrics,
+)
 from mercato_training.ranker.rated_lists import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
 
-METRICS_FILE = "metrics.json"
-CARD_FILE = "MODEL_CARD.md"
 DEPTH = 400
 """Ids of each list that are kept: what recall and condensed nDCG look at."""
-
-Figures = dict[str, dict[str, Estimate]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldOptions:
-    """What is held out.
-
-    Attributes:
-        folds: parts of the queries, by `mercato.evaluation.folds.fold_of`; 0 to measure nothing.
-        fold: the one part that is held out, for a network to be measured elsewhere, through a server; None to
-            measure every part with a network that did not see it, and to write one that learned from all.
-    """
-
-    folds: int = 5
-    fold: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            InvalidInputError: no such fold.
-        """
-        if self.folds == 1 or self.folds < 0:
-            raise InvalidInputError("--folds", f"must be 0 or at least 2, got {self.folds}")
-        if self.fold is not None and not 0 <= self.fold < self.folds:
-            raise InvalidInputError("--fold", f"must be from 0 to {self.folds - 1} of --folds, got {self.fold}")
 
 
 def train_from_ratings(
@@ -71,7 +46,7 @@ def train_from_ratings(
     fit_options: RatingFitOptions,
     report: Progress,
     say: Callable[[str], None],
-) -> tuple[RankerNetwork, dict[str, Any]]:
+) -> tuple[RankerNetwork, RatedRankerMetrics]:
     """Train a ranker from ratings and write weights, config, ``metrics.json`` and ``MODEL_CARD.md``.
 
     Args:
@@ -114,20 +89,24 @@ def train_from_ratings(
     )
     if fold_options.fold is not None:
         orders = {one.query: order_ids(fit.network, one) for one in lists if fold[one.query] == fold_options.fold}
-    metrics = {
-        "features": len(FEATURE_NAMES),
-        "ratings": _describe(lists, snapshot),
-        "folds": asdict(fold_options),
-        "fit": _describe_fit(fit),
-        "results": _as_numbers(compare_orders([one for one in lists if one.query in orders], orders, fit_options.seed)),
-        "options": {"fit": asdict(fit_options)},
-        "seconds": {"data": round(prepared - started, 1), "fit": round(time.monotonic() - prepared, 1)},
-        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
-    }
+    metrics = RatedRankerMetrics(
+        features=len(FEATURE_NAMES),
+        ratings=_count(lists, snapshot),
+        folds=fold_options,
+        fit=RatingFitMetrics(
+            epochs=len(fit.train_loss),
+            best_epoch=fit.best_epoch,
+            start_loss=fit.start_loss,
+            left_out_loss=fit.least_loss,
+        ),
+        results=compare_orders([one for one in lists if one.query in orders], orders, fit_options.seed),
+        options=RatedRankerOptions(fit=fit_options),
+        seconds=RatedRankerSeconds(data=round(prepared - started, 1), fit=round(time.monotonic() - prepared, 1)),
+        tools=Tools.of_this_process(),
+    )
     save_ranker(out, fit.network)
     save_learned(out, None, read=snapshot)
-    (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-    (out / CARD_FILE).write_text(write_rated_card(metrics), encoding="utf-8")
+    write_results(out, metrics, write_rated_card(metrics))
     return fit.network, metrics
 
 
@@ -172,26 +151,13 @@ def _estimate(values: NDArray[np.float64], rng: np.random.Generator) -> Estimate
     return estimate_mean(known, np.arange(len(known)), rng=rng)
 
 
-def _describe(lists: Sequence[RatedList], snapshot: Snapshot) -> dict[str, Any]:
+def _count(lists: Sequence[RatedList], snapshot: Snapshot) -> RatingCounts:
     products = {product for one in lists for product in one.ratings}
-    return {
-        "queries": len(lists),
-        "queries_that_teach": sum(one.teaches for one in lists),
-        "pairs": sum(len(one.ratings) for one in lists),
-        "pairs_found": int(sum((one.rating >= 0).sum() for one in lists)),
-        "products_unknown": sum(product not in snapshot.row_by_id for product in products),
-        "levels": sorted({rating for one in lists for rating in one.ratings.values()}),
-    }
-
-
-def _describe_fit(fit: FitHistory) -> dict[str, Any]:
-    return {
-        "epochs": len(fit.train_loss),
-        "best_epoch": fit.best_epoch,
-        "start_loss": fit.start_loss,
-        "left_out_loss": fit.least_loss,
-    }
-
-
-def _as_numbers(figures: Figures) -> dict[str, Any]:
-    return {system: {name: asdict(one) for name, one in values.items()} for system, values in figures.items()}
+    return RatingCounts(
+        queries=len(lists),
+        queries_that_teach=sum(one.teaches for one in lists),
+        pairs=sum(len(one.ratings) for one in lists),
+        pairs_found=int(sum((one.rating >= 0).sum() for one in lists)),
+        products_unknown=sum(product not in snapshot.row_by_id for product in products),
+        levels=sorted({rating for one in lists for rating in one.ratings.values()}),
+    )

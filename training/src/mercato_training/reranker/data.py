@@ -15,6 +15,7 @@ from mercato.indexing.encode import TextEncoder
 from mercato.models.stages import RankerStage
 from mercato.progress import Progress, no_progress
 from mercato.retrieval.retriever import Retriever
+from mercato_training.common.synthetic_queries import QueryMaker
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.groups import (
     Candidates,
@@ -24,7 +25,6 @@ from mercato_training.reranker.groups import (
     group_ratings,
     group_source,
 )
-from mercato_training.reranker.queries import QueryMaker
 
 VALIDATION_EVERY = 6
 """Every so many of the queries decides when to stop, and is not learned from."""

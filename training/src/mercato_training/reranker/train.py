@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
-import torch
 
 from mercato.checksum import hash_file
 from mercato.errors import DataError, ModelError
@@ -28,34 +27,14 @@ from mercato_export.networks.reranker import (
     save_reranker,
 )
 from mercato_export.weights import LocatedWeights
+from mercato_training.common.cards import render_card
 from mercato_training.common.fit_loop import FitHistory
-from mercato_training.reranker.card import write_reranker_card
+from mercato_training.common.metrics import Seconds, Source, Tools, write_results
 from mercato_training.reranker.data import Ratings, RerankerData, RerankerDataOptions, prepare_groups
 from mercato_training.reranker.events import Behaviour
 from mercato_training.reranker.fit import RerankerFitOptions, fit_reranker
+from mercato_training.reranker.metrics import GroupCounts, RerankerMetrics, RerankerOptions, RerankerShape
 from mercato_training.reranker.quality import choose_weight, compare_orders, score_queries
-
-METRICS_FILE = "metrics.json"
-CARD_FILE = "MODEL_CARD.md"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RerankerShape:
-    """Shape of the network.
-
-    Attributes:
-        layers: layers of the encoder to keep. More read better and cost in proportion: 3 for CPU, 6 for a GPU.
-        max_tokens: a pair is cut after this many tokens.
-        query_tokens: a query is cut after this many.
-        weight: share of its score in the blend; None chooses by held-out ratings, and takes a default without.
-        depth: candidates of a search that it will read.
-    """
-
-    layers: int = 3
-    max_tokens: int = 32
-    query_tokens: int = 16
-    weight: float | None = None
-    depth: int = 24
 
 
 def train_reranker(
@@ -74,7 +53,7 @@ def train_reranker(
     start: Path | None = None,
     report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
+) -> RerankerMetrics:
     """Train a reranker and write weights, tokenizer, ``metrics.json`` and ``MODEL_CARD.md``.
 
     It learns the catalogue's own queries first and then, where there are any, ratings and what shoppers did.
@@ -120,36 +99,31 @@ def train_reranker(
     results = {
         name: compare_orders(scored, weight) for name, scored in (("held out", held_out), ("test fold", test)) if scored
     }
-    metrics: dict[str, Any] = {
-        "counts": data.counts,
-        "groups": {
-            "synthetic": len(data.synthetic),
-            "synthetic_validation": len(data.synthetic_validation),
-            "rated": len(data.rated),
-            "rated_validation": len(data.rated_validation),
-        },
-        "stage_before": "retrieval" if ranker is None else "ranker",
-        "weight": weight,
-        "weight_chosen_on": len(held_out) if shape.weight is None else 0,
-        "fits": {name: asdict(fit) for name, fit in fits.items()},
-        "results": results,
-        "options": {
-            "shape": asdict(shape),
-            "data": asdict(data_options),
-            "synthetic": asdict(synthetic_options),
-            "rated": asdict(rated_options),
-        },
-        "source": {"repository": weights.model.repository, "sha256": weights.sha256, "licence": weights.model.licence},
-        "seconds": {
-            "data": round(prepared - started, 1),
-            "fit": round(fitted - prepared, 1),
-            "comparison": round(time.monotonic() - fitted, 1),
-        },
-        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
-    }
+    metrics = RerankerMetrics(
+        counts=data.counts,
+        groups=GroupCounts(
+            synthetic=len(data.synthetic),
+            synthetic_validation=len(data.synthetic_validation),
+            rated=len(data.rated),
+            rated_validation=len(data.rated_validation),
+        ),
+        stage_before="retrieval" if ranker is None else "ranker",
+        weight=weight,
+        weight_chosen_on=len(held_out) if shape.weight is None else 0,
+        fits=fits,
+        results=results,
+        options=RerankerOptions(shape=shape, data=data_options, synthetic=synthetic_options, rated=rated_options),
+        source=Source.of(weights),
+        seconds=Seconds(
+            data=round(prepared - started, 1),
+            fit=round(fitted - prepared, 1),
+            comparison=round(time.monotonic() - fitted, 1),
+        ),
+        tools=Tools.of_this_process(),
+    )
     save_reranker(out, network, tokenizer_file)
-    (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-    (out / CARD_FILE).write_text(write_reranker_card(metrics, layers=config.layers), encoding="utf-8")
+    layers = [layer + 1 for layer in config.layers]
+    write_results(out, metrics, render_card("reranker/card.md.jinja", {"m": metrics, "layers": layers}))
     return metrics
 
 

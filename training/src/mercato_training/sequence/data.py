@@ -185,7 +185,7 @@ def cut_windows(histories: Sequence[History], length: int, random: np.random.Gen
 
 
 def last_windows(kept: Sequence[History], length: int) -> Windows:
-    """Make one window of each history, of which the first event of the last visit alone is to be foretold."""
+    """Make one window of each history, of which the first event of the last visit alone is to be predicted."""
     read = np.zeros((len(kept), length), np.int64)
     following = np.zeros_like(read)
     for row, history in enumerate(kept):

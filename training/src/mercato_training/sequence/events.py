@@ -119,8 +119,8 @@ def read_state_events(url: str) -> UserEvents:
         table = store.event_columns()
     finally:
         store.close()
-    telling = (table.product >= 0) & (TYPE_WEIGHTS[table.event_type] > 0) & ((table.user >= 0) | (table.visitor >= 0))
-    rows = np.flatnonzero(telling)
+    weighted = (table.product >= 0) & (TYPE_WEIGHTS[table.event_type] > 0) & ((table.user >= 0) | (table.visitor >= 0))
+    rows = np.flatnonzero(weighted)
     rows = rows[np.lexsort((table.sequence[rows], table.time[rows]))]
     users = [
         f"user {table.users[user]}" if user >= 0 else f"visitor {table.visitors[visitor]}"

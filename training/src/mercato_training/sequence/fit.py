@@ -125,7 +125,7 @@ class _SequenceLearner(NetworkLearner[SequenceNetwork]):
             self._windows = self._draw(self._random)
         order = self._random.permutation(len(self._windows))
         for step in range(self._steps):
-            self._report(f"pass {epoch}", step, self._steps)
+            self._report("fitting", (epoch - 1) * self._steps + step, self._options.epochs * self._steps)
             rows = order[step * self._size : (step + 1) * self._size]
             self._optimizer.zero_grad()
             read, following = self._windows.read[rows], self._windows.following[rows]

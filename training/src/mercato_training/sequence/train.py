@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import torch
 
 from mercato.errors import DataError, InvalidInputError
@@ -18,38 +15,20 @@ from mercato.index.snapshot import Snapshot
 from mercato.progress import Progress, no_progress
 from mercato.retrieval.sources import CANDIDATES
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
+from mercato_training.common.cards import render_card
 from mercato_training.common.learned import find_last_event, forget_learned, save_learned
-from mercato_training.sequence.card import write_sequence_card
+from mercato_training.common.metrics import Tools, write_results
 from mercato_training.sequence.data import Int64, Windows, collect_histories, cut_windows, hold_out, last_windows
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import SequenceFitOptions, fit_sequence
-from mercato_training.sequence.weight import CUTOFF, WeightChoice, choose_weight
-
-METRICS_FILE = "metrics.json"
-CARD_FILE = "MODEL_CARD.md"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequenceOptions:
-    """What is learned from, and the network's shape.
-
-    Attributes:
-        max_length: last products of a history that the network reads.
-        layers: of attention.
-        heads: of each layer.
-        dropout: share of what training leaves out.
-        min_events: products with fewer events are not learned.
-        held_out: share of the users whose last visit decides when to stop, and how much the model weighs.
-        most_held_out: of them at most.
-    """
-
-    max_length: int = 50
-    layers: int = 2
-    heads: int = 2
-    dropout: float = 0.2
-    min_events: int = 2
-    held_out: float = 0.1
-    most_held_out: int = 5_000
+from mercato_training.sequence.metrics import (
+    SequenceCounts,
+    SequenceMetrics,
+    SequenceOptions,
+    SequenceTrainingOptions,
+    WeightMetrics,
+)
+from mercato_training.sequence.weight import CUTOFF, choose_weight
 
 
 def train_sequence(
@@ -62,7 +41,7 @@ def train_sequence(
     source: str = "",
     report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
-) -> tuple[SequenceNetwork, list[str], dict[str, Any]]:
+) -> tuple[SequenceNetwork, list[str], SequenceMetrics]:
     """Train a sequence model and write it with its metrics and its card.
 
     Args:
@@ -118,33 +97,32 @@ def train_sequence(
     network = fit.network.fold()
     report("choosing the weight", 0, 1)
     choice = choose_weight(events, histories, held_out, lambda held: rank_next(network, held), seed=fit_options.seed)
-    metrics: dict[str, Any] = {
-        "config": asdict(network.config),
-        "options": {**asdict(options), "fit": asdict(fit_options)},
-        "source": source,
-        "counts": {
-            "events": len(events),
-            "users": len(histories.users),
-            "products": len(histories.product_ids),
-            "rare_products": len(set(events.products)) - len(histories.product_ids),
-            "held_out_users": len(held_out),
-            "texts": 0 if texts is None else int(np.count_nonzero(texts.any(axis=1))),
-            "weights": sum(parameter.numel() for parameter in network.parameters()),
-        },
-        "fit": {name: getattr(fit, name) for name in ("start_loss", "train_loss", "validation_loss", "best_epoch")},
-        "results": measure_last(network, validation, histories.counts),
-        "weight": None if choice is None else describe_choice(choice),
-        "seconds": round(time.monotonic() - started, 1),
-        "tools": {"torch": torch.__version__, "threads": torch.get_num_threads()},
-    }
+    metrics = SequenceMetrics(
+        config=network.config,
+        options=SequenceTrainingOptions(**vars(options), fit=fit_options),
+        source=source,
+        counts=SequenceCounts(
+            events=len(events),
+            users=len(histories.users),
+            products=len(histories.product_ids),
+            rare_products=len(set(events.products)) - len(histories.product_ids),
+            held_out_users=len(held_out),
+            texts=0 if texts is None else int(np.count_nonzero(texts.any(axis=1))),
+            weights=sum(parameter.numel() for parameter in network.parameters()),
+        ),
+        fit=fit.history,
+        results=measure_last(network, validation, histories.counts),
+        weight=None if choice is None else WeightMetrics.of(choice),
+        seconds=round(time.monotonic() - started, 1),
+        tools=Tools.of_this_process(),
+    )
     if out is not None:
         save_sequence(out, network, histories.product_ids, weight=None if choice is None else choice.weight)
         if events.timed:
             save_learned(out, find_last_event(events.time))
         else:
             forget_learned(out)
-        (out / METRICS_FILE).write_bytes(orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-        (out / CARD_FILE).write_text(write_sequence_card(metrics), encoding="utf-8")
+        write_results(out, metrics, render_card("sequence/card.md.jinja", {"m": metrics}))
     return network, histories.product_ids, metrics
 
 
@@ -177,16 +155,6 @@ def rank_next(network: SequenceNetwork, histories: Sequence[Int64]) -> list[Int6
             scores = network.score(state, codes)[0]
             best.append(1 + scores.topk(min(CANDIDATES, products)).indices.numpy())
     return best
-
-
-def describe_choice(choice: WeightChoice) -> dict[str, Any]:
-    """Return what ``metrics.json`` says about the weight."""
-    return {
-        "chosen": choice.weight,
-        f"recall@{CUTOFF}": {f"{weight:g}": round(recall, 6) for weight, recall in choice.recall.items()},
-        f"alone_recall@{CUTOFF}": {source: round(recall, 6) for source, recall in choice.alone.items()},
-        "visits": choice.visits,
-    }
 
 
 def measure_last(

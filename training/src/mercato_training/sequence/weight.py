@@ -81,13 +81,13 @@ def choose_weight(
     for place, (one, codes) in enumerate(zip(asked, following, strict=True)):
         right = np.unique(others.row_of_code[one.codes[one.last_visit :]])
         lists = others.ask(one)
-        foretold = others.row_of_code[codes]
+        predicted = others.row_of_code[codes]
         for column, weight in enumerate(GRID):
             held = list(lists.values())
             if weight > 0:
-                held.append(sources.rank_places(foretold, weight))
+                held.append(sources.rank_places(predicted, weight))
             recall[place, column] = _recall(fuse_reciprocal_ranks(held).rows, right)
-        for name, rows in [(name.labels[0], item.rows) for name, item in lists.items()] + [("sequence", foretold)]:
+        for name, rows in [(name.labels[0], item.rows) for name, item in lists.items()] + [("sequence", predicted)]:
             alone.setdefault(name, np.zeros(len(asked)))[place] = _recall(rows, right)
     means = recall.mean(axis=0)
     return WeightChoice(

@@ -3,7 +3,7 @@ import pytest
 
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from mercato_training.ranker.queries import make_queries
+from mercato_training.common.synthetic_queries import make_queries
 from mercato_training.ranker.tasks import draw_recommendations, draw_searches, forget_histories, split_by_time
 from mercato_training.ranker.timeline import Orders, Timeline
 

@@ -1,15 +1,14 @@
-"""Queries that a catalogue's own products answer: what its shoppers may type, where nobody has typed yet."""
+"""Synthetic queries, which a catalogue's own products answer: what shoppers may type, where nobody has typed yet."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-
-from mercato_training.ranker.queries import make_queries
 
 PHRASE_WORDS = 3
 """Most words of a phrase out of a title."""
@@ -19,6 +18,30 @@ LARGEST_SHARE = 0.1
 """A phrase that more of the products share says nothing."""
 
 _WORD = re.compile(r"[^\W_]+(?:[-./'][^\W_]+)*")
+
+
+@lru_cache(maxsize=100_000)
+def make_queries(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """Make the queries that a product's categories stand for.
+
+    Purchase logs without searches are the usual case. Research on personalised product search (Ai et al. 2017,
+    "Learning a Hierarchical Embedding Model for Personalized Product Search", after Van Gysel et al. 2016) takes the
+    text of a product's categories as the query that led to its purchase.
+
+    Args:
+        categories: general to specific, as in the product document.
+
+    Returns:
+        The most specific category, and with it the one above, repeated words left out; lower case. Fewer where the two
+        are the same, none without a category.
+    """
+    texts = []
+    for depth in (1, 2):
+        words = " ".join(categories[-depth:]).lower().split()
+        text = " ".join(dict.fromkeys(words))
+        if text and text not in texts:
+            texts.append(text)
+    return tuple(texts)
 
 
 def split_title(title: str) -> list[str]:
@@ -66,7 +89,7 @@ class QueryMaker:
             rng: for the draws.
         """
         title = str(document.get("title", ""))
-        phrases = [phrase for phrase in dict.fromkeys(list_phrases(title)) if self._is_telling(phrase)]
+        phrases = [phrase for phrase in dict.fromkeys(list_phrases(title)) if self._is_specific(phrase)]
         made: list[str] = []
         if phrases:
             # Common phrases say what a product is ("toner cartridge"), rare ones which.
@@ -90,7 +113,7 @@ class QueryMaker:
         distinct = list(dict.fromkeys(query for query in made if query))
         return [distinct[place] for place in rng.permutation(len(distinct))]
 
-    def _is_telling(self, phrase: str) -> bool:
+    def _is_specific(self, phrase: str) -> bool:
         return LEAST_PRODUCTS <= self._counts[phrase] <= self._most
 
 

@@ -16,7 +16,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.retriever import Retriever
 from training.examples import BATCH, Report
 
@@ -86,7 +86,7 @@ def build_rated_lists(
         report("searching", start, len(queries))
         batch = queries[start : start + BATCH]
         cases = [
-            prepare_case(
+            prepare_context(
                 retriever.catalog,
                 RetrievalRequest(placement=Placement.SEARCH, text=query, context=context, depth=depth),
                 History.empty(),

@@ -15,7 +15,7 @@ import torch
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.snapshot import Snapshot
-from mercato.retrieval.sources import CANDIDATES
+from mercato.retrieval.sources.base import CANDIDATES
 from training.learned import find_last_event, forget_learned, save_learned
 from training.sequence_card import write_sequence_card
 from training.sequence_data import Int64, Report, Windows, collect_histories, cut_windows, hold_out, last_windows

@@ -14,7 +14,6 @@ import orjson
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
-from mercato.explain.counts import Counts, count_shoppers, count_together
 from mercato.explain.groups import GROUPS
 from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
@@ -27,6 +26,10 @@ from mercato.models.stages import RankerStage
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
+from mercato.retrieval.evidence import Counts
+from mercato.retrieval.sources.popular import POPULAR
+from mercato.retrieval.sources.registry import BY_LABEL
+from mercato.retrieval.sources.words import WORDS
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS
 from mercato.text.timestamps import format_timestamp
@@ -55,7 +58,7 @@ class PageToExplain:
         window: what the ranker was given and answered; None where it was not asked or failed.
         later: by name the scores of stages after the ranker, by row, the best first in each stage.
         pinned: rows whose places the shop decided.
-        seated: newcomers that were moved up to a place of their own.
+        seated: cold-start products that were moved up to a slot of their own.
     """
 
     request: RetrievalRequest
@@ -160,14 +163,14 @@ class _Page:
         because = self._find_because(row)
         stages = self._list_stages(row)
         moves = self._list_moves(row)
-        witness = self._witness_product(because)
+        evidence = self._evidence_product(because)
         explanation: dict[str, Any] = {"stages": stages}
         rules = self._rules.get(row, [])
         if page.request.is_search:
             matches = self._words.find(product, self._fields) if self._words is not None and product else []
             text = write_search_line(phrases, page.request.text, rules, matches, stages, moves, because)
         else:
-            matches = compare_products(product, witness) if product and witness and product.id != witness.id else []
+            matches = compare_products(product, evidence) if product and evidence and product.id != evidence.id else []
             text = write_recommendation_line(phrases, rules, because, moves, page.request.context)
         explanation["matched"] = _write_matches(matches)
         explanation["features"] = self._write_features(row, moves)
@@ -181,7 +184,7 @@ class _Page:
     def _list_stages(self, row: int) -> dict[str, dict[str, Any]]:
         stages: dict[str, dict[str, Any]] = {}
         trace = self._page.retrieved.stages
-        place = trace.place_of.get(row, -1) if trace is not None else -1
+        place = trace.position_of.get(row, -1) if trace is not None else -1
         if trace is not None and place >= 0:
             for number, source in enumerate(trace.sources):
                 if trace.ranks[number, place] > 0:
@@ -198,37 +201,54 @@ class _Page:
 
     def _find_because(self, row: int) -> Because | None:
         trace = self._page.retrieved.stages
-        place = trace.place_of.get(row, -1) if trace is not None else -1
+        place = trace.position_of.get(row, -1) if trace is not None else -1
         if trace is None or place < 0:
             return None
         source = trace.largest_source(place)
         if source is None:
-            return Because(source="words" if self._page.request.is_search else "popular", follows=True)
-        return self._name_witness(trace, source, row, place)
+            return Because(source=WORDS.label if self._page.request.is_search else POPULAR.label, follows=True)
+        return self._name_evidence(trace, source, row, place)
 
-    def _name_witness(self, trace: StageTrace, source: str, row: int, place: int) -> Because:
-        found = trace.witnesses.get(source)
-        witness = int(found.rows[place]) if found is not None else -1
+    def _name_evidence(self, trace: StageTrace, source: str, row: int, place: int) -> Because:
+        found = trace.evidence.get(source)
+        evidence = int(found.rows[place]) if found is not None else -1
         sold = bool(self._catalog.features().log_popularity[row] > 0)
-        if found is None or not 0 <= witness < self._catalog.base + len(self._catalog.delta):
+        if found is None or not 0 <= evidence < self._catalog.base + len(self._catalog.delta):
             return Because(
                 source=source,
-                follows=not trace.fused_rank[place] or (source == "popular" and not sold),
+                follows=not trace.fused_rank[place] or (source == POPULAR.label and not sold),
                 filtered=self._page.request.condition is not None,
-                counts=count_shoppers(self._catalog, source, row, self._page.request.context),
+                counts=self._count_shoppers(source, row),
                 since=self._find_arrival(row),
             )
-        product = self._product(witness)
+        product = self._product(evidence)
         return Because(
             source=source,
             category=leaf_category(product) if product is not None else "",
             sold=sold,
-            product_id=self._catalog.id_of(witness),
+            product_id=self._catalog.id_of(evidence),
             title=product.title if product is not None else "",
             event_type=int(found.type[place]),
             time=float(found.time[place]),
-            counts=count_together(self._catalog, source, witness, row),
+            counts=self._count_together(source, evidence, row),
         )
+
+    def _count_shoppers(self, source: str, row: int) -> Counts | None:
+        """Return what a source that goes by no event counted of a product; None where there is nothing to tell.
+
+        Of a catalogue that learned from other events than purchases, for want of these, nothing is told.
+        """
+        [original] = self._catalog.original_rows(np.array([row], np.int32)).tolist()
+        if source not in BY_LABEL or original < 0 or not self._catalog.snapshot.learned.bought:
+            return None
+        return BY_LABEL[source].count_shoppers(self._catalog, original, self._page.request.context)
+
+    def _count_together(self, source: str, evidence: int, row: int) -> Counts | None:
+        """Return how often a product was bought with the one that speaks for it; None where nobody counted."""
+        if source not in BY_LABEL:
+            return None
+        start, original = self._catalog.original_rows(np.array([evidence, row], np.int32)).tolist()
+        return BY_LABEL[source].count_together(self._catalog, start, original)
 
     def _find_arrival(self, row: int) -> float:
         """Return when a product came, where it says so and that was lately; NaN otherwise."""
@@ -271,7 +291,7 @@ class _Page:
             self._products[row] = parse_product(orjson.loads(document)) if document else None
         return self._products[row]
 
-    def _witness_product(self, because: Because | None) -> Product | None:
+    def _evidence_product(self, because: Because | None) -> Product | None:
         if because is None or not because.product_id:
             return None
         row = self._catalog.row_of(because.product_id)

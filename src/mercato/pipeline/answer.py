@@ -14,7 +14,8 @@ from mercato.index.live import LiveCatalog
 from mercato.pipeline.learned import LearnedFrom
 from mercato.policy.ranked import TAIL_STEP, Ranked
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Retrieved, Source
+from mercato.requests.retrieval import Retrieved
+from mercato.retrieval.sources.registry import list_labels
 
 Float32 = npt.NDArray[np.float32]
 
@@ -58,7 +59,7 @@ def write_answer(
     rows = ranked.rows[page].tolist()
     scores = ranked.scores[page]
     products = [
-        _write_product(catalog.document(row), Source(flags))
+        _write_product(catalog.document(row), flags)
         for row, flags in zip(rows, ranked.sources[page].tolist(), strict=True)
     ]
     for place, row in enumerate(rows):
@@ -113,8 +114,8 @@ def _list_unknown(request: PageRequest, retrieved: Retrieved, ranked: Ranked) ->
 _SOURCES: dict[int, bytes] = {}
 
 
-def _write_product(document: bytes, source: Source) -> bytes:
-    labels = _SOURCES.get(int(source))
+def _write_product(document: bytes, flags: int) -> bytes:
+    labels = _SOURCES.get(flags)
     if labels is None:
-        labels = _SOURCES[int(source)] = b',"sources":' + orjson.dumps(source.labels) + b"}"
+        labels = _SOURCES[flags] = b',"sources":' + orjson.dumps(list_labels(flags)) + b"}"
     return document[:-1] + labels

@@ -24,7 +24,7 @@ from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.facets import parse_facets
 from mercato.requests.order_by import parse_order_by
-from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
+from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 
@@ -244,7 +244,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         dimension: D.
 
     Returns:
-        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint16 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
+        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint32 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
         float32 [B, D], TAIL int32 [B, T] and NOTES (JSON) [B, 1].
     """
     batch = len(outcomes)
@@ -254,7 +254,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
     arrays: dict[str, npt.NDArray[Any]] = {
         "ROWS": np.full((batch, widest), -1, np.int32),
         "FUSED": np.zeros((batch, widest), np.float32),
-        "SOURCES": np.zeros((batch, widest + longest), np.uint16),
+        "SOURCES": np.zeros((batch, widest + longest), SourceFlags),
         "FEATURES": np.zeros((batch, widest, feature_count), np.float32),
         "HISTORY_VECTOR": np.zeros((batch, dimension), np.float32),
         "TAIL": np.full((batch, longest), -1, np.int32),

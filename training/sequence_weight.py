@@ -39,7 +39,7 @@ MOST_ASKED = 2_000
 CUTOFF = 10
 
 Rank = Callable[[Sequence[Int64]], Sequence[Int64]]
-"""From histories, codes each, oldest first, to the codes of the best next products of each, as many as a source brings."""
+"""From histories, codes each, oldest first, to the codes of the best next products, as many as a source brings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,9 @@ def choose_weight(
     """Choose the weight of the sequence model in the fusion with what the other sources know without it.
 
     The others are those of the home page, as far as they need no texts, learned as `mercato index` learns them,
-    without the visits that were kept back. Of the weights that are not surely worse than the best (by less than one standard error of the
-    paired difference) the smallest is taken: where the model adds nothing certain it shall not be heard.
+    without the visits that were kept back. Of the weights that are not surely worse than the best (by less than one
+    standard error of the paired difference) the smallest is taken: where the model adds nothing certain it shall not be
+    heard.
 
     Args:
         events: all events.

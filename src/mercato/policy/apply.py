@@ -1,4 +1,4 @@
-"""The last step before a page is cut: cold-start slots, boosts, near-duplicates, diversity and pins, on ranked products."""
+"""The last step before a page is cut: cold-start slots, boosts, near-duplicates, diversity and pins."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
 
     In this order: cold-start products get their slots, boosts move products within the window, near-duplicates fold
     into the best of them, diversity mixes what is left, and pinned products are put in their positions. What follows
-    the window stays as it is. All of it depends on the window alone, which is the same for every page: pages neither overlap nor
-    leave gaps.
+    the window stays as it is. All of it depends on the window alone, which is the same for every page: pages neither
+    overlap nor leave gaps.
 
     Args:
         catalog: the products.

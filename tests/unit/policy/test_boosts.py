@@ -14,7 +14,7 @@ from mercato.policy.standard import standardize
 from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import WINDOW
-from mercato.retrieval.weigh import weigh_all, weigh_rows
+from mercato.retrieval.ordering import weigh_all, weigh_rows
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.policy.shop import all_ids, make_pipeline, search

@@ -70,18 +70,18 @@ class SequenceSource(Source):
     def find_evidence(self, asked: SourceRequest, rows: Int32) -> Evidence | None:
         """Find the event of the last ones whose absence lowers each product's score most.
 
-        None where the model fails, as an answer needs no evidence.
+        There is none where the model fails: an answer needs no evidence.
         """
         history, catalog = asked.context.history, asked.catalog
         if asked.next_products is None or not len(history):
-            return None
+            return Evidence.none(len(rows))
         try:
             events = asked.next_products.find_evidence(
                 catalog.original_rows(history.rows), history, catalog.original_rows(rows)
             )
         except ModelError:
             logger.exception("the sequence model failed; explaining without it")
-            return None
+            return Evidence.none(len(rows))
         return write_events(asked.context, history.rows[np.maximum(events, 0)], events)
 
 

@@ -15,12 +15,13 @@ from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.requests.boost import Boost
-from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved, Source
-from mercato.retrieval.arrivals import NEWCOMER_SEATS, list_newcomers, seat_newcomers
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.cold_start import COLD_START_SLOTS, give_slots, list_cold_start
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.result import BOOSTED_PLACES
+from mercato.retrieval.result import BOOSTED_SLOTS
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import DAY, NOW, build, delete, open_store, product, purchase, request, upsert
 from tests.unit.retrieval.asking import all_pages, ask, ids_of
@@ -65,7 +66,7 @@ def asked(placement: Placement = HOME, **fields: object) -> RetrievalRequest:
 
 
 def brought(retriever: Retriever, answer: Retrieved) -> list[str]:
-    held = (answer.sources & int(Source.ARRIVAL)) > 0
+    held = (answer.sources & FLAGS["arrival"]) > 0
     return [item for item, has in zip(ids_of(retriever, answer), held, strict=True) if has]
 
 
@@ -74,7 +75,7 @@ def in_window(retriever: Retriever, answer: Retrieved) -> list[str]:
 
 
 def newcomers(retriever: Retriever, days_later: float = 0.0) -> list[str]:
-    return [retriever.catalog.id_of(row) for row in list_newcomers(retriever.catalog, NOW + days_later * DAY).tolist()]
+    return [retriever.catalog.id_of(row) for row in list_cold_start(retriever.catalog, NOW + days_later * DAY).tolist()]
 
 
 def test_newcomers_are_here_for_four_weeks_and_hardly_bought(shop: tuple[Retriever, SqliteStateStore]) -> None:
@@ -179,7 +180,7 @@ def test_a_window_has_seats_for_some_and_pages_stay_whole(shop: tuple[Retriever,
     store.append_product_changes([upsert(product(f"n{n:02d}", f"Thing {n}")) for n in range(40)])
     loyal = asked(user_id="u3")
     window = in_window(retriever, ask(retriever, loyal))
-    assert sum(item.startswith("n") or item in ("s391", "s392") for item in window) == NEWCOMER_SEATS == 8
+    assert sum(item.startswith("n") or item in ("s391", "s392") for item in window) == COLD_START_SLOTS == 8
     whole = all_pages(retriever, loyal, 440)
     assert len(whole) == len(set(whole)) == 440
     assert whole == all_pages(retriever, loyal, 37)
@@ -198,10 +199,10 @@ def test_boosted_products_leave_newcomers_their_seats(
 
     window = in_window(retriever, answer)
     came_before = [item for item in plain if item.startswith("n") or item in ("s391", "s392")]
-    assert [item for item in window if item in came_before] == came_before[:NEWCOMER_SEATS]
+    assert [item for item in window if item in came_before] == came_before[:COLD_START_SLOTS]
     dear = {f"s{n:03d}" for n in range(200, 400)}  # s199 costs 200
     assert len(window) == WINDOW
-    assert len(set(window) - set(plain)) == BOOSTED_PLACES
+    assert len(set(window) - set(plain)) == BOOSTED_SLOTS
     assert set(window) - set(plain) <= dear, "the boosted have the places of others"
     whole = ids_of(retriever, answer)
     assert sorted(whole) == sorted(ids_of(retriever, ask(retriever, asked(HOME, **who))))
@@ -236,7 +237,7 @@ def test_around_a_product_newcomers_come_by_their_texts_alone(
     store.append_product_changes([twin])
     answer = ask(retriever, asked(placement, seed_ids=("s000",)))
     place = in_window(retriever, answer).index("twin")
-    assert Source(int(answer.sources[place])) == Source.SIMILAR
+    assert int(answer.sources[place]) == FLAGS["similar"]
     assert brought(retriever, answer) == []
 
 
@@ -264,7 +265,7 @@ def test_seats_of_a_window() -> None:
     fused = fuse_reciprocal_ranks([RankedList(rows=np.arange(20, dtype=np.int32), scores=np.ones(20, np.float32))])
 
     def seat(*rows: int, window: int = 12) -> list[int]:
-        found: list[int] = seat_newcomers(fused, np.array(rows, np.int32), window).rows.tolist()
+        found: list[int] = give_slots(fused, np.array(rows, np.int32), window).rows.tolist()
         return found
 
     same = list(range(20))
@@ -277,6 +278,6 @@ def test_seats_of_a_window() -> None:
     assert seat(*range(12, 20)) == [*range(4), *range(12, 20), *range(4, 12)]
     assert seat(*range(6), *range(12, 20)) == [*range(10), 12, 13, 10, 11, *range(14, 20)]  # eight in all
     assert seat(15, window=40) == same
-    moved = seat_newcomers(fused, np.array([15], np.int32), 12)
+    moved = give_slots(fused, np.array([15], np.int32), 12)
     assert moved.ranks[0].tolist() == [row + 1 for row in moved.rows.tolist()]
     assert moved.fused.tolist() == pytest.approx([1 / (60 + rank) for rank in moved.ranks[0].tolist()])

@@ -11,7 +11,7 @@ import pytest
 from mercato.features.feature_names import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.pipeline import Pipeline
-from mercato.policy.newcomers import SEAT_EVERY
+from mercato.policy.cold_start import SLOT_EVERY
 from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
@@ -54,7 +54,7 @@ def test_what_was_added_minutes_ago_is_on_the_first_page(
 
     found = ask(pipeline, placement, **who)
 
-    assert SEAT_EVERY == 10
+    assert SLOT_EVERY == 10
     assert found["ids"].index("new") <= 9
     others = [item for item in found["ids"] if item != "new"]
     assert others[:9] == before["ids"][:9]

@@ -23,7 +23,7 @@ def retrieved(
     return Retrieved(
         rows=np.array(rows, np.int32),
         fused=np.array(fused, np.float32),
-        sources=np.array([FLAGS["dense"] | FLAGS["words"]] * len(rows) + ["dense"] * len(tail or []), np.uint8),
+        sources=np.array([FLAGS["dense"] | FLAGS["words"]] * len(rows) + [FLAGS["dense"]] * len(tail or []), np.uint8),
         features=np.zeros((len(rows), len(FEATURE_NAMES)), np.float32),
         history_vector=np.zeros(stores.DIMENSION, np.float32),
         tail=np.array(tail or [], np.int32),

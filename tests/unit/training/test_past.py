@@ -60,7 +60,7 @@ def test_the_view_answers_like_a_snapshot_that_was_built_then(
     assert view_ids != ids
     for name in ("log_popularity", "trend", "repeat_rate", "repeat_interval_days", "price", "in_stock"):
         np.testing.assert_array_equal(getattr(view.features, name), getattr(built.features, name), err_msg=name)
-    np.testing.assert_array_equal(view.cooccurrence.neighbours, built.cooccurrence.neighbours)
+    np.testing.assert_array_equal(view.learned.get(TOGETHER).neighbours, built.learned.get(TOGETHER).neighbours)
     by_view = find_ids(view, view_ids, Timeline(events, view.row_by_id), encoder, middle)
     by_built = find_ids(built, built_ids, Timeline(events, built.row_by_id), encoder, middle)
     assert by_view == by_built

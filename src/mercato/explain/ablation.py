@@ -68,9 +68,9 @@ def compute_effects(ranker: RankerStage, windows: Sequence[Window]) -> list[Floa
         query, history, candidates, features = zip(*lists[start : start + MAX_BATCH], strict=True)
         scores += list(ranker.score(np.stack(query), np.stack(history), np.stack(candidates), np.stack(features)))
     effects = []
-    for place, window in enumerate(windows):
+    for index, window in enumerate(windows):
         width, deviation = len(window.scores), float(window.scores.std())
-        without = np.stack(scores[place * len(GROUPS) : (place + 1) * len(GROUPS)])[:, :width]
+        without = np.stack(scores[index * len(GROUPS) : (index + 1) * len(GROUPS)])[:, :width]
         lost = window.scores - without
         common = np.array([group.common for group in GROUPS])
         lost[common] -= lost[common].mean(axis=1, keepdims=True)

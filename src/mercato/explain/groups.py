@@ -55,7 +55,7 @@ class FeatureGroup:
     common: bool = False
 
     def positions(self) -> list[int]:
-        """Return the columns' places."""
+        """Return the columns' positions."""
         return [COLUMN[name] for name in self.columns]
 
     def vector(self, *, is_search: bool) -> Vector | None:

@@ -45,7 +45,7 @@ def note_rules(
     Args:
         catalog: the products.
         request: what was asked, with what the shop's rules added. One that sorts has no pins and no boosts.
-        pinned: rows whose places the shop decided.
+        pinned: rows whose positions the shop decided.
         seated: cold-start products that were moved up to a slot of their own.
         rows: the page's products.
 

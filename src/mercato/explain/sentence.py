@@ -28,7 +28,7 @@ OFTEN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Because:
-    """The source that gave most to a product's place among the candidates, and who speaks for it there.
+    """The source that gave most to a product's rank among the candidates, and its evidence there.
 
     Attributes:
         source: its name.

@@ -78,16 +78,18 @@ class Signal(Generic[T]):
         kind: a dataclass of arrays.
         learn: learns it.
         missing: makes what is known where a snapshot was built before there was the signal; None refuses the snapshot.
+        stored_as: how arrays are stored that are not called as the dataclass calls them.
     """
 
     name: str
     kind: type[T]
     learn: Callable[[LearningInput], T]
     missing: Callable[[], T] | None = None
+    stored_as: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, value: T) -> dict[str, Array]:
         """Return the arrays of a value by the names that they are stored under."""
-        return {f"{self.name}.{name}": getattr(value, name) for name in self._arrays}
+        return {f"{self.name}.{stored}": getattr(value, name) for name, stored in self.arrays().items()}
 
     def read(self, arrays: Mapping[str, Array]) -> T:
         """Return the value that was stored.
@@ -95,7 +97,7 @@ class Signal(Generic[T]):
         Raises:
             SnapshotError: it is not there, and nothing may stand for it.
         """
-        found = {name: arrays.get(f"{self.name}.{name}") for name in self._arrays}
+        found = {name: arrays.get(f"{self.name}.{stored}") for name, stored in self.arrays().items()}
         if all(array is not None for array in found.values()):
             return self.kind(**found)
         if self.missing is None:
@@ -105,9 +107,9 @@ class Signal(Generic[T]):
             )
         return self.missing()
 
-    @property
-    def _arrays(self) -> list[str]:
-        return [one.name for one in fields(cast(Any, self.kind))]
+    def arrays(self) -> dict[str, str]:
+        """Return by the name of each array what it is stored under, below the name of the signal."""
+        return {one.name: self.stored_as.get(one.name, one.name) for one in fields(cast(Any, self.kind))}
 
 
 class Learned:

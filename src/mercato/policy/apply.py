@@ -102,12 +102,12 @@ def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:
 
 
 def _collapse(ranked: Ranked, size: int, kept: npt.NDArray[np.int64], variants: Mapping[int, list[int]]) -> Ranked:
-    places = np.concatenate([kept, np.arange(size, len(ranked.rows))])
+    positions = np.concatenate([kept, np.arange(size, len(ranked.rows))])
     return replace(
         ranked,
-        rows=ranked.rows[places],
-        scores=ranked.scores[places],
-        sources=ranked.sources[places],
+        rows=ranked.rows[positions],
+        scores=ranked.scores[positions],
+        sources=ranked.sources[positions],
         variants=variants,
         folded=size - len(kept),
     )
@@ -134,11 +134,11 @@ def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
         return ranked
     rows, scores, sources = ranked.rows.tolist(), ranked.scores.tolist(), ranked.sources.tolist()
     for position, row in sorted(pins.items()):
-        place = min(position - 1, len(rows))
+        index = min(position - 1, len(rows))
         lowest = scores[-1] - float(_STEP) if scores else 0.0
-        scores.insert(place, scores[place] if place < len(scores) else lowest)
-        rows.insert(place, row)
-        sources.insert(place, 0)
+        scores.insert(index, scores[index] if index < len(scores) else lowest)
+        rows.insert(index, row)
+        sources.insert(index, 0)
     return replace(
         ranked,
         rows=np.array(rows, np.int32),

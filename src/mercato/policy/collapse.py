@@ -41,7 +41,7 @@ def collapse_duplicates(catalog: LiveCatalog, rows: Int32) -> tuple[Int64, dict[
         rows: int32 [n], best first.
 
     Returns:
-        int64 [k], the places that are kept, in order; and for each kept row that has any, the rows folded into it.
+        int64 [k], the positions that are kept, in order; and for each kept row that has any, the rows folded into it.
     """
     names = [_name(catalog.document(row)) for row in rows.tolist()]
     vectors = catalog.vectors(rows)
@@ -49,15 +49,15 @@ def collapse_duplicates(catalog: LiveCatalog, rows: Int32) -> tuple[Int64, dict[
     first_of: dict[tuple[str, str], int] = {}
     kept: list[int] = []
     variants: dict[int, list[int]] = {}
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         leader = first_of.get(name, -1)
         if leader < 0:
-            leader = next((other for other in kept if alike[place, other] and names[other][0] == name[0]), -1)
+            leader = next((other for other in kept if alike[position, other] and names[other][0] == name[0]), -1)
         if leader < 0:
-            first_of[name] = place
-            kept.append(place)
+            first_of[name] = position
+            kept.append(position)
         else:
-            variants.setdefault(int(rows[leader]), []).append(int(rows[place]))
+            variants.setdefault(int(rows[leader]), []).append(int(rows[position]))
     return np.array(kept, np.int64), variants
 
 

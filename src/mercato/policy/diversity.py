@@ -25,7 +25,7 @@ def diversify(vectors: Float32, scores: Float32, diversity: float) -> Int64:
         diversity: 0 keeps the order, 1 looks at difference alone (after the first product).
 
     Returns:
-        int64 [n], the places of the products in their new order.
+        int64 [n], the positions of the products in their new order.
     """
     span = float(scores.max() - scores.min()) if len(scores) else 0.0
     relevance = (scores - scores.min()) / span if span > 0 else np.ones_like(scores)

@@ -27,7 +27,7 @@ class Ranked:
         degraded: stages that were left out.
         variants: for a row the rows of its near-duplicates, which are not shown.
         folded: how many near-duplicates are not shown.
-        pinned: rows whose places the shop decided.
+        pinned: rows whose positions the shop decided.
         seated: cold-start products that were moved up to a slot of their own.
         probabilities: row to the probability that the shopper buys it, 0 to 1; empty where nothing can be said.
     """

@@ -75,7 +75,7 @@ class RetrievalRequest:
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
         kind: at a product page, what goes in the product's place, what is bought with it, or both.
         hidden_ids: products that are not in the result.
-        pinned_ids: products that are shown at places of their own, whatever retrieval finds.
+        pinned_ids: products that are shown at positions of their own, whatever retrieval finds.
     """
 
     placement: Placement

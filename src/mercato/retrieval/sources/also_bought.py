@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
-
 from mercato.index.learned import LearningInput, Signal
 from mercato.requests.retrieval import Kind, Placement
 from mercato.retrieval.sources.base import at_home
-from mercato.retrieval.sources.neighbours import NeighbourSource, learn_eases
+from mercato.retrieval.sources.neighbours import NeighbourSource, PairCounts, learn_eases
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.together import count_shoppers_together
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShopperCounts:
-    """Shoppers of two products.
-
-    Attributes:
-        shoppers: int32 [pairs of EASE], shoppers who bought both; empty where nobody counted.
-    """
-
-    shoppers: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 def _learn(data: LearningInput) -> Neighbours:
     return data.once(learn_eases)[0]
 
 
-def _count(data: LearningInput) -> ShopperCounts:
+def _count(data: LearningInput) -> PairCounts:
     if not data.has_purchases:
-        return ShopperCounts()
-    return ShopperCounts(shoppers=count_shoppers_together(data.purchases, data.learn(EASE), until=data.until))
+        return PairCounts()
+    return PairCounts(counts=count_shoppers_together(data.purchases, data.learn(EASE), until=data.until))
 
 
 EASE = Signal(name="ease", kind=Neighbours, learn=_learn)
-SHOPPERS = Signal(name="together", kind=ShopperCounts, learn=_count, missing=ShopperCounts)
+SHOPPERS = Signal(name="together", kind=PairCounts, learn=_count, missing=PairCounts, stored_as={"counts": "shoppers"})
 
 
 class AlsoBoughtSource(NeighbourSource):
@@ -51,6 +35,7 @@ class AlsoBoughtSource(NeighbourSource):
     turn = 3
     neighbours = EASE
     signals = (EASE,)
+    pairs = SHOPPERS
     counts = (SHOPPERS,)
     phrases = {
         "": "goes with {title}, which you {deed} on {date}",

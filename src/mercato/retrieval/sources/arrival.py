@@ -21,7 +21,7 @@ class ArrivalSource(Source):
         "by turns what was first sold in the last 28 days, to at least three shoppers, and "
         "[cold-start products](#new-products)"
     )
-    learned_from = "as above; live updates and `available_time`"
+    learned_from = "the last 28 days; live updates and `available_time`"
     weights = at_home(0.1)
     turn = 9
     signals = (MOMENTUM,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,38 +9,25 @@ from mercato.index.learned import LearningInput, Signal
 from mercato.requests.retrieval import Kind, Placement
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.sources.base import at_home
-from mercato.retrieval.sources.neighbours import NeighbourSource
+from mercato.retrieval.sources.neighbours import NeighbourSource, PairCounts
 from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.together import count_orders_together
-
-Int32 = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderCounts:
-    """Orders of two products.
-
-    Attributes:
-        orders: int32 [pairs of co-occurrence], orders with both; empty where nobody counted.
-    """
-
-    orders: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 def _learn(data: LearningInput) -> Neighbours:
     return compute_cooccurrence(data.bought, data.product_count, until=data.until)
 
 
-def _count(data: LearningInput) -> OrderCounts:
+def _count(data: LearningInput) -> PairCounts:
     if not data.has_purchases:
-        return OrderCounts()
-    return OrderCounts(orders=count_orders_together(data.purchases, data.learn(TOGETHER), until=data.until))
+        return PairCounts()
+    return PairCounts(counts=count_orders_together(data.purchases, data.learn(TOGETHER), until=data.until))
 
 
 TOGETHER = Signal(name="cooccurrence", kind=Neighbours, learn=_learn)
-ORDERS = Signal(name="together", kind=OrderCounts, learn=_count, missing=OrderCounts)
+ORDERS = Signal(name="together", kind=PairCounts, learn=_count, missing=PairCounts, stored_as={"counts": "orders"})
 
 
 class CooccurrenceSource(NeighbourSource):
@@ -58,6 +43,7 @@ class CooccurrenceSource(NeighbourSource):
     whole = False
     counts_orders = True
     signals = (TOGETHER,)
+    pairs = ORDERS
     counts = (ORDERS,)
     phrases = {
         "": "goes with {title}, which you {deed} on {date}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +25,30 @@ RECENT_DAYS = 35.0
 """Days whose purchases "recent" explains: a season's turn, and enough purchases to learn from."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairCounts:
+    """Who bought both products of a pair of neighbours.
+
+    Attributes:
+        counts: int32 [pairs], shoppers or orders, in the order of the neighbours; empty where nobody counted.
+    """
+
+    counts: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+
+
 class NeighbourSource(Source):
     """Ranks what a learned matrix holds near the seeds, else near the history.
 
     Attributes:
         neighbours: the matrix.
+        pairs: who bought both products of each of its pairs; None where nobody counts.
         whole: it starts from the whole history, not from the last products alone.
         counts_orders: what is counted for explanations is orders, not shoppers.
         counted_days: the days before the moment of learning that are counted; 0 for all.
     """
 
     neighbours: Signal[Neighbours]
+    pairs: Signal[PairCounts] | None = None
     whole = True
     counts_orders = False
     counted_days = 0
@@ -68,10 +81,9 @@ class NeighbourSource(Source):
     def count_together(self, catalog: LiveCatalog, start: int, row: int) -> Counts | None:
         """Count the shoppers, or orders, that have both products."""
         learned = catalog.snapshot.learned
-        pairs = [learned.get(signal) for signal in self.counts]
-        if not pairs:
+        if self.pairs is None:
             return None
-        count = find_count(learned.get(self.neighbours), _only_array(pairs[0]), start, row)
+        count = find_count(learned.get(self.neighbours), learned.get(self.pairs).counts, start, row)
         if not count:
             return None
         return Counts(buyers=count, days=self.counted_days, until=learned.until, orders=self.counts_orders)
@@ -96,10 +108,3 @@ def find_count(neighbours: Neighbours, counts: Int32, row: int, neighbour: int) 
 def learn_eases(data: LearningInput) -> list[Neighbours]:
     """Learn EASE of all purchases and of the recent ones: both from one inverse, which is what takes time."""
     return compute_eases(data.bought, data.product_count, until=data.until, windows=(None, RECENT_DAYS))
-
-
-def _only_array(counts: Any) -> Int32:
-    """Return the one array that a dataclass of counts has."""
-    [array] = vars(counts).values()
-    found: Int32 = array
-    return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mercato.index.learned import Signal
-from mercato.requests.retrieval import SourceFlags
+from mercato.requests.retrieval import Placement, SourceFlags
 from mercato.retrieval.sources.also_bought import ALSO_BOUGHT
 from mercato.retrieval.sources.arrival import ARRIVAL
 from mercato.retrieval.sources.base import Source
@@ -68,7 +68,19 @@ def list_signals(*, counts: bool = False) -> list[Signal[Any]]:
     return list(dict.fromkeys(signals))
 
 
-def list_placed() -> list[Source]:
-    """Return the sources that some placement of recommendations asks, the heaviest at the home page first."""
-    placed = [source for source in SOURCES if source.weights]
-    return sorted(placed, key=lambda source: -max(source.weights.values()))
+def write_table() -> str:
+    """Return the table of the sources of recommendations, as ``docs/recommendation.md`` has it, the heaviest first."""
+    placed = sorted((source for source in SOURCES if source.weights), key=lambda one: -max(one.weights.values()))
+    rows = [f"| `{one.label}` | {one.asks} | {one.learned_from} | {_describe_weights(one)} |" for one in placed]
+    return "\n".join(["| source | what it asks | learned from | weighs |", "|---|---|---|---|", *rows])
+
+
+def _describe_weights(source: Source) -> str:
+    """Name each placement with its weight; category and rank are not named where they weigh what the home page does."""
+    home = source.weights.get(Placement.HOME_PAGE)
+    told = {
+        placement: weight
+        for placement, weight in source.weights.items()
+        if weight != home or placement not in (Placement.CATEGORY, Placement.RANK)
+    }
+    return ", ".join(f"{placement.label} {weight:g}" for placement, weight in told.items())

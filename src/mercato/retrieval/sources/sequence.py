@@ -29,7 +29,7 @@ class SequenceSource(Source):
 
     label = "sequence"
     asks = "what comes next after the last 50 products, in their order; where a model is served"
-    learned_from = "histories, by a [training of its own](#what-comes-next)"
+    learned_from = "the order of events, by a training of its own"
     weights = at_home(3.0)
     turn = 10
     phrases = {

@@ -1,4 +1,4 @@
-"""Who speaks for a candidate: taking the named event or seed away takes its part from the score."""
+"""What speaks for a candidate: taking the named event or seed away takes its part from the score."""
 
 from __future__ import annotations
 

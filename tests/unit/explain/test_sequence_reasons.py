@@ -1,4 +1,4 @@
-"""Reasons of what the sequence model foretold: the event without which the shopper would not have seen it."""
+"""Reasons of what the sequence model predicted: the event without which the shopper would not have seen it."""
 
 from __future__ import annotations
 

@@ -44,14 +44,14 @@ def retrieve(retriever: Retriever, **fields: object) -> Retrieved:
     return found
 
 
-def test_what_follows_is_foretold(predicting: Retriever) -> None:
+def test_what_follows_is_predicted(predicting: Retriever) -> None:
     found = retrieve(predicting)
     assert ids_of(predicting, found)[0] == "p36"
     assert FLAGS["sequence"] & sources(predicting, found, "p36")
     assert found.degraded == []
 
 
-def test_what_is_deleted_or_filtered_is_not_foretold(predicting: Retriever, store: SqliteStateStore) -> None:
+def test_what_is_deleted_or_filtered_is_not_predicted(predicting: Retriever, store: SqliteStateStore) -> None:
     store.append_product_changes([delete("p36")])
     found = retrieve(predicting)
     assert "p36" not in ids_of(predicting, found)
@@ -60,7 +60,7 @@ def test_what_is_deleted_or_filtered_is_not_foretold(predicting: Retriever, stor
     assert set(ids_of(predicting, only)) == {"p01", "p37"}
 
 
-def test_nobody_and_a_seed_are_not_foretold_for(predicting: Retriever) -> None:
+def test_nobody_and_a_seed_get_no_prediction(predicting: Retriever) -> None:
     for fields in ({"user_id": ""}, {"user_id": "nobody"}, {"seed_ids": ("p04",)}):
         found = retrieve(predicting, **fields)
         assert not any(FLAGS["sequence"] & int(flags) for flags in found.sources)

@@ -20,7 +20,7 @@ FIRST_ASKED = 2
 
 
 class NextProducts:
-    """Foretells in rows of a snapshot; what the model or the snapshot does not know is left out.
+    """Predicts in rows of a snapshot; what the model or the snapshot does not know is left out.
 
     Attributes:
         rows: int32 [products], the snapshot row of each product of the model; -1 for one that is not in the snapshot.

@@ -1,4 +1,4 @@
-"""Who speaks for what was foretold: the event that is named is the one without which the score falls most."""
+"""What speaks for what was predicted: the event that is named is the one without which the score falls most."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_product_whose_successor_it_is_is_named(tmp_path: Path) -> None:
     following = NextProducts(model, {"a": 0, "b": 1, "c": 2, "d": 3, "other": 4}, 5)
     past = history([4, 1, 0, 1])
     named = following.find_evidence(past.rows, past, np.array([2, 3, 0, 4], np.int32))
-    # c follows a; d follows either b, and the newer is named; nothing foretells a; "other" is unknown to the model
+    # c follows a; d follows either b, and the newer is named; nothing predicts a; "other" is unknown to the model
     assert named.tolist() == [2, 1, -1, -1]
 
 

@@ -124,6 +124,7 @@ class OtherSources:
 
     Attributes:
         row_of_code: int32 [products + 1], the row of each product, the most popular first; -1 for code 0.
+        asked: the sources, in the order in which a server asks them; one that needs texts has nothing to say.
     """
 
     def __init__(self, events: UserEvents, histories: Histories, kept: Sequence[History]) -> None:
@@ -148,7 +149,7 @@ class OtherSources:
             until=float(np.nextafter(events.time[learned].max(), np.inf)),
         )
         self._catalog = EventCatalog(signals.learned, len(histories.product_ids))
-        self._sources = [source for source in IN_TURN if source.label in self._weights and source is not SEQUENCE]
+        self.asked = [source for source in IN_TURN if source.label in self._weights and source is not SEQUENCE]
 
     def ask(self, one: History) -> dict[str, RankedList]:
         """Ask every source at the beginning of a visit that was kept back; what has nothing to say is left out."""
@@ -162,7 +163,7 @@ class OtherSources:
             price=np.full(len(newest), np.nan, np.float32),
         )
         asked = self._catalog.prepare(history, now, self._weights)
-        lists = {source.label: source.find_batch([asked])[0] for source in self._sources}
+        lists = {source.label: source.find_batch([asked])[0] for source in self.asked}
         return {label: item for label, item in lists.items() if item is not None and len(item.rows)}
 
 

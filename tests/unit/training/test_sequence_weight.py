@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.requests.retrieval import Placement
+from mercato.retrieval.source_weights import WEIGHTS
 from training.sequence_card import write_sequence_card
 from training.sequence_data import Histories, History, Int64, collect_histories, hold_out
 from training.sequence_events import UserEvents
@@ -120,3 +122,9 @@ def test_a_card_without_a_choice_says_so() -> None:
     assert "**Weight 30**" in card
     assert "| 0 | 0.125 |" in card and "| 30 | 0.500 |" in card
     assert "Each source alone: sequence 0.400." in card
+
+
+def test_the_others_are_all_sources_that_a_home_page_asks() -> None:
+    bought, found, kept = generate()
+    others = OtherSources(bought, found, kept)
+    assert {source.label for source in others.asked} == set(WEIGHTS[Placement.HOME_PAGE]) - {"sequence"}

@@ -35,10 +35,10 @@ from mercato.index.dense import EF_PER_CANDIDATE, DenseIndex
 from mercato.pipeline.factory import open_encoder, open_retriever
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.requests.retrieval import RetrievalRequest
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
-from mercato.retrieval.sources import CANDIDATES, SEARCH_CANDIDATES
+from mercato.retrieval.sources.base import CANDIDATES, SEARCH_CANDIDATES
 from mercato.state import Actor, open_state
 
 NEEDS = "the demo store"
@@ -98,7 +98,7 @@ def read_probes(retriever: Retriever, state: Path, count: int) -> Float32:
         probes: list[Float32] = []
         for user in users.tolist():
             [recent] = events.recent_events([Actor(user_id=user)], HISTORY_LIMIT)
-            probe = prepare_case(retriever.catalog, asked, reader.read(recent), None).probe
+            probe = prepare_context(retriever.catalog, asked, reader.read(recent), None).probe
             if probe is not None:
                 probes.append(probe)
             if len(probes) == count:
@@ -150,7 +150,7 @@ def main(
     recall_of_histories = describe_recall(index, read_probes(retriever, state, queries), CANDIDATES)
 
     def find(number: int) -> None:
-        case = prepare_case(retriever.catalog, requests[number], History.empty(), vectors[number])
+        case = prepare_context(retriever.catalog, requests[number], History.empty(), vectors[number])
         retriever.find([case])
 
     terms = [retriever.catalog.analyzer.analyze(text) for text in texts]

@@ -195,7 +195,7 @@ def test_retriever_and_ranker_are_as_wide_as_the_features() -> None:
     assert outputs == [
         ("ROWS", "INT32", (-1,), False),
         ("FUSED", "FP32", (-1,), False),
-        ("SOURCES", "UINT16", (-1,), False),
+        ("SOURCES", "UINT32", (-1,), False),
         ("FEATURES", "FP32", (-1, count), False),
         ("HISTORY_VECTOR", "FP32", (WIDTH,), False),
         ("TAIL", "INT32", (-1,), False),

@@ -14,7 +14,6 @@ import orjson
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
-from mercato.explain.counts import Counts, count_shoppers, count_together
 from mercato.explain.groups import GROUPS
 from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
@@ -27,6 +26,10 @@ from mercato.models.stages import RankerStage
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
+from mercato.retrieval.evidence import Counts
+from mercato.retrieval.sources.popular import POPULAR
+from mercato.retrieval.sources.registry import BY_LABEL
+from mercato.retrieval.sources.words import WORDS
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS
 from mercato.text.timestamps import format_timestamp
@@ -34,7 +37,7 @@ from mercato.text.timestamps import format_timestamp
 Float32 = npt.NDArray[np.float32]
 
 FIELDS = ("title", "brand", "categories", "attributes", "description", "id")
-"""The fields of a product that words are looked for in, the most telling first."""
+"""The fields of a product that words are looked for in, the one that says most first."""
 FEATURES_SHOWN = 5
 """Groups of features of one explanation: those of the largest effect."""
 SMALLEST_EFFECT = 1e-4
@@ -54,8 +57,8 @@ class PageToExplain:
         rows: the products of the page, in order.
         window: what the ranker was given and answered; None where it was not asked or failed.
         later: by name the scores of stages after the ranker, by row, the best first in each stage.
-        pinned: rows whose places the shop decided.
-        seated: newcomers that were moved up to a place of their own.
+        pinned: rows whose positions the shop decided.
+        seated: cold-start products that were moved up to a slot of their own.
     """
 
     request: RetrievalRequest
@@ -102,16 +105,16 @@ class Explainer:
         """
         effects: dict[int, Float32] = {}
         windows = {
-            place: page.window
-            for place, page in enumerate(pages)
+            position: page.window
+            for position, page in enumerate(pages)
             if page.window is not None and len(page.window.scores)
         }
         if self._ranker is not None and windows:
             found = compute_effects(self._ranker, list(windows.values()))
             effects = dict(zip(windows, found, strict=True))
         return [
-            _Page(self._catalog, self._queries, self._phrases, page, effects.get(place)).explain()
-            for place, page in enumerate(pages)
+            _Page(self._catalog, self._queries, self._phrases, page, effects.get(position)).explain()
+            for position, page in enumerate(pages)
         ]
 
 
@@ -131,8 +134,8 @@ class _Page:
         self._phrases = phrases
         self._page = page
         self._effects = effects
-        self._window_place = {row: place for place, row in enumerate(page.retrieved.rows.tolist())}
-        self._ranks = {} if page.window is None else {"ranker": _rank_places(page.window.scores)}
+        self._window_position = {row: position for position, row in enumerate(page.retrieved.rows.tolist())}
+        self._ranks = {} if page.window is None else {"ranker": _rank_positions(page.window.scores)}
         self._values = [] if page.window is None else _read_values(page.window)
         self._sides = [None if column is None else np.sign(column - column.mean()) for column in self._values]
         self._products: dict[int, Product | None] = {}
@@ -160,14 +163,14 @@ class _Page:
         because = self._find_because(row)
         stages = self._list_stages(row)
         moves = self._list_moves(row)
-        witness = self._witness_product(because)
+        evidence = self._evidence_product(because)
         explanation: dict[str, Any] = {"stages": stages}
         rules = self._rules.get(row, [])
         if page.request.is_search:
             matches = self._words.find(product, self._fields) if self._words is not None and product else []
             text = write_search_line(phrases, page.request.text, rules, matches, stages, moves, because)
         else:
-            matches = compare_products(product, witness) if product and witness and product.id != witness.id else []
+            matches = compare_products(product, evidence) if product and evidence and product.id != evidence.id else []
             text = write_recommendation_line(phrases, rules, because, moves, page.request.context)
         explanation["matched"] = _write_matches(matches)
         explanation["features"] = self._write_features(row, moves)
@@ -181,14 +184,17 @@ class _Page:
     def _list_stages(self, row: int) -> dict[str, dict[str, Any]]:
         stages: dict[str, dict[str, Any]] = {}
         trace = self._page.retrieved.stages
-        place = trace.place_of.get(row, -1) if trace is not None else -1
-        if trace is not None and place >= 0:
+        position = trace.position_of.get(row, -1) if trace is not None else -1
+        if trace is not None and position >= 0:
             for number, source in enumerate(trace.sources):
-                if trace.ranks[number, place] > 0:
-                    stages[source] = {"rank": int(trace.ranks[number, place]), "score": trace.scores[number, place]}
-            if trace.fused_rank[place] > 0:
-                stages["fusion"] = {"rank": int(trace.fused_rank[place]), "score": trace.fused[place]}
-        window, at = self._page.window, self._window_place.get(row, -1)
+                if trace.ranks[number, position] > 0:
+                    stages[source] = {
+                        "rank": int(trace.ranks[number, position]),
+                        "score": trace.scores[number, position],
+                    }
+            if trace.fused_rank[position] > 0:
+                stages["fusion"] = {"rank": int(trace.fused_rank[position]), "score": trace.fused[position]}
+        window, at = self._page.window, self._window_position.get(row, -1)
         if window is not None and at >= 0:
             stages["ranker"] = {"rank": int(self._ranks["ranker"][at]), "score": window.scores[at]}
         for name, scores in self._page.later.items():
@@ -198,40 +204,57 @@ class _Page:
 
     def _find_because(self, row: int) -> Because | None:
         trace = self._page.retrieved.stages
-        place = trace.place_of.get(row, -1) if trace is not None else -1
-        if trace is None or place < 0:
+        position = trace.position_of.get(row, -1) if trace is not None else -1
+        if trace is None or position < 0:
             return None
-        source = trace.largest_source(place)
+        source = trace.largest_source(position)
         if source is None:
-            return Because(source="words" if self._page.request.is_search else "popular", follows=True)
-        return self._name_witness(trace, source, row, place)
+            return Because(source=WORDS.label if self._page.request.is_search else POPULAR.label, follows=True)
+        return self._name_evidence(trace, source, row, position)
 
-    def _name_witness(self, trace: StageTrace, source: str, row: int, place: int) -> Because:
-        found = trace.witnesses.get(source)
-        witness = int(found.rows[place]) if found is not None else -1
+    def _name_evidence(self, trace: StageTrace, source: str, row: int, position: int) -> Because:
+        found = trace.evidence.get(source)
+        evidence = int(found.rows[position]) if found is not None else -1
         sold = bool(self._catalog.features().log_popularity[row] > 0)
-        if found is None or not 0 <= witness < self._catalog.base + len(self._catalog.delta):
+        if found is None or not 0 <= evidence < self._catalog.base + len(self._catalog.delta):
             return Because(
                 source=source,
-                follows=not trace.fused_rank[place] or (source == "popular" and not sold),
+                follows=not trace.fused_rank[position] or (source == POPULAR.label and not sold),
                 filtered=self._page.request.condition is not None,
-                counts=count_shoppers(self._catalog, source, row, self._page.request.context),
+                counts=self._count_shoppers(source, row),
                 since=self._find_arrival(row),
             )
-        product = self._product(witness)
+        product = self._product(evidence)
         return Because(
             source=source,
             category=leaf_category(product) if product is not None else "",
             sold=sold,
-            product_id=self._catalog.id_of(witness),
+            product_id=self._catalog.id_of(evidence),
             title=product.title if product is not None else "",
-            event_type=int(found.type[place]),
-            time=float(found.time[place]),
-            counts=count_together(self._catalog, source, witness, row),
+            event_type=int(found.type[position]),
+            time=float(found.time[position]),
+            counts=self._count_together(source, evidence, row),
         )
 
+    def _count_shoppers(self, source: str, row: int) -> Counts | None:
+        """Return what a source that goes by no event counted of a product; None where there is nothing to tell.
+
+        Of a catalogue that learned from other events than purchases, for want of these, nothing is told.
+        """
+        [original] = self._catalog.original_rows(np.array([row], np.int32)).tolist()
+        if source not in BY_LABEL or original < 0 or not self._catalog.snapshot.learned.bought:
+            return None
+        return BY_LABEL[source].count_shoppers(self._catalog, original, self._page.request.context)
+
+    def _count_together(self, source: str, evidence: int, row: int) -> Counts | None:
+        """Return how often a product was bought with the one that speaks for it; None where nobody counted."""
+        if source not in BY_LABEL:
+            return None
+        start, original = self._catalog.original_rows(np.array([evidence, row], np.int32)).tolist()
+        return BY_LABEL[source].count_together(self._catalog, start, original)
+
     def _find_arrival(self, row: int) -> float:
-        """Return when a product came, where it says so and that was lately; NaN otherwise."""
+        """Return when a product came, where it says so and that was recently; NaN otherwise."""
         product = self._product(row)
         came = product.available_seconds if product is not None else None
         if came is None or not 0.0 <= self._page.request.context.time - came <= ARRIVAL_DAYS * SECONDS_PER_DAY:
@@ -240,7 +263,7 @@ class _Page:
 
     def _list_moves(self, row: int) -> list[Move]:
         """Return the groups that moved a product, the strongest first; none outside the ranker's window."""
-        at = self._window_place.get(row, -1)
+        at = self._window_position.get(row, -1)
         if self._effects is None or at < 0:
             return []
         effects = self._effects[:, at].tolist()
@@ -256,7 +279,7 @@ class _Page:
         return "" if sides is None else _SIDES[int(sides[at])]
 
     def _write_features(self, row: int, moves: Sequence[Move]) -> list[dict[str, Any]]:
-        at = self._window_place.get(row, -1)
+        at = self._window_position.get(row, -1)
         features = []
         for move in moves[:FEATURES_SHOWN]:
             number = _NUMBER[move.group]
@@ -271,15 +294,15 @@ class _Page:
             self._products[row] = parse_product(orjson.loads(document)) if document else None
         return self._products[row]
 
-    def _witness_product(self, because: Because | None) -> Product | None:
+    def _evidence_product(self, because: Because | None) -> Product | None:
         if because is None or not because.product_id:
             return None
         row = self._catalog.row_of(because.product_id)
         return self._product(row) if row >= 0 else None
 
 
-def _rank_places(scores: Float32) -> npt.NDArray[np.int64]:
-    """Return each place's rank from 1, the highest score first, equal scores by place: int64 [w]."""
+def _rank_positions(scores: Float32) -> npt.NDArray[np.int64]:
+    """Return each position's rank from 1, the highest score first, equal scores by position: int64 [w]."""
     ranks = np.empty(len(scores), np.int64)
     ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
     return ranks

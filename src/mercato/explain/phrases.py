@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.retrieval.sources.registry import SOURCES
 
 TITLE_CHARS = 60
 """A product's title is cut here, at the end of a word."""
@@ -63,6 +64,11 @@ def shorten_title(title: str) -> str:
     return title[: TITLE_CHARS + 1].rsplit(" ", 1)[0][:TITLE_CHARS] + "…"
 
 
+def list_source_phrases() -> dict[str, str]:
+    """Return what the sources themselves say in English: label and case, as ``lately seed counted``."""
+    return {f"{source.label} {key}".strip(): text for source in SOURCES for key, text in source.phrases.items()}
+
+
 ENGLISH = Phrases(
     texts={
         "comma": ", ",
@@ -77,49 +83,10 @@ ENGLISH = Phrases(
         "word": "'{word}'",
         "other": "'{word}' for '{meant}'",
         "close": "close in meaning to '{query}'",
-        # Sources: {title} is the witness, {deed} and {date} its event; then with {buyers} who were counted, then for a
-        # seed, then for no witness at all. What nobody counted is not said to be bought.
-        "repeat": "you {deed_it} on {date}",
-        "cooccurrence": "goes with {title}, which you {deed} on {date}",
-        "cooccurrence counted": "often bought with {title}, which you {deed} on {date}: in {buyers} orders",
-        "cooccurrence counted few": "bought with {title}, which you {deed} on {date}: in {buyers} orders",
-        "cooccurrence seed": "goes with {title}",
-        "cooccurrence seed counted": "often bought with {title}: in {buyers} orders",
-        "cooccurrence seed counted few": "bought with {title}: in {buyers} orders",
-        "similar": "like {title}, which you {deed} on {date}",
-        "similar seed": "like {title}",
-        "also_bought": "goes with {title}, which you {deed} on {date}",
-        "also_bought counted": "bought by {buyers} who bought {title}, which you {deed} on {date}",
-        "also_bought seed": "goes with {title}",
-        "also_bought seed counted": "bought by {buyers} who bought {title}",
-        "lately": "goes with {title} of late, which you {deed} on {date}",
-        "lately counted": "bought {when} by {buyers} who bought {title}, which you {deed} on {date}",
-        "lately seed": "goes with {title} of late",
-        "lately seed counted": "bought {when} by {buyers} who bought {title}",
-        "repeat alone": "you chose it before",
-        "sequence": "likely next, above all because of {title}, which you {deed} on {date}",
-        "sequence alone": "what often follows what you chose last",
-        "also_bought alone": "goes with what you chose",
-        "lately alone": "goes with what you chose, of late",
-        "trending alone": "wanted more than usual of late",
-        "trending counted": "bought more than usual {when}: by {buyers} shoppers, by {month} in four weeks",
-        "arrival alone": "new in the shop",
-        "arrival since": "new in the shop since {since}",
-        "arrival counted": "first sold {when}: to {buyers} shoppers",
-        "regional alone": "popular in your region",
-        "regional counted": "popular in {region} {when}: {buyers} bought it",
-        "category": "popular in {category}, from which you {deed} {title} on {date}",
-        "category unsold": "of {category}, from which you {deed} {title} on {date}",
-        "category alone": "popular in its category",
-        "popular alone": "popular in the shop",
-        "popular filtered": "popular among what fits the filter",
-        "cooccurrence alone": "goes with what you chose",
-        "similar alone": "among the nearest in meaning",
-        "words alone": "holds a word of the query",
-        "dense alone": "close in meaning",
+        # Sources: {title} is the evidence, {deed} and {date} its event; {buyers} were counted. What nobody counted is
+        # not said to be bought.
+        **list_source_phrases(),
         "source": "found by {source}",
-        "popular after": "next by popularity",
-        "words after": "next by the words of the query",
         # When shoppers were counted: to this day, to another day, to a day that nobody knows.
         "week now": "this week",
         "week then": "in the week to {date}",

@@ -10,7 +10,7 @@ import numpy as np
 
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
-from mercato.retrieval.weigh import weigh_rows
+from mercato.retrieval.ordering import weigh_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ def note_rules(
     Args:
         catalog: the products.
         request: what was asked, with what the shop's rules added. One that sorts has no pins and no boosts.
-        pinned: rows whose places the shop decided.
-        seated: newcomers that were moved up to a place of their own.
+        pinned: rows whose positions the shop decided.
+        seated: cold-start products that were moved up to a slot of their own.
         rows: the page's products.
 
     Returns:

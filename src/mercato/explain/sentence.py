@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mercato.explain.counts import Counts
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import Phrases, shorten_title
 from mercato.explain.rules import RuleNote
 from mercato.features.inputs import Context
 from mercato.requests.trace import NO_EVENT
+from mercato.retrieval.evidence import Counts
+from mercato.retrieval.sources.registry import BY_LABEL
 
 MAX_WORDS = 4
 """Words of a query that a line names."""
@@ -27,7 +28,7 @@ OFTEN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Because:
-    """The source that gave most to a product's place among the candidates, and who speaks for it there.
+    """The source that gave most to a product's rank among the candidates, and its evidence there.
 
     Attributes:
         source: its name.
@@ -94,7 +95,7 @@ def write_search_line(
     parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if matches:
-        parts.append(phrases.say("matches", places=_list_places(phrases, matches)))
+        parts.append(phrases.say("matches", places=_list_matches(phrases, matches)))
         spoken.add("words")
     rank = stages.get("dense", {}).get("rank")
     if isinstance(rank, int) and (not matches or rank <= MEANING_RANK):
@@ -113,28 +114,13 @@ def write_recommendation_line(
     parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if because is not None:
-        parts.append(_name_witness(phrases, because, context))
-        spoken |= _SAID_BY.get(because.source, set())
+        parts.append(_name_evidence(phrases, because, context))
+        spoken |= BY_LABEL[because.source].speaks_of if because.source in BY_LABEL else set()
     parts += _name_moves(phrases, moves, spoken, suffix=" recommendation")
     return phrases.texts["semicolon"].join(parts)
 
 
-_SAID_BY = {
-    "repeat": {"own purchases", "similarity", "taste"},
-    "cooccurrence": {"bought together", "bought by the same shoppers"},
-    "also_bought": {"bought together", "bought by the same shoppers"},
-    "lately": {"bought together", "bought by the same shoppers"},
-    "trending": {"trend"},
-    "arrival": {"age"},
-    "regional": {"popularity"},
-    "category": {"category"},
-    "similar": {"similarity", "taste"},
-    "popular": {"popularity"},
-}
-"""The groups of features that say nothing new once a source is named."""
-
-
-def _list_places(phrases: Phrases, matches: Sequence[FieldMatch]) -> str:
+def _list_matches(phrases: Phrases, matches: Sequence[FieldMatch]) -> str:
     """Name each word once, in the first field that holds it."""
     by_field: dict[str, list[str]] = {}
     told: set[str] = set()
@@ -174,7 +160,7 @@ def _name_source(phrases: Phrases, because: Because) -> str:
     return phrases.say(key) if phrases.knows(key) else phrases.say("source", source=because.source)
 
 
-def _name_witness(phrases: Phrases, because: Because, context: Context) -> str:
+def _name_evidence(phrases: Phrases, because: Because, context: Context) -> str:
     key = f"{because.source} seed" if because.event_type == NO_EVENT and because.product_id else because.source
     if because.counts is not None and phrases.knows(f"{key} counted"):
         key = f"{key} counted"

@@ -52,7 +52,7 @@ class Delta:
         self._weigh_terms = weigh_terms
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
-        self._heirs = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._inherits_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._own_vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
@@ -73,9 +73,9 @@ class Delta:
         return self._vectors[: len(self)]
 
     @property
-    def heirs(self) -> Bool:
+    def inherits_vector(self) -> Bool:
         """Which entries have the vector of the snapshot row they replace, and are found by it: bool [entries]."""
-        return self._heirs[: len(self)]
+        return self._inherits_vector[: len(self)]
 
     @property
     def own_vectors(self) -> Float32:
@@ -115,22 +115,22 @@ class Delta:
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
         """
-        place = len(self)
-        if place == len(self._alive):
-            self._double("_vectors", "_alive", "_heirs", "_replaced_rows")
+        entry = len(self)
+        if entry == len(self._alive):
+            self._double("_vectors", "_alive", "_inherits_vector", "_replaced_rows")
         if vector is not None:
-            self._vectors[place] = vector
+            self._vectors[entry] = vector
             if not inherits_vector:
-                self._append_own(place, vector)
-        self._heirs[place] = inherits_vector
-        self._alive[place] = product is not None
-        self._replaced_rows[place] = replaced_row
+                self._append_own(entry, vector)
+        self._inherits_vector[entry] = inherits_vector
+        self._alive[entry] = product is not None
+        self._replaced_rows[entry] = replaced_row
         self.products.append(product)
         self.documents.append(document)
         if product is not None:
             for term, weight in self._weigh_terms(product).items():
                 postings = self.postings.setdefault(term, Postings())
-                postings.entries.append(place)
+                postings.entries.append(entry)
                 postings.weights.append(weight)
             self.fields.update(f"attributes.{key}" for key in product.attributes)
 

@@ -170,9 +170,9 @@ class LiveCatalog:
         rows = np.fromiter(map(known.get, product_ids, repeat(-1)), np.int32, len(product_ids))
         if self._changed_rows:
             changed = self._changed_rows
-            for place, product_id in enumerate(product_ids):
+            for index, product_id in enumerate(product_ids):
                 if product_id in changed:
-                    rows[place] = changed[product_id]
+                    rows[index] = changed[product_id]
         return rows
 
     def id_of(self, row: int) -> str:
@@ -230,22 +230,22 @@ class LiveCatalog:
             return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(self.delta) > 0)
         rows, texts = self._masks(condition)
         entries = self.delta.passing(condition)
-        texts = self._with_heirs(texts, entries)
+        texts = self._with_inherited(texts, entries)
         return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)
 
     def texts_left(self, allowed: Allowed) -> Bool:
         """Return the texts by which some allowed product is found, bool [texts], and no others."""
-        return self._with_heirs(self._texts_of(allowed.rows), allowed.entries)
+        return self._with_inherited(self._texts_of(allowed.rows), allowed.entries)
 
     def reach(self, allowed: Allowed) -> int:
         """Return how many allowed products are found by the snapshot's vectors."""
-        return int(np.count_nonzero(allowed.rows)) + int(np.count_nonzero(allowed.entries & self.delta.heirs))
+        return int(np.count_nonzero(allowed.rows)) + int(np.count_nonzero(allowed.entries & self.delta.inherits_vector))
 
-    def _with_heirs(self, texts: Bool, entries: Bool) -> Bool:
-        heirs = np.flatnonzero(entries & self.delta.heirs)
-        if len(heirs):
+    def _with_inherited(self, texts: Bool, entries: Bool) -> Bool:
+        inheriting = np.flatnonzero(entries & self.delta.inherits_vector)
+        if len(inheriting):
             texts = texts.copy()
-            texts[self.snapshot.texts.text_of_row[self.delta.replaced_rows[heirs]]] = True
+            texts[self.snapshot.texts.text_of_row[self.delta.replaced_rows[inheriting]]] = True
         return texts
 
     def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool]:

@@ -15,16 +15,14 @@ from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.features.inputs import ProductFeatures
 from mercato.index import layout
 from mercato.index.arrays import map_arrays
-from mercato.index.behaviour import read_behaviour
 from mercato.index.dense import DenseIndex
 from mercato.index.documents import Documents
 from mercato.index.layout import TextLayout
+from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.stored_synonyms import read_stored_synonyms
-from mercato.index.together import read_together
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.words import WordIndex
-from mercato.signals.cooccurrence import Cooccurrence
 
 
 class Snapshot:
@@ -38,9 +36,7 @@ class Snapshot:
         words: the word index over rows.
         columns: columns for filters and facets.
         features: what the ranker reads of each product.
-        cooccurrence: products bought together.
-        behaviour: what goes together in histories, and how products sell right now.
-        together: how often what goes together was bought together.
+        learned: what was learned from events for sources and features, by signal.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
         synonyms: the shop's.
         dictionaries: category and brand names by code, as the features hold them.
@@ -69,9 +65,7 @@ class Snapshot:
         self.words = WordIndex(folder / layout.WORD_INDEX)
         self.columns = read_columns(folder)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
-        self.cooccurrence = Cooccurrence(**map_arrays(folder / layout.SIGNALS))
-        self.behaviour = read_behaviour(folder / layout.BEHAVIOUR)
-        self.together = read_together(folder / layout.TOGETHER)
+        self.learned = read_learned(folder)
         self.settings = _read_json(folder / layout.SETTINGS)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)

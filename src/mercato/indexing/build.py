@@ -18,16 +18,15 @@ from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, SnapshotError
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
-from mercato.index.behaviour import write_behaviour
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
+from mercato.index.learned import write_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.stored_synonyms import write_synonyms
 from mercato.index.synonyms import SynonymRule
 from mercato.index.terms import list_terms
-from mercato.index.together import count_together, write_together
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import build_word_index
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
@@ -143,7 +142,7 @@ def _fill_folder(
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
     weighted, purchases = select_events(events, ids)
-    signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events))
+    signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
     learned = events.time[events.time < until]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("writing", 0, 1)
@@ -154,9 +153,7 @@ def _fill_folder(
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
-    write_arrays(folder / layout.SIGNALS, asdict(signals.cooccurrence))
-    write_behaviour(folder / layout.BEHAVIOUR, signals.behaviour)
-    write_together(folder / layout.TOGETHER, count_together(purchases, signals, until=until))
+    write_learned(folder, signals.learned)
     write_arrays(folder / layout.FEATURES, asdict(features))
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from mercato.index.behaviour import LATELY_DAYS, Behaviour, Signals
-from mercato.signals.cooccurrence import compute_cooccurrence
-from mercato.signals.ease import compute_eases
+from mercato.index.learned import Learned, LearningInput
+from mercato.retrieval.nearness import FACTORS
+from mercato.retrieval.sources.registry import list_signals
 from mercato.signals.events import EventColumns
-from mercato.signals.factors import compute_factors
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
-from mercato.signals.momentum import compute_momentum
 from mercato.signals.popularity import Popularity, compute_popularity
-from mercato.signals.regional import Regional, compute_regional
-from mercato.signals.repeat import compute_repeat
+from mercato.signals.repeat import Repeat, compute_repeat
 from mercato.state.values import EventTable
 
 
@@ -80,30 +78,49 @@ def order_rows(popularity: Popularity, product_ids: Sequence[str]) -> np.ndarray
     return by_id[np.argsort(-popularity.count[by_id], kind="stable")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What was learned of a catalogue's rows.
+
+    Attributes:
+        popularity: how often products are bought.
+        repeat: whether and how soon they are bought again.
+        learned: what sources and features declare.
+    """
+
+    popularity: Popularity
+    repeat: Repeat
+    learned: Learned
+
+
 def learn_signals(
-    events: EventColumns, purchases: EventColumns, product_count: int, *, until: float, regions: Sequence[str] = ()
+    events: EventColumns,
+    purchases: EventColumns,
+    product_count: int,
+    *,
+    until: float,
+    regions: Sequence[str] = (),
+    counts: bool = False,
 ) -> Signals:
     """Learn all signals from the events before a moment.
 
     Args:
-        events: all events that have a weight; product is a row.
+        events: all weighted events; product is a row.
         purchases: the purchases among them; repeats and togetherness come from these where there are any.
         product_count: number of rows.
         until: seconds since 1970 UTC.
         regions: the name of each code of a region; where it is empty nothing is learned by region.
+        counts: also count the purchases behind what was learned, for explanations.
     """
-    bought = purchases if (purchases.time < until).any() else events
-    ease, lately = compute_eases(bought, product_count, until=until, windows=(None, LATELY_DAYS))
+    data = LearningInput(events=events, purchases=purchases, product_count=product_count, until=until, regions=regions)
+    signals = (*list_signals(counts=counts), FACTORS)
     return Signals(
         popularity=compute_popularity(events, product_count, until=until),
-        repeat=compute_repeat(bought, product_count, until=until),
-        cooccurrence=compute_cooccurrence(bought, product_count, until=until),
-        behaviour=Behaviour(
-            ease=ease,
-            lately=lately,
-            momentum=compute_momentum(bought, product_count, until=until),
-            factors=compute_factors(bought, product_count, until=until),
-            regional=compute_regional(bought, regions, product_count, until=until) if regions else Regional.empty(),
+        repeat=compute_repeat(data.bought, product_count, until=until),
+        learned=Learned(
+            {},
+            values={signal: data.learn(signal) for signal in signals},
             until=until,
+            bought=counts and data.has_purchases,
         ),
     )

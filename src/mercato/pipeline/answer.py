@@ -19,7 +19,7 @@ from mercato.models.ranker.manifest import RankerManifest
 from mercato.models.sequence import read_sequence_manifest
 from mercato.pipeline.page_state import PageState
 from mercato.policy.ranked import TAIL_STEP
-from mercato.requests.retrieval import Source
+from mercato.retrieval.sources.registry import list_labels
 from mercato.settings import Settings
 from mercato.text.timestamps import format_timestamp
 
@@ -119,7 +119,7 @@ def _list_unknown(state: PageState) -> tuple[list[str], Float32]:
 @cache
 def _list_sources(flags: int) -> tuple[list[str], bytes]:
     """Return the names of the sources in a combination, and the JSON object that holds them alone."""
-    labels = Source(flags).labels
+    labels = list_labels(flags)
     return labels, orjson.dumps({"sources": labels})
 
 

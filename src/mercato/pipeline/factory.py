@@ -27,9 +27,9 @@ from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.suggest.stored import read_suggestions
 from mercato.query.suggest.suggester import Suggester
 from mercato.requests.page import parse_recommend, parse_search
-from mercato.requests.retrieval import Source
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import Weights, change_weights
+from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
 
@@ -144,7 +144,7 @@ def weigh_sources(settings: Settings) -> Weights:
         ServerError: the shop's changes name what there is not.
     """
     chosen = None if settings.sequence is None else read_sequence_manifest(settings.sequence).serving.weight
-    learned = {} if chosen is None else {Source.SEQUENCE.labels[0]: chosen}
+    learned = {} if chosen is None else {SEQUENCE.label: chosen}
     return change_weights({**learned, **settings.source_weights})
 
 

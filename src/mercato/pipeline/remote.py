@@ -22,7 +22,7 @@ from mercato.models.engine.shapes import MAX_BATCH_SIZE, pad_to_bucket
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.options import parse_options, write_options
-from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 
@@ -228,7 +228,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
         dimension: D.
 
     Returns:
-        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint16 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
+        ROWS int32 [B, W], FUSED float32 [B, W], SOURCES uint32 [B, W + T], FEATURES float32 [B, W, F], HISTORY_VECTOR
         float32 [B, D], TAIL int32 [B, T] and NOTES (JSON) [B, 1].
     """
     batch = len(outcomes)
@@ -238,7 +238,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
     arrays: dict[str, npt.NDArray[Any]] = {
         "ROWS": np.full((batch, widest), -1, np.int32),
         "FUSED": np.zeros((batch, widest), np.float32),
-        "SOURCES": np.zeros((batch, widest + longest), np.uint16),
+        "SOURCES": np.zeros((batch, widest + longest), SourceFlags),
         "FEATURES": np.zeros((batch, widest, feature_count), np.float32),
         "HISTORY_VECTOR": np.zeros((batch, dimension), np.float32),
         "TAIL": np.full((batch, longest), -1, np.int32),

@@ -1,4 +1,4 @@
-"""The last step before a page is cut: newcomers, boosts, near-duplicates, diversity and pins, on the ranked order."""
+"""The last step before a page is cut: cold-start slots, boosts, near-duplicates, diversity and pins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.index.live import LiveCatalog
+from mercato.policy.cold_start import show_cold_start
 from mercato.policy.collapse import collapse_duplicates
 from mercato.policy.diversity import diversify
-from mercato.policy.newcomers import show_newcomers
 from mercato.policy.ranked import Ranked
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Retrieved
-from mercato.retrieval.weigh import weigh_rows
+from mercato.requests.retrieval import Retrieved, SourceFlags
+from mercato.retrieval.ordering import weigh_rows
 from mercato.zscore import standardize_scores
 
 Float32 = npt.NDArray[np.float32]
@@ -30,10 +30,10 @@ _STEP = np.float32(1e-3)
 def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
     """Apply what a request and the shop's rules ask for beyond relevance.
 
-    In this order: newcomers get their places, boosts move products within the window, near-duplicates fold into the
-    best of them, diversity mixes what is left, and pinned products are put in their places. What follows the window
-    stays as it is. All of it depends on the window alone, which is the same for every page: pages neither overlap nor
-    leave gaps.
+    In this order: cold-start products get their slots, boosts move products within the window, near-duplicates fold
+    into the best of them, diversity mixes what is left, and pinned products are put in their positions. What follows
+    the window stays as it is. All of it depends on the window alone, which is the same for every page: pages neither
+    overlap nor leave gaps.
 
     Args:
         catalog: the products.
@@ -48,7 +48,7 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     boosts = () if sorts else request.retrieval.all_boosts
     diversity = 0.0 if sorts else request.diversity
     size = len(retrieved.rows)
-    ranked = show_newcomers(catalog, request.retrieval, ranked, size)
+    ranked = show_cold_start(catalog, request.retrieval, ranked, size)
     if size and boosts:
         ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
     if size and request.collapse:
@@ -112,6 +112,6 @@ def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
         ranked,
         rows=np.array(rows, np.int32),
         scores=np.array(scores, np.float32),
-        sources=np.array(sources, np.uint16),
+        sources=np.array(sources, SourceFlags),
         pinned=frozenset(pins.values()),
     )

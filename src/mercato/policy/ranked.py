@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mercato.requests.retrieval import Retrieved
+from mercato.requests.retrieval import Retrieved, SourceFlags
 
 Float32 = npt.NDArray[np.float32]
 
@@ -23,16 +23,16 @@ class Ranked:
     Attributes:
         rows: int32 [n].
         scores: float32 [n], descending.
-        sources: uint16 [n].
+        sources: uint32 [n], as of `Retrieved`.
         variants: for a row the rows of its near-duplicates, which are not shown.
         folded: how many near-duplicates are not shown.
-        pinned: rows whose places the shop decided.
-        seated: newcomers that were moved up to a place of their own.
+        pinned: rows whose positions the shop decided.
+        seated: cold-start products that were moved up to a slot of their own.
     """
 
     rows: npt.NDArray[np.int32]
     scores: Float32
-    sources: npt.NDArray[np.uint16]
+    sources: npt.NDArray[SourceFlags]
     variants: Mapping[int, Sequence[int]] = field(default_factory=dict)
     folded: int = 0
     pinned: frozenset[int] = frozenset()

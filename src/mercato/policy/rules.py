@@ -27,7 +27,7 @@ class _Model(BaseModel):
 
 
 class Pin(_Model):
-    """A product with a place of its own.
+    """A product with a position of its own.
 
     Attributes:
         product: its id.
@@ -57,7 +57,7 @@ class Rule(_Model):
         name: for messages.
         query: the whole query, case and white space aside.
         contains: words that the query holds, one after the other.
-        pins: products with places of their own.
+        pins: products with positions of their own.
         blocked: ids of products that are not shown.
         boosts: conditions that move products.
         filter: what products must pass.
@@ -133,7 +133,7 @@ class RuleFile(_Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orders:
+class RuleEffects:
     """What the rules say of one query.
 
     Attributes:
@@ -159,18 +159,18 @@ class Rules:
             file: the file's content; None for no rules.
         """
         self.file = file or RuleFile()
-        always = _join_orders([_always(self.file)])
+        always = _join_effects([_always(self.file)])
         self._always = always
         self._exact: dict[str, list[tuple[int, Rule]]] = {}
         self._contained: list[tuple[int, Rule]] = []
-        for place, rule in enumerate(self.file.rules):
+        for index, rule in enumerate(self.file.rules):
             if rule.query is not None:
-                self._exact.setdefault(rule.query, []).append((place, rule))
+                self._exact.setdefault(rule.query, []).append((index, rule))
             else:
-                self._contained.append((place, rule))
-        self._find = lru_cache(_MATCHED_QUERIES)(self._find_orders)
+                self._contained.append((index, rule))
+        self._find = lru_cache(_MATCHED_QUERIES)(self._find_effects)
 
-    def orders(self, query: str) -> Orders:
+    def find_effects(self, query: str) -> RuleEffects:
         """Return what the rules say of a query; "" is a recommendation, for which only what always holds counts."""
         return self._find(query) if query and self.file.rules else self._always
 
@@ -181,23 +181,23 @@ class Rules:
         filters hold all the same.
         """
         retrieval = request.retrieval
-        orders = self.orders(retrieval.text)
-        if orders == _NOTHING:
+        effects = self.find_effects(retrieval.text)
+        if effects == _NOTHING:
             return request
-        pins = orders.pins if retrieval.order_by is None else ()
+        pins = effects.pins if retrieval.order_by is None else ()
         narrowed = replace(
             retrieval,
-            rule_boosts=orders.boosts[:MAX_RULE_BOOSTS],
-            narrowing=(*retrieval.narrowing, *orders.narrowing),
-            hidden_ids=(*retrieval.hidden_ids, *orders.hidden),
+            rule_boosts=effects.boosts[:MAX_RULE_BOOSTS],
+            narrowing=(*retrieval.narrowing, *effects.narrowing),
+            hidden_ids=(*retrieval.hidden_ids, *effects.hidden),
             pinned_ids=tuple(product for product, _ in pins),
         )
         return replace(request, retrieval=narrowed, pin_positions=tuple(position for _, position in pins))
 
-    def _find_orders(self, query: str) -> Orders:
+    def _find_effects(self, query: str) -> RuleEffects:
         folded = fold_query(query)
         held = [*self._exact.get(folded, ()), *(item for item in self._contained if item[1].holds_for(folded))]
-        return _join_orders([self._always, *(_orders_of(rule) for _, rule in sorted(held, key=lambda item: item[0]))])
+        return _join_effects([self._always, *(_effects_of(rule) for _, rule in sorted(held, key=lambda item: item[0]))])
 
 
 def read_rules(path: Path) -> RuleFile:
@@ -225,7 +225,7 @@ def fold_query(text: str) -> str:
     return normalize_query(text).casefold()
 
 
-_NOTHING = Orders()
+_NOTHING = RuleEffects()
 
 
 def _check_filter(text: str) -> str:
@@ -240,16 +240,16 @@ def _read_boosts(boosts: Iterable[BoostRule]) -> tuple[Boost, ...]:
     return tuple(Boost(parse_filter(boost.condition), boost.boost) for boost in boosts)
 
 
-def _always(file: RuleFile) -> Orders:
-    return Orders(
+def _always(file: RuleFile) -> RuleEffects:
+    return RuleEffects(
         hidden=file.blocked,
         boosts=_read_boosts(file.boosts),
         narrowing=(parse_filter(file.filter),) if file.filter is not None else (),
     )
 
 
-def _orders_of(rule: Rule) -> Orders:
-    return Orders(
+def _effects_of(rule: Rule) -> RuleEffects:
+    return RuleEffects(
         pins=tuple((pin.product, pin.position) for pin in rule.pins),
         hidden=rule.blocked,
         boosts=_read_boosts(rule.boosts),
@@ -257,17 +257,17 @@ def _orders_of(rule: Rule) -> Orders:
     )
 
 
-def _join_orders(orders: Iterable[Orders]) -> Orders:
+def _join_effects(effects: Iterable[RuleEffects]) -> RuleEffects:
     """Join what several rules say: a block beats a pin, the first pin of a product or position beats later ones."""
-    listed = list(orders)
-    hidden = tuple(dict.fromkeys(product for order in listed for product in order.hidden))
+    listed = list(effects)
+    hidden = tuple(dict.fromkeys(product for effect in listed for product in effect.hidden))
     pins: dict[str, int] = {}
-    for product, position in (pin for order in listed for pin in order.pins):
+    for product, position in (pin for effect in listed for pin in effect.pins):
         if product not in pins and position not in pins.values() and product not in hidden:
             pins[product] = position
-    return Orders(
+    return RuleEffects(
         pins=tuple(pins.items()),
         hidden=hidden,
-        boosts=tuple(boost for order in listed for boost in order.boosts),
-        narrowing=tuple(dict.fromkeys(condition for order in listed for condition in order.narrowing)),
+        boosts=tuple(boost for effect in listed for boost in effect.boosts),
+        narrowing=tuple(dict.fromkeys(condition for effect in listed for condition in effect.narrowing)),
     )

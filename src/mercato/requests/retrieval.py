@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, IntFlag
+from enum import Enum, IntEnum
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from mercato.requests.trace import StageTrace
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 
+SourceFlags = np.uint32
+"""Holds the sources of a candidate, a bit each: as wide as the registry of sources needs."""
 WINDOW = 128
 """Candidates of a request that are ranked; a page beyond them goes on in retrieval order."""
 MAX_RANKED = 500
@@ -50,29 +52,6 @@ class Kind(Enum):
     COMPLEMENTARY = "complementary"
 
 
-class Source(IntFlag):
-    """The sources of candidates; a candidate may have several."""
-
-    DENSE = 1
-    WORDS = 2
-    REPEAT = 4
-    COOCCURRENCE = 8
-    SIMILAR = 16
-    POPULAR = 32
-    ALSO_BOUGHT = 64
-    LATELY = 128
-    TRENDING = 256
-    ARRIVAL = 512
-    CATEGORY = 1024
-    SEQUENCE = 2048
-    REGIONAL = 4096
-
-    @property
-    def labels(self) -> list[str]:
-        """Names of the sources in a combination, lower case."""
-        return [source.name.lower() for source in Source if source in self and source.name]
-
-
 @dataclass(frozen=True, kw_only=True)
 class RetrievalRequest:
     """One request to retrieval, checked before.
@@ -91,13 +70,13 @@ class RetrievalRequest:
         spelling: whether the query is corrected.
         facets: which values are counted over the whole result.
         order_by: what the whole result is sorted by; None for relevance.
-        boosts: conditions that move products, which must have a place in the window.
+        boosts: conditions that move products, which must have a slot in the window.
         rule_boosts: the same, by the shop's rules: what the catalogue cannot answer of these is no caller's mistake.
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
         kind: at a product page, what goes in the product's place, what is bought with it, or both.
         hidden_ids: products that are not in the result.
-        pinned_ids: products that are shown at places of their own, whatever retrieval finds.
+        pinned_ids: products that are shown at positions of their own, whatever retrieval finds.
     """
 
     placement: Placement
@@ -163,7 +142,8 @@ class Retrieved:
     Attributes:
         rows: int32 [w], w <= the request's ``window``, in fused order.
         fused: float32 [w], descending.
-        sources: uint16 [w + t], combinations of `Source`: the window's, then the tail's.
+        sources: uint32 [w + t], combinations of `mercato.retrieval.sources.registry.FLAGS`: the window's, then the
+            tail's.
         features: float32 [w, F], as `mercato.features.features` names them; zeros where no ranker is asked.
         history_vector: float32 [D], unit length, or zeros without history.
         tail: int32 [t], rows after the window, as far as ``depth`` asks.
@@ -180,7 +160,7 @@ class Retrieved:
 
     rows: Int32
     fused: Float32
-    sources: npt.NDArray[np.uint16]
+    sources: npt.NDArray[SourceFlags]
     features: Float32
     history_vector: Float32
     tail: Int32

@@ -19,11 +19,11 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 NO_EVENT = -1
-"""Type of the event of a witness that is a seed product: the request named it, nobody did anything."""
+"""Type of the event where the evidence is a seed product: the request named it, nobody did anything."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Witnesses:
+class Evidence:
     """For each product of a trace the event, or the seed, that gave one source most of the product's score.
 
     Attributes:
@@ -37,14 +37,14 @@ class Witnesses:
     type: Int32
 
     @classmethod
-    def none(cls, count: int) -> Witnesses:
-        """Return no witness for each of some products."""
+    def none(cls, count: int) -> Evidence:
+        """Return no evidence for each of some products."""
         return cls(rows=np.full(count, -1, np.int32), time=np.zeros(count), type=np.full(count, NO_EVENT, np.int32))
 
-    def spread(self, places: npt.NDArray[np.int64], count: int) -> Witnesses:
-        """Return the same for more products: these ones stand at some places among ``count``, the others have none."""
+    def spread(self, positions: npt.NDArray[np.int64], count: int) -> Evidence:
+        """Return the same for ``count`` products: these ones stand at some positions, the others have none."""
         wide = self.none(count)
-        wide.rows[places], wide.time[places], wide.type[places] = self.rows, self.time, self.type
+        wide.rows[positions], wide.time[positions], wide.type[positions] = self.rows, self.time, self.type
         return wide
 
 
@@ -60,7 +60,7 @@ class StageTrace:
         scores: float32 [sources, n]; 0 where a source does not hold the product.
         ranks: int32 [sources, n], from 1; 0 where a source does not hold the product.
         shares: float32 [sources, n], what each source gave to the fused score.
-        witnesses: by source, for sources that go by events or seeds: of the products that the source gave most to.
+        evidence: by source, for sources that go by events or seeds: of the products that the source gave most to.
     """
 
     rows: Int32
@@ -70,28 +70,28 @@ class StageTrace:
     scores: Float32
     ranks: Int32
     shares: Float32
-    witnesses: Mapping[str, Witnesses]
+    evidence: Mapping[str, Evidence]
 
     @cached_property
-    def place_of(self) -> dict[int, int]:
-        """The place of each row in the arrays."""
-        return {row: place for place, row in enumerate(self.rows.tolist())}
+    def position_of(self) -> dict[int, int]:
+        """The position of each row in the arrays."""
+        return {row: position for position, row in enumerate(self.rows.tolist())}
 
-    def largest_source(self, place: int) -> str | None:
+    def largest_source(self, position: int) -> str | None:
         """Return the source that gave most to the fused score, None where none holds the product."""
-        held = np.flatnonzero(self.ranks[:, place] > 0)
+        held = np.flatnonzero(self.ranks[:, position] > 0)
         if not len(held):
             return None
-        return self.sources[int(held[np.argmax(self.shares[held, place])])]
+        return self.sources[int(held[np.argmax(self.shares[held, position])])]
 
     def write(self) -> dict[str, Any]:
         """Return what `read` reads: JSON values and numpy arrays."""
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
-        witnesses = {
-            source: {name: np.ascontiguousarray(getattr(found, name)) for name in _WITNESS_ARRAYS}
-            for source, found in self.witnesses.items()
+        evidence = {
+            source: {name: np.ascontiguousarray(getattr(found, name)) for name in _EVIDENCE_ARRAYS}
+            for source, found in self.evidence.items()
         }
-        return {**arrays, "sources": list(self.sources), "witnesses": witnesses}
+        return {**arrays, "sources": list(self.sources), "evidence": evidence}
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> StageTrace:
@@ -100,11 +100,11 @@ class StageTrace:
         arrays = {name: np.array(document[name], kind) for name, kind in _ARRAYS.items()}
         for name in ("scores", "ranks", "shares"):
             arrays[name] = arrays[name].reshape(len(sources), count)
-        witnesses = {
-            source: Witnesses(**{name: np.array(found[name], kind) for name, kind in _WITNESS_ARRAYS.items()})
-            for source, found in document["witnesses"].items()
+        evidence = {
+            source: Evidence(**{name: np.array(found[name], kind) for name, kind in _EVIDENCE_ARRAYS.items()})
+            for source, found in document["evidence"].items()
         }
-        return cls(**arrays, sources=sources, witnesses=witnesses)
+        return cls(**arrays, sources=sources, evidence=evidence)
 
 
 _ARRAYS: dict[str, Any] = {
@@ -115,4 +115,4 @@ _ARRAYS: dict[str, Any] = {
     "ranks": np.int32,
     "shares": np.float32,
 }
-_WITNESS_ARRAYS: dict[str, Any] = {"rows": np.int32, "time": np.float64, "type": np.int32}
+_EVIDENCE_ARRAYS: dict[str, Any] = {"rows": np.int32, "time": np.float64, "type": np.int32}

@@ -46,23 +46,28 @@ class FusedList:
     ranks: Int32
 
 
+def rank_in_order(rows: Int32, weight: float) -> RankedList:
+    """Rank rows that are in order already; scores fall with the rank: 1 / rank."""
+    return RankedList(rows=rows, scores=(1.0 / np.arange(1, len(rows) + 1)).astype(np.float32), weight=weight)
+
+
 def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
     """Fuse lists by weighted reciprocal ranks: sum over lists of weight / (RRF_K + rank).
 
     Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
     """
     held = [np.zeros(0, np.int32), *(item.rows for item in lists)]
-    rows, places = np.unique(np.concatenate(held), return_inverse=True)
+    rows, positions = np.unique(np.concatenate(held), return_inverse=True)
     scores = np.zeros((len(lists), len(rows)), np.float32)
     ranks = np.zeros((len(lists), len(rows)), np.int32)
     lengths = np.array([len(item.rows) for item in lists], np.int64)
     source = np.repeat(np.arange(len(lists)), lengths)
-    rank = np.arange(1, len(places) + 1) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rank = np.arange(1, len(positions) + 1) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     weight = np.array([item.weight for item in lists], np.float64)
-    scores[source, places] = np.concatenate([np.zeros(0, np.float32), *(item.scores for item in lists)])
-    ranks[source, places] = rank
+    scores[source, positions] = np.concatenate([np.zeros(0, np.float32), *(item.scores for item in lists)])
+    ranks[source, positions] = rank
     # Added up in the order of the lists.
-    fused = np.bincount(places, weights=weight[source] / (RRF_K + rank), minlength=len(rows))
+    fused = np.bincount(positions, weights=weight[source] / (RRF_K + rank), minlength=len(rows))
     rounded = fused.astype(np.float32)  # sums that differ by the order of their terms alone are equal
     order = np.argsort(-rounded, kind="stable")
     return FusedList(

@@ -1,12 +1,25 @@
-"""From an actor's events to a history of the catalogue's products."""
+"""An actor's events as a history of the catalogue's products, and what each product of it weighs."""
 
 from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+import numpy as np
+import numpy.typing as npt
+
 from mercato.features.inputs import History
 from mercato.index.live import LiveCatalog
+from mercato.signals.events import SECONDS_PER_DAY
+from mercato.signals.history import TYPE_WEIGHTS
 from mercato.state.values import EventColumns
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+RECENT_PRODUCTS = 50
+"""Distinct products of a history that co-occurrence starts from."""
+REPEAT_HALF_LIFE_DAYS = 60.0
 
 
 class HistoryReader:
@@ -54,3 +67,48 @@ def drop_unknown(history: History) -> History:
         price=history.price[keep],
         quantity=None if history.quantity is None else history.quantity[keep],
     )
+
+
+def weigh_events(history: History, now: float) -> Float64:
+    """Return what each event says for its product, float64 [h]: type weight * 0.5 ** (age / 60 days)."""
+    age_days = np.maximum(now - history.time, 0.0) / SECONDS_PER_DAY
+    weights: Float64 = TYPE_WEIGHTS[history.type] * 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS)
+    return weights
+
+
+def recent_products(rows: Int32, limit: int = RECENT_PRODUCTS) -> tuple[Int32, Float32]:
+    """Return the last distinct products of a history and their weights.
+
+    Args:
+        rows: int32 [h], newest first; negative ones are left out.
+        limit: how many products.
+
+    Returns:
+        Rows int32 [m], newest first, and weights float32 [m]: 1 / sqrt(rank), so that the last counts most.
+    """
+    known = rows[rows >= 0]
+    head = dict.fromkeys(known[: 4 * limit].tolist())  # mostly enough
+    if len(head) < limit:
+        head = dict.fromkeys(known.tolist())
+    distinct = np.array(list(head)[:limit], np.int32)
+    return distinct, (1.0 / np.sqrt(np.arange(1, len(distinct) + 1))).astype(np.float32)
+
+
+def whole_history(history: History) -> tuple[Int32, Float32]:
+    """Return the distinct products of a history and their weights: that of the most weighted event with each.
+
+    Returns:
+        Rows int32 [m], ascending, and weights float32 [m], above 0.
+    """
+    weights = find_largest_weights(history)
+    products, _ = history.distinct
+    weighted = (weights > 0) & (products >= 0)
+    return products[weighted], weights[weighted]
+
+
+def find_largest_weights(history: History) -> Float32:
+    """Return the weight of the most weighted event with each distinct product of a history, float32 [m]."""
+    products, index = history.distinct
+    weights = np.zeros(len(products), np.float32)
+    np.maximum.at(weights, index, TYPE_WEIGHTS[history.type])
+    return weights

@@ -8,15 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.features.inputs import History
+from mercato.index.learned import LearningInput, Signal
 from mercato.index.live import LiveCatalog
-from mercato.retrieval.sources import recent_products, whole_history
+from mercato.retrieval.histories import recent_products, whole_history
 from mercato.signals.events import SECONDS_PER_DAY
-from mercato.signals.factors import REPEAT_SCALE, weigh_purchases
+from mercato.signals.factors import REPEAT_SCALE, Factors, compute_factors, weigh_purchases
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
+
+
+def _learn_factors(data: LearningInput) -> Factors:
+    return compute_factors(data.bought, data.product_count, until=data.until)
+
+
+FACTORS = Signal(name="factors", kind=Factors, learn=_learn_factors)
+"""What kinds of shoppers buy a product: read by the ranker alone."""
 
 
 class LearnedNearness:
@@ -38,14 +47,15 @@ class LearnedNearness:
         self._history = history
         self._seeds = seeds
         self._now = now
+        self._sums: dict[Signal[Neighbours], Nearness] = {}
 
     @cached_property
     def starts(self) -> tuple[Int32, Float32]:
         """What co-occurrence starts from: the seeds, else the last products of the history; rows and weights [m]."""
         if len(self._seeds):
             return self._seeds, np.ones(len(self._seeds), np.float32)
-        telling = TYPE_WEIGHTS[self._history.type] > 0
-        return recent_products(self._history.rows[telling])
+        weighted = TYPE_WEIGHTS[self._history.type] > 0
+        return recent_products(self._history.rows[weighted])
 
     @cached_property
     def known(self) -> tuple[Int32, Float32]:
@@ -55,33 +65,27 @@ class LearnedNearness:
         return whole_history(self._history)
 
     @cached_property
-    def together(self) -> Nearness:
-        """How near products are by orders."""
-        return self._add_up(self._catalog.snapshot.cooccurrence, self.starts)
-
-    @cached_property
-    def also_bought(self) -> Nearness:
-        """How near products are by whole histories."""
-        return self._add_up(self._catalog.snapshot.behaviour.ease, self.known)
-
-    @cached_property
-    def lately(self) -> Nearness:
-        """How near products are by what was bought lately."""
-        return self._add_up(self._catalog.snapshot.behaviour.lately, self.known)
-
-    @cached_property
     def factor_vector(self) -> Float32:
         """The shopper by the latent factors of the seeds, else of the history: float32 [factors]."""
-        factors = self._catalog.snapshot.behaviour.factors
+        factors = self._catalog.snapshot.learned.get(FACTORS)
         if len(self._seeds):
             products, amounts = self._seeds, np.full(len(self._seeds), np.log1p(REPEAT_SCALE), np.float32)
         else:
             history = self._history
-            products, place = history.distinct
+            products, index = history.distinct
             age_days = np.maximum(self._now - history.time, 0.0) / SECONDS_PER_DAY
-            amounts = weigh_purchases(place, age_days, TYPE_WEIGHTS[history.type], len(products))
+            amounts = weigh_purchases(index, age_days, TYPE_WEIGHTS[history.type], len(products))
         return factors.fold_in(self._catalog.original_rows(products), amounts)
 
-    def _add_up(self, neighbours: Neighbours, start: tuple[Int32, Float32]) -> Nearness:
-        rows, weights = start
-        return neighbours.add_up(self._catalog.original_rows(rows), weights)
+    def sum_up(self, signal: Signal[Neighbours], *, whole: bool) -> Nearness:
+        """Return how near products are by a learned matrix, added up when it is first asked for.
+
+        Args:
+            signal: the matrix.
+            whole: it starts from `known`, the whole history; else from `starts`, the last products.
+        """
+        if signal not in self._sums:
+            rows, weights = self.known if whole else self.starts
+            neighbours = self._catalog.snapshot.learned.get(signal)
+            self._sums[signal] = neighbours.add_up(self._catalog.original_rows(rows), weights)
+        return self._sums[signal]

@@ -1,127 +1,107 @@
-"""Candidates of a recommendation: from history, seeds, what goes together, and popularity, fused."""
+"""Candidates of recommendations: the sources that each placement wants, asked in turn and fused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.index.live import LiveCatalog
-from mercato.requests.retrieval import Source
-from mercato.retrieval import sources
-from mercato.retrieval.arrivals import find_newcomers, rank_arrivals, seat_newcomers
-from mercato.retrieval.case import Case, Found
-from mercato.retrieval.category import rank_category_favourites
+from mercato.models.sequence.next_products import NextProducts
+from mercato.retrieval.candidates import CandidateSet, keep_listed
+from mercato.retrieval.cold_start import give_slots
+from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.listed import keep_listed
-from mercato.retrieval.regional import rank_region_favourites
 from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
+from mercato.retrieval.sources.arrival import ARRIVAL
+from mercato.retrieval.sources.base import SourceRequest
+from mercato.retrieval.sources.popular import POPULAR, list_popular
+from mercato.retrieval.sources.registry import IN_TURN
 
 Int32 = npt.NDArray[np.int32]
 
 
 def find_recommendations(
     catalog: LiveCatalog,
-    case: Case,
-    dense: RankedList | None,
+    contexts: Sequence[RetrievalContext],
     weights: Weights = WEIGHTS,
-    following: RankedList | None = None,
-) -> Found:
-    """Fuse the sources of the request's placement; what follows are the other allowed products by popularity.
+    next_products: NextProducts | None = None,
+    degraded: list[str] | None = None,
+) -> list[CandidateSet]:
+    """Fuse the sources of each request's placement; what follows are the other allowed products by popularity.
 
     Where a list is to be ordered, only its products are kept.
 
     Args:
         catalog: the products.
-        case: a recommendation.
-        dense: products whose vectors are near the seeds or the history; None if there are neither.
+        contexts: recommendations; each source is asked once for all.
         weights: of the sources, by placement; a source without one is not asked.
-        following: what the sequence model foretells, from `mercato.retrieval.following.foretell`; None for nothing.
+        next_products: the sequence model; None where none is served.
+        degraded: gets the name of what could not be used.
     """
-    request = case.request
-    wanted_sources = choose_sources(weights, request.placement, request.kind)
-    excluded = case.seeds if request.excludes_seeds else np.zeros(0, np.int32)
-    lists: dict[Source, RankedList] = {}
-    if dense is not None and Source.SIMILAR in wanted_sources:
-        lists[Source.SIMILAR] = replace(dense, weight=wanted_sources[Source.SIMILAR])
-    learned = _learned_lists(catalog, case, wanted_sources)
-    lists |= zip(learned, keep_allowed(catalog, case, list(learned.values())), strict=True)
-    if Source.CATEGORY in wanted_sources and len(case.history):
-        lists[Source.CATEGORY] = rank_category_favourites(catalog, case, wanted_sources[Source.CATEGORY])
-    if Source.REGIONAL in wanted_sources and request.context.region:
-        lists[Source.REGIONAL] = rank_region_favourites(catalog, case, wanted_sources[Source.REGIONAL])
-    newcomers = np.zeros(0, np.int32)
-    if Source.ARRIVAL in wanted_sources:
-        newcomers = find_newcomers(catalog, case)
-        lists[Source.ARRIVAL] = rank_arrivals(catalog, case, newcomers, wanted_sources[Source.ARRIVAL])
-    if following is not None:
-        [lists[Source.SEQUENCE]] = keep_allowed(catalog, case, [following])
+    asked = []
+    for context in contexts:
+        wanted = choose_sources(weights, context.request.placement, context.request.kind)
+        asked.append(
+            SourceRequest(
+                catalog=catalog,
+                context=context,
+                weights=wanted,
+                next_products=next_products,
+                degraded=[] if degraded is None else degraded,
+                wants_cold_start=ARRIVAL.label in wanted,
+            )
+        )
+    lists: list[dict[str, RankedList]] = [{} for _ in contexts]
+    for source in IN_TURN:
+        wanting = [index for index, one in enumerate(asked) if source.label in one.weights and source is not POPULAR]
+        found = source.find_batch([asked[index] for index in wanting]) if wanting else []
+        for index, item in zip(wanting, found, strict=True):
+            if item is not None and len(item.rows):
+                lists[index][source.label] = item
+    return [_fuse(one, own) for one, own in zip(asked, lists, strict=True)]
+
+
+def _fuse(asked: SourceRequest, lists: dict[str, RankedList]) -> CandidateSet:
+    """Fuse the lists of one recommendation, popularity last, and say what follows."""
+    catalog, context = asked.catalog, asked.context
+    request, excluded = context.request, asked.excluded
+    lists = dict(zip(lists, keep_allowed(catalog, context, list(lists.values())), strict=True))
     if len(excluded):
-        lists = {source: _without(item, excluded) for source, item in lists.items()}
-    if Source.POPULAR in wanted_sources or not any(len(item.rows) for item in lists.values()):
-        passed_over = np.concatenate([excluded, newcomers])  # of a newcomer nobody knows whether it is popular
-        popular = popular_rows(catalog, case, sources.CANDIDATES + len(passed_over))
-        if len(passed_over):
-            popular = popular[~np.isin(popular, passed_over)]
-        popular = popular[: sources.CANDIDATES]
-        lists[Source.POPULAR] = sources.rank_places(popular, wanted_sources.get(Source.POPULAR, 1.0))
+        lists = {label: _without(item, excluded) for label, item in lists.items()}
+    if POPULAR.label in asked.weights or not any(len(item.rows) for item in lists.values()):
+        popular = POPULAR.find(asked)
+        lists |= {} if popular is None else {POPULAR.label: popular}
     fused = fuse_reciprocal_ranks(list(lists.values()))
-    if case.listed is None:
-        fused = seat_newcomers(fused, newcomers, request.window)
+    if context.listed is None:
+        fused = give_slots(fused, asked.cold_start, request.window)
     tail = np.zeros(0, np.int32)
-    wanted = 0 if case.listed is not None else request.depth - len(fused.rows)
+    wanted = 0 if context.listed is not None else request.depth - len(fused.rows)
     if wanted > 0:
         shown = np.concatenate([fused.rows, excluded])
-        extra = popular_rows(catalog, case, len(shown) + wanted)
+        extra = list_popular(catalog, context, len(shown) + wanted)
         tail = extra[~np.isin(extra, shown)]
-    total = case.allowed.count()
+    total = context.allowed.count()
     if len(excluded):
-        total -= int(np.count_nonzero(case.allowed.holds(np.unique(excluded))))
-    found = Found(
+        total -= int(np.count_nonzero(context.allowed.holds(np.unique(excluded))))
+    found = CandidateSet(
         fused=fused,
         sources=list(lists),
         tail=tail,
         total=total,
         weights=tuple(item.weight for item in lists.values()),
     )
-    return found if case.listed is None else keep_listed(catalog, case, found, case.listed)
+    return found if context.listed is None else keep_listed(catalog, context, found, context.listed)
 
 
-def _learned_lists(catalog: LiveCatalog, case: Case, weights: Mapping[Source, float]) -> dict[Source, RankedList]:
-    """Ask the sources that go by what was learned from events, in snapshot rows."""
-    lists: dict[Source, RankedList] = {}
-    behaviour = catalog.snapshot.behaviour
-    near = case.near
-    if Source.COOCCURRENCE in weights and len(near.starts[0]):
-        lists[Source.COOCCURRENCE] = sources.rank_nearest(near.together, weights[Source.COOCCURRENCE])
-    if Source.ALSO_BOUGHT in weights:
-        lists[Source.ALSO_BOUGHT] = sources.rank_nearest(near.also_bought, weights[Source.ALSO_BOUGHT])
-    if Source.LATELY in weights:
-        lists[Source.LATELY] = sources.rank_nearest(near.lately, weights[Source.LATELY])
-    if Source.REPEAT in weights and len(case.history):
-        lists[Source.REPEAT] = sources.rank_repeats(case.history, case.request.context.time, weights[Source.REPEAT])
-    if Source.TRENDING in weights:
-        rows, scores = behaviour.momentum.rank_trending(sources.CANDIDATES)
-        lists[Source.TRENDING] = RankedList(rows=rows, scores=scores, weight=weights[Source.TRENDING])
-    return {source: item for source, item in lists.items() if len(item.rows) or source is Source.COOCCURRENCE}
-
-
-def popular_rows(catalog: LiveCatalog, case: Case, count: int) -> Int32:
-    """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count."""
-    rows = sources.first_allowed(case.allowed.rows, count)
-    entries = np.flatnonzero(case.allowed.entries)[: count - len(rows)]
-    return np.concatenate([rows, (entries + catalog.base).astype(np.int32)])
-
-
-def keep_allowed(catalog: LiveCatalog, case: Case, lists: Sequence[RankedList]) -> list[RankedList]:
+def keep_allowed(catalog: LiveCatalog, context: RetrievalContext, lists: Sequence[RankedList]) -> list[RankedList]:
     """Move snapshot rows of some lists to where their products are now, and keep the allowed ones."""
     rows = np.concatenate([np.zeros(0, np.int32), *(item.rows for item in lists)]).astype(np.int32)
     if len(catalog.delta):
         snapshot_row = rows < catalog.base
         rows = np.where(snapshot_row, catalog.current_row[np.where(snapshot_row, rows, 0)], rows)
-    keep = case.allowed.holds(rows)
+    keep = context.allowed.holds(rows)
     if keep.all() and not len(catalog.delta):
         return list(lists)
     kept, start = [], 0

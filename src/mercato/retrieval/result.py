@@ -16,17 +16,17 @@ from mercato.requests.facet_exclusion import drop_fields
 from mercato.requests.facets import FacetSpec
 from mercato.requests.order_by import OrderBy
 from mercato.requests.retrieval import RetrievalRequest
-from mercato.retrieval.arrivals import find_seats
-from mercato.retrieval.case import Case, Found
-from mercato.retrieval.rearrange import rearrange
-from mercato.retrieval.sort import sort_products
-from mercato.retrieval.weigh import weigh_all
+from mercato.retrieval.candidates import CandidateSet, rearrange
+from mercato.retrieval.cold_start import find_slots
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.ordering import sort_products, weigh_all
+from mercato.retrieval.sources.arrival import ARRIVAL
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
 
-BOOSTED_PLACES = 32
-"""Places of the window that boosted products may take from the last ones: a quarter, so that relevance keeps most."""
+BOOSTED_SLOTS = 32
+"""Slots of the window that boosted products may take from the last ones: a quarter, so that relevance keeps most."""
 
 
 class WholeResult:
@@ -50,39 +50,41 @@ class WholeResult:
         self._counter.check(request.facets)
         if request.order_by is not None:
             self._sort_fields(request.order_by)
-        for place, boost in enumerate(request.boosts):
+        for index, boost in enumerate(request.boosts):
             try:
                 self._catalog.allow(boost.condition)
             except InvalidInputError as exc:
                 problem = str(exc).removeprefix(f"{exc.parameter}: ")
-                raise InvalidInputError(f"OPTIONS.boosts[{place}].condition", problem) from exc
+                raise InvalidInputError(f"OPTIONS.boosts[{index}].condition", problem) from exc
 
-    def arrange(self, case: Case, found: Found) -> Found:
-        """Sort a result as its request asks, or give boosted products places in the window.
+    def arrange(self, context: RetrievalContext, found: CandidateSet) -> CandidateSet:
+        """Sort a result as its request asks, or give boosted products slots in the window.
 
         Args:
-            case: the request.
+            context: the request.
             found: its candidates.
 
         Returns:
             The same result in another order.
         """
-        if case.request.order_by is not None:
-            return self._sort(case, found, case.request.order_by)
-        if any(boost.boost > 0 for boost in case.request.all_boosts):
-            return self._admit(case, found)
+        if context.request.order_by is not None:
+            return self._sort(context, found, context.request.order_by)
+        if any(boost.boost > 0 for boost in context.request.all_boosts):
+            return self._admit(context, found)
         return found
 
-    def count(self, case: Case, found: Found, facets: Sequence[FacetSpec]) -> list[dict[str, Any]]:
+    def count(
+        self, context: RetrievalContext, found: CandidateSet, facets: Sequence[FacetSpec]
+    ) -> list[dict[str, Any]]:
         """Count facets; pinned products count.
 
         Args:
-            case: the request.
+            context: the request.
             found: its candidates.
             facets: what is counted.
         """
-        mask = self.matches(case, found)
-        pinned = case.pinned[case.pinned >= 0]
+        mask = self.matches(context, found)
+        pinned = context.pinned[context.pinned >= 0]
         if len(pinned):
             mask = mask.copy()
             mask[pinned] = True
@@ -97,13 +99,13 @@ class WholeResult:
         condition = drop_fields(request.condition, fields, full_name)
         return request if condition is request.condition else replace(request, condition=condition)
 
-    def matches(self, case: Case, found: Found) -> Bool:
+    def matches(self, context: RetrievalContext, found: CandidateSet) -> Bool:
         """Return the products of a result: bool [snapshot rows + changes]."""
         if found.matches is not None:
             return found.matches
-        matches = np.concatenate([case.allowed.rows, case.allowed.entries])
-        if case.request.excludes_seeds:
-            matches[case.seeds] = False
+        matches = np.concatenate([context.allowed.rows, context.allowed.entries])
+        if context.request.excludes_seeds:
+            matches[context.seeds] = False
         return matches
 
     def _sort_fields(self, order: OrderBy) -> list[str]:
@@ -118,9 +120,9 @@ class WholeResult:
             fields.append(field)
         return fields
 
-    def _sort(self, case: Case, found: Found, order: OrderBy) -> Found:
+    def _sort(self, context: RetrievalContext, found: CandidateSet, order: OrderBy) -> CandidateSet:
         """Sort the whole result; equal products keep fused order, then row order, which is that of popularity."""
-        rows = np.flatnonzero(self.matches(case, found))
+        rows = np.flatnonzero(self.matches(context, found))
         numbers = [self._counter.numbers(field) for field in self._sort_fields(order)]
         keys = [
             (column.extremes(rows, highest=key.descending), key.descending)
@@ -129,30 +131,30 @@ class WholeResult:
         size = self._catalog.base + len(self._catalog.delta)
         relevance = np.arange(size) + size
         relevance[found.fused.rows] = np.arange(len(found.fused.rows))
-        window = case.request.window
-        chosen = rows[sort_products(keys, relevance[rows], max(window, case.request.depth))].astype(np.int32)
+        window = context.request.window
+        chosen = rows[sort_products(keys, relevance[rows], max(window, context.request.depth))].astype(np.int32)
         arranged = rearrange(found, chosen[:window], chosen[window:])
         descending = (1.0 / (1.0 + np.arange(len(arranged.fused.rows)))).astype(np.float32)
         return replace(arranged, fused=replace(arranged.fused, fused=descending))
 
-    def _admit(self, case: Case, found: Found) -> Found:
+    def _admit(self, context: RetrievalContext, found: CandidateSet) -> CandidateSet:
         """Move the best boosted products from beyond the window to its end.
 
         Best are those that fusion holds, in its order, then the most popular of the other matches. The last candidates
-        of the window make room, but for newcomers, who keep their seats.
+        of the window make room, but for cold-start products, which keep their slots.
         """
-        held, window = found.fused.rows, case.request.window
-        weights = weigh_all(self._catalog, case.request.all_boosts)
-        wanted = self.matches(case, found) & (weights > 0)
+        held, window = found.fused.rows, context.request.window
+        weights = weigh_all(self._catalog, context.request.all_boosts)
+        wanted = self.matches(context, found) & (weights > 0)
         wanted[held[:window]] = False
         behind = np.flatnonzero(wanted[held[window:]]) + window
         wanted[held] = False
-        others = np.flatnonzero(wanted)[:BOOSTED_PLACES].astype(np.int32)
-        admitted = np.concatenate([held[behind], others])[:BOOSTED_PLACES]
+        others = np.flatnonzero(wanted)[:BOOSTED_SLOTS].astype(np.int32)
+        admitted = np.concatenate([held[behind], others])[:BOOSTED_SLOTS]
         if not len(admitted):
             return found
         excess = max(min(len(held), window) + len(admitted) - window, 0)
-        free = np.flatnonzero(~find_seats(self._catalog, case, found))
+        free = np.flatnonzero(~self._find_slots(context, found))
         kept = np.delete(held[:window], free[len(free) - excess :])
         after = held[~np.isin(held, np.concatenate([kept, admitted]))]
         tail = found.tail[~np.isin(found.tail, admitted)]
@@ -161,3 +163,9 @@ class WholeResult:
         # Where nothing ranks, they stand level with the last that stays: a score of 0 would be far below all others.
         fused[len(kept) : len(kept) + len(admitted)] = fused[len(kept) - 1] if len(kept) else 0.0
         return arranged
+
+    def _find_slots(self, context: RetrievalContext, found: CandidateSet) -> Bool:
+        """Tell which positions of the window cold-start products keep, bool [w]; none where they are not wanted."""
+        if ARRIVAL.label not in found.sources:
+            return np.zeros(len(found.fused.rows[: context.request.window]), np.bool_)
+        return find_slots(self._catalog, context, found)

@@ -1,4 +1,7 @@
-"""How much each source of recommendations weighs in the fusion, per placement; a shop may change it."""
+"""How much each source of recommendations weighs in the fusion, per placement; a shop may change it.
+
+The defaults stand with the sources themselves, in `mercato.retrieval.sources`.
+"""
 
 from __future__ import annotations
 
@@ -8,48 +11,31 @@ from pathlib import Path
 import orjson
 
 from mercato.errors import InvalidInputError, ServerError
-from mercato.requests.retrieval import Kind, Placement, Source
+from mercato.requests.retrieval import Kind, Placement
+from mercato.retrieval.sources.registry import SOURCES
 
-Weights = Mapping[Placement, Mapping[Source, float]]
+Weights = Mapping[Placement, Mapping[str, float]]
+"""By placement and label of the source."""
 
-# Before a ranker, what a shopper buys again and again is the strongest single signal of what comes next: repeats weigh
-# as much as all other sources together, so that these fill the window after them (docs/decisions/0013). To strangers
-# their region goes before the whole shop: without a history it weighs double. Around one product it is what resembles
-# or joins it.
-_HOME = {
-    Source.REPEAT: 5.0,
-    Source.LATELY: 3.0,
-    Source.SEQUENCE: 3.0,  # of a model whose training chose none
-    Source.ALSO_BOUGHT: 1.0,
-    Source.COOCCURRENCE: 0.25,
-    Source.SIMILAR: 0.25,
-    Source.REGIONAL: 0.3,
-    Source.POPULAR: 0.25,
-    Source.TRENDING: 0.2,
-    Source.ARRIVAL: 0.1,
+WEIGHTS: dict[Placement, dict[str, float]] = {
+    placement: {source.label: source.weights[placement] for source in SOURCES if placement in source.weights}
+    for placement in Placement
+    if placement is not Placement.SEARCH
 }
-WEIGHTS: dict[Placement, dict[Source, float]] = {
-    Placement.HOME_PAGE: _HOME,
-    Placement.CATEGORY: {**_HOME, Source.CATEGORY: 0.25},
-    Placement.RANK: dict(_HOME),
-    Placement.PRODUCT_PAGE: {Source.SIMILAR: 2.0, Source.COOCCURRENCE: 1.0, Source.ALSO_BOUGHT: 0.5},
-    Placement.CART: {Source.COOCCURRENCE: 2.0, Source.ALSO_BOUGHT: 1.0, Source.SIMILAR: 0.5},
-}
-
-
-KIND_SOURCES: Mapping[Kind, frozenset[Source]] = {
-    Kind.SIMILAR: frozenset({Source.SIMILAR}),
-    Kind.COMPLEMENTARY: frozenset({Source.COOCCURRENCE, Source.ALSO_BOUGHT, Source.LATELY}),
+KIND_SOURCES: Mapping[Kind, frozenset[str]] = {
+    kind: frozenset(source.label for source in SOURCES if kind in source.kinds)
+    for kind in Kind
+    if kind is not Kind.BOTH
 }
 """The sources of one kind of product page; what they leave free, the popular products fill."""
 
 
-def choose_sources(weights: Weights, placement: Placement, kind: Kind = Kind.BOTH) -> Mapping[Source, float]:
+def choose_sources(weights: Weights, placement: Placement, kind: Kind = Kind.BOTH) -> Mapping[str, float]:
     """Return the sources of a placement, of one kind alone where a kind is asked for, and their weights."""
     chosen = weights[placement]
     if kind not in KIND_SOURCES:
         return chosen
-    return {source: weight for source, weight in chosen.items() if source in KIND_SOURCES[kind]}
+    return {label: weight for label, weight in chosen.items() if label in KIND_SOURCES[kind]}
 
 
 def read_changes(items: Sequence[str]) -> dict[str, float]:
@@ -105,7 +91,7 @@ def change_weights(changes: Mapping[str, float]) -> Weights:
     """
     weights = {placement: dict(sources) for placement, sources in WEIGHTS.items()}
     placements = {placement.label: placement for placement in WEIGHTS}
-    names = {source.labels[0]: source for sources in WEIGHTS.values() for source in sources}
+    names = {label for sources in WEIGHTS.values() for label in sources}
     problems = []
     for key, weight in sorted(changes.items(), key=lambda item: "." in item[0]):
         label, _, name = key.rpartition(".")
@@ -115,8 +101,8 @@ def change_weights(changes: Mapping[str, float]) -> Weights:
             problems.append(f"{key} must weigh 0 or more, given {weight}")
         else:
             for placement in [placements[label]] if label else list(weights):
-                if label or names[name] in weights[placement]:
-                    weights[placement][names[name]] = weight
+                if label or name in weights[placement]:
+                    weights[placement][name] = weight
     if problems:
         raise ServerError(
             f"weights of sources: {'; '.join(problems)}; the sources are {', '.join(sorted(names))}, "

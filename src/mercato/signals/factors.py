@@ -9,6 +9,7 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
 from mercato.signals.events import SECONDS_PER_DAY, EventColumns
+from mercato.signals.neighbours import find_positions
 
 FACTORS = 64
 HALF_LIFE_DAYS = 90.0
@@ -80,8 +81,8 @@ class Factors:
         """Return where products stand here, int64 [k], and which of them those are, int64 [k]."""
         if not len(self.rows):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        known = np.flatnonzero(self.rows[at] == rows)
+        at, found = find_positions(self.rows, rows)
+        known = np.flatnonzero(found)
         return at[known], known
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,6 +12,22 @@ DENSE_SHARE = 16
 """From one pair in so many products that are neighbours at all, adding up over all is faster than sorting the pairs."""
 WINDOW_WASTE = 2
 """How many times as many pairs as there are may be copied, so that they are copied line by line."""
+
+
+def find_positions(
+    ascending: NDArray[np.integer[Any]], wanted: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Look values up in ascending ones.
+
+    Args:
+        ascending: integers [m], at least one.
+        wanted: integers [n].
+
+    Returns:
+        Positions int64 [n] in ``ascending``, and bool [n], whether the value stands there at all.
+    """
+    at = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return at, ascending[at] == wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +52,8 @@ class Nearness:
         """
         if not len(self.rows):
             return np.zeros(len(candidates), dtype=np.float32)
-        at = np.minimum(np.searchsorted(self.rows, candidates), len(self.rows) - 1)
-        return np.where(self.rows[at] == candidates, self.totals[at], np.float32(0.0))
+        at, found = find_positions(self.rows, candidates)
+        return np.where(found, self.totals[at], np.float32(0.0))
 
     def find(self, limit: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the nearest products, but for the seeds.
@@ -50,8 +67,8 @@ class Nearness:
         found, totals = self.rows, self.totals.copy()
         if not len(found):
             return found, totals
-        at = np.minimum(np.searchsorted(found, self.seeds), len(found) - 1)
-        totals[at[found[at] == self.seeds]] = 0.0
+        at, is_neighbour = find_positions(found, self.seeds)
+        totals[at[is_neighbour]] = 0.0
         if len(found) > limit > 0:
             # A threshold leaves little to sort.
             likely = np.flatnonzero(totals >= np.partition(totals, len(found) - limit)[len(found) - limit])
@@ -139,9 +156,8 @@ class Neighbours:
         rows, parts = self.neighbours[at], self.scores[at] * np.repeat(weights[known].astype(np.float32), length)
         origin = np.repeat(known, length)
         order = np.argsort(candidates, kind="stable")
-        ordered = candidates[order]
-        at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
-        hit = np.flatnonzero((ordered[at] == rows) & (parts > 0))
+        at, is_candidate = find_positions(candidates[order], rows)
+        hit = np.flatnonzero(is_candidate & (parts > 0))
         # The last assignment wins.
         hit = hit[np.lexsort((-origin[hit], parts[hit]))]
         largest[order[at[hit]]] = origin[hit]

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from mercato.signals.cooccurrence import BLOCK_PAIRS
 from mercato.signals.events import NO_ORDER, SECONDS_PER_DAY, EventColumns
-from mercato.signals.neighbours import Neighbours
+from mercato.signals.neighbours import Neighbours, find_positions
 
 
 def count_shoppers_together(
@@ -115,7 +115,7 @@ def _count_by_group(
         wanted = np.repeat(np.arange(stop - start), np.diff(neighbours.indptr[start : stop + 1])) * products
         wanted += neighbours.neighbours[pairs]
         if len(counted) and len(wanted):
-            at = np.minimum(np.searchsorted(counted, wanted), len(counted) - 1)
-            together[pairs] = np.where(counted[at] == wanted, both.data[at], 0)
+            at, found = find_positions(counted, wanted)
+            together[pairs] = np.where(found, both.data[at], 0)
         start = stop
     return together

@@ -41,7 +41,7 @@ RETRIEVER = TritonModel(
     outputs=(
         Tensor(name="ROWS", data_type="INT32", axes=("candidates",)),
         Tensor(name="FUSED", data_type="FP32", axes=("candidates",)),
-        Tensor(name="SOURCES", data_type="UINT16", axes=("candidates",)),
+        Tensor(name="SOURCES", data_type="UINT32", axes=("candidates",)),
         Tensor(name="FEATURES", data_type="FP32", axes=("candidates", len(FEATURE_NAMES))),
         Tensor(name="HISTORY_VECTOR", data_type="FP32", axes=(EMBEDDING_WIDTH,)),
         Tensor(name="TAIL", data_type="INT32", axes=("products beyond the candidates",)),

@@ -11,9 +11,9 @@ import pytest
 
 from mercato.catalog.product import Product
 from mercato.events.event import Event
+from mercato.index.learned import read_learned
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
-from mercato.index.together import read_together
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_recommend
@@ -256,10 +256,10 @@ def test_a_catalogue_that_did_not_count_says_less(tmp_path: Path) -> None:
     store = stores.open_store(tmp_path / "state.db", together_events())
     stores.build(tmp_path / "catalog", events=store.event_columns())
     snapshot = Snapshot(tmp_path / "catalog")
-    assert snapshot.together.bought
+    assert snapshot.learned.bought
     (snapshot.folder / "together.safetensors").rename(tmp_path / "gone")
-    assert not read_together(snapshot.folder / "together.safetensors").bought
-    snapshot.together = read_together(snapshot.folder / "together.safetensors")
+    assert not read_learned(snapshot.folder).bought
+    snapshot.learned = read_learned(snapshot.folder)
     retriever = Retriever(LiveCatalog(snapshot, store), store)
     given = {"PLACEMENT": b"cart", "SEED_PRODUCT_IDS": b'["p04"]', "OPTIONS": b'{"explain": true}'}
     [answer] = Pipeline(retriever.catalog, stores.HashEncoder(), retriever, None).answer([parse_recommend(given)])

@@ -256,9 +256,9 @@ def test_a_trace_comes_back_from_json_as_it_was(retriever_with: MakeRetriever) -
     for name in ("rows", "fused", "fused_rank", "scores", "ranks", "shares"):
         np.testing.assert_array_equal(again[name], written[name])
         assert again[name].dtype == written[name].dtype
-    for source, arrays in written["witnesses"].items():
+    for source, arrays in written["evidence"].items():
         for name, array in arrays.items():
-            np.testing.assert_array_equal(again["witnesses"][source][name], array)
+            np.testing.assert_array_equal(again["evidence"][source][name], array)
 
 
 def test_nothing_found_has_nothing_to_explain(retriever_with: MakeRetriever) -> None:
@@ -340,17 +340,17 @@ def test_products_that_follow_the_fused_ones_have_their_word_ranks(tmp_path: Pat
     assert {one["text"] for one in stages} == {"matches 'pizza' in the title"}
 
 
-def test_a_product_that_only_the_retriever_knows_is_no_witness(retriever_with: MakeRetriever) -> None:
+def test_a_product_that_only_the_retriever_knows_is_no_evidence(retriever_with: MakeRetriever) -> None:
     """The retriever of another process read a change that this one cannot: its row has no title here."""
     retriever = retriever_with([stores.purchase("me", "p04", 3)])
     [outcome] = retriever.retrieve([recommend(USER_ID=b"me").retrieval], None)
     assert isinstance(outcome, Retrieved)
     assert outcome.stages is not None
-    far = np.where(outcome.stages.witnesses["lately"].rows >= 0, retriever.catalog.base + 7, -1)
-    witnesses = {"lately": replace(outcome.stages.witnesses["lately"], rows=far.astype(np.int32))}
+    far = np.where(outcome.stages.evidence["lately"].rows >= 0, retriever.catalog.base + 7, -1)
+    evidence = {"lately": replace(outcome.stages.evidence["lately"], rows=far.astype(np.int32))}
     page = PageToExplain(
         request=recommend(USER_ID=b"me").retrieval,
-        retrieved=replace(outcome, stages=replace(outcome.stages, witnesses=witnesses)),
+        retrieved=replace(outcome, stages=replace(outcome.stages, evidence=evidence)),
         rows=outcome.rows.tolist(),
     )
     [written] = Explainer(retriever.catalog, None).explain([page])

@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 import pytest
 
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.explain.counts import Counts
 from mercato.explain.matches import FieldMatch
 from mercato.explain.phrases import ENGLISH, TITLE_CHARS, shorten_title
 from mercato.explain.rules import RuleNote
 from mercato.explain.sentence import Because, Move, write_recommendation_line, write_search_line
 from mercato.features.inputs import Context
+from mercato.retrieval.evidence import Counts
 from mercato.retrieval.source_weights import WEIGHTS
 
 MARCH_3 = datetime(2026, 3, 3, 12, tzinfo=timezone.utc).timestamp()
@@ -204,4 +204,4 @@ def test_counts_are_told_with_the_days_they_are_of() -> None:
 
 def test_every_source_of_recommendations_has_a_phrase() -> None:
     for source in {source for sources in WEIGHTS.values() for source in sources}:
-        assert not recommendation_line(Because(source=source.labels[0])).startswith("found by"), source
+        assert not recommendation_line(Because(source=source)).startswith("found by"), source

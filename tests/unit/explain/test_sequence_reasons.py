@@ -1,4 +1,4 @@
-"""Reasons of what the sequence model foretold: the event without which the shopper would not have seen it."""
+"""Reasons of what the sequence model predicted: the event without which the shopper would not have seen it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PURCHASE = EVENT_TYPE_CODES["purchase-complete"]
 
 
 @pytest.fixture
-def foretelling(retriever_with: MakeRetriever, tmp_path: Path) -> MakeRetriever:
+def predicting(retriever_with: MakeRetriever, tmp_path: Path) -> MakeRetriever:
     """Retrievers that hear the model above all."""
     model = SequenceModel(write_sequence(tmp_path / "sequence", {"p33": "p36", "p34": "p37"}))
 
@@ -49,25 +49,25 @@ def bought(product_id: str, days_ago: float) -> Event:
     return stores.purchase("me", product_id, days_ago)
 
 
-def test_the_event_that_foretold_it_is_named(foretelling: MakeRetriever) -> None:
-    retriever = foretelling([bought("p34", 1), bought("p33", 6), bought("p20", 2)])
+def test_the_event_that_predicted_it_is_named(predicting: MakeRetriever) -> None:
+    retriever = predicting([bought("p34", 1), bought("p33", 6), bought("p20", 2)])
     trace = trace_of(retriever)
-    for product, witness, days in (("p36", "p33", 6.0), ("p37", "p34", 1.0)):
-        place = trace.place_of[retriever.catalog.row_of(product)]
+    for product, evidence, days in (("p36", "p33", 6.0), ("p37", "p34", 1.0)):
+        place = trace.position_of[retriever.catalog.row_of(product)]
         assert trace.largest_source(place) == "sequence"
-        found = trace.witnesses["sequence"]
-        assert retriever.catalog.id_of(int(found.rows[place])) == witness
+        found = trace.evidence["sequence"]
+        assert retriever.catalog.id_of(int(found.rows[place])) == evidence
         assert (stores.NOW - found.time[place]) / stores.DAY == days
         assert found.type[place] == PURCHASE
 
 
-def test_without_the_named_event_the_score_falls(foretelling: MakeRetriever) -> None:
+def test_without_the_named_event_the_score_falls(predicting: MakeRetriever) -> None:
     events = {"p33": bought("p33", 6), "p34": bought("p34", 1), "p20": bought("p20", 2)}
 
     def score(kept: list[Event]) -> float:
-        retriever = foretelling(kept)
+        retriever = predicting(kept)
         trace = trace_of(retriever)
-        place = trace.place_of[retriever.catalog.row_of("p36")]
+        place = trace.position_of[retriever.catalog.row_of("p36")]
         return float(trace.scores[trace.sources.index("sequence"), place])
 
     whole = score(list(events.values()))
@@ -75,15 +75,15 @@ def test_without_the_named_event_the_score_falls(foretelling: MakeRetriever) -> 
     assert falls == {"p33": 1.0, "p34": 0.0, "p20": 0.0}
 
 
-def test_a_model_that_fails_names_nobody(foretelling: MakeRetriever, monkeypatch: pytest.MonkeyPatch) -> None:
-    retriever = foretelling([bought("p33", 6)])
+def test_a_model_that_fails_names_nobody(predicting: MakeRetriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    retriever = predicting([bought("p33", 6)])
 
     def fail(self: NextProducts, *arguments: object) -> None:
         raise ModelError("sequence: out of order")
 
-    monkeypatch.setattr(NextProducts, "find_witnesses", fail)
+    monkeypatch.setattr(NextProducts, "find_evidence", fail)
     trace = trace_of(retriever)
-    assert (trace.witnesses["sequence"].rows == -1).all()
+    assert (trace.evidence["sequence"].rows == -1).all()
 
 
 def test_the_line_says_who_and_when() -> None:

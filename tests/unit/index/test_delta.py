@@ -36,7 +36,7 @@ def test_entries_keep_product_vector_and_replaced_row() -> None:
 
     assert delta.vectors.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     assert (delta.own_vectors.tolist(), delta.own_entries.tolist()) == ([[1.0, 0.0]], [0])
-    assert delta.heirs.tolist() == [False, False, False]
+    assert delta.inherits_vector.tolist() == [False, False, False]
     assert delta.alive.tolist() == [True, False, True]
     assert delta.replaced_rows.tolist() == [7, 3, -1]
     assert delta.documents == [product("a", "x").document(), b"", product("b", "y").document()]
@@ -59,7 +59,7 @@ def test_it_grows_beyond_its_first_room() -> None:
 
     assert delta.vectors[:, 0].tolist() == [float(number) for number in range(200)]
     assert delta.replaced_rows.tolist() == list(range(200))
-    assert delta.alive.all() and not delta.heirs.any()
+    assert delta.alive.all() and not delta.inherits_vector.any()
     np.testing.assert_array_equal(delta.own_vectors, delta.vectors)
     assert delta.own_entries.tolist() == list(range(200))
     assert delta.postings["t199"].entries == [199]
@@ -131,6 +131,6 @@ def test_a_vector_that_the_snapshot_has_is_not_its_own() -> None:
     delta.append(product("a", "x"), b"{}", np.array([1, 2], np.float32), 4, inherits_vector=True)
     add(delta, product("b", "y"), [3.0, 4.0])
 
-    assert delta.heirs.tolist() == [True, False]
+    assert delta.inherits_vector.tolist() == [True, False]
     assert delta.vectors.tolist() == [[1, 2], [3, 4]]
     assert (delta.own_vectors.tolist(), delta.own_entries.tolist()) == ([[3, 4]], [1])

@@ -299,7 +299,7 @@ def test_a_product_without_a_fitting_vector_is_there_all_the_same(
 
     assert allowed_ids(catalog) == {*OLD, "new"}
     assert catalog.delta.own_entries.tolist() == []
-    assert catalog.delta.heirs.tolist() == [False]
+    assert catalog.delta.inherits_vector.tolist() == [False]
     assert not catalog.vectors(np.array([COUNT])).any()
 
 

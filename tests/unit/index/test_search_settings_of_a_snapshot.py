@@ -12,7 +12,7 @@ from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.index.synonyms import SynonymRule, parse_synonyms
 from mercato.query.query_analyzer import QueryAnalyzer
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.search import find_words, select_matches
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import build, open_store, product, search_request, upsert
@@ -23,7 +23,7 @@ CIRCLE = tuple(parse_synonyms(["telly => tv", "tv => telly", "a, b", "b, a"], "t
 def find(catalog: LiveCatalog, text: str) -> list[str]:
     """Products that hold the query's words, best first."""
     words = find_words(
-        catalog, QueryAnalyzer(catalog), prepare_case(catalog, search_request(text), History.empty(), None)
+        catalog, QueryAnalyzer(catalog), prepare_context(catalog, search_request(text), History.empty(), None)
     )
     rows = select_matches(words)
     return [catalog.id_of(row) for row in rows[np.argsort(-words.scores[rows], kind="stable")].tolist()]
@@ -52,11 +52,11 @@ def test_a_changed_product_is_weighed_as_the_snapshot_weighs(tmp_path: Path) -> 
     catalog = LiveCatalog(snapshot, state)
 
     before = find_words(
-        catalog, QueryAnalyzer(catalog), prepare_case(catalog, search_request("wooden spoon"), History.empty(), None)
+        catalog, QueryAnalyzer(catalog), prepare_context(catalog, search_request("wooden spoon"), History.empty(), None)
     )
     catalog.refresh()
     after = find_words(
-        catalog, QueryAnalyzer(catalog), prepare_case(catalog, search_request("wooden spoon"), History.empty(), None)
+        catalog, QueryAnalyzer(catalog), prepare_context(catalog, search_request("wooden spoon"), History.empty(), None)
     )
 
     # The same document, now in the delta: the same score and as many words held, at its new row.

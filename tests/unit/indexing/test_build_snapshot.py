@@ -16,6 +16,7 @@ from mercato.index.synonyms import SynonymRule
 from mercato.indexing.publish import versions_folder
 from mercato.requests.retrieval import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.sources.cooccurrence import TOGETHER
 from tests.stores import (
     DIMENSION,
     NOW,
@@ -86,7 +87,9 @@ def test_what_is_bought_together_is_learned_by_row(tmp_path: Path) -> None:
     snapshot = Snapshot(tmp_path / "catalog")
     row = snapshot.row_by_id
 
-    found, scores = snapshot.cooccurrence.add_up(np.array([row["p04"]], np.int32), np.ones(1, np.float32)).find(10)
+    found, scores = (
+        snapshot.learned.get(TOGETHER).add_up(np.array([row["p04"]], np.int32), np.ones(1, np.float32)).find(10)
+    )
 
     # 15 orders hold both and each: 15 / sqrt(15 * 15), shrunk by 15 / (15 + 10).
     assert found.tolist() == [row["p12"]]

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from mercato.events.event import Event
-from mercato.index.behaviour import Behaviour
+from mercato.index.learned import Learned
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.indexing.learn import find_moment, learn_signals, select_events
+from mercato.retrieval.sources.also_bought import EASE
+from mercato.retrieval.sources.trending import MOMENTUM
 from mercato.state.values import EventTable
 from tests import stores
 
@@ -39,9 +41,9 @@ def test_a_snapshot_of_old_purchases_knows_what_sold_last(tmp_path: Path) -> Non
     build_snapshot(stores.make_products(), events, stores.HashEncoder(), tmp_path / "catalog", BuildOptions(workers=1))
     snapshot = Snapshot(tmp_path / "catalog")
     row = snapshot.row_by_id["p01"]
-    assert snapshot.behaviour.momentum.fresh_buyers[row] == 3
-    assert snapshot.behaviour.momentum.recent_buyers[row] == 3
-    np.testing.assert_allclose(snapshot.behaviour.momentum.age_days[row], 400 - 365, atol=1e-3)
+    assert snapshot.learned.get(MOMENTUM).fresh_buyers[row] == 3
+    assert snapshot.learned.get(MOMENTUM).recent_buyers[row] == 3
+    np.testing.assert_allclose(snapshot.learned.get(MOMENTUM).age_days[row], 400 - 365, atol=1e-3)
 
 
 def test_a_snapshot_says_how_late_the_events_are_that_it_learned_from(tmp_path: Path) -> None:
@@ -58,7 +60,9 @@ def test_a_snapshot_says_how_late_the_events_are_that_it_learned_from(tmp_path: 
     assert early.last_event_time == stores.NOW - 30 * stores.DAY  # the moment itself is not before it
     assert nothing.last_event_time is None
     row = Snapshot(tmp_path / "early").row_by_id["p01"]
-    assert Snapshot(tmp_path / "early").behaviour.momentum.recent_buyers[row] == 2  # not the one at the moment itself
+    assert (
+        Snapshot(tmp_path / "early").learned.get(MOMENTUM).recent_buyers[row] == 2
+    )  # not the one at the moment itself
 
 
 def test_a_purchase_that_is_yet_to_come_does_not_decide_what_is_learned_from(tmp_path: Path) -> None:
@@ -70,14 +74,14 @@ def test_a_purchase_that_is_yet_to_come_does_not_decide_what_is_learned_from(tmp
     ]
     names = [product.id for product in stores.make_products()]
 
-    def learn(events: list[Event]) -> Behaviour:
+    def learn(events: list[Event]) -> Learned:
         store = stores.open_store(tmp_path / f"{len(events)}.db", events)
         telling, purchases = select_events(store.event_columns(), names)
         store.close()
-        return learn_signals(telling, purchases, len(names), until=stores.NOW).behaviour
+        return learn_signals(telling, purchases, len(names), until=stores.NOW).learned
 
     alone, with_future = learn(views), learn([*views, stores.purchase("u1", "p01", -0.5)])
 
-    assert alone.momentum.recent_buyers[names.index("p04")] == 10
-    np.testing.assert_array_equal(with_future.momentum.recent_buyers, alone.momentum.recent_buyers)
-    np.testing.assert_array_equal(with_future.ease.scores, alone.ease.scores)
+    assert alone.get(MOMENTUM).recent_buyers[names.index("p04")] == 10
+    np.testing.assert_array_equal(with_future.get(MOMENTUM).recent_buyers, alone.get(MOMENTUM).recent_buyers)
+    np.testing.assert_array_equal(with_future.get(EASE).scores, alone.get(EASE).scores)

@@ -12,7 +12,8 @@ from mercato.pipeline.answer import Answer, write_answer
 from mercato.pipeline.page_state import PageState
 from mercato.policy.ranked import order_candidates
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Placement, Retrieved, Source
+from mercato.requests.retrieval import Placement, Retrieved
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 
@@ -25,7 +26,7 @@ def retrieved(
     return Retrieved(
         rows=np.array(rows, np.int32),
         fused=np.array(fused, np.float32),
-        sources=np.array([Source.DENSE | Source.WORDS] * len(rows) + [Source.DENSE] * len(tail or []), np.uint8),
+        sources=np.array([FLAGS["dense"] | FLAGS["words"]] * len(rows) + [FLAGS["dense"]] * len(tail or []), np.uint8),
         features=np.zeros((len(rows), len(FEATURE_NAMES)), np.float32),
         history_vector=np.zeros(stores.DIMENSION, np.float32),
         tail=np.array(tail or [], np.int32),
@@ -67,9 +68,9 @@ def test_equal_scores_keep_the_order_of_retrieval() -> None:
 
 def test_sources_move_with_their_products() -> None:
     found = retrieved([5, 6], [0.2, 0.1], tail=[8])
-    found.sources[:] = [Source.WORDS, Source.DENSE, Source.DENSE | Source.WORDS]
+    found.sources[:] = [FLAGS["words"], FLAGS["dense"], FLAGS["dense"] | FLAGS["words"]]
     ranked = order_candidates(found, np.array([1.0, 2.0], np.float32))
-    assert ranked.sources.tolist() == [Source.DENSE, Source.WORDS, Source.DENSE | Source.WORDS]
+    assert ranked.sources.tolist() == [FLAGS["dense"], FLAGS["words"], FLAGS["dense"] | FLAGS["words"]]
 
 
 def test_what_follows_the_window_keeps_its_order_below_the_last_score() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mercato.errors import ModelError
 from mercato.pipeline.factory import weigh_sources
-from mercato.requests.retrieval import Placement, Source
+from mercato.requests.retrieval import Placement
 from mercato.retrieval.source_weights import WEIGHTS
 from mercato.settings import Settings
 from tests.adapters.tiny_models import write_sequence
@@ -25,22 +25,22 @@ def write(tmp_path: Path, weight: float | None) -> Path:
 
 def test_what_training_chose_is_the_default(tmp_path: Path) -> None:
     found = weigh_sources(settings(write(tmp_path, 30.0)))
-    assert found[HOME][Source.SEQUENCE] == found[Placement.RANK][Source.SEQUENCE] == 30.0
+    assert found[HOME]["sequence"] == found[Placement.RANK]["sequence"] == 30.0
     # placements that do not go by the history do not ask it, and the others keep their weights
-    assert Source.SEQUENCE not in found[Placement.CART]
-    assert found[HOME][Source.REPEAT] == WEIGHTS[HOME][Source.REPEAT]
+    assert "sequence" not in found[Placement.CART]
+    assert found[HOME]["repeat"] == WEIGHTS[HOME]["repeat"]
 
 
 def test_the_shop_goes_before_it(tmp_path: Path) -> None:
     folder = write(tmp_path, 30.0)
-    assert weigh_sources(settings(folder, {"sequence": 2.0}))[HOME][Source.SEQUENCE] == 2.0
+    assert weigh_sources(settings(folder, {"sequence": 2.0}))[HOME]["sequence"] == 2.0
     only_home = settings(folder, {"home-page.sequence": 1.0})
-    assert weigh_sources(only_home)[HOME][Source.SEQUENCE] == 1.0
-    assert weigh_sources(only_home)[Placement.RANK][Source.SEQUENCE] == 30.0
+    assert weigh_sources(only_home)[HOME]["sequence"] == 1.0
+    assert weigh_sources(only_home)[Placement.RANK]["sequence"] == 30.0
 
 
 def test_a_model_that_adds_nothing_is_not_asked(tmp_path: Path) -> None:
-    assert Source.SEQUENCE not in weigh_sources(settings(write(tmp_path, 0.0)))[HOME]
+    assert "sequence" not in weigh_sources(settings(write(tmp_path, 0.0)))[HOME]
 
 
 def test_a_model_from_before_has_the_default(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_lists_are_padded_to_the_longest_of_the_batch(retriever: Retriever) -> N
     assert types == {
         "ROWS": np.int32,
         "FUSED": np.float32,
-        "SOURCES": np.uint16,
+        "SOURCES": np.uint32,
         "FEATURES": np.float32,
         "HISTORY_VECTOR": np.float32,
         "TAIL": np.int32,

@@ -13,7 +13,7 @@ from mercato.policy.apply import BOOST_SPAN
 from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import WINDOW
-from mercato.retrieval.weigh import weigh_all, weigh_rows
+from mercato.retrieval.ordering import weigh_all, weigh_rows
 from mercato.state.sqlite import SqliteStateStore
 from mercato.zscore import standardize_scores
 from tests import stores

@@ -30,12 +30,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         "rules": [{"name": "tea", "query": "Green  Tea", "pins": [{"product": "p1", "position": 2}], "blocked": ["p2"],
                    "boosts": [{"condition": "price > 5", "boost": -1}], "filter": "price < 9"}]}"""
     rules = Rules(read(tmp_path, text))
-    orders = rules.orders("green tea")
+    orders = rules.find_effects("green tea")
     assert orders.pins == (("p1", 2),)
     assert orders.hidden == ("x", "p2")
     assert [(boost.condition.text, boost.boost) for boost in orders.boosts] == [("price < 5", 0.5), ("price > 5", -1.0)]
     assert [condition.text for condition in orders.narrowing] == ["price > 0", "price < 9"]
-    always = rules.orders("")
+    always = rules.find_effects("")
     assert (always.pins, always.hidden, len(always.boosts), len(always.narrowing)) == ((), ("x",), 1, 1)
 
 
@@ -102,7 +102,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
 )
 def test_which_queries_a_rule_is_for(rule: dict[str, str], query: str, holds: bool) -> None:
     rules = Rules(RuleFile.model_validate({"rules": [{**rule, "blocked": ["p"]}]}))
-    assert rules.orders(query).hidden == (("p",) if holds else ())
+    assert rules.find_effects(query).hidden == (("p",) if holds else ())
 
 
 def test_of_several_rules_the_first_has_its_pin_and_a_block_beats_them_all() -> None:
@@ -118,7 +118,7 @@ def test_of_several_rules_the_first_has_its_pin_and_a_block_beats_them_all() -> 
             }
         )
     )
-    assert rules.orders("tea").pins == (("a", 1), ("d", 2))
+    assert rules.find_effects("tea").pins == (("a", 1), ("d", 2))
 
 
 def test_pins_stand_where_the_shop_wants_them_and_count(catalog: LiveCatalog) -> None:

@@ -6,7 +6,7 @@ import pytest
 from mercato.errors import InvalidInputError
 from mercato.index.live import LiveCatalog
 from mercato.requests.order_by import OrderBy, SortKey, parse_order_by
-from mercato.retrieval.sort import sort_products
+from mercato.retrieval.ordering import sort_products
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.policy.shop import all_ids, make_pipeline, recommend, search

@@ -5,12 +5,13 @@ import pytest
 
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
-from mercato.requests.retrieval import Placement, RetrievalRequest, Source
-from mercato.retrieval.case import prepare_case
-from mercato.retrieval.category import rank_category_favourites
+from mercato.requests.retrieval import Placement, RetrievalRequest
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
+from mercato.retrieval.sources.category import rank_category_favourites
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import delete, make_products, purchase, request, upsert
 from tests.unit.retrieval.asking import ask, ids_of
@@ -20,7 +21,7 @@ OLD = {item.id: item for item in make_products()}
 
 def rank(retriever: Retriever, asked: RetrievalRequest) -> tuple[list[str], RankedList]:
     [history] = retriever._read_state([asked], [])
-    found = rank_category_favourites(retriever.catalog, prepare_case(retriever.catalog, asked, history, None), 0.5)
+    found = rank_category_favourites(retriever.catalog, prepare_context(retriever.catalog, asked, history, None), 0.5)
     return [retriever.catalog.id_of(row) for row in found.rows.tolist()], found
 
 
@@ -70,9 +71,9 @@ def test_it_is_named_where_it_brought_a_product(
 ) -> None:
     answer = ask(retriever, shopper)
     place = ids_of(retriever, answer).index("p31")
-    assert Source(int(answer.sources[place])) & Source.CATEGORY
+    assert int(answer.sources[place]) & FLAGS["category"]
 
     home = request(Placement.HOME_PAGE, user_id="u9", depth=50)
-    assert not np.any(ask(retriever, home).sources & int(Source.CATEGORY))
+    assert not np.any(ask(retriever, home).sources & FLAGS["category"])
     asked = Retriever(catalog, store, change_weights({"home-page.category": 0.25}))
-    assert np.any(ask(asked, home).sources & int(Source.CATEGORY))
+    assert np.any(ask(asked, home).sources & FLAGS["category"])

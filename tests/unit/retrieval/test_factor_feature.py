@@ -7,6 +7,7 @@ import pytest
 
 from mercato.features.features import FEATURE_NAMES
 from mercato.requests.retrieval import Placement
+from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import make_products, request, upsert
@@ -23,7 +24,7 @@ def test_the_ranker_is_told_how_near_candidates_are_by_factors(retriever: Retrie
         shown = [retriever.catalog.id_of(row) for row in answer.rows.tolist()]
         return dict(zip(shown, answer.features[:, column].tolist(), strict=True))
 
-    factors = retriever.catalog.snapshot.behaviour.factors
+    factors = retriever.catalog.snapshot.learned.get(FACTORS)
     row = retriever.catalog.snapshot.row_by_id
     # u1 bought p04 and p12 30, 20 and 10 days ago; p30, which nobody else bought, takes no part.
     have = np.log1p(4.0 * sum(0.5 ** (days / 90.0) for days in (30, 20, 10)))

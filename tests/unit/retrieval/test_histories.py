@@ -57,7 +57,7 @@ def test_a_history_goes_with_its_events(catalog: LiveCatalog) -> None:
     assert kept() is None
 
 
-def test_distinct_products_and_the_place_of_each_event(catalog: LiveCatalog, store: StateStore) -> None:
+def test_distinct_products_and_the_index_of_each_event(catalog: LiveCatalog, store: StateStore) -> None:
     store.append_events([purchase("new", name, days) for days, name in enumerate(["p03", "p01", "p03"])])
     history = HistoryReader(catalog).read(read(store, "new"))
     products, place = history.distinct

@@ -5,16 +5,13 @@ from hypothesis import strategies as st
 
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.inputs import History
-from mercato.requests.retrieval import Placement, Source
-from mercato.retrieval.sources import (
-    CANDIDATES,
-    first_allowed,
-    rank_neighbours,
-    rank_places,
-    rank_repeats,
-    recent_products,
-    whole_history,
-)
+from mercato.requests.retrieval import Placement
+from mercato.retrieval.fusion import rank_in_order
+from mercato.retrieval.histories import recent_products, whole_history
+from mercato.retrieval.sources.base import CANDIDATES
+from mercato.retrieval.sources.popular import first_allowed
+from mercato.retrieval.sources.registry import FLAGS, list_labels
+from mercato.retrieval.sources.repeat import rank_repeats
 from mercato.signals.neighbours import Neighbours
 from tests.stores import DAY, NOW
 
@@ -85,14 +82,15 @@ def test_cooccurring_products_are_summed_over_what_was_given() -> None:
         scores=np.array([0.5, 0.4, 0.3], np.float32),
     )
 
-    ranked = rank_neighbours(together, np.array([0, 1, -1], np.int32), np.array([1, 2, 9], np.float32), 2.0)
+    nearness = together.add_up(np.array([0, 1, -1], np.int32), np.array([1, 2, 9], np.float32))
+    rows, scores = nearness.find(CANDIDATES)
 
-    assert ranked.rows.tolist() == [3, 2]
-    assert ranked.scores.tolist() == pytest.approx([0.4 + 2 * 0.3, 0.5])
+    assert rows.tolist() == [3, 2]
+    assert scores.tolist() == pytest.approx([0.4 + 2 * 0.3, 0.5])
 
 
-def test_places_become_falling_scores() -> None:
-    ranked = rank_places(np.array([4, 1, 8], np.int32), 0.5)
+def test_ranks_become_falling_scores() -> None:
+    ranked = rank_in_order(np.array([4, 1, 8], np.int32), 0.5)
 
     assert ranked.scores.tolist() == pytest.approx([1, 1 / 2, 1 / 3])
 
@@ -105,7 +103,7 @@ def test_the_first_allowed(mask: list[bool], count: int) -> None:
     assert found.tolist() == [place for place, allowed in enumerate(mask) if allowed][:count]
 
 
-def test_a_whole_history_has_each_product_once_with_its_most_telling_event() -> None:
+def test_a_whole_history_has_each_product_once_with_its_most_weighted_event() -> None:
     rows, weights = whole_history(
         history((7, 1, "detail-page-view"), (3, 2, BUY), (7, 9, BUY), (5, 9, "add-to-cart"), (4, 1, "remove-from-cart"))
     )
@@ -152,4 +150,4 @@ def test_labels_are_the_names_on_the_wire() -> None:
         "category",
         "rank",
     ]
-    assert (Source.DENSE | Source.WORDS).labels == ["dense", "words"]
+    assert list_labels(FLAGS["words"] | FLAGS["dense"]) == ["dense", "words"]

@@ -11,9 +11,10 @@ from mercato.features.inputs import Context
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
-from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, Source
+from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import WEIGHTS, change_weights
+from mercato.retrieval.sources.registry import FLAGS, list_labels
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import NOW, build, delete, event, make_products, open_store, request, upsert
 from tests.unit.retrieval.asking import all_pages, ask, ids_of
@@ -51,7 +52,7 @@ def asked(region: str, placement: Placement = HOME, **fields: Any) -> RetrievalR
 
 def from_region(retriever: Retriever, answer: Retrieved) -> list[str]:
     """The products that the source brought."""
-    held = (answer.sources & int(Source.REGIONAL)) > 0
+    held = (answer.sources & FLAGS["regional"]) > 0
     return [product_id for product_id, has in zip(ids_of(retriever, answer), held, strict=True) if has]
 
 
@@ -65,7 +66,7 @@ def test_a_stranger_sees_first_what_sells_in_the_region(here: Retriever, placeme
     assert ids_of(here, ask(here, asked("", placement)))[0] == "p10"
     assert ids_of(here, south)[0] == "p32"
     assert ids_of(here, ask(here, asked("North", placement)))[0] == "p10"
-    assert WEIGHTS[HOME][Source.REGIONAL] > WEIGHTS[HOME][Source.POPULAR]
+    assert WEIGHTS[HOME]["regional"] > WEIGHTS[HOME]["popular"]
 
 
 @pytest.mark.parametrize("region", ["", "West", "x" * 256])
@@ -116,7 +117,7 @@ def test_it_is_switched_off_by_its_name(here: Retriever, regional_state: SqliteS
     answer = ask(quiet, asked("South"))
     assert from_region(quiet, answer) == []
     assert ids_of(quiet, answer) == ids_of(quiet, ask(quiet, asked("")))
-    assert Source.REGIONAL.labels == ["regional"]
+    assert list_labels(FLAGS["regional"]) == ["regional"]
 
 
 def test_pages_are_the_same_at_any_size(here: Retriever) -> None:
@@ -129,7 +130,7 @@ def test_it_weighs_double_where_nothing_else_is_known(here: Retriever) -> None:
     def weight(user_id: str) -> float:
         trace = ask(here, asked("South", explain=True, user_id=user_id)).stages
         assert trace is not None
-        place = trace.place_of[here.catalog.row_of("p32")]
+        place = trace.position_of[here.catalog.row_of("p32")]
         return float(trace.shares[trace.sources.index("regional"), place]) * (60 + 1)
 
     assert weight("nobody") == pytest.approx(2 * 0.3)
@@ -137,7 +138,7 @@ def test_it_weighs_double_where_nothing_else_is_known(here: Retriever) -> None:
 
 
 def test_more_than_a_sources_candidates_are_never_brought(here: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mercato.retrieval.regional.CANDIDATES", 1)
+    monkeypatch.setattr("mercato.retrieval.sources.regional.CANDIDATES", 1)
     assert from_region(here, ask(here, asked("South"))) == ["p32"]
     # The limit counts what is allowed: the first one blocked, the second comes.
     assert from_region(here, ask(here, asked("South", hidden_ids=("p32",)))) == ["p36"]

@@ -9,11 +9,12 @@ from mercato.index.live import LiveCatalog
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.query.query_analyzer import QueryAnalyzer
-from mercato.requests.retrieval import Source
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
+from mercato.retrieval.dense_search import SAME_TEXT_ROWS
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.search import find_words, rank_popular, select_matches
-from mercato.retrieval.sources import SAME_TEXT_ROWS, SEARCH_CANDIDATES
+from mercato.retrieval.sources.base import SEARCH_CANDIDATES
+from mercato.retrieval.sources.registry import FLAGS
 from tests.stores import build, product, search_request
 from tests.unit.retrieval.asking import ask, ids_of
 
@@ -23,7 +24,7 @@ BIG = 700
 def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -> None:
     def total(text: str) -> int:
         # Beyond the fused candidates, which are all that the little shop has: counted from the words themselves.
-        case = prepare_case(retriever.catalog, search_request(text), History.empty(), None)
+        case = prepare_context(retriever.catalog, search_request(text), History.empty(), None)
         return len(select_matches(find_words(retriever.catalog, QueryAnalyzer(retriever.catalog), case)))
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
@@ -53,7 +54,7 @@ def test_popular_matches_are_a_source_of_their_own(retriever: Retriever) -> None
     popular = {
         retriever.catalog.id_of(row)
         for row, source in zip(answer.rows.tolist(), answer.sources.tolist(), strict=True)
-        if source & Source.POPULAR
+        if source & FLAGS["popular"]
     }
 
     assert popular == {"p04"}
@@ -70,4 +71,4 @@ def test_what_nobody_bought_is_not_popular(retriever: Retriever) -> None:
 def test_popularity_can_be_left_out(retriever: Retriever) -> None:
     retriever.catalog.fusion = FusionWeights(popular=0.0)
     answer = ask(retriever, search_request("frozen pizza"))
-    assert not (answer.sources & Source.POPULAR).any()
+    assert not (answer.sources & FLAGS["popular"]).any()

@@ -12,9 +12,10 @@ from mercato.features.features import FEATURE_NAMES
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
-from mercato.requests.retrieval import Placement, Retrieved, Source
+from mercato.requests.retrieval import Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests.stores import (
@@ -38,9 +39,9 @@ BY_POPULARITY = ["p04", "p12", "p20", "p30", *NEVER_BOUGHT]
 HOME, PAGE, CART, CATEGORY = Placement.HOME_PAGE, Placement.PRODUCT_PAGE, Placement.CART, Placement.CATEGORY
 
 
-def sources_of(retriever: Retriever, answer: Retrieved) -> dict[str, Source]:
+def sources_of(retriever: Retriever, answer: Retrieved) -> dict[str, int]:
     ids = [retriever.catalog.id_of(row) for row in answer.rows.tolist()]
-    return dict(zip(ids, map(Source, answer.sources[: len(ids)].tolist()), strict=True))
+    return dict(zip(ids, answer.sources[: len(ids)].tolist(), strict=True))
 
 
 # -- Shoppers
@@ -52,7 +53,7 @@ def test_who_is_unknown_gets_what_is_popular(retriever: Retriever, placement: Pl
     answer = ask(retriever, request(placement, depth=50, **who))
 
     assert ids_of(retriever, answer) == BY_POPULARITY
-    assert (answer.sources == Source.POPULAR).all()
+    assert (answer.sources == FLAGS["popular"]).all()
     assert (answer.total, answer.degraded) == (40, [])
     assert not answer.history_vector.any()
 
@@ -64,8 +65,8 @@ def test_what_a_shopper_buys_again_and_again_comes_first(retriever: Retriever, p
     # Of the home page's sources, repeats weigh 3; all others together 2.
     assert set(ids_of(retriever, answer)[:3]) == {"p20", "p04", "p12"}
     found = sources_of(retriever, answer)
-    assert all(found[product_id] & Source.REPEAT for product_id in ("p20", "p04", "p12"))
-    assert not found["p30"] & Source.REPEAT
+    assert all(found[product_id] & FLAGS["repeat"] for product_id in ("p20", "p04", "p12"))
+    assert not found["p30"] & FLAGS["repeat"]
     assert sorted(ids_of(retriever, answer)) == sorted(OLD)
 
 
@@ -83,9 +84,9 @@ def test_a_purchase_changes_the_next_answer(retriever: Retriever, store: SqliteS
     answer = ask(retriever, asked)
 
     assert ids_of(retriever, answer)[0] == "p38"
-    assert sources_of(retriever, answer)["p38"] & Source.REPEAT
+    assert sources_of(retriever, answer)["p38"] & FLAGS["repeat"]
     # All juices are like it: the title's two words, the category and the size make the texts nearly the same.
-    similar = [product_id for product_id, source in sources_of(retriever, answer).items() if source & Source.SIMILAR]
+    similar = [product_id for product_id, source in sources_of(retriever, answer).items() if source & FLAGS["similar"]]
     assert {"p36", "p37", "p39"} <= set(similar)
 
 
@@ -95,7 +96,7 @@ def test_a_session_without_a_user_counts_too(retriever: Retriever, store: Sqlite
     answer = ask(retriever, request(HOME, visitor_id="v1", depth=50))
 
     assert ids_of(retriever, answer)[0] == "p25"
-    assert sources_of(retriever, answer)["p25"] & Source.REPEAT
+    assert sources_of(retriever, answer)["p25"] & FLAGS["repeat"]
 
 
 def test_what_was_taken_out_of_the_cart_is_not_held_against_or_for_a_shopper(
@@ -137,7 +138,7 @@ def test_a_source_that_is_switched_off_is_not_asked(retriever: Retriever) -> Non
 
     answer = ask(quiet, request(PAGE, seed_ids=("p04",), depth=50))
 
-    assert sources_of(quiet, answer) == {"p12": Source.COOCCURRENCE | Source.ALSO_BOUGHT}
+    assert sources_of(quiet, answer) == {"p12": FLAGS["cooccurrence"] | FLAGS["also_bought"]}
 
 
 # -- Seeds
@@ -153,8 +154,8 @@ def test_around_a_product_comes_what_is_like_it_and_goes_with_it_but_not_itself(
     assert "p04" not in found
     assert (len(found), answer.total) == (39, 40 - 1)
     sources = sources_of(retriever, answer)
-    assert sources["p12"] & Source.COOCCURRENCE
-    assert [product_id for product_id, source in sources.items() if source & Source.COOCCURRENCE] == ["p12"]
+    assert sources["p12"] & FLAGS["cooccurrence"]
+    assert [product_id for product_id, source in sources.items() if source & FLAGS["cooccurrence"]] == ["p12"]
     # The nearest by brute force, the seed left out, is the best of the similar ones.
     catalog = retriever.catalog
     similarity = catalog.snapshot.vectors(np.arange(40)) @ catalog.vectors(np.array([catalog.row_of("p04")]))[0]
@@ -219,7 +220,7 @@ def test_a_changed_seed_keeps_what_was_learned_of_it_and_is_left_out(
     answer = ask(retriever, request(PAGE, seed_ids=("p04",), depth=50))
 
     found = ids_of(retriever, answer)
-    assert sources_of(retriever, answer)["p12"] & Source.COOCCURRENCE
+    assert sources_of(retriever, answer)["p12"] & FLAGS["cooccurrence"]
     assert len(found) == len(set(found)) == answer.total == 39
     assert "p04" not in found
     home = ask(retriever, request(HOME, user_id="u0", depth=50))
@@ -352,7 +353,7 @@ def test_an_unencoded_product_as_the_only_seed_goes_by_what_is_bought_with_it(
 
     answer = ask(retriever, request(PAGE, seed_ids=("p04",), depth=50))
 
-    assert sources_of(retriever, answer) == {"p12": Source.COOCCURRENCE | Source.ALSO_BOUGHT}
+    assert sources_of(retriever, answer) == {"p12": FLAGS["cooccurrence"] | FLAGS["also_bought"]}
     assert ids_of(retriever, answer)[0] == "p12"
     assert len(ids_of(retriever, answer)) == answer.total == 39
 

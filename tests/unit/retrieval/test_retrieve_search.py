@@ -12,9 +12,10 @@ from mercato.features.features import FEATURE_NAMES
 from mercato.filters import matches, parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
-from mercato.requests.retrieval import WINDOW, Placement, Retrieved, Source
+from mercato.requests.retrieval import WINDOW, Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.sources import SEARCH_CANDIDATES
+from mercato.retrieval.sources.base import SEARCH_CANDIDATES
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
 from tests.stores import HashEncoder, build, delete, make_products, open_store, product, request, search_request, upsert
@@ -44,7 +45,7 @@ def test_words_and_vectors_agree_on_the_obvious(retriever: Retriever) -> None:
     answer = ask(retriever, search_request("large frozen pizza"))
 
     assert ids_of(retriever, answer)[0] == "p05"
-    assert answer.sources[0] == Source.WORDS | Source.DENSE
+    assert answer.sources[0] == FLAGS["words"] | FLAGS["dense"]
     assert answer.fused[0] == pytest.approx(1.5 / 61 + 1 / 61)
     assert (np.diff(answer.fused) <= 0).all()
     assert (answer.degraded, answer.missing_ids, answer.relaxed) == ([], [], False)
@@ -66,9 +67,9 @@ def test_features_tell_scores_and_ranks_of_the_sources(retriever: Retriever) -> 
 
     vectors = retriever.catalog.vectors(answer.rows)
     (query,) = HashEncoder().encode(["organic green tea"])
-    dense = answer.sources & Source.DENSE > 0
+    dense = answer.sources & FLAGS["dense"] > 0
     np.testing.assert_allclose(column["dense_score"][dense], (vectors @ query)[dense], atol=1e-5)
-    words = answer.sources & Source.WORDS > 0
+    words = answer.sources & FLAGS["words"] > 0
     assert (column["word_score"][words] > 0).all()
     assert (column["word_score"][~words] == 0).all()
     assert (column["has_query"] == 1).all()
@@ -78,7 +79,7 @@ def test_without_an_encoder_words_answer_alone(retriever: Retriever) -> None:
     answer = ask(retriever, search_request("milk"), encoder=False)
 
     assert set(ids_of(retriever, answer)) == {"p00", "p01", "p02", "p03"}
-    assert (answer.sources == Source.WORDS).all()
+    assert (answer.sources == FLAGS["words"]).all()
     assert (answer.degraded, answer.total) == (["encoder"], 4)
 
 
@@ -94,7 +95,7 @@ def test_a_query_without_a_known_word_is_answered_by_vectors(retriever: Retrieve
     answer = ask(retriever, search_request(text))
 
     assert answer.total == len(answer.rows) == len(OLD)
-    assert (answer.sources == Source.DENSE).all()
+    assert (answer.sources == FLAGS["dense"]).all()
 
 
 def test_a_product_is_found_by_its_id(retriever: Retriever) -> None:
@@ -234,7 +235,7 @@ def test_a_new_product_is_found_by_words_and_by_vectors(retriever: Retriever, st
     (answer,) = retriever.retrieve([search_request("xyzzy")], vector[None])
     assert isinstance(answer, Retrieved)
     assert ids_of(retriever, answer)[0] == "new"
-    assert answer.sources[0] == Source.DENSE
+    assert answer.sources[0] == FLAGS["dense"]
 
 
 def test_a_replaced_product_is_found_by_what_it_is_now(retriever: Retriever, store: SqliteStateStore) -> None:
@@ -291,7 +292,7 @@ def test_a_product_without_a_vector_is_found_by_words_alone(retriever: Retriever
     answer = ask(retriever, search_request("sparkling"))
 
     place = ids_of(retriever, answer).index("new")
-    assert answer.sources[place] == Source.WORDS
+    assert answer.sources[place] == FLAGS["words"]
     assert answer.fused[place] == pytest.approx(1.5 / 61)
 
 

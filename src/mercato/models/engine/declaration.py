@@ -10,7 +10,7 @@ from typing import Literal
 
 from mercato.models.engine.shapes import EngineShapes
 
-DataType = Literal["BYTES", "FP32", "INT32", "INT64", "UINT16"]
+DataType = Literal["BYTES", "FP32", "INT32", "INT64", "UINT32"]
 """Type names as they travel; BYTES holds UTF-8 text."""
 
 

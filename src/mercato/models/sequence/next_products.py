@@ -20,7 +20,7 @@ FIRST_ASKED = 2
 
 
 class NextProducts:
-    """Foretells in rows of a snapshot; what the model or the snapshot does not know is left out.
+    """Predicts in rows of a snapshot; what the model or the snapshot does not know is left out.
 
     Attributes:
         rows: int32 [products], the snapshot row of each product of the model; -1 for one that is not in the snapshot.
@@ -53,7 +53,7 @@ class NextProducts:
     def _codes(self, rows: Int32, history: History) -> npt.NDArray[np.int64]:
         return np.where(TYPE_WEIGHTS[history.type] > 0, self._code[rows], 0)
 
-    def find_witnesses(self, rows: Int32, history: History, candidates: Int32) -> npt.NDArray[np.int64]:
+    def find_evidence(self, rows: Int32, history: History, candidates: Int32) -> npt.NDArray[np.int64]:
         """Find the event of a history that speaks for each candidate: without it the candidate's score falls most.
 
         The history is read once more without each of the last events, all in one batch. Without one of them the event
@@ -71,14 +71,14 @@ class NextProducts:
         Raises:
             ModelError: the model fails.
         """
-        witnesses = np.full(len(candidates), -1, np.int64)
+        found = np.full(len(candidates), -1, np.int64)
         codes = self._codes(rows, history)
         events = np.flatnonzero(codes > 0)[: self._model.max_length + 1]
         read = codes[events][::-1]  # oldest first
         last = min(len(read), self._model.max_length)
         wanted = self._code[candidates]
         if not last or not wanted.any():
-            return witnesses
+            return found
         without = [np.delete(read, len(read) - 1 - position) for position in range(last)]  # the newest first
         states = self._model.encode(self._model.pad([read, *without]))
         known = np.flatnonzero(wanted > 0)
@@ -86,8 +86,8 @@ class NextProducts:
         fall = scores[0] - scores[1:]
         best = fall.argmax(axis=0)
         falls = fall[best, np.arange(len(known))] > 0
-        witnesses[known[falls]] = events[best[falls]]
-        return witnesses
+        found[known[falls]] = events[best[falls]]
+        return found
 
     def rank(
         self, histories: Sequence[npt.NDArray[np.int64]], allow: Sequence[Callable[[Int32], Bool]], k: int

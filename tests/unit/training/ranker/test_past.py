@@ -10,8 +10,9 @@ from mercato.features.inputs import Context
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Placement, RetrievalRequest
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.sources.cooccurrence import TOGETHER
 from mercato.state.values import EventTable
 from mercato_training.common.synthetic_queries import make_queries
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet
@@ -42,7 +43,7 @@ def find_ids(snapshot: Snapshot, ids: Sequence[str], timeline: Timeline, encoder
         )
         vector = encoder.encode_many([text])[0] if text else None
         history = timeline.history_before(actor, until, limit=100)
-        case = prepare_case(retriever.catalog, request, history, vector)
+        case = prepare_context(retriever.catalog, request, history, vector)
         found.append([ids[row] for row in retriever.find([case])[0].fused.rows])
     return found
 
@@ -59,7 +60,7 @@ def test_the_view_answers_like_a_snapshot_that_was_built_then(
     assert view_ids != ids
     for name in ("log_popularity", "trend", "repeat_rate", "repeat_interval_days", "price", "in_stock"):
         np.testing.assert_array_equal(getattr(view.features, name), getattr(built.features, name), err_msg=name)
-    np.testing.assert_array_equal(view.cooccurrence.neighbours, built.cooccurrence.neighbours)
+    np.testing.assert_array_equal(view.learned.get(TOGETHER).neighbours, built.learned.get(TOGETHER).neighbours)
     by_view = find_ids(view, view_ids, Timeline(events, view.row_by_id), encoder, middle)
     by_built = find_ids(built, built_ids, Timeline(events, built.row_by_id), encoder, middle)
     assert by_view == by_built
@@ -68,9 +69,9 @@ def test_the_view_answers_like_a_snapshot_that_was_built_then(
 
 
 def test_the_snapshot_itself_is_left_alone(snapshot: Snapshot, events: EventTable, middle: float) -> None:
-    before = (snapshot.features, snapshot.texts, snapshot.cooccurrence, snapshot.words)
+    before = (snapshot.features, snapshot.texts, snapshot.learned.get(TOGETHER), snapshot.words)
     PastSnapshot(snapshot, events, until=middle)
-    assert (snapshot.features, snapshot.texts, snapshot.cooccurrence, snapshot.words) == before
+    assert (snapshot.features, snapshot.texts, snapshot.learned.get(TOGETHER), snapshot.words) == before
     assert snapshot.row_by_id == {product_id: row for row, product_id in enumerate(snapshot.documents.ids())}
 
 

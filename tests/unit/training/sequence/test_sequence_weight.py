@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.recommendation.generated_sequences import Recipe, make_histories
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.requests.retrieval import Source
+from mercato.requests.retrieval import Placement
+from mercato.retrieval.source_weights import WEIGHTS
 from mercato_export.networks.sequence import SequenceConfig
 from mercato_training.common.cards import render_card
 from mercato_training.common.fit_loop import FitHistory
@@ -96,10 +97,10 @@ def test_the_others_do_not_know_what_was_kept_back() -> None:
     # a and b were bought six times, c once; d once too where the visit is kept back, and twice where it is known
     assert (rows["a"], rows["b"], rows["c"], rows["d"]) == (0, 1, 2, 3)
     lists = others.ask(kept)
-    assert sorted(lists[Source.REPEAT].rows.tolist()) == [rows["a"], rows["b"]]
+    assert sorted(lists["repeat"].rows.tolist()) == [rows["a"], rows["b"]]
     # both eight days old at the beginning of the visit: 0.5 ** (8 / 60) each
-    np.testing.assert_allclose(lists[Source.REPEAT].scores, [0.5 ** (8 / 60)] * 2, rtol=1e-6)
-    assert lists[Source.POPULAR].rows.tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(lists["repeat"].scores, [0.5 ** (8 / 60)] * 2, rtol=1e-6)
+    assert lists["popular"].rows.tolist() == [0, 1, 2, 3]
 
 
 def test_what_was_only_seen_says_less() -> None:
@@ -109,7 +110,7 @@ def test_what_was_only_seen_says_less() -> None:
     found = collect_histories(bought, min_events=1)
     kept = found.users[0]
     others = OtherSources(bought, found, [kept])
-    scores = others.ask(kept)[Source.REPEAT].scores
+    scores = others.ask(kept)["repeat"].scores
     # a view counts 0.3 of a purchase
     assert scores[1] == pytest.approx(0.3 * float(scores[0]))
 
@@ -136,3 +137,9 @@ def test_a_card_without_a_choice_says_so() -> None:
     assert "**Weight 30**" in card
     assert "| 0 | 0.125 |" in card and "| 30 | 0.500 |" in card
     assert "Each source alone: sequence 0.400." in card
+
+
+def test_the_others_are_all_sources_that_a_home_page_asks() -> None:
+    bought, found, kept = generate()
+    others = OtherSources(bought, found, kept)
+    assert {source.label for source in others.asked} == set(WEIGHTS[Placement.HOME_PAGE]) - {"sequence"}

@@ -13,7 +13,8 @@ from mercato.features.inputs import Context
 from mercato.indexing.encode import TextEncoder
 from mercato.progress import Progress, no_progress
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
-from mercato.retrieval.case import Case, Found, prepare_case
+from mercato.retrieval.candidates import CandidateSet
+from mercato.retrieval.context import RetrievalContext, prepare_context
 from mercato.retrieval.retriever import HISTORY_LIMIT, Retriever
 from mercato_training.ranker.timeline import Timeline
 
@@ -108,7 +109,7 @@ class ExampleBuilder:
         self._texts = texts
         self._encoder = encoder
         self.query_vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
-        self._found: dict[int, Found] = {}
+        self._found: dict[int, CandidateSet] = {}
 
     def build(
         self,
@@ -164,7 +165,7 @@ class ExampleBuilder:
             further=further,
         )
 
-    def _prepare(self, task: Task) -> Case:
+    def _prepare(self, task: Task) -> RetrievalContext:
         is_search = task.query >= 0
         device, region = task.place
         request = RetrievalRequest(
@@ -176,9 +177,9 @@ class ExampleBuilder:
         )
         past = self._timeline.history_before(task.actor, task.time, limit=task.history_limit)
         vector = self.query_vectors[task.query] if is_search else None
-        return prepare_case(self._retriever.catalog, request, past, vector)
+        return prepare_context(self._retriever.catalog, request, past, vector)
 
-    def _find(self, tasks: Sequence[Task], cases: Sequence[Case]) -> list[Found]:
+    def _find(self, tasks: Sequence[Task], cases: Sequence[RetrievalContext]) -> list[CandidateSet]:
         """Find recommendations now; searches were found before, as who searches does not change what is found."""
         places = [place for place, task in enumerate(tasks) if task.query < 0]
         fresh = dict(zip(places, self._retriever.find([cases[place] for place in places]), strict=True))

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from mercato.features.inputs import ProductFeatures
 from mercato.index.layout import TextLayout
 from mercato.index.snapshot import Snapshot
-from mercato.index.together import Together
 from mercato.index.words import WordIndex
 from mercato.indexing.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.signals.events import EventColumns
@@ -49,9 +48,7 @@ class PastSnapshot(Snapshot):
         row_here[self.original] = np.arange(len(ids), dtype=np.int32)
         moved = _move(weighted, row_here), _move(purchases, row_here)
         signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events))
-        self.cooccurrence = signals.cooccurrence
-        self.behaviour = signals.behaviour
-        self.together = Together.unknown()
+        self.learned = signals.learned
         kinds = snapshot.features.kinds.take(self.original)
         self.features = ProductFeatures(
             log_popularity=np.log1p(signals.popularity.count),

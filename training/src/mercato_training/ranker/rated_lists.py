@@ -17,7 +17,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
 from mercato.progress import Progress, no_progress
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.retriever import Retriever
 from mercato_training.ranker.examples import BATCH
 
@@ -87,7 +87,7 @@ def build_rated_lists(
         report("searching", start, len(queries))
         batch = queries[start : start + BATCH]
         cases = [
-            prepare_case(
+            prepare_context(
                 retriever.catalog,
                 RetrievalRequest(placement=Placement.SEARCH, text=query, context=context, depth=depth),
                 History.empty(),

@@ -31,11 +31,11 @@ class Orders:
         time: float64 [orders], time of the order's first purchase, seconds since 1970 UTC.
         bounds: int64 [orders + 1]; the products of order ``i`` are ``rows[bounds[i]:bounds[i + 1]]``.
         rows: int32 [purchases], distinct product rows within an order.
-        place: int32 [orders], position in ``places``, -1 where the first purchase does not say.
+        place: int32 [orders], device and region as an index of ``places``, -1 where the first purchase does not say.
         places: device and region of orders, each empty where not given.
         timeline: where the orders were found.
-        opened: int64 [orders], place in the timeline of the first event of the session that ended in the order.
-        closed: int64 [orders], place of the order's first purchase.
+        opened: int64 [orders], position in the timeline of the first event of the session that ended in the order.
+        closed: int64 [orders], position of the order's first purchase.
     """
 
     actor: NDArray[np.int32]
@@ -68,8 +68,8 @@ class Orders:
         of it before them. Where the log has purchases alone that is the one moment there is, and nothing is drawn.
         """
         opened, closed = int(self.opened[order]), int(self.closed[order])
-        place = closed if opened == closed else int(rng.integers(opened, closed + 1))
-        return float(self.timeline.time[place])
+        position = closed if opened == closed else int(rng.integers(opened, closed + 1))
+        return float(self.timeline.time[position])
 
     def find_further(self, order: int, moment: float) -> dict[str, NDArray[np.int32]]:
         """Return what was done with which products from a moment of the session until the order."""
@@ -168,9 +168,9 @@ class Timeline:
         inside = (self.time[self._opened[purchases[first]]] >= since) & (self.time[purchases[first]] < until)
         # Events are sorted by actor and time, and so are the orders' first purchases.
         chosen = np.sort(first[inside])
-        place = np.full(len(purchases), -1, dtype=np.int64)
-        place[chosen] = np.arange(len(chosen))
-        order = place[first[number]]
+        index = np.full(len(purchases), -1, dtype=np.int64)
+        index[chosen] = np.arange(len(chosen))
+        order = index[first[number]]
         inside = order >= 0
         span = int(self.rows.max(initial=0)) + 1
         pairs = np.unique(order[inside] * span + self.rows[purchases[inside]])
@@ -188,18 +188,18 @@ class Timeline:
 
     @cached_property
     def _opened(self) -> NDArray[np.int64]:
-        """Place of the first event of each event's session; a purchase ends one too."""
-        places = np.arange(len(self.time))
+        """Position of the first event of each event's session; a purchase ends one too."""
+        positions = np.arange(len(self.time))
         starts = np.ones(len(self.time), np.bool_)
         starts[1:] = (
             (self.actor[1:] != self.actor[:-1]) | (np.diff(self.time) > SESSION_GAP_S) | (self.type[:-1] == PURCHASE)
         )
-        opened: NDArray[np.int64] = np.maximum.accumulate(np.where(starts, places, 0))
+        opened: NDArray[np.int64] = np.maximum.accumulate(np.where(starts, positions, 0))
         return opened
 
     @cached_property
     def _purchases(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Places of purchases with an order, place among them of each order's first one, and each one's order."""
+        """Positions of purchases with an order, position among them of each order's first one, and each one's order."""
         purchases = np.flatnonzero((self.type == PURCHASE) & (self.order >= 0))
         _, first, number = np.unique(self.order[purchases], return_index=True, return_inverse=True)
         return purchases, first, number

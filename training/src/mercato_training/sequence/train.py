@@ -13,7 +13,7 @@ import torch
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.snapshot import Snapshot
 from mercato.progress import Progress, no_progress
-from mercato.retrieval.sources import CANDIDATES
+from mercato.retrieval.sources.base import CANDIDATES
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, save_sequence
 from mercato_training.common.cards import render_card
 from mercato_training.common.learned import find_last_event, forget_learned, save_learned

@@ -9,13 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.features import inputs
-from mercato.index.behaviour import Signals
+from mercato.index.delta import Delta
+from mercato.index.learned import Learned
+from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.snapshot import Snapshot
 from mercato.indexing.learn import learn_signals
-from mercato.requests.retrieval import Placement, Source
-from mercato.retrieval import sources
-from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
+from mercato.requests.retrieval import Placement, RetrievalRequest
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, rank_in_order
+from mercato.retrieval.nearness import LearnedNearness
 from mercato.retrieval.retriever import HISTORY_LIMIT
 from mercato.retrieval.source_weights import WEIGHTS
+from mercato.retrieval.sources.arrival import ARRIVAL
+from mercato.retrieval.sources.base import SourceRequest
+from mercato.retrieval.sources.registry import IN_TURN
+from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.signals.events import EventColumns
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato_training.sequence.data import Histories, History, Int64
@@ -31,7 +39,7 @@ MOST_ASKED = 2_000
 CUTOFF = 10
 
 Rank = Callable[[Sequence[Int64]], Sequence[Int64]]
-"""From histories, codes each, oldest first, to the codes of the best `sources.CANDIDATES` next products of each."""
+"""From histories, codes each, oldest first, to the codes of the best next products, as many as a source brings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +64,10 @@ def choose_weight(
 ) -> WeightChoice | None:
     """Choose the weight of the sequence model in the fusion with what the other sources know without it.
 
-    The others are those of the home page that need no texts, learned as `mercato index` learns them, without the visits
-    that were kept back. Of the weights that are not surely worse than the best (by less than one standard error of the
-    paired difference) the smallest is taken: where the model adds nothing certain it shall not be heard.
+    The others are those of the home page, as far as they need no texts, learned as `mercato index` learns them,
+    without the visits that were kept back. Of the weights that are not surely worse than the best (by less than one
+    standard error of the paired difference) the smallest is taken: where the model adds nothing certain it shall not be
+    heard.
 
     Args:
         events: all events.
@@ -75,19 +84,19 @@ def choose_weight(
     others = OtherSources(events, histories, kept)
     drawn = np.random.default_rng(seed).permutation(len(kept))[:MOST_ASKED]
     asked = [kept[place] for place in np.sort(drawn).tolist()]
-    following = rank([one.before_last().codes for one in asked])
+    predicted_codes = rank([one.before_last().codes for one in asked])
     recall = np.zeros((len(asked), len(GRID)))
     alone: dict[str, Float64] = {}
-    for place, (one, codes) in enumerate(zip(asked, following, strict=True)):
+    for place, (one, codes) in enumerate(zip(asked, predicted_codes, strict=True)):
         right = np.unique(others.row_of_code[one.codes[one.last_visit :]])
         lists = others.ask(one)
         predicted = others.row_of_code[codes]
         for column, weight in enumerate(GRID):
             held = list(lists.values())
             if weight > 0:
-                held.append(sources.rank_places(predicted, weight))
+                held.append(rank_in_order(predicted, weight))
             recall[place, column] = _recall(fuse_reciprocal_ranks(held).rows, right)
-        for name, rows in [(name.labels[0], item.rows) for name, item in lists.items()] + [("sequence", predicted)]:
+        for name, rows in [*((label, item.rows) for label, item in lists.items()), (SEQUENCE.label, predicted)]:
             alone.setdefault(name, np.zeros(len(asked)))[place] = _recall(rows, right)
     means = recall.mean(axis=0)
     return WeightChoice(
@@ -115,6 +124,7 @@ class OtherSources:
 
     Attributes:
         row_of_code: int32 [products + 1], the row of each product, the most popular first; -1 for code 0.
+        asked: the sources, in the order in which a server asks them; one that needs texts has nothing to say.
     """
 
     def __init__(self, events: UserEvents, histories: Histories, kept: Sequence[History]) -> None:
@@ -132,16 +142,17 @@ class OtherSources:
         self._events, self._weights = events, WEIGHTS[Placement.HOME_PAGE]
         columns = _columns(events, self.row_of_code[histories.event_codes])
         learned = known & (columns.product >= 0)
-        self._signals: Signals = learn_signals(
+        signals = learn_signals(
             columns.select(learned),
             columns.select(learned & (events.type == PURCHASE)),
             len(histories.product_ids),
             until=float(np.nextafter(events.time[learned].max(), np.inf)),
         )
+        self._catalog = EventCatalog(signals.learned, len(histories.product_ids))
+        self.asked = [source for source in IN_TURN if source.label in self._weights and source is not SEQUENCE]
 
-    def ask(self, one: History) -> dict[Source, RankedList]:
+    def ask(self, one: History) -> dict[str, RankedList]:
         """Ask every source at the beginning of a visit that was kept back; what has nothing to say is left out."""
-        signals, weights = self._signals, self._weights
         now = float(self._events.time[one.places[one.last_visit]])
         before = one.before_last()
         newest = before.places[::-1][:HISTORY_LIMIT]
@@ -151,20 +162,71 @@ class OtherSources:
             type=self._events.type[newest],
             price=np.full(len(newest), np.nan, np.float32),
         )
-        whole, last = sources.whole_history(history), sources.recent_products(history.rows)
-        popular = np.arange(min(sources.CANDIDATES, len(self.row_of_code) - 1), dtype=np.int32)
-        momentum, behaviour = signals.behaviour.momentum, signals.behaviour
-        trending, arrivals = momentum.rank_trending(sources.CANDIDATES), momentum.rank_arrivals(sources.CANDIDATES)
-        lists = {
-            Source.REPEAT: sources.rank_repeats(history, now, weights[Source.REPEAT]),
-            Source.LATELY: sources.rank_neighbours(behaviour.lately, *whole, weights[Source.LATELY]),
-            Source.ALSO_BOUGHT: sources.rank_neighbours(behaviour.ease, *whole, weights[Source.ALSO_BOUGHT]),
-            Source.COOCCURRENCE: sources.rank_neighbours(signals.cooccurrence, *last, weights[Source.COOCCURRENCE]),
-            Source.POPULAR: sources.rank_places(popular, weights[Source.POPULAR]),
-            Source.TRENDING: RankedList(rows=trending[0], scores=trending[1], weight=weights[Source.TRENDING]),
-            Source.ARRIVAL: RankedList(rows=arrivals[0], scores=arrivals[1], weight=weights[Source.ARRIVAL]),
-        }
-        return {source: item for source, item in lists.items() if len(item.rows)}
+        asked = self._catalog.prepare(history, now, self._weights)
+        lists = {source.label: source.find_batch([asked])[0] for source in self.asked}
+        return {label: item for label, item in lists.items() if item is not None and len(item.rows)}
+
+
+class EventCatalog(LiveCatalog):
+    """A catalogue of which nothing is known but what events taught: no texts, no vectors, no dates, no filters."""
+
+    def __init__(self, learned: Learned, product_count: int) -> None:
+        """Make it.
+
+        Args:
+            learned: of its rows, the most popular first.
+            product_count: number of rows.
+        """
+        self.snapshot = _EventSnapshot(learned, product_count)
+        self.base = product_count
+        self.delta = Delta(0, lambda product: {})
+        self.alive = np.ones(product_count, np.bool_)
+        self.current_row = np.arange(product_count, dtype=np.int32)
+        self.vector_row = self.current_row
+
+    def features(self) -> inputs.ProductFeatures:
+        """Return what is known of each product: nothing."""
+        return self.snapshot.features
+
+    def prepare(self, history: inputs.History, now: float, weights: Mapping[str, float]) -> SourceRequest:
+        """Return what sources are asked of at a shopper's home page.
+
+        Args:
+            history: the shopper's, newest first.
+            now: seconds since 1970 UTC.
+            weights: of the sources, by label.
+        """
+        nothing = np.zeros(0, np.int32)
+        context = RetrievalContext(
+            request=RetrievalRequest(placement=Placement.HOME_PAGE, context=inputs.Context(time=now)),
+            allowed=Allowed(rows=self.alive, texts=None, entries=np.zeros(0, np.bool_), rows_missing=False),
+            relaxed=False,
+            history=history,
+            seeds=nothing,
+            missing=[],
+            probe=None,
+            history_vector=np.zeros(0, np.float32),
+            near=LearnedNearness(self, history, nothing, now),
+        )
+        return SourceRequest(catalog=self, context=context, weights=weights, wants_cold_start=ARRIVAL.label in weights)
+
+
+class _EventSnapshot(Snapshot):
+    """What of a snapshot events alone can tell."""
+
+    def __init__(self, learned: Learned, product_count: int) -> None:
+        self.learned = learned
+        unknown = np.zeros(product_count, np.float32)
+        self.features = inputs.ProductFeatures(
+            log_popularity=unknown,
+            trend=unknown,
+            repeat_rate=unknown,
+            repeat_interval_days=unknown,
+            price=np.full(product_count, np.nan, np.float32),
+            leaf_category=np.full(product_count, -1, np.int32),
+            brand=np.full(product_count, -1, np.int32),
+            in_stock=np.ones(product_count, np.bool_),
+        )
 
 
 def _order_products(histories: Histories, known: npt.NDArray[np.bool_]) -> Int32:

@@ -8,9 +8,10 @@ from mercato.errors import ModelError
 from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence import NextProducts, SequenceModel
-from mercato.requests.retrieval import Kind, Placement, Retrieved, Source
+from mercato.requests.retrieval import Kind, Placement, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from tests.adapters.tiny_models import write_sequence
 from tests.stores import delete, purchase, request
@@ -25,7 +26,7 @@ def model(tmp_path: Path) -> SequenceModel:
 
 
 @pytest.fixture
-def foretelling(catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel) -> Retriever:
+def predicting(catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel) -> Retriever:
     store.append_events([purchase("u9", "p33", 2.0), purchase("u9", "old", 1.0)])
     following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
     # nothing else is asked, and so nothing else is told apart
@@ -33,8 +34,8 @@ def foretelling(catalog: LiveCatalog, store: SqliteStateStore, model: SequenceMo
     return Retriever(catalog, store, weights, following)
 
 
-def sources(retriever: Retriever, found: Retrieved, product_id: str) -> Source:
-    return Source(int(found.sources[ids_of(retriever, found).index(product_id)]))
+def sources(retriever: Retriever, found: Retrieved, product_id: str) -> int:
+    return int(found.sources[ids_of(retriever, found).index(product_id)])
 
 
 def retrieve(retriever: Retriever, **fields: object) -> Retrieved:
@@ -43,51 +44,51 @@ def retrieve(retriever: Retriever, **fields: object) -> Retrieved:
     return found
 
 
-def test_what_follows_is_foretold(foretelling: Retriever) -> None:
-    found = retrieve(foretelling)
-    assert ids_of(foretelling, found)[0] == "p36"
-    assert Source.SEQUENCE in sources(foretelling, found, "p36")
+def test_what_follows_is_predicted(predicting: Retriever) -> None:
+    found = retrieve(predicting)
+    assert ids_of(predicting, found)[0] == "p36"
+    assert FLAGS["sequence"] & sources(predicting, found, "p36")
     assert found.degraded == []
 
 
-def test_what_is_deleted_or_filtered_is_not_foretold(foretelling: Retriever, store: SqliteStateStore) -> None:
+def test_what_is_deleted_or_filtered_is_not_predicted(predicting: Retriever, store: SqliteStateStore) -> None:
     store.append_product_changes([delete("p36")])
-    found = retrieve(foretelling)
-    assert "p36" not in ids_of(foretelling, found)
-    assert any(Source.SEQUENCE in Source(int(flags)) for flags in found.sources)
-    only = retrieve(foretelling, condition=parse_filter('id: ANY("p37", "p01")'))
-    assert set(ids_of(foretelling, only)) == {"p01", "p37"}
+    found = retrieve(predicting)
+    assert "p36" not in ids_of(predicting, found)
+    assert any(FLAGS["sequence"] & int(flags) for flags in found.sources)
+    only = retrieve(predicting, condition=parse_filter('id: ANY("p37", "p01")'))
+    assert set(ids_of(predicting, only)) == {"p01", "p37"}
 
 
-def test_nobody_and_a_seed_are_not_foretold_for(foretelling: Retriever) -> None:
+def test_nobody_and_a_seed_get_no_prediction(predicting: Retriever) -> None:
     for fields in ({"user_id": ""}, {"user_id": "nobody"}, {"seed_ids": ("p04",)}):
-        found = retrieve(foretelling, **fields)
-        assert not any(Source.SEQUENCE in Source(int(flags)) for flags in found.sources)
+        found = retrieve(predicting, **fields)
+        assert not any(FLAGS["sequence"] & int(flags) for flags in found.sources)
 
 
 def test_a_shop_switches_it_off(
-    catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel, foretelling: Retriever
+    catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel, predicting: Retriever
 ) -> None:
     following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
     without = Retriever(catalog, store, change_weights({"sequence": 0}), following)
-    assert not any(Source.SEQUENCE in Source(int(flags)) for flags in retrieve(without).sources)
+    assert not any(FLAGS["sequence"] & int(flags) for flags in retrieve(without).sources)
 
 
 @pytest.mark.parametrize(("kind", "asked"), [(Kind.BOTH, True), (Kind.SIMILAR, False), (Kind.COMPLEMENTARY, False)])
 def test_one_kind_of_product_page_asks_its_own_sources_alone(
-    catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel, foretelling: Retriever, kind: Kind, asked: bool
+    catalog: LiveCatalog, store: SqliteStateStore, model: SequenceModel, predicting: Retriever, kind: Kind, asked: bool
 ) -> None:
     following = NextProducts(model, catalog.snapshot.row_by_id, catalog.base)
     everywhere = Retriever(catalog, store, change_weights({"product-page.sequence": 1}), following)
     page = request(Placement.PRODUCT_PAGE, user_id="u9", seed_ids=("gone-long-ago",), kind=kind)  # the history is left
-    assert any(Source.SEQUENCE in Source(int(flags)) for flags in ask(everywhere, page).sources) == asked
+    assert any(FLAGS["sequence"] & int(flags) for flags in ask(everywhere, page).sources) == asked
 
 
-def test_a_model_that_fails_is_left_out(foretelling: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_is_left_out(predicting: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: SequenceModel, product_codes: object) -> None:
         raise ModelError("sequence: out of order")
 
     monkeypatch.setattr(SequenceModel, "encode", fail)
-    found = retrieve(foretelling)
+    found = retrieve(predicting)
     assert found.degraded == ["sequence"]
-    assert len(ids_of(foretelling, found)) == 40
+    assert len(ids_of(predicting, found)) == 40

@@ -1,4 +1,4 @@
-"""The source `arrival`: first sold lately, and newcomers of whom nothing is known but their texts."""
+"""The source `arrival`: first sold recently, and cold-start products of which nothing is known but their texts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.requests.boost import Boost
-from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved, Source
-from mercato.retrieval.arrivals import NEWCOMER_SEATS, list_newcomers, seat_newcomers
+from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.cold_start import COLD_START_SLOTS, give_slots, list_cold_start
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.result import BOOSTED_PLACES
+from mercato.retrieval.result import BOOSTED_SLOTS
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
+from mercato.retrieval.sources.registry import FLAGS
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import DAY, NOW, build, delete, open_store, product, purchase, request, upsert
 from tests.unit.retrieval.asking import all_pages, ask, ids_of
@@ -65,7 +66,7 @@ def asked(placement: Placement = HOME, **fields: object) -> RetrievalRequest:
 
 
 def brought(retriever: Retriever, answer: Retrieved) -> list[str]:
-    held = (answer.sources & int(Source.ARRIVAL)) > 0
+    held = (answer.sources & FLAGS["arrival"]) > 0
     return [item for item, has in zip(ids_of(retriever, answer), held, strict=True) if has]
 
 
@@ -73,15 +74,17 @@ def in_window(retriever: Retriever, answer: Retrieved) -> list[str]:
     return [retriever.catalog.id_of(row) for row in answer.rows.tolist()]
 
 
-def newcomers(retriever: Retriever, days_later: float = 0.0) -> list[str]:
-    return [retriever.catalog.id_of(row) for row in list_newcomers(retriever.catalog, NOW + days_later * DAY).tolist()]
+def cold_start(retriever: Retriever, days_later: float = 0.0) -> list[str]:
+    return [retriever.catalog.id_of(row) for row in list_cold_start(retriever.catalog, NOW + days_later * DAY).tolist()]
 
 
-def test_newcomers_are_here_for_four_weeks_and_hardly_bought(shop: tuple[Retriever, SqliteStateStore]) -> None:
+def test_cold_start_products_are_here_for_four_weeks_and_hardly_bought(
+    shop: tuple[Retriever, SqliteStateStore],
+) -> None:
     retriever, _ = shop
-    assert newcomers(retriever) == ["s392", "s391"]  # s393 is too old, s394 not here yet, s010 is bought often
-    assert newcomers(retriever, days_later=2.1) == ["s394", "s392"]
-    assert newcomers(retriever, days_later=40.0) == []
+    assert cold_start(retriever) == ["s392", "s391"]  # s393 is too old, s394 not here yet, s010 is bought often
+    assert cold_start(retriever, days_later=2.1) == ["s394", "s392"]
+    assert cold_start(retriever, days_later=40.0) == []
 
 
 def test_what_a_live_update_added_is_new_whatever_it_says_but_not_before_it_is_here(
@@ -100,8 +103,8 @@ def test_what_a_live_update_added_is_new_whatever_it_says_but_not_before_it_is_h
     ]
     store.append_product_changes(changes)
     retriever.catalog.refresh()
-    assert newcomers(retriever) == ["new1", "new2", "s392", "s391"]
-    assert newcomers(retriever, days_later=100.0) == ["new1", "new3", "new2"]
+    assert cold_start(retriever) == ["new1", "new2", "s392", "s391"]
+    assert cold_start(retriever, days_later=100.0) == ["new1", "new3", "new2"]
 
 
 def test_of_one_day_what_was_bought_at_all_goes_first(tmp_path: Path) -> None:
@@ -113,10 +116,10 @@ def test_of_one_day_what_was_bought_at_all_goes_first(tmp_path: Path) -> None:
     build(tmp_path / "catalog", [*dated, *others], store.event_columns())
     retriever = Retriever(LiveCatalog(Snapshot(tmp_path / "catalog"), store), store)
 
-    assert newcomers(retriever) == ["d4", "d2", "d1", "d0", "d3"]
+    assert cold_start(retriever) == ["d4", "d2", "d1", "d0", "d3"]
     store.append_product_changes([upsert(dated[3].merged({"price": 2.0})), upsert(product("new", "Thing"))])
     retriever.catalog.refresh()
-    assert newcomers(retriever) == ["new", "d4", "d3", "d2", "d1", "d0"], "what was written last, of one day first"
+    assert cold_start(retriever) == ["new", "d4", "d3", "d2", "d1", "d0"], "what was written last, of one day first"
     store.close()
 
 
@@ -174,19 +177,19 @@ def test_to_a_shopper_the_nearest_by_text_come_first(shop: tuple[Retriever, Sqli
     assert of_stranger[:2] == ["n11", "n10"], "the newest first"
 
 
-def test_a_window_has_seats_for_some_and_pages_stay_whole(shop: tuple[Retriever, SqliteStateStore]) -> None:
+def test_a_window_has_slots_for_some_and_pages_stay_whole(shop: tuple[Retriever, SqliteStateStore]) -> None:
     retriever, store = shop
     store.append_product_changes([upsert(product(f"n{n:02d}", f"Thing {n}")) for n in range(40)])
     loyal = asked(user_id="u3")
     window = in_window(retriever, ask(retriever, loyal))
-    assert sum(item.startswith("n") or item in ("s391", "s392") for item in window) == NEWCOMER_SEATS == 8
+    assert sum(item.startswith("n") or item in ("s391", "s392") for item in window) == COLD_START_SLOTS == 8
     whole = all_pages(retriever, loyal, 440)
     assert len(whole) == len(set(whole)) == 440
     assert whole == all_pages(retriever, loyal, 37)
 
 
 @pytest.mark.parametrize("who", [{}, {"user_id": "u3"}])
-def test_boosted_products_leave_newcomers_their_seats(
+def test_boosted_products_leave_cold_start_products_their_slots(
     shop: tuple[Retriever, SqliteStateStore], who: dict[str, str]
 ) -> None:
     retriever, store = shop
@@ -198,17 +201,17 @@ def test_boosted_products_leave_newcomers_their_seats(
 
     window = in_window(retriever, answer)
     came_before = [item for item in plain if item.startswith("n") or item in ("s391", "s392")]
-    assert [item for item in window if item in came_before] == came_before[:NEWCOMER_SEATS]
+    assert [item for item in window if item in came_before] == came_before[:COLD_START_SLOTS]
     dear = {f"s{n:03d}" for n in range(200, 400)}  # s199 costs 200
     assert len(window) == WINDOW
-    assert len(set(window) - set(plain)) == BOOSTED_PLACES
+    assert len(set(window) - set(plain)) == BOOSTED_SLOTS
     assert set(window) - set(plain) <= dear, "the boosted have the places of others"
     whole = ids_of(retriever, answer)
     assert sorted(whole) == sorted(ids_of(retriever, ask(retriever, asked(HOME, **who))))
     assert whole == all_pages(retriever, boosted, 100)
 
 
-def test_what_is_not_allowed_is_no_newcomer(shop: tuple[Retriever, SqliteStateStore]) -> None:
+def test_what_is_not_allowed_is_no_cold_start_product(shop: tuple[Retriever, SqliteStateStore]) -> None:
     retriever, store = shop
     store.append_product_changes([upsert(product("new", "Sparkling water", price=5.0))])
     cheap = ask(retriever, asked(condition=parse_filter("price < 10"), hidden_ids=("s392",)))
@@ -228,7 +231,7 @@ def test_switched_off_nothing_is_new(shop: tuple[Retriever, SqliteStateStore]) -
 
 
 @pytest.mark.parametrize("placement", [Placement.PRODUCT_PAGE, Placement.CART])
-def test_around_a_product_newcomers_come_by_their_texts_alone(
+def test_around_a_product_cold_start_products_come_by_their_texts_alone(
     shop: tuple[Retriever, SqliteStateStore], placement: Placement
 ) -> None:
     retriever, store = shop
@@ -236,11 +239,11 @@ def test_around_a_product_newcomers_come_by_their_texts_alone(
     store.append_product_changes([twin])
     answer = ask(retriever, asked(placement, seed_ids=("s000",)))
     place = in_window(retriever, answer).index("twin")
-    assert Source(int(answer.sources[place])) == Source.SIMILAR
+    assert int(answer.sources[place]) == FLAGS["similar"]
     assert brought(retriever, answer) == []
 
 
-def test_a_list_keeps_its_length_and_no_seats(shop: tuple[Retriever, SqliteStateStore]) -> None:
+def test_a_list_keeps_its_length_and_no_slots(shop: tuple[Retriever, SqliteStateStore]) -> None:
     retriever, store = shop
     store.append_product_changes([upsert(product("new", "Sparkling water"))])
     answer = ask(retriever, asked(RANK, seed_ids=("new", "s392", "s000", "s001")))
@@ -255,28 +258,28 @@ def test_where_the_whole_shop_is_new_nothing_is(tmp_path: Path) -> None:
     for name, items, expected in (("some", [*dated, *others], 8), ("most", [*dated, *others[1:]], 0)):
         build(tmp_path / name, items)
         retriever = Retriever(LiveCatalog(Snapshot(tmp_path / name), store), store)
-        assert len(newcomers(retriever)) == expected  # 8 / 32 is a quarter, 8 / 31 is more
+        assert len(cold_start(retriever)) == expected  # 8 / 32 is a quarter, 8 / 31 is more
     store.close()
 
 
-def test_seats_of_a_window() -> None:
+def test_slots_of_a_window() -> None:
     # Twenty candidates in order of their rows; the window has twelve places.
     fused = fuse_reciprocal_ranks([RankedList(rows=np.arange(20, dtype=np.int32), scores=np.ones(20, np.float32))])
 
-    def seat(*rows: int, window: int = 12) -> list[int]:
-        found: list[int] = seat_newcomers(fused, np.array(rows, np.int32), window).rows.tolist()
+    def give(*rows: int, window: int = 12) -> list[int]:
+        found: list[int] = give_slots(fused, np.array(rows, np.int32), window).rows.tolist()
         return found
 
     same = list(range(20))
-    assert seat() == same
-    assert seat(3, 11) == same  # they are in the window already
-    assert seat(15) == [*range(11), 15, 11, 12, 13, 14, 16, 17, 18, 19]
-    assert seat(19, 15) == [*range(10), 15, 19, 10, 11, 12, 13, 14, 16, 17, 18]
-    assert seat(11, 15) == [*range(10), 11, 15, 10, 12, 13, 14, 16, 17, 18, 19]  # the last is a newcomer and stays
-    assert seat(99) == same  # no candidate
-    assert seat(*range(12, 20)) == [*range(4), *range(12, 20), *range(4, 12)]
-    assert seat(*range(6), *range(12, 20)) == [*range(10), 12, 13, 10, 11, *range(14, 20)]  # eight in all
-    assert seat(15, window=40) == same
-    moved = seat_newcomers(fused, np.array([15], np.int32), 12)
+    assert give() == same
+    assert give(3, 11) == same  # they are in the window already
+    assert give(15) == [*range(11), 15, 11, 12, 13, 14, 16, 17, 18, 19]
+    assert give(19, 15) == [*range(10), 15, 19, 10, 11, 12, 13, 14, 16, 17, 18]
+    assert give(11, 15) == [*range(10), 11, 15, 10, 12, 13, 14, 16, 17, 18, 19]  # the last is one of them and stays
+    assert give(99) == same  # no candidate
+    assert give(*range(12, 20)) == [*range(4), *range(12, 20), *range(4, 12)]
+    assert give(*range(6), *range(12, 20)) == [*range(10), 12, 13, 10, 11, *range(14, 20)]  # eight in all
+    assert give(15, window=40) == same
+    moved = give_slots(fused, np.array([15], np.int32), 12)
     assert moved.ranks[0].tolist() == [row + 1 for row in moved.rows.tolist()]
     assert moved.fused.tolist() == pytest.approx([1 / (60 + rank) for rank in moved.ranks[0].tolist()])

@@ -1,4 +1,4 @@
-"""How strongly a request's boosts move each product."""
+"""What orders products beside their relevance: boosts, and sorting by number fields."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from mercato.requests.boost import Boost
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 
 def weigh_rows(catalog: LiveCatalog, boosts: Sequence[Boost], rows: Int32) -> Float32:
@@ -49,3 +51,30 @@ def _list_allowed(catalog: LiveCatalog, boosts: Sequence[Boost]) -> Iterator[tup
             yield np.float32(boost.boost), catalog.allow(boost.condition)
         except InvalidInputError:
             continue
+
+
+def sort_products(keys: Sequence[tuple[Float64, bool]], relevance: Int64, limit: int) -> Int64:
+    """Sort products by numbers; those without a number come last, whatever the direction.
+
+    Args:
+        keys: at least one: float64 [n], NaN for no number, and whether the highest come first.
+        relevance: int64 [n], the lower the better; decides among equals. No two are equal.
+        limit: how many are wanted.
+
+    Returns:
+        int64 [min(n, limit)], indexes of the first products, in order.
+    """
+    columns = [_rising(numbers, descending) for numbers, descending in keys]
+    indexes = np.arange(len(relevance))
+    if len(indexes) > limit > 0:
+        # Few of many: whatever ties with the last that is wanted stays, the rest is never sorted.
+        last = np.partition(columns[0], limit - 1)[limit - 1]
+        indexes = np.flatnonzero(columns[0] <= last)
+    order = np.lexsort((relevance[indexes], *(column[indexes] for column in reversed(columns))))
+    chosen: Int64 = indexes[order[:limit]]
+    return chosen
+
+
+def _rising(numbers: Float64, descending: bool) -> Float64:
+    rising = -numbers if descending else numbers
+    return np.where(np.isnan(rising), np.inf, rising)

@@ -1,4 +1,4 @@
-"""One in ten places of a home page is a newcomer's: what is never shown is never bought."""
+"""One in ten positions of a home page is a cold-start product's: what is never shown is never bought."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.pipeline import Pipeline
-from mercato.policy.newcomers import SEAT_EVERY
+from mercato.policy.cold_start import SLOT_EVERY
 from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.source_weights import change_weights
@@ -23,7 +23,7 @@ DRINK = "Sparkling water"
 
 
 class NewestLast:
-    """A ranker that puts what is cheap last: newcomers of these tests cost nearly nothing."""
+    """A ranker that puts what is cheap last: cold-start products of these tests cost nearly nothing."""
 
     def score(self, query: Any, history: Any, candidates: Any, features: Any) -> Any:
         return features[..., COLUMN["log_price"]].astype(np.float32)
@@ -54,7 +54,7 @@ def test_what_was_added_minutes_ago_is_on_the_first_page(
 
     found = ask(pipeline, placement, **who)
 
-    assert SEAT_EVERY == 10
+    assert SLOT_EVERY == 10
     assert found["ids"].index("new") <= 9
     others = [item for item in found["ids"] if item != "new"]
     assert others[:9] == before["ids"][:9]
@@ -65,7 +65,9 @@ def test_what_was_added_minutes_ago_is_on_the_first_page(
     assert "arrival" in new["sources"]
 
 
-def test_every_tenth_place_is_one_of_theirs_and_pages_stay_whole(catalog: LiveCatalog, state: SqliteStateStore) -> None:
+def test_every_tenth_position_is_one_of_theirs_and_pages_stay_whole(
+    catalog: LiveCatalog, state: SqliteStateStore
+) -> None:
     pipeline = make_pipeline(catalog, state, ranker=NewestLast())
     add(state, *(f"new{number}" for number in range(12)))
     found = ask(pipeline, PAGE_SIZE=128)["ids"]
@@ -76,7 +78,7 @@ def test_every_tenth_place_is_one_of_theirs_and_pages_stay_whole(catalog: LiveCa
     assert len(pages) == len(set(pages))
 
 
-def test_a_newcomer_that_stands_higher_stays_there(catalog: LiveCatalog, state: SqliteStateStore) -> None:
+def test_a_cold_start_product_that_stands_higher_stays_there(catalog: LiveCatalog, state: SqliteStateStore) -> None:
     add(state, "dear", price=10_000.0)
     add(state, "new")
     found = ask(make_pipeline(catalog, state, ranker=NewestLast()))["ids"]
@@ -106,7 +108,7 @@ def test_a_shop_can_do_without(catalog: LiveCatalog, state: SqliteStateStore) ->
     assert "new" not in ask(Pipeline(catalog, stores.HashEncoder(), retriever, NewestLast()))["ids"]
 
 
-def test_blocked_and_filtered_newcomers_have_no_place(catalog: LiveCatalog, state: SqliteStateStore) -> None:
+def test_blocked_and_filtered_cold_start_products_have_no_slot(catalog: LiveCatalog, state: SqliteStateStore) -> None:
     add(state, "new", "other")
     pipeline = make_pipeline(catalog, state, rules={"blocked": ["new"]}, ranker=NewestLast())
     found = ask(pipeline)["ids"]
@@ -128,7 +130,7 @@ def test_a_place_is_explained(catalog: LiveCatalog, state: SqliteStateStore) -> 
     assert "rules" not in said["p39"]
 
 
-def test_without_newcomers_nothing_moves(catalog: LiveCatalog, state: SqliteStateStore) -> None:
+def test_without_cold_start_products_nothing_moves(catalog: LiveCatalog, state: SqliteStateStore) -> None:
     loud = ask(make_pipeline(catalog, state, ranker=NewestLast()))
     retriever = Retriever(catalog, state, change_weights({"arrival": 0}))
     quiet = ask(Pipeline(catalog, stores.HashEncoder(), retriever, NewestLast()))

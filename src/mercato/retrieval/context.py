@@ -1,28 +1,31 @@
-"""A request with what was read for it, and what a source search found."""
+"""A request with what was read for it: its history, its seeds, and the products that it may have."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from mercato.errors import InvalidInputError
 from mercato.features.inputs import History
+from mercato.filters import Filter
 from mercato.index.live import Allowed, LiveCatalog
-from mercato.requests.retrieval import RetrievalRequest, Source
-from mercato.retrieval.fusion import FusedList
+from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.histories import drop_unknown
-from mercato.retrieval.narrowing import allow_for, without_rows
 from mercato.retrieval.nearness import LearnedNearness
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, history_vector
+
+logger = logging.getLogger(__name__)
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class RetrievalContext:
     """A request, the products it may have, and its shopper's history.
 
     Attributes:
@@ -52,33 +55,9 @@ class Case:
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """The candidates of a case.
-
-    Attributes:
-        fused: all candidates in fused order.
-        sources: the source of each list in ``fused``.
-        tail: int32 [t], rows that follow the fused ones, as far as the request's depth asks.
-        total: how many products paging can reach.
-        matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
-            allowed, the seeds aside.
-        coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
-        weights: of each source in the fusion of recommendations; empty for a search.
-    """
-
-    fused: FusedList
-    sources: list[Source]
-    tail: Int32
-    total: int
-    matches: npt.NDArray[np.bool_] | None = None
-    coverage: Float32 | None = None
-    weights: tuple[float, ...] = ()
-
-
-def prepare_case(
+def prepare_context(
     catalog: LiveCatalog, request: RetrievalRequest, history: History, query_vector: Float32 | None
-) -> Case:
+) -> RetrievalContext:
     """Read what a request needs from the catalogue.
 
     Args:
@@ -106,13 +85,13 @@ def prepare_case(
         if relaxed:
             allowed, pinned = allow_for(catalog, request, None)
     allowed = without_purchased(allowed, known, request)
-    products, place = known.distinct
-    summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, place=place)
+    products, index = known.distinct
+    summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, place=index)
     probe = query_vector
     if not request.is_search:
         probe = _unit_mean(catalog.vectors(seeds)) if len(seeds) else summary
         probe = probe if probe.any() else None
-    return Case(
+    return RetrievalContext(
         request=request,
         allowed=allowed,
         relaxed=relaxed,
@@ -128,7 +107,7 @@ def prepare_case(
 
 
 def without_purchased(allowed: Allowed, history: History, request: RetrievalRequest) -> Allowed:
-    """Return what is allowed but what was bought so lately that the request does not want it."""
+    """Return what is allowed but what was bought so recently that the request does not want it."""
     if not request.exclude_purchased_days > 0:
         return allowed
     since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY
@@ -140,3 +119,53 @@ def _unit_mean(vectors: Float32) -> Float32:
     mean = vectors.mean(axis=0)
     norm = float(np.linalg.norm(mean))
     return (mean / norm).astype(np.float32) if norm > 0 else np.zeros_like(mean)
+
+
+def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter | None) -> tuple[Allowed, Int32]:
+    """Return the products that a request's candidates may be.
+
+    Args:
+        catalog: the products.
+        request: says what is narrowed, hidden and pinned.
+        condition: the request's filter; None for all products.
+
+    Returns:
+        The products, without hidden and pinned ones; and of each pinned product the row, -1 where it is unknown,
+        hidden, or fails a condition.
+
+    Raises:
+        InvalidInputError: the filter does not fit the catalogue.
+    """
+    allowed = catalog.allow(condition)
+    for narrowing in request.narrowing:
+        try:
+            allowed = _join(allowed, catalog.allow(narrowing))
+        except InvalidInputError as exc:  # a rule's mistake is no shopper's fault
+            logger.warning("a rule's filter is left out: %s", exc)
+    if request.hidden_ids:
+        allowed = without_rows(allowed, catalog.rows_of(request.hidden_ids))
+    pinned = catalog.rows_of(request.pinned_ids)
+    if len(pinned):
+        pinned = np.where(allowed.holds(pinned), pinned, -1).astype(np.int32)
+        allowed = without_rows(allowed, pinned)
+    return allowed, pinned
+
+
+def _join(one: Allowed, other: Allowed) -> Allowed:
+    texts = [mask for mask in (one.texts, other.texts) if mask is not None]
+    return Allowed(
+        rows=one.rows & other.rows,
+        texts=np.logical_and.reduce(texts) if texts else None,
+        entries=one.entries & other.entries,
+        rows_missing=one.rows_missing or other.rows_missing,
+    )
+
+
+def without_rows(allowed: Allowed, gone: Int32) -> Allowed:
+    """Return what is allowed but some rows: int32 [n], -1 stands for none."""
+    gone = gone[gone >= 0]
+    rows, entries = allowed.rows.copy(), allowed.entries.copy()
+    changed = gone >= len(rows)
+    rows[gone[~changed]] = False
+    entries[gone[changed] - len(rows)] = False
+    return replace(allowed, rows=rows, entries=entries, rows_missing=True)

@@ -1,4 +1,4 @@
-"""Who speaks for what was foretold: the event that is named is the one without which the score falls most."""
+"""What speaks for what was predicted: the event that is named is the one without which the score falls most."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def score(following: NextProducts, past: History) -> dict[int, float]:
 def test_without_the_event_that_is_named_the_score_falls_most(attentive: NextProducts, events: int) -> None:
     past = history(np.random.default_rng(events).integers(0, PRODUCTS + 2, events).tolist())
     candidates = np.arange(2, PRODUCTS + 2, dtype=np.int32)
-    named = attentive.find_witnesses(past.rows, past, candidates)
+    named = attentive.find_evidence(past.rows, past, candidates)
     whole = score(attentive, past)
     read = np.flatnonzero(past.rows >= 2)[:LENGTH].tolist()
     fewer = {event: score(attentive, without(past, event)) for event in read} if len(read) > 1 else {}
@@ -78,8 +78,8 @@ def test_the_product_whose_successor_it_is_is_named(tmp_path: Path) -> None:
     model = SequenceModel(write_sequence(tmp_path / "sequence", {"a": "c", "b": "d"}))
     following = NextProducts(model, {"a": 0, "b": 1, "c": 2, "d": 3, "other": 4}, 5)
     past = history([4, 1, 0, 1])
-    named = following.find_witnesses(past.rows, past, np.array([2, 3, 0, 4], np.int32))
-    # c follows a; d follows either b, and the newer is named; nothing foretells a; "other" is unknown to the model
+    named = following.find_evidence(past.rows, past, np.array([2, 3, 0, 4], np.int32))
+    # c follows a; d follows either b, and the newer is named; nothing predicts a; "other" is unknown to the model
     assert named.tolist() == [2, 1, -1, -1]
 
 
@@ -88,8 +88,8 @@ def test_what_is_not_read_is_not_named(tmp_path: Path) -> None:
     following = NextProducts(model, {"a": 0, "c": 1}, 2)
     wanted = np.array([1], np.int32)
     put_back = history([0], kind=REMOVE)
-    assert following.find_witnesses(put_back.rows, put_back, wanted).tolist() == [-1]
+    assert following.find_evidence(put_back.rows, put_back, wanted).tolist() == [-1]
     long = history([1] * 50 + [0])
-    assert following.find_witnesses(long.rows, long, wanted).tolist() == [-1]
+    assert following.find_evidence(long.rows, long, wanted).tolist() == [-1]
     nearer = history([1] * 49 + [0])
-    assert following.find_witnesses(nearer.rows, nearer, wanted).tolist() == [49]
+    assert following.find_evidence(nearer.rows, nearer, wanted).tolist() == [49]

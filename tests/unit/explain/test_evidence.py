@@ -1,4 +1,4 @@
-"""Who speaks for a candidate: taking the named event or seed away takes its part from the score."""
+"""What speaks for a candidate: taking the named event or seed away takes its part from the score."""
 
 from __future__ import annotations
 
@@ -13,29 +13,15 @@ from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
-from mercato.retrieval.case import prepare_case
+from mercato.retrieval.context import prepare_context
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.witness import (
-    find_also_bought_witnesses,
-    find_category_witnesses,
-    find_cooccurrence_witnesses,
-    find_lately_witnesses,
-    find_repeat_witnesses,
-    find_similarity_witnesses,
-)
+from mercato.retrieval.sources.base import SourceRequest
+from mercato.retrieval.sources.registry import BY_LABEL
 from tests import stores
 
 MakeRetriever = Callable[[list[Event]], Retriever]
 HOME, PAGE, CART = Placement.HOME_PAGE, Placement.PRODUCT_PAGE, Placement.CART
 PURCHASE, VIEW = EVENT_TYPE_CODES["purchase-complete"], EVENT_TYPE_CODES["detail-page-view"]
-FIND = {
-    "repeat": find_repeat_witnesses,
-    "cooccurrence": find_cooccurrence_witnesses,
-    "similar": find_similarity_witnesses,
-    "also_bought": find_also_bought_witnesses,
-    "lately": find_lately_witnesses,
-    "category": find_category_witnesses,
-}
 
 
 def trace_of(retriever: Retriever, request: RetrievalRequest) -> StageTrace:
@@ -53,18 +39,19 @@ def score(retriever: Retriever, request: RetrievalRequest, source: str, product_
     trace = trace_of(retriever, request)
     if source not in trace.sources:
         return 0.0
-    place = trace.place_of[retriever.catalog.row_of(product_id)]
+    place = trace.position_of[retriever.catalog.row_of(product_id)]
     return float(trace.scores[trace.sources.index(source), place])
 
 
-def witness(retriever: Retriever, source: str, product_id: str, **fields: Any) -> tuple[str, float, int]:
-    """Name the witness of one product: id, days ago, event type."""
+def evidence_of(retriever: Retriever, source: str, product_id: str, **fields: Any) -> tuple[str, float, int]:
+    """Name the evidence of one product: id, days ago, event type."""
     request = home(**fields)
     [history] = retriever._read_state([request], [])
-    case = prepare_case(retriever.catalog, request, history, None)
+    context = prepare_context(retriever.catalog, request, history, None)
     rows = np.array([retriever.catalog.row_of(product_id)], np.int32)
-    found = FIND[source](retriever.catalog, case, rows)
-    if found.rows[0] < 0:
+    asked = SourceRequest(catalog=retriever.catalog, context=context, weights={})
+    found = BY_LABEL[source].find_evidence(asked, rows)
+    if found is None or found.rows[0] < 0:
         return ("", 0.0, NO_EVENT)
     days = (stores.NOW - found.time[0]) / stores.DAY if found.type[0] != NO_EVENT else 0.0
     return retriever.catalog.id_of(int(found.rows[0])), days, int(found.type[0])
@@ -83,13 +70,17 @@ def viewed(product_id: str, days_ago: float) -> Event:
 
 def test_the_newest_purchase_speaks_for_a_repeat(retriever_with: MakeRetriever) -> None:
     retriever = retriever_with([bought("p20", 30), bought("p20", 5), bought("p08", 2)])
-    assert witness(retriever, "repeat", "p20") == ("p20", 5.0, PURCHASE)
+    assert evidence_of(retriever, "repeat", "p20") == ("p20", 5.0, PURCHASE)
 
 
 def test_an_old_purchase_speaks_before_a_fresh_view_and_not_before_a_fresher_one(retriever_with: MakeRetriever) -> None:
     # A view counts 0.3, a purchase halves in 60 days: 0.5 ** (60 / 60) > 0.3 > 0.5 ** (120 / 60).
-    assert witness(retriever_with([bought("p20", 60), viewed("p20", 0)]), "repeat", "p20") == ("p20", 60.0, PURCHASE)
-    assert witness(retriever_with([bought("p20", 120), viewed("p20", 0)]), "repeat", "p20") == ("p20", 0.0, VIEW)
+    assert evidence_of(retriever_with([bought("p20", 60), viewed("p20", 0)]), "repeat", "p20") == (
+        "p20",
+        60.0,
+        PURCHASE,
+    )
+    assert evidence_of(retriever_with([bought("p20", 120), viewed("p20", 0)]), "repeat", "p20") == ("p20", 0.0, VIEW)
 
 
 def test_without_the_named_purchase_the_repeat_score_falls_by_its_part(retriever_with: MakeRetriever) -> None:
@@ -104,7 +95,7 @@ def test_without_the_named_purchase_the_repeat_score_falls_by_its_part(retriever
 
 def test_what_was_bought_with_it_speaks_for_a_cooccurrence(retriever_with: MakeRetriever) -> None:
     events = [bought("p20", 1), bought("p04", 7), bought("p04", 3), viewed("p08", 0)]
-    assert witness(retriever_with(events), "cooccurrence", "p12") == ("p04", 3.0, PURCHASE)
+    assert evidence_of(retriever_with(events), "cooccurrence", "p12") == ("p04", 3.0, PURCHASE)
 
 
 def test_without_the_named_product_nothing_is_bought_together(retriever_with: MakeRetriever) -> None:
@@ -115,23 +106,23 @@ def test_without_the_named_product_nothing_is_bought_together(retriever_with: Ma
 
 def test_a_seed_speaks_without_an_event(retriever_with: MakeRetriever) -> None:
     retriever = retriever_with([bought("p04", 3)])
-    found = witness(retriever, "cooccurrence", "p12", placement=CART, seed_ids=("p20", "p04"))
+    found = evidence_of(retriever, "cooccurrence", "p12", placement=CART, seed_ids=("p20", "p04"))
     assert found == ("p04", 0.0, NO_EVENT)
 
 
-def test_what_was_never_bought_together_has_no_witness(retriever_with: MakeRetriever) -> None:
-    assert witness(retriever_with([bought("p04", 3)]), "cooccurrence", "p33") == ("", 0.0, NO_EVENT)
-    assert witness(retriever_with([]), "cooccurrence", "p12") == ("", 0.0, NO_EVENT)
+def test_what_was_never_bought_together_has_no_evidence(retriever_with: MakeRetriever) -> None:
+    assert evidence_of(retriever_with([bought("p04", 3)]), "cooccurrence", "p33") == ("", 0.0, NO_EVENT)
+    assert evidence_of(retriever_with([]), "cooccurrence", "p12") == ("", 0.0, NO_EVENT)
 
 
 @pytest.mark.parametrize("source", ["also_bought", "lately"])
-def test_who_speaks_in_a_whole_history_is_named_with_the_most_telling_event(
+def test_who_speaks_in_a_whole_history_is_named_with_the_most_weighted_event(
     retriever_with: MakeRetriever, source: str
 ) -> None:
     events = [bought("p20", 1), bought("p04", 7), viewed("p04", 3), bought("p04", 9)]
-    assert witness(retriever_with(events), source, "p12") == ("p04", 7.0, PURCHASE)
-    assert witness(retriever_with([bought("p20", 1)]), source, "p12") == ("", 0.0, NO_EVENT)
-    seeds = witness(retriever_with(events), source, "p12", placement=CART, seed_ids=("p20", "p04"))
+    assert evidence_of(retriever_with(events), source, "p12") == ("p04", 7.0, PURCHASE)
+    assert evidence_of(retriever_with([bought("p20", 1)]), source, "p12") == ("", 0.0, NO_EVENT)
+    seeds = evidence_of(retriever_with(events), source, "p12", placement=CART, seed_ids=("p20", "p04"))
     assert seeds == ("p04", 0.0, NO_EVENT)
 
 
@@ -140,8 +131,8 @@ def test_who_speaks_in_a_whole_history_is_named_with_the_most_telling_event(
 
 def test_the_nearest_product_of_the_history_speaks_for_a_similar_one(retriever_with: MakeRetriever) -> None:
     retriever = retriever_with([bought("p00", 4), bought("p16", 4)])  # milk and tomato soup
-    assert witness(retriever, "similar", "p01") == ("p00", 4.0, PURCHASE)
-    assert witness(retriever, "similar", "p17") == ("p16", 4.0, PURCHASE)
+    assert evidence_of(retriever, "similar", "p01") == ("p00", 4.0, PURCHASE)
+    assert evidence_of(retriever, "similar", "p17") == ("p16", 4.0, PURCHASE)
 
 
 def test_without_the_named_product_a_similar_one_is_less_similar(retriever_with: MakeRetriever) -> None:
@@ -153,12 +144,15 @@ def test_without_the_named_product_a_similar_one_is_less_similar(retriever_with:
 
 def test_the_event_that_weighs_most_is_named_for_a_similar_product(retriever_with: MakeRetriever) -> None:
     # Bought 40 days ago: 0.5 ** (40 / 30) = 0.40; seen 10 days ago: 0.3 * 0.5 ** (10 / 30) = 0.24.
-    assert witness(retriever_with([viewed("p00", 10), bought("p00", 40)]), "similar", "p01")[1:] == (40.0, PURCHASE)
-    assert witness(retriever_with([viewed("p00", 10), bought("p00", 90)]), "similar", "p01")[1:] == (10.0, VIEW)
+    assert evidence_of(retriever_with([viewed("p00", 10), bought("p00", 40)]), "similar", "p01")[1:] == (
+        40.0,
+        PURCHASE,
+    )
+    assert evidence_of(retriever_with([viewed("p00", 10), bought("p00", 90)]), "similar", "p01")[1:] == (10.0, VIEW)
 
 
 def test_the_nearest_seed_speaks_for_a_similar_product(retriever_with: MakeRetriever) -> None:
-    found = witness(retriever_with([]), "similar", "p01", placement=PAGE, seed_ids=("p16", "p00"))
+    found = evidence_of(retriever_with([]), "similar", "p01", placement=PAGE, seed_ids=("p16", "p00"))
     assert found == ("p00", 0.0, NO_EVENT)
 
 
@@ -169,10 +163,10 @@ def test_the_event_that_counts_most_in_a_category_speaks_for_its_popular_ones(re
     # Sweets are p08 to p11, pets p28 to p31. A view of today counts 0.3, a purchase of 60 days ago half.
     events = [bought("p08", 60), viewed("p09", 0), bought("p10", 130), viewed("p28", 1)]
     retriever = retriever_with(events)
-    assert witness(retriever, "category", "p11") == ("p08", 60.0, PURCHASE)
-    assert witness(retriever, "category", "p30") == ("p28", 1.0, VIEW)
-    assert witness(retriever, "category", "p00") == ("", 0.0, NO_EVENT)
-    assert witness(retriever_with([]), "category", "p11") == ("", 0.0, NO_EVENT)
+    assert evidence_of(retriever, "category", "p11") == ("p08", 60.0, PURCHASE)
+    assert evidence_of(retriever, "category", "p30") == ("p28", 1.0, VIEW)
+    assert evidence_of(retriever, "category", "p00") == ("", 0.0, NO_EVENT)
+    assert evidence_of(retriever_with([]), "category", "p11") == ("", 0.0, NO_EVENT)
 
 
 def test_without_the_named_event_its_category_has_a_smaller_share_or_none(retriever_with: MakeRetriever) -> None:
@@ -192,17 +186,17 @@ def test_a_trace_names_the_source_that_gave_most(retriever_with: MakeRetriever) 
     retriever = retriever_with([bought("p20", 5), bought("p04", 3)])
     trace = trace_of(retriever, home())
     largest = {
-        product_id: trace.largest_source(trace.place_of[retriever.catalog.row_of(product_id)])
+        product_id: trace.largest_source(trace.position_of[retriever.catalog.row_of(product_id)])
         for product_id in ("p20", "p04", "p12", "p30")
     }
     assert largest == {"p20": "repeat", "p04": "repeat", "p12": "lately", "p30": "popular"}
     np.testing.assert_allclose(trace.shares.sum(axis=0), trace.fused, rtol=1e-6)
 
 
-def test_a_trace_names_no_witness_of_sources_that_gave_less(retriever_with: MakeRetriever) -> None:
+def test_a_trace_names_no_evidence_of_sources_that_gave_less(retriever_with: MakeRetriever) -> None:
     retriever = retriever_with([bought("p20", 5), bought("p04", 3)])
     trace = trace_of(retriever, home())
-    named = trace.witnesses["lately"].rows >= 0
+    named = trace.evidence["lately"].rows >= 0
     assert [retriever.catalog.id_of(row) for row in trace.rows[named].tolist()] == ["p12"]
 
 
@@ -216,4 +210,4 @@ def test_a_changed_product_still_speaks(retriever_with: MakeRetriever) -> None:
     retriever._state.append_product_changes([stores.upsert(old.merged({"price": 99.0}))])
     catalog.refresh()
     assert catalog.row_of("p04") >= catalog.base
-    assert witness(retriever, "cooccurrence", "p12") == ("p04", 3.0, PURCHASE)
+    assert evidence_of(retriever, "cooccurrence", "p12") == ("p04", 3.0, PURCHASE)

@@ -1,0 +1,80 @@
+"""The candidates of a request, and the same in another order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.index.live import LiveCatalog
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.fusion import FusedList
+
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateSet:
+    """The candidates of a request.
+
+    Attributes:
+        fused: all candidates in fused order.
+        sources: label of the source of each list in ``fused``.
+        tail: int32 [t], rows that follow the fused ones, as far as the request's depth asks.
+        total: how many products paging can reach.
+        matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
+            allowed, the seeds aside.
+        coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
+        weights: of each source in the fusion.
+    """
+
+    fused: FusedList
+    sources: list[str]
+    tail: Int32
+    total: int
+    matches: npt.NDArray[np.bool_] | None = None
+    coverage: Float32 | None = None
+    weights: tuple[float, ...] = ()
+
+
+def rearrange(found: CandidateSet, rows: Int32, tail: Int32) -> CandidateSet:
+    """Return a result with other candidates, in their order; what is known of each goes along, zeros for new ones.
+
+    Args:
+        found: the result as it is.
+        rows: int32 [n], its fused candidates to be.
+        tail: int32 [t], what follows them.
+    """
+    fused = found.fused
+    known = {row: position for position, row in enumerate(fused.rows.tolist())}
+    positions = [known.get(row, -1) for row in rows.tolist()]  # -1 is the zeros put behind
+    taken = FusedList(
+        rows=rows,
+        fused=np.append(fused.fused, np.float32(0))[positions],
+        scores=np.pad(fused.scores, ((0, 0), (0, 1)))[:, positions],
+        ranks=np.pad(fused.ranks, ((0, 0), (0, 1)))[:, positions],
+    )
+    coverage = None if found.coverage is None else np.append(found.coverage, np.float32(0))[positions]
+    return replace(found, fused=taken, coverage=coverage, tail=tail)
+
+
+def keep_listed(catalog: LiveCatalog, context: RetrievalContext, found: CandidateSet, listed: Int32) -> CandidateSet:
+    """Keep the allowed products of a list, each with what the sources said of it among the whole catalogue.
+
+    First those that a source brought, in fused order, then the others by popularity; what is newer than the snapshot
+    comes last.
+
+    Args:
+        catalog: the products.
+        context: the request.
+        found: the recommendation as if nothing had been listed.
+        listed: int32 [l], rows without repeats.
+    """
+    kept = np.unique(listed[context.allowed.holds(listed)])
+    brought = found.fused.rows[np.isin(found.fused.rows, kept)]
+    rows = np.concatenate([brought, kept[~np.isin(kept, brought)]]).astype(np.int32)
+    matches = np.zeros(catalog.base + len(catalog.delta), np.bool_)
+    matches[kept] = True
+    return replace(rearrange(found, rows, rows[:0]), matches=matches, total=len(rows))

@@ -1,0 +1,26 @@
+"""The source `dense`: in a search, the products whose texts are near the query's vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mercato.index.live import LiveCatalog
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.dense_search import search_nearest
+from mercato.retrieval.fusion import RankedList
+from mercato.retrieval.sources.base import SEARCH_CANDIDATES, Source
+
+
+class DenseSource(Source):
+    """Finds by meaning."""
+
+    label = "dense"
+    turn = 1
+    phrases = {"alone": "close in meaning"}
+
+    def search(self, catalog: LiveCatalog, contexts: Sequence[RetrievalContext]) -> list[RankedList | None]:
+        """Search for several queries, one call of the index for all; None where a query has no vector."""
+        return search_nearest(catalog, contexts, SEARCH_CANDIDATES, spread=True)
+
+
+DENSE = DenseSource()

@@ -1,0 +1,73 @@
+"""The source `popular`: what sells most, recent sales counting more; it fills what the others leave free."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.index.live import LiveCatalog
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.fusion import RankedList, rank_in_order, select_top
+from mercato.retrieval.sources.base import CANDIDATES, LAST_TURN, Source, SourceRequest, at_home
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+POPULAR_MATCHES = 50
+"""Candidates that a search takes from its word matches for their popularity."""
+
+
+class PopularSource(Source):
+    """Ranks by popularity, which is the order of a snapshot's rows.
+
+    It is asked last, and also where it has no weight, if no other source found anything.
+    """
+
+    label = "popular"
+    asks = "what sells most, recent sales counting more; within `FILTER`, so in a category what sells most there"
+    learned_from = "all events"
+    weights = at_home(0.25)
+    turn = LAST_TURN
+    phrases = {
+        "alone": "popular in the shop",
+        "filtered": "popular among what fits the filter",
+        "after": "next by popularity",
+    }
+    speaks_of = frozenset({"popularity"})
+
+    def find(self, asked: SourceRequest) -> RankedList | None:
+        """Rank what sells most, but for what the answer starts from and what is too new for anybody to know."""
+        passed_over = np.concatenate([asked.excluded, asked.cold_start])
+        popular = list_popular(asked.catalog, asked.context, CANDIDATES + len(passed_over))
+        if len(passed_over):
+            popular = popular[~np.isin(popular, passed_over)]
+        return rank_in_order(popular[:CANDIDATES], asked.weights.get(self.label, 1.0))
+
+
+def list_popular(catalog: LiveCatalog, context: RetrievalContext, count: int) -> Int32:
+    """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count."""
+    rows = first_allowed(context.allowed.rows, count)
+    entries = np.flatnonzero(context.allowed.entries)[: count - len(rows)]
+    return np.concatenate([rows, (entries + catalog.base).astype(np.int32)])
+
+
+def first_allowed(allowed: Bool, count: int) -> Int32:
+    """Return the first ``count`` positions that are True, int32; reads only the head of a mask that is mostly True."""
+    head = np.flatnonzero(allowed[: 4 * count])
+    if len(head) < count:
+        head = np.flatnonzero(allowed)
+    return head[:count].astype(np.int32)
+
+
+def rank_popular(catalog: LiveCatalog, matches: Int64) -> Int32:
+    """Return the most popular of the products that match, most popular first: int32 [m], m <= `POPULAR_MATCHES`.
+
+    Thousands may match a common word equally well; what is bought most is then likeliest meant. Products that nobody
+    bought are left out, so that a shop without events is not ordered by its product ids.
+    """
+    popularity = catalog.features().log_popularity[matches]
+    return matches[select_top(popularity, POPULAR_MATCHES)].astype(np.int32)
+
+
+POPULAR = PopularSource()

@@ -1,0 +1,63 @@
+"""The source `words`: in a search, the products that hold words of the query."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.index.live import LiveCatalog
+from mercato.query.query_analyzer import QueryAnalyzer
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.sources.base import Source
+from mercato.retrieval.word_match import WordMatches, match_words
+
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
+
+
+class WordsSource(Source):
+    """Finds by words (BM25)."""
+
+    label = "words"
+    turn = 0
+    phrases = {"alone": "holds a word of the query", "after": "next by the words of the query"}
+
+
+def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext) -> WordMatches:
+    """Score every product by the words of the query, snapshot rows and delta entries, by row; 0 where not allowed."""
+    query = queries.read(context.request.text)
+    index = catalog.snapshot.words
+    found = match_words(query, index)
+    if context.allowed.rows_missing:
+        found = found.keep(context.allowed.rows)
+    entries = context.allowed.entries
+    if not len(entries):
+        return found
+    changed = match_words(query, index.look_outside(catalog.delta.postings, len(entries)))
+    return found.followed_by(changed.keep(entries))
+
+
+def select_matches(words: WordMatches) -> Int64:
+    """Return the products that hold enough of the query, int64 [m], ascending.
+
+    Of c words c - floor(c / 4) must be there: all of three, three of four; as many as any product holds where none
+    holds that many.
+    """
+    required = float(words.size - words.size // 4)
+    held = words.held[words.rows]
+    return words.rows[held >= min(required, float(held.max(initial=0.0)))]
+
+
+def rank_words(
+    catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, rows: Int32
+) -> tuple[Float32, Int32]:
+    """Return the word scores of products (int32 [n] rows), and their ranks from 1 among all that match; 0 for none."""
+    scores = find_words(catalog, queries, context).scores
+    ordered = np.lexsort((np.arange(len(scores)), -scores))
+    rank = np.empty(len(scores), np.int32)
+    rank[ordered] = np.arange(1, len(scores) + 1)
+    return scores[rows], np.where(scores[rows] > 0, rank[rows], 0).astype(np.int32)
+
+
+WORDS = WordsSource()

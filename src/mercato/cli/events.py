@@ -11,11 +11,11 @@ import typer
 
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError, ServerError
+from mercato.incoming import Rejected
 
 if TYPE_CHECKING:  # what reads and writes events needs Arrow: imported where it is used, so that others start without
     from mercato.events.event_batch import EventBatch
     from mercato.events.read_events import ReadReport
-    from mercato.incoming import Rejected
 
 EVENTS_PER_CALL = 2_000  # about half a megabyte of JSON, some 50 ms of a server's time
 DEFAULT_SERVER = "127.0.0.1:8001"

@@ -108,10 +108,10 @@ class ProductFeatures:
     """Columns of all products that candidates and histories refer to: the snapshot's rows, then the delta's.
 
     Attributes:
-        log_popularity: float32 [N], log1p of :attr:`mercato.signals.Popularity.count`.
-        trend: float32 [N], :attr:`mercato.signals.Popularity.trend`; 0 for a new product.
-        repeat_rate: float32 [N], :attr:`mercato.signals.Repeat.rate`; 0 for a new product.
-        repeat_interval_days: float32 [N], :attr:`mercato.signals.Repeat.interval_days`, > 0.
+        log_popularity: float32 [N], log1p of :attr:`mercato.signals.popularity.Popularity.count`.
+        trend: float32 [N], :attr:`mercato.signals.popularity.Popularity.trend`; 0 for a new product.
+        repeat_rate: float32 [N], :attr:`mercato.signals.repeat.Repeat.rate`; 0 for a new product.
+        repeat_interval_days: float32 [N], :attr:`mercato.signals.repeat.Repeat.interval_days`, > 0.
         price: float32 [N], NaN where unknown.
         leaf_category: int32 [N], code of the most specific category, -1 where there is none.
         brand: int32 [N], code of the brand, -1 where there is none.

@@ -6,15 +6,18 @@ import math
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.events import EVENT_TYPES, PRODUCT_EVENT_TYPES, Event, parse_event, parse_events
 from mercato.events.event import (
     EVENT_FIELDS,
     MAX_CONTEXT_BYTES,
     MAX_EVENTS_PER_CALL,
     MAX_FUTURE_S,
     MAX_ID_BYTES,
+    Event,
     check_event_time,
+    parse_event,
+    parse_events,
 )
+from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
 
 NOW = 1_800_000_000.0
 DAY_S = 24 * 60 * 60

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.events import event_files as event_files_module
-from mercato.events import parse_event
+from mercato.events.event import parse_event
 from mercato.events.raw_values import read_document
 from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
 from mercato.events.write_events import to_documents, write_events

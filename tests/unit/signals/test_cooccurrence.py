@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mercato.signals import Cooccurrence, EventColumns, compute_cooccurrence
-from mercato.signals.cooccurrence import BLOCK_PAIRS
+from mercato.signals.cooccurrence import BLOCK_PAIRS, Cooccurrence, compute_cooccurrence
+from mercato.signals.events import EventColumns
 
 DAY = 86_400.0
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from mercato.signals import EaseOptions, EventColumns, Neighbours, compute_ease
+from mercato.signals.ease import EaseOptions, compute_ease
+from mercato.signals.events import EventColumns
+from mercato.signals.neighbours import Neighbours
 
 DAY = 86_400.0
 COUNT = 9

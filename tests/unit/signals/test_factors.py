@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mercato.signals import EventColumns, Factors, compute_factors
-from mercato.signals.factors import weigh_purchases
+from mercato.signals.events import EventColumns
+from mercato.signals.factors import Factors, compute_factors, weigh_purchases
 
 DAY = 86_400.0
 HALF_LIFE = 90.0

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mercato.signals import EventColumns, Momentum, compute_momentum
-from mercato.signals.momentum import NEVER_DAYS
+from mercato.signals.events import EventColumns
+from mercato.signals.momentum import NEVER_DAYS, Momentum, compute_momentum
 
 DAY = 86_400.0
 NOW = 1000 * DAY

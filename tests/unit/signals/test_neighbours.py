@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from mercato.signals import Neighbours
-from mercato.signals.neighbours import DENSE_SHARE
+from mercato.signals.neighbours import DENSE_SHARE, Neighbours
 
 
 def make_neighbours(count: int, rng: np.random.Generator) -> Neighbours:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mercato.signals import EventColumns, compute_popularity
+from mercato.signals.events import EventColumns
+from mercato.signals.popularity import compute_popularity
 
 DAY = 86_400.0
 

@@ -3,9 +3,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mercato.signals import EventColumns, Regional, compute_regional
 from mercato.signals import regional as module
-from mercato.signals.regional import MIN_BUYERS, MIN_REGION_BUYERS, PRIOR_BUYERS, fold_region
+from mercato.signals.events import EventColumns
+from mercato.signals.regional import (
+    MIN_BUYERS,
+    MIN_REGION_BUYERS,
+    PRIOR_BUYERS,
+    Regional,
+    compute_regional,
+    fold_region,
+)
 
 DAY = 86_400.0
 NOW = 1000 * DAY

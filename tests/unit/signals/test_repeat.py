@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mercato.signals import EventColumns, compute_repeat
+from mercato.signals.events import EventColumns
+from mercato.signals.repeat import compute_repeat
 
 DAY = 86_400.0
 

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mercato.signals import EventColumns, Neighbours, compute_cooccurrence
 from mercato.signals import together as module
+from mercato.signals.cooccurrence import compute_cooccurrence
 from mercato.signals.ease import EaseOptions, compute_ease
+from mercato.signals.events import EventColumns
+from mercato.signals.neighbours import Neighbours
 from mercato.signals.together import count_orders_together, count_shoppers_together
 
 DAY = 86_400.0

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mercato.errors import DataError
-from mercato.events import EventBatch, event_files, parse_event
+from mercato.events import event_files
+from mercato.events.event import parse_event
+from mercato.events.event_batch import EventBatch
 from mercato.events.read_events import read_events
 from mercato.events.write_events import to_documents, write_events
 from mercato.state import Actor, AppendResult, StateStore, open_state

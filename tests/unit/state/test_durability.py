@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mercato.events import Event
+from mercato.events.event import Event
 from mercato.state import Actor, ProductChange, StateStore, open_state
 
 WRITER = """
 import sys
-from mercato.events import Event
+from mercato.events.event import Event
 from mercato.state import ProductChange, open_state
 
 store = open_state(sys.argv[1])

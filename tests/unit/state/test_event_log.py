@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mercato.errors import InvalidInputError, StateError
-from mercato.events import EVENT_TYPE_CODES, Event
+from mercato.events.event import Event
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.state import Actor, StateStore, open_state
 
 

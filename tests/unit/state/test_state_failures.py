@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mercato.errors import StateError
-from mercato.events import Event
+from mercato.events.event import Event
 from mercato.state import Actor, ProductChange, open_state
 from mercato.state.schema import SCHEMA_VERSION, prepare_schema
 
@@ -105,7 +105,7 @@ def test_path_that_cannot_be_a_file_is_refused(tmp_path: Path, inside: str) -> N
 WRITE_AS_NOBODY = """
 import os, sys
 from mercato.errors import StateError
-from mercato.events import Event
+from mercato.events.event import Event
 from mercato.state import open_state
 import mercato.state.sqlite  # before the process loses the right to read the environment
 if os.getuid() == 0:  # root is not hindered by permissions
@@ -143,7 +143,7 @@ def test_read_only_folder_is_refused(there_is_a_file: bool) -> None:
 FILL = """
 import resource, signal, sys
 from mercato.errors import StateError
-from mercato.events import Event
+from mercato.events.event import Event
 from mercato.state import open_state
 
 store = open_state(sys.argv[1])

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import StateError
 from mercato.events.event import Event, parse_event
@@ -21,8 +21,6 @@ from mercato.progress import Progress
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable, ProductChange
-
-Float32 = npt.NDArray[np.float32]
 
 DIMENSION = 32
 NOW = 1_700_000_000.0

@@ -31,9 +31,7 @@ from benchmarks.recommendation.online_retail_data import (
     DATA,
     KEY_METRICS,
     SCOPES,
-    Float32,
     Sales,
-    Values,
     Window,
     compute_mean_ndcg,
     measure_scores,
@@ -42,6 +40,7 @@ from benchmarks.recommendation.online_retail_data import (
 )
 from benchmarks.recommendation.online_retail_server import Customers, Measured, describe_latency, measure_server, serve
 from benchmarks.recommendation.online_retail_shop import TRAINING, last_countries, open_shop, train_ranker
+from mercato.arrays import Float32, Float64
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values, tidy
 
@@ -58,7 +57,7 @@ GOALS: Mapping[str, Mapping[str, float]] = {
 }
 """For the test weeks; a goal is met where the paired 95 % interval of the gain over the blend excludes zero too."""
 
-Systems = dict[str, dict[str, Values]]
+Systems = dict[str, dict[str, Float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,7 @@ def find_best(systems: Systems, metric: str) -> str:
     return max(single, key=lambda name: float(np.nanmean(systems[name][metric])))
 
 
-def describe_server(values: Mapping[str, Values], baselines: Systems) -> dict[str, Any]:
+def describe_server(values: Mapping[str, Float64], baselines: Systems) -> dict[str, Any]:
     """Give a server's figures in one scope, with the paired gains over the blend and over the best single method."""
     gains: dict[str, dict[str, Any]] = {}
     for metric in KEY_METRICS:
@@ -126,7 +125,7 @@ def describe_server(values: Mapping[str, Values], baselines: Systems) -> dict[st
     return {**describe_values(values), "gain": gains}
 
 
-def average(runs: Sequence[Mapping[str, Values]]) -> dict[str, Values]:
+def average(runs: Sequence[Mapping[str, Float64]]) -> dict[str, Float64]:
     """Average the figures of several seeds for each customer."""
     return {metric: np.mean([run[metric] for run in runs], axis=0) for metric in runs[0]}
 

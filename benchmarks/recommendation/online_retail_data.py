@@ -13,10 +13,8 @@ import pandas as pd
 from benchmarks.harness.command import BenchmarkError
 from benchmarks.harness.record import REPOSITORY
 from benchmarks.recommendation.baselines_recommend import Purchases
+from mercato.arrays import Float32, Float64
 from mercato.evaluation.measures import MeasurePlan, measure_orders
-
-Float32 = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
 
 DATA = REPOSITORY.parent / "shared" / "data" / "online_retail"
 CUTOFF = 20
@@ -115,7 +113,7 @@ def open_window(purchases: Purchases, start: str, stop: str) -> Window:
     return Window(past=past, moment=begins, asked=asked, bought=bought, known=before[asked].toarray() > 0)
 
 
-def measure_lists(window: Window, lists: Sequence[Sequence[int]], scope: str) -> dict[str, Values]:
+def measure_lists(window: Window, lists: Sequence[Sequence[int]], scope: str) -> dict[str, Float64]:
     """Measure the first 20 of each customer's list; in scope ``new`` without what was bought before.
 
     Args:
@@ -134,7 +132,7 @@ def measure_lists(window: Window, lists: Sequence[Sequence[int]], scope: str) ->
     return {name: values[name] for name in KEY_METRICS}
 
 
-def measure_scores(window: Window, scores: Float32, scope: str) -> dict[str, Values]:
+def measure_scores(window: Window, scores: Float32, scope: str) -> dict[str, Float64]:
     """Measure the best 20 of each customer's scores (float32 [customers, products]), as `measure_lists`."""
     masked = np.where(window.known, -np.inf, scores) if scope == "new" else scores
     top = np.argsort(-masked, axis=1, kind="stable")[:, :CUTOFF]

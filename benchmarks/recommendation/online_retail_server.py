@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.harness.command import BenchmarkError
-from benchmarks.recommendation.online_retail_data import CUTOFF, Values, Window, measure_lists
+from benchmarks.recommendation.online_retail_data import CUTOFF, Window, measure_lists
 from benchmarks.recommendation.online_retail_shop import Shop
+from mercato.arrays import Float64
 from mercato.evaluation.asking import Ask, ask_all, open_client
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
@@ -55,7 +56,7 @@ class Measured:
         short: scope -> answers that held fewer than 20 products that count.
     """
 
-    values: dict[str, dict[str, Values]]
+    values: dict[str, dict[str, Float64]]
     milliseconds: dict[str, list[float]]
     short: dict[str, int]
 
@@ -95,7 +96,7 @@ def measure_server(address: str, window: Window, customers: Customers, *, concur
     Raises:
         BenchmarkError: a request was refused, or answered without some stage.
     """
-    values: dict[str, dict[str, Values]] = {}
+    values: dict[str, dict[str, Float64]] = {}
     milliseconds: dict[str, list[float]] = {}
     short: dict[str, int] = {}
     with open_client(address) as client:

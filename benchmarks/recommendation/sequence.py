@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import typer
 from rich.console import Console
 from scipy import sparse
@@ -38,14 +37,12 @@ from benchmarks.recommendation.baselines_recommend import (
 )
 from benchmarks.recommendation.generated_sequences import Recipe, make_histories
 from benchmarks.recommendation.sequence_server import measure_server, prepare_shop, write_histories
+from mercato.arrays import Float32, Float64, Int64
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import describe_comparison, describe_values
 from mercato.models.sequence import SequenceModel
 
 NEEDS = "PyTorch"
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
 
 CUTOFF = 10
 ENCODER = REPOSITORY / "var" / "models" / "encoder"
@@ -70,7 +67,7 @@ def as_purchases(histories: list[Int64], products: int) -> Purchases:
     )
 
 
-def measure_scores(scores: Float32, right: Int64) -> dict[str, Values]:
+def measure_scores(scores: Float32, right: Int64) -> dict[str, Float64]:
     """Measure where the right product of each user stands.
 
     Args:

@@ -13,16 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.harness.command import BenchmarkError
 from benchmarks.harness.record import REPOSITORY
+from mercato.arrays import Float64, Int64
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
-
-Int64 = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
 
 METRICS = ("recall@10", "ndcg@10")
 
@@ -62,7 +59,7 @@ def prepare_shop(histories: Sequence[Int64], products: int, folder: Path, encode
 
 def measure_server(
     folder: Path, encoder: Path, sequence: Path | None, weights: Mapping[str, float] | None = None
-) -> dict[str, Values]:
+) -> dict[str, Float64]:
     """Serve what `prepare_shop` made, and evaluate it: ``mercato eval recommend --leave-last-out``.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-Float32 = npt.NDArray[np.float32]
+from mercato.arrays import Float32
 
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 BM25_K1, BM25_B = 1.2, 0.75  # Lucene's; bm25s' own k1 of 1.5 is worse on icecat

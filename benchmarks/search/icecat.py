@@ -25,6 +25,7 @@ from benchmarks.harness.command import BenchmarkError, run_command
 from benchmarks.harness.record import REPOSITORY, write_record
 from benchmarks.harness.store import ENCODER, VAR
 from benchmarks.search.baselines_search import fuse_orders, order_scores, score_bm25
+from mercato.arrays import Float64
 from mercato.evaluation.asking import open_client
 from mercato.evaluation.folds import FOLDS, fold_of
 from mercato.evaluation.intervals import compare_values
@@ -44,7 +45,6 @@ from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
 
 NEEDS = "the evaluation data"
-Values = npt.NDArray[np.float64]
 
 DATA = REPOSITORY.parent / "shared" / "data" / "icecat_chorus"
 WORK = VAR / "icecat"
@@ -180,7 +180,7 @@ def write_text(row: Mapping[str, Any]) -> str:
 
 def measure_baselines(
     data: Path, catalog: Path, judgements: Judgements, plan: MeasurePlan, encoder: Path
-) -> dict[str, dict[str, Values]]:
+) -> dict[str, dict[str, Float64]]:
     """Measure BM25, dense search and their fusion on the same queries: whole rankings over all products.
 
     Dense search is exact, over the snapshot's own vectors: title, supplier, description and attributes, encoded once.
@@ -213,12 +213,12 @@ def keep_measured(ids: Sequence[str], order: npt.NDArray[np.int64], rated: Mappi
     return [ids[row] for place, row in enumerate(order.tolist()) if place < depth or ids[row] in rated]
 
 
-def describe_gain(ours: Mapping[str, Values], theirs: Mapping[str, Values]) -> dict[str, Any]:
+def describe_gain(ours: Mapping[str, Float64], theirs: Mapping[str, Float64]) -> dict[str, Any]:
     """Give the paired gain in the figures that a target is set for."""
     return {name: describe_comparison(compare_values(ours[name], theirs[name])) for name in KEY_METRICS}
 
 
-def reorder(evaluation: Evaluation, queries: Sequence[str]) -> dict[str, Values]:
+def reorder(evaluation: Evaluation, queries: Sequence[str]) -> dict[str, Float64]:
     """Give an evaluation's metrics in the order of the given queries."""
     place_of = {label: place for place, label in enumerate(evaluation.labels)}
     places = [place_of[query] for query in queries]

@@ -30,6 +30,7 @@ from benchmarks.harness.store import (
     Store,
 )
 from benchmarks.harness.workload import list_queries
+from mercato.arrays import Float32, Int64
 from mercato.features.inputs import History
 from mercato.index.dense import EF_PER_CANDIDATE, DenseIndex
 from mercato.pipeline.factory import open_encoder, open_retriever
@@ -42,8 +43,6 @@ from mercato.retrieval.sources.base import CANDIDATES, SEARCH_CANDIDATES
 from mercato.state import Actor, open_state
 
 NEEDS = "the demo store"
-Ids = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
 
 CUTOFF = 100
 PERCENTILES = (50, 95, 99)
@@ -51,7 +50,7 @@ SEED = 7
 WARM_UP_QUERIES = 50
 
 
-def compute_recall(found: Ids, exact: Ids) -> npt.NDArray[np.float64]:
+def compute_recall(found: Int64, exact: Int64) -> npt.NDArray[np.float64]:
     """Return per query the share of the exact answer that was found: |found & exact| / |exact|.
 
     Args:

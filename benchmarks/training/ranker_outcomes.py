@@ -24,6 +24,7 @@ from rich.console import Console
 
 from benchmarks.harness.command import run_command
 from benchmarks.harness.record import write_record
+from mercato.arrays import Float64
 from mercato.catalog.product import Product
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.features import FEATURE_NAMES
@@ -41,7 +42,6 @@ from mercato_training.ranker.prediction_window import WindowOptions, build_windo
 from mercato_training.ranker.prediction_window_data import WINDOW_FIT, WINDOW_SHAPE
 
 NEEDS = "PyTorch"
-Float64 = npt.NDArray[np.float64]
 
 VIEW, CART, BUY = (EVENT_TYPE_CODES[name] for name in ("detail-page-view", "add-to-cart", "purchase-complete"))
 START = 17_000 * SECONDS_PER_DAY

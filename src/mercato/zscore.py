@@ -6,9 +6,8 @@ A boundary of its own: the reranker's blend, the shop's boosts and training stan
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from mercato.arrays import Float32
 
 _LEAST_SPREAD = 1e-6  # of float32 scores around 1: less than rounding of the mean itself is no difference between them
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Bool, Float64, Int32, Int64
 from mercato.catalog.column_builder import (
     FIXED_NUMBER_FIELDS,
     FIXED_TEXT_FIELDS,
@@ -21,11 +22,6 @@ from mercato.catalog.column_builder import (
 )
 from mercato.catalog.product import Product
 from mercato.errors import InvalidInputError, SnapshotError
-
-BoolArray = npt.NDArray[np.bool_]
-Float64Array = npt.NDArray[np.float64]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
 
 _VERSION = 1
 #: Field names that a message lists at most.
@@ -45,7 +41,7 @@ class TextColumn:
 
     __slots__ = ("_blob", "_bounds", "_masks", "indptr", "rows")
 
-    def __init__(self, blob: npt.NDArray[np.uint8], bounds: Int64Array, indptr: Int64Array, rows: Int32Array) -> None:
+    def __init__(self, blob: npt.NDArray[np.uint8], bounds: Int64, indptr: Int64, rows: Int32) -> None:
         """Hold the arrays.
 
         Args:
@@ -58,7 +54,7 @@ class TextColumn:
         self._bounds = bounds
         self.indptr = indptr
         self.rows = rows
-        self._masks: dict[int, BoolArray] = {}
+        self._masks: dict[int, Bool] = {}
 
     def __len__(self) -> int:
         """Count the distinct values."""
@@ -91,12 +87,12 @@ class TextColumn:
                 high = middle
         return low if low < len(self) and self._bytes(low) == wanted else None
 
-    def rows_of(self, value: str) -> Int32Array:
+    def rows_of(self, value: str) -> Int32:
         """Return the rows that have a value, ascending; empty where none has."""
         code = self.code(value)
         return self.rows[:0] if code is None else self.rows[self.indptr[code] : self.indptr[code + 1]]
 
-    def mark(self, value: str, mask: BoolArray) -> None:
+    def mark(self, value: str, mask: Bool) -> None:
         """Set the products that have a value.
 
         Args:
@@ -118,7 +114,7 @@ class TextColumn:
             self._masks[code] = known
         np.logical_or(mask, known, out=mask)
 
-    def count(self, mask: BoolArray) -> Int64Array:
+    def count(self, mask: Bool) -> Int64:
         """Count, for facets, how many of some products have each value.
 
         Args:
@@ -130,12 +126,12 @@ class TextColumn:
         if not len(self):
             return np.zeros(0, np.int64)
         first = self.indptr[0]
-        counts: Int64Array = np.add.reduceat(
+        counts: Int64 = np.add.reduceat(
             mask[self.rows[first : self.indptr[-1]]], self.indptr[:-1] - first, dtype=np.int64
         )
         return counts
 
-    def codes(self, count: int) -> Int32Array:
+    def codes(self, count: int) -> Int32:
         """Give one code for each product, for what compares products (diversity, features).
 
         Args:
@@ -163,12 +159,12 @@ class NumberColumn:
 
     __slots__ = ("rows", "values")
 
-    def __init__(self, values: Float64Array, rows: Int32Array | None) -> None:
+    def __init__(self, values: Float64, rows: Int32 | None) -> None:
         """Hold the arrays."""
         self.values = values
         self.rows = rows
 
-    def dense(self, count: int) -> Float64Array:
+    def dense(self, count: int) -> Float64:
         """Give one number for each product.
 
         Args:

@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy import integrate, optimize, stats
 from scipy.spatial.distance import pdist
 
+from mercato.arrays import Float64
 from mercato.evaluation.asking import Answer, ReturnedProduct
 from mercato.evaluation.holdout import Interactions
-
-Values = npt.NDArray[np.float64]
 
 
 def count_buyers(known: Interactions) -> tuple[Counter[str], int]:
@@ -25,7 +23,7 @@ def count_buyers(known: Interactions) -> tuple[Counter[str], int]:
     return Counter(product for _, product in pairs), len(set(known.users))
 
 
-def measure_novelty(answers: Sequence[Answer], k: int, buyers: Mapping[str, int], users: int) -> Values:
+def measure_novelty(answers: Sequence[Answer], k: int, buyers: Mapping[str, int], users: int) -> Float64:
     """Measure how unexpected lists are: mean self-information of the first k products, in bits.
 
     -log2(p), p = (buyers + 1) / (users + 1): share of the users who had bought the product (Vargas and Castells 2011),
@@ -43,14 +41,14 @@ def measure_novelty(answers: Sequence[Answer], k: int, buyers: Mapping[str, int]
     return _mean_of_first(answers, k, lambda product: -np.log2((buyers.get(product.id, 0) + 1) / (users + 1)))
 
 
-def measure_popularity(answers: Sequence[Answer], k: int, buyers: Mapping[str, int], users: int) -> Values:
+def measure_popularity(answers: Sequence[Answer], k: int, buyers: Mapping[str, int], users: int) -> Float64:
     """Measure how popular lists are: mean share of the users who had bought the first k products, 0 to 1."""
     return _mean_of_first(answers, k, lambda product: buyers.get(product.id, 0) / max(1, users))
 
 
 def measure_popularity_lift(
     answers: Sequence[Answer], before: Sequence[frozenset[str]], k: int, buyers: Mapping[str, int], users: int
-) -> Values:
+) -> Float64:
     """Measure popularity bias: how much more popular lists are than what their users had bought, 0 for equally.
 
     GAP(list) / GAP(history) - 1, where GAP is the mean share of users who had bought a product (Abdollahpouri et al.
@@ -89,7 +87,7 @@ def read_title(product: ReturnedProduct) -> set[str]:
 
 def measure_diversity(
     answers: Sequence[Answer], k: int, read: Callable[[ReturnedProduct], set[str]] = read_categories
-) -> Values:
+) -> Float64:
     """Measure how different the products of a list are: mean Jaccard distance between what is said of two of them.
 
     Args:
@@ -130,7 +128,7 @@ def compute_gini(answers: Sequence[Answer], k: int, catalogue: int) -> float:
     return float(1.0 - 2.0 * integrate.trapezoid(lorenz, dx=1.0 / len(counts)))
 
 
-def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) -> Values:
+def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) -> Float64:
     """Measure the order within what was returned: how often something bought stands before something not bought.
 
     The Mann-Whitney U of the ranks, divided by the number of pairs. Only products that were returned count, so it
@@ -153,7 +151,7 @@ def measure_auc(answers: Sequence[Answer], bought: Sequence[Mapping[str, int]]) 
     return found
 
 
-def measure_rating_error(answers: Sequence[Answer], ratings: Sequence[Mapping[str, float]]) -> Values:
+def measure_rating_error(answers: Sequence[Answer], ratings: Sequence[Mapping[str, float]]) -> Float64:
     """Measure how far ratings are from what the ranks in the lists predict: mean absolute error by user.
 
     A server returns an order, not stars: the rating that a rank stands for is learned by isotonic regression from the
@@ -188,7 +186,7 @@ def measure_rating_error(answers: Sequence[Answer], ratings: Sequence[Mapping[st
     return found
 
 
-def _mean_of_first(answers: Sequence[Answer], k: int, value: Callable[[ReturnedProduct], float]) -> Values:
+def _mean_of_first(answers: Sequence[Answer], k: int, value: Callable[[ReturnedProduct], float]) -> Float64:
     return np.array(
         [
             np.mean([value(product) for product in answer.results[:k]]) if answer.results else np.nan

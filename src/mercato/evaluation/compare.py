@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Float64
 from mercato.errors import DataError
 from mercato.evaluation.intervals import compare_values
 from mercato.evaluation.result import SCHEMA, Evaluation, describe_comparison
-
-Values = npt.NDArray[np.float64]
 
 _MUST_AGREE = ("relevant", "recall_relevant", "filter", "new_only", "placement", "split")
 
@@ -97,7 +95,7 @@ def compare_runs(evaluation: Evaluation, earlier: Mapping[str, Any], name: str) 
     }
 
 
-def read_metric(rows: Mapping[str, Mapping[str, Any]], metric: str, labels: list[str]) -> Values:
+def read_metric(rows: Mapping[str, Mapping[str, Any]], metric: str, labels: list[str]) -> Float64:
     """Read one metric of an earlier run's queries; NaN where it has none."""
     return np.array([_number(rows[label].get(metric)) for label in labels], dtype=np.float64)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float64
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
@@ -20,8 +21,6 @@ from mercato.incoming import Rejected, RowReport
 from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state
 from mercato.text.timestamps import format_timestamp
-
-Floats = npt.NDArray[np.float64]
 
 UNKNOWN = "unknown"
 """What a row without a value counts as in another column."""
@@ -52,9 +51,9 @@ class Interactions(RowReport):
 
     users: list[str] = field(default_factory=list)
     products: list[str] = field(default_factory=list)
-    place: Floats = field(default_factory=lambda: np.zeros(0))
-    time: Floats = field(default_factory=lambda: np.zeros(0))
-    rating: Floats = field(default_factory=lambda: np.zeros(0))
+    place: Float64 = field(default_factory=lambda: np.zeros(0))
+    time: Float64 = field(default_factory=lambda: np.zeros(0))
+    rating: Float64 = field(default_factory=lambda: np.zeros(0))
     columns: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -326,7 +325,7 @@ def refuse_overlap(split: Split, known: Interactions, name: str) -> None:
         )
 
 
-def describe_span(time: Floats) -> str:
+def describe_span(time: Float64) -> str:
     """Write the first and the last of several times."""
     return f"{format_timestamp(float(np.nanmin(time)))} to {format_timestamp(float(np.nanmax(time)))}"
 
@@ -336,7 +335,7 @@ def count_by_user(known: Interactions) -> Counter[str]:
     return Counter(known.users)
 
 
-def _nothing(count: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _nothing(count: int) -> tuple[Float64, npt.NDArray[np.bool_]]:
     return np.full(count, np.nan), np.zeros(count, bool)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-Values = npt.NDArray[np.float64]
+from mercato.arrays import Float64
 
 CONFIDENCE = 0.95
 RESAMPLES = 4_999
@@ -52,7 +51,7 @@ class Comparison:
     ties: int
 
 
-def estimate_mean(values: Values, *, seed: int = SEED) -> Estimate:
+def estimate_mean(values: Float64, *, seed: int = SEED) -> Estimate:
     """Estimate a mean over queries.
 
     The interval is the bias-corrected and accelerated bootstrap (Efron 1987) over queries, 95 %.
@@ -81,7 +80,7 @@ def estimate_mean(values: Values, *, seed: int = SEED) -> Estimate:
     return Estimate(mean=mean, low=float(found.low), high=float(found.high), count=len(kept))
 
 
-def compare_values(ours: Values, theirs: Values, *, seed: int = SEED) -> Comparison:
+def compare_values(ours: Float64, theirs: Float64, *, seed: int = SEED) -> Comparison:
     """Compare two runs on the same queries.
 
     The test is Fisher's randomisation test for pairs (Smucker, Allan and Carterette 2007): the signs of the
@@ -106,14 +105,14 @@ def compare_values(ours: Values, theirs: Values, *, seed: int = SEED) -> Compari
     )
 
 
-def _test_pairs(gains: Values, seed: int) -> float:
+def _test_pairs(gains: Float64, seed: int) -> float:
     if not len(gains):
         return float("nan")
     if not gains.any():
         return 1.0
 
-    def mean(sample: Values, axis: int) -> Values:
-        averaged: Values = np.mean(sample, axis=axis)
+    def mean(sample: Float64, axis: int) -> Float64:
+        averaged: Float64 = np.mean(sample, axis=axis)
         return averaged
 
     found = stats.permutation_test(

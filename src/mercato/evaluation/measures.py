@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float64
 from mercato.errors import InvalidInputError, MercatoError
-
-Values = npt.NDArray[np.float64]
 
 CUTOFFS = (5, 10, 100)
 MAX_CUTOFF = 1_000
@@ -73,7 +71,7 @@ def plan_measures(
 
 def measure_orders(
     ratings: Sequence[Mapping[str, int]], orders: Sequence[Sequence[str]], plan: MeasurePlan
-) -> dict[str, Values]:
+) -> dict[str, Float64]:
     """Measure one ranked list for each query.
 
     * ``ndcg@k``: gain 2 ** rating - 1, discount 1 / log2(rank + 1), what is not rated gains 0.
@@ -95,7 +93,7 @@ def measure_orders(
     measures = _load_measures()
     tables = _number_products(ratings, orders)
     highest = [max(rated.values(), default=0) for rated in ratings]
-    values: dict[str, Values] = {}
+    values: dict[str, Float64] = {}
     for name, (measure, threshold) in _plain_measures(measures, plan).items():
         values[name] = _mask(_calculate(measures, {name: measure}, *tables)[name], highest, threshold)
     qrels, run = tables
@@ -167,7 +165,7 @@ def _calculate(
     chosen: Mapping[str, Any],
     qrels: Mapping[str, Mapping[str, int]],
     run: Mapping[str, Mapping[str, float]],
-) -> dict[str, Values]:
+) -> dict[str, Float64]:
     names = {measure: name for name, measure in chosen.items()}
     values = {name: np.zeros(len(qrels)) for name in chosen}
     rated = {query: dict(products) for query, products in qrels.items() if products}
@@ -179,6 +177,6 @@ def _calculate(
     return values
 
 
-def _mask(values: Values, highest: Sequence[int], threshold: int) -> Values:
-    masked: Values = np.where(np.asarray(highest) >= threshold, values, np.nan)
+def _mask(values: Float64, highest: Sequence[int], threshold: int) -> Float64:
+    masked: Float64 = np.where(np.asarray(highest) >= threshold, values, np.nan)
     return masked

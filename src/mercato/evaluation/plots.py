@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-Values = npt.NDArray[np.float64]
+from mercato.arrays import Float64
 
 # Okabe and Ito 2008: told apart with every kind of colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#6b7280"
@@ -98,7 +97,7 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
     return figure
 
 
-def draw_gains(gains: Values, metric: str, ours: str, theirs: str, asked: str = "query") -> Figure:
+def draw_gains(gains: Float64, metric: str, ours: str, theirs: str, asked: str = "query") -> Figure:
     """Draw the difference between two runs, a bar for each query, the best first.
 
     Args:
@@ -123,7 +122,7 @@ def draw_gains(gains: Values, metric: str, ours: str, theirs: str, asked: str = 
     return figure
 
 
-def draw_distribution(values: Mapping[str, Values], asked: str = "query") -> Figure:
+def draw_distribution(values: Mapping[str, Float64], asked: str = "query") -> Figure:
     """Draw how metrics spread over the queries.
 
     Args:
@@ -195,7 +194,7 @@ def draw_groups(groups: Mapping[str, Mapping[str, Any]], metric: str, overall: f
     return figure
 
 
-def draw_reliability(predicted: Values, observed: Values) -> Figure:
+def draw_reliability(predicted: Float64, observed: Float64) -> Figure:
     """Draw probabilities beside what happened, on logarithmic axes; what is on the diagonal was said rightly.
 
     Args:

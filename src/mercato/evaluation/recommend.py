@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mercato.arrays import Float64
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation import beyond_accuracy
 from mercato.evaluation.asking import (
@@ -25,7 +26,7 @@ from mercato.evaluation.asking import (
 from mercato.evaluation.holdout import Interactions, Split
 from mercato.evaluation.intervals import SEED
 from mercato.evaluation.learned import refuse_late_learning
-from mercato.evaluation.measures import MeasurePlan, Values, measure_orders
+from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.evaluation.reasons import check_reasons, refuse_memory
 from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
 from mercato.evaluation.shoppers import Shopper, group_by_history, list_shoppers
@@ -177,7 +178,7 @@ def measure_explained(
     plan: MeasurePlan,
     settings: RecommendSettings,
     progress: Progress = no_progress,
-) -> tuple[dict[str, dict[str, Values]], dict[str, Any], list[str]]:
+) -> tuple[dict[str, dict[str, Float64]], dict[str, Any], list[str]]:
     """Ask some users' answers with explanations: the order of each stage, and whether what is said is true.
 
     Args:
@@ -206,7 +207,7 @@ def measure_explained(
         reason = next((answer.error for answer in explained if answer.error), "it names no ranks of stages")
         return {}, reasons, [f"no figures by stage: the server does not explain its answers ({reason})"]
     bought = [shopper.bought for shopper in asked]
-    stages: dict[str, dict[str, Values]] = {}
+    stages: dict[str, dict[str, Float64]] = {}
     for stage, lists in orders.items():
         stages[stage] = {}
         for name, found in _keep_families(measure_orders(bought, lists, plan)).items():
@@ -217,7 +218,7 @@ def measure_explained(
 
 def measure_lists(
     answers: Sequence[Answer], shoppers: Sequence[Shopper], plan: MeasurePlan, past: Interactions
-) -> dict[str, Values]:
+) -> dict[str, Float64]:
     """Measure a list for each user.
 
     Args:
@@ -252,7 +253,7 @@ def describe_groups(
     members: Mapping[str, str],
     shoppers: Sequence[Shopper],
     answers: Sequence[Answer],
-    values: Mapping[str, Values],
+    values: Mapping[str, Float64],
     plan: MeasurePlan,
     catalogue: int,
     seed: int = SEED,
@@ -282,7 +283,7 @@ def _drop(answer: Answer, products: frozenset[str]) -> Answer:
     return replace(answer, results=tuple(found for found in answer.results if found.id not in products))
 
 
-def _keep_families(measured: Mapping[str, Values]) -> dict[str, Values]:
+def _keep_families(measured: Mapping[str, Float64]) -> dict[str, Float64]:
     return {
         name: one
         for name, one in measured.items()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from mercato.errors import DataError, MercatoError
@@ -20,7 +19,6 @@ from mercato.evaluation.stages import SHOWN
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Values = npt.NDArray[np.float64]
 
 _MAX_GROUPS = 30  # drawn
 

@@ -8,13 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from mercato.arrays import Float64
 from mercato.evaluation.asking import Answer
 from mercato.evaluation.intervals import SEED, Comparison, Estimate, estimate_mean
-
-Values = npt.NDArray[np.float64]
 
 SCHEMA = 1
 """Version of the document; an evaluation is compared with earlier ones of its own version only."""
@@ -52,8 +48,8 @@ class Evaluation:
     labels: list[str]
     answers: list[Answer]
     ratings: Sequence[Mapping[str, int]]
-    values: dict[str, Values]
-    stages: dict[str, dict[str, Values]] = field(default_factory=dict)
+    values: dict[str, Float64]
+    stages: dict[str, dict[str, Float64]] = field(default_factory=dict)
     depth: int = 0
     cutoffs: tuple[int, ...] = ()
     catalogue: int = 0
@@ -104,7 +100,7 @@ def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) ->
     return document
 
 
-def describe_values(values: Mapping[str, Values], *, seed: int = SEED) -> dict[str, Any]:
+def describe_values(values: Mapping[str, Float64], *, seed: int = SEED) -> dict[str, Any]:
     """Give metrics of questions as means and intervals."""
     estimates = {name: estimate_mean(one, seed=seed) for name, one in values.items()}
     return {"metrics": describe_means(estimates), "intervals": describe_intervals(estimates)}

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mercato.arrays import Bool
 from mercato.errors import InvalidInputError
 from mercato.events.event import (
     CONTROL_CHARACTERS,
@@ -22,7 +23,7 @@ from mercato.events.event import (
     parse_id,
 )
 from mercato.events.event_type import EVENT_TYPE_CODES
-from mercato.events.raw_columns import Mask, RawColumn, to_list, to_numbers, to_seconds, to_text
+from mercato.events.raw_columns import RawColumn, to_list, to_numbers, to_seconds, to_text
 from mercato.events.raw_values import read_context, read_id
 
 NO_TYPE = 255  # code of what is no event type
@@ -38,7 +39,7 @@ class CheckedColumn:
     """
 
     values: Any
-    valid: Mask
+    valid: Bool
 
 
 def check_ids(column: RawColumn | None, length: int) -> CheckedColumn:

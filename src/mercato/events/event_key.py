@@ -18,6 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mercato.arrays import UInt64
+
 KEY_BYTES = 16
 KEY_PREFIX = "mercato-"
 MAX_REMEMBERED_TEXTS = 500_000  # about 70 MB
@@ -25,8 +27,6 @@ MAX_REMEMBERED_TEXTS = 500_000  # about 70 MB
 _KEY_TEXT = re.compile(KEY_PREFIX + "([0-9a-f]{32})")
 _SEEDS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)  # two lanes of 64 bits, from different odd constants
 _NO_TEXT = (0x6A09E667F3BCC908, 0xBB67AE8584CAA73B)  # stands for a field that is not given (SHA-512's first words)
-
-Words = npt.NDArray[np.uint64]
 
 
 def key_of_event_id(event_id: str) -> bytes:
@@ -59,7 +59,7 @@ class KeyDeriver:
 
     def __init__(self) -> None:
         """Start a file."""
-        self._runs: list[Words] = []
+        self._runs: list[UInt64] = []
         self._digests: dict[str, bytes] = {}
 
     def derive_keys(
@@ -91,7 +91,7 @@ class KeyDeriver:
         keys[:, 12:] = lanes[1].astype(">u8").view(np.uint8).reshape(-1, 8)[:, :4]
         return keys
 
-    def _count_occurrences(self, hashes: Words) -> Words:
+    def _count_occurrences(self, hashes: UInt64) -> UInt64:
         """Count, for each row, the equal rows before it in the file."""
         order = np.argsort(hashes, kind="stable")
         ranked = hashes[order]
@@ -109,7 +109,7 @@ class KeyDeriver:
             self._runs.append(merged)
         return counts
 
-    def _hash_texts(self, text: pa.Array) -> tuple[Words, Words]:
+    def _hash_texts(self, text: pa.Array) -> tuple[UInt64, UInt64]:
         """Hash texts, each distinct one once, into two words of 64 bits."""
         encoded = text.dictionary_encode()
         known = self._digests
@@ -127,7 +127,7 @@ class KeyDeriver:
         return table[indices, 0], table[indices, 1]
 
 
-def _mix(word: Words) -> Words:
+def _mix(word: UInt64) -> UInt64:
     """Scramble 64 bits: the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
     word = word + np.uint64(0x9E3779B97F4A7C15)
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

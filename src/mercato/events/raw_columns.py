@@ -4,15 +4,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mercato.arrays import Bool, Float64
 from mercato.events.raw_values import read_number, read_seconds
 
 RawColumn: TypeAlias = pa.Array | list[object]
-Mask: TypeAlias = npt.NDArray[np.bool_]
-Floats: TypeAlias = npt.NDArray[np.float64]
 
 _ODD = (pa.ArrowException, TypeError, ValueError, OverflowError)
 
@@ -40,7 +38,7 @@ def to_text(column: RawColumn) -> pa.Array | None:
         return None
 
 
-def to_numbers(column: RawColumn) -> tuple[Floats, Mask]:
+def to_numbers(column: RawColumn) -> tuple[Float64, Bool]:
     """Give a column of numbers.
 
     Returns:
@@ -58,7 +56,7 @@ def to_numbers(column: RawColumn) -> tuple[Floats, Mask]:
         return _each_float(column, read_number)
 
 
-def to_seconds(column: RawColumn) -> tuple[Floats, Mask]:
+def to_seconds(column: RawColumn) -> tuple[Float64, Bool]:
     """Give a column of times as seconds since 1970; what has no offset is UTC.
 
     Returns:
@@ -139,17 +137,17 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _floats(column: pa.Array) -> Floats:
-    values: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+def _floats(column: pa.Array) -> Float64:
+    values: Float64 = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
     return values
 
 
-def _given(column: pa.Array) -> Mask:
-    given: Mask = column.is_valid().to_numpy(zero_copy_only=False)
+def _given(column: pa.Array) -> Bool:
+    given: Bool = column.is_valid().to_numpy(zero_copy_only=False)
     return given
 
 
-def _each_float(column: RawColumn, read: Callable[[object], object]) -> tuple[Floats, Mask]:
+def _each_float(column: RawColumn, read: Callable[[object], object]) -> tuple[Float64, Bool]:
     values = [read(value) for value in to_list(column)]
     floats = [
         value if isinstance(value, float) else _float_of_int(value) if type(value) is int else np.nan

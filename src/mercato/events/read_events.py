@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mercato.arrays import Bool
 from mercato.errors import DataError, InvalidInputError
 from mercato.events.column_checks import (
     CheckedColumn,
@@ -30,11 +31,11 @@ from mercato.events.event_batch import EventBatch
 from mercato.events.event_files import EventFile, RawBatch, open_event_file
 from mercato.events.event_key import KeyDeriver, key_of_event_id
 from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
-from mercato.events.raw_columns import Mask, RawColumn, value_at
+from mercato.events.raw_columns import RawColumn, value_at
 from mercato.events.raw_values import read_document
 from mercato.incoming import MAX_SHOWN, Rejected, RowReport
 
-_NEEDS_PRODUCT: Mask = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
+_NEEDS_PRODUCT: Bool = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
 
 
 @dataclass(kw_only=True)
@@ -198,7 +199,7 @@ class _Reader:
         }
 
     @staticmethod
-    def _cross_rules(checked: Mapping[str, CheckedColumn]) -> list[tuple[str, Mask]]:
+    def _cross_rules(checked: Mapping[str, CheckedColumn]) -> list[tuple[str, Bool]]:
         absent = {
             name: checked[name].values.is_null().to_numpy(zero_copy_only=False)
             for name in ("user_id", "visitor_id", "product_id")

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.explain.groups import GROUPS, FeatureGroup, Vector
 from mercato.models.stages import RankerStage
-
-Float32 = npt.NDArray[np.float32]
 
 MAX_BATCH = 64
 """Lists that one call of the ranker takes; as ``max_batch_size`` of its Triton model."""

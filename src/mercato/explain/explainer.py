@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Float32
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
@@ -33,8 +34,6 @@ from mercato.retrieval.sources.words import WORDS
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS
 from mercato.text.timestamps import format_timestamp
-
-Float32 = npt.NDArray[np.float32]
 
 FIELDS = ("title", "brand", "categories", "attributes", "description", "id")
 """The fields of a product that words are looked for in, the one that says most first."""

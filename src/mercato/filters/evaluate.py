@@ -5,16 +5,14 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool
 from mercato.catalog.column_builder import field_values, is_number
 from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn, full_name
 from mercato.catalog.product import Product, format_value
 from mercato.errors import InvalidInputError
 from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
 from mercato.filters.parse import point_at
-
-BoolArray = npt.NDArray[np.bool_]
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -26,7 +24,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 _TIME_FIELDS = ("available_time",)
 
 
-def evaluate(filter: Filter, columns: ColumnSet, known: Collection[str] = ()) -> BoolArray:
+def evaluate(filter: Filter, columns: ColumnSet, known: Collection[str] = ()) -> Bool:
     """Ask a filter of every product of a catalogue.
 
     A product passes ``ANY`` if one of its texts is one of the values (exactly, case included), a range or comparison if
@@ -60,7 +58,7 @@ def matches(filter: Filter, product: Product) -> bool:
     return _matches(filter.expression, product)
 
 
-def _evaluate(expression: Expression, columns: ColumnSet, text: str, known: Collection[str]) -> BoolArray:
+def _evaluate(expression: Expression, columns: ColumnSet, text: str, known: Collection[str]) -> Bool:
     if isinstance(expression, And | Or):
         combine = np.logical_and if isinstance(expression, And) else np.logical_or
         result = _evaluate(expression.operands[0], columns, text, known)
@@ -89,7 +87,7 @@ def _evaluate(expression: Expression, columns: ColumnSet, text: str, known: Coll
     return _rows_with_number(expression, numbers, columns.count)
 
 
-def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) -> BoolArray:
+def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) -> Bool:
     result = np.zeros(count, np.bool_)
     if column is None:
         return result
@@ -98,10 +96,10 @@ def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) ->
     return result
 
 
-def _rows_with_number(expression: InRange | Comparison, column: NumberColumn | None, count: int) -> BoolArray:
+def _rows_with_number(expression: InRange | Comparison, column: NumberColumn | None, count: int) -> Bool:
     if column is None:
         return np.zeros(count, np.bool_)
-    passed: BoolArray = _compare(expression, column.values)
+    passed: Bool = _compare(expression, column.values)
     if column.rows is None:
         return passed
     result = np.zeros(count, np.bool_)

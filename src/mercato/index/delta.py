@@ -6,14 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool, Float32, Int32
 from mercato.catalog.product import Product
 from mercato.filters import Filter, matches
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
 
 _FIRST_CAPACITY = 64
 _MASKS_KEPT = 256

@@ -18,11 +18,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Bool, Float32, Int64
 from mercato.errors import SnapshotError
-
-Float32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
 
 HNSW_M = 32  # links per node; Malkov & Yashunin 2018 recommend 5-48, higher for high dimensions
 EF_CONSTRUCTION = 200

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool, Float64, Int64
 from mercato.errors import InvalidInputError
 from mercato.index.facet_intervals import AUTOMATIC, count_intervals, make_intervals
 from mercato.index.field_codes import FieldCodes, FieldNumbers
 from mercato.index.live import LiveCatalog
 from mercato.requests.facets import FacetSpec
-
-Bool = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
 
 
 class Matches:

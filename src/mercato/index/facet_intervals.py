@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float64, Int64
 from mercato.requests.facets import Interval
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 AUTOMATIC = 5
 """Intervals that are made where none are given: a shopper reads five at a glance."""

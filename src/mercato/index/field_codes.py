@@ -7,15 +7,10 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Bool, Float64, Int32, Int64
 from mercato.catalog.column_builder import field_values, is_number
 from mercato.catalog.columns import NumberColumn, TextColumn
 from mercato.catalog.product import Product, format_value
-
-Bool = npt.NDArray[np.bool_]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
-
 
 #: From this share of all products on, a pass over the whole column costs less than collecting each product's values.
 _MANY_SHARE = 1 / 8

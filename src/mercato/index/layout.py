@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from mercato.arrays import Int32
 
 PRODUCTS = "products.arrow"
 DENSE_INDEX = "dense.faiss"
@@ -21,8 +22,6 @@ FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
 SYNONYMS = "synonyms.json"
-
-Int32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Bool, Float32, Int32
 from mercato.catalog.product import Product, parse_product
 from mercato.errors import InvalidInputError, StateError
 from mercato.features.inputs import ProductFeatures
@@ -32,9 +33,6 @@ from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)
 
-Bool = npt.NDArray[np.bool_]
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 
 _MASKS_KEPT = 128
 

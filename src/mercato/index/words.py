@@ -17,14 +17,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32, Int64
 from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 FieldTerms = Sequence[Sequence[str]]
 """The terms of one product, field by field, in the order of `FieldWeights.fields`."""

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, UInt64
 from mercato.errors import ModelError
 from mercato.progress import Progress, no_progress
-
-Float32 = npt.NDArray[np.float32]
-UInt64 = npt.NDArray[np.uint64]
 
 CHUNK_TEXTS = 2048
 

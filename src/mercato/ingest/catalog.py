@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.catalog.product import Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
@@ -15,8 +15,6 @@ from mercato.index.live import LiveCatalog
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
-
-Float32 = npt.NDArray[np.float32]
 
 MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32

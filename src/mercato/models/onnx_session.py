@@ -8,13 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from mercato.arrays import Float32
 from mercato.errors import ModelError
-
-Float32 = npt.NDArray[np.float32]
 
 _ERRORS_ONLY = (
     3  # of ONNX Runtime's severities: its warnings are about the graph, and nobody who serves can act on them

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from mercato.arrays import Float32
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
-
-Float32 = npt.NDArray[np.float32]
 
 
 class EncoderStage(Protocol):

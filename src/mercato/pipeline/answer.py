@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Float32
 from mercato.errors import ModelError
 from mercato.index.live import LiveCatalog
 from mercato.index.manifest import Manifest
@@ -22,8 +22,6 @@ from mercato.policy.ranked import TAIL_STEP
 from mercato.retrieval.sources.registry import list_labels
 from mercato.settings import Settings
 from mercato.text.timestamps import format_timestamp
-
-Float32 = npt.NDArray[np.float32]
 
 LearnedFrom = Mapping[str, Mapping[str, str | None]]
 """Part -> ``last_event_time``: RFC 3339, None where there were no events; without the key where it is not known."""

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.index.live import LiveCatalog
 from mercato.models.engine.shapes import MAX_BATCH_SIZE
 from mercato.models.ranker.calibration import Calibration
@@ -17,7 +17,6 @@ from mercato.requests.retrieval import WINDOW
 
 logger = logging.getLogger(__name__)
 
-Float32 = npt.NDArray[np.float32]
 
 _DIGITS = 6
 

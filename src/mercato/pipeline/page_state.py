@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
+from mercato.arrays import Float32
 from mercato.errors import MercatoError
 from mercato.policy.ranked import Ranked
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False)

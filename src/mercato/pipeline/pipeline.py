@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from mercato.errors import MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
@@ -29,8 +28,6 @@ from mercato.requests.retrieval import Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH
 
 logger = logging.getLogger(__name__)
-
-Float32 = npt.NDArray[np.float32]
 
 
 class Pipeline:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
@@ -26,7 +27,6 @@ from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, S
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 
-Float32 = npt.NDArray[np.float32]
 Arrays = Mapping[str, npt.NDArray[Any]]
 Call = Callable[[str, Arrays, Sequence[str]], dict[str, npt.NDArray[Any]]]
 """Runs one inference: model name, inputs by name, names of the outputs wanted; raises ModelError."""

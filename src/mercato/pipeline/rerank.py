@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Float32
 from mercato.index.live import LiveCatalog
 from mercato.models.reranker.blend import blend_order
 from mercato.models.reranker.product_text import write_product_text
@@ -17,8 +18,6 @@ from mercato.models.stages import RerankerStage
 from mercato.pipeline.page_state import PageState, list_answerable
 
 logger = logging.getLogger(__name__)
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

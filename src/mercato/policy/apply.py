@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.index.live import LiveCatalog
 from mercato.policy.cold_start import show_cold_start
 from mercato.policy.collapse import collapse_duplicates
@@ -17,8 +18,6 @@ from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved, SourceFlags
 from mercato.retrieval.ordering import weigh_rows
 from mercato.zscore import standardize_scores
-
-Float32 = npt.NDArray[np.float32]
 
 BOOST_SPAN = 3.0
 """Standard deviations of the window's scores that a boost of 1 moves a product: an average one passes nearly all

@@ -6,13 +6,10 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from mercato.arrays import Int32, Int64
 from mercato.index.live import LiveCatalog
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 SAME_COSINE = 0.985
 """From this cosine on two products of one brand are one: below it colours and model numbers begin to differ."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from pyversity import Strategy
 from pyversity import diversify as select
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
+from mercato.arrays import Float32, Int64
 
 
 def diversify(vectors: Float32, scores: Float32, diversity: float) -> Int64:

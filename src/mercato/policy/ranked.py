@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.requests.retrieval import Retrieved, SourceFlags
-
-Float32 = npt.NDArray[np.float32]
 
 TAIL_STEP = np.float32(1e-3)
 """By how much the score falls from one product to the next where there is no other."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32
 from mercato.features.inputs import Context
 from mercato.filters import Filter
 from mercato.requests.boost import Boost, parse_boosts
@@ -16,9 +17,6 @@ from mercato.requests.facets import FacetSpec, parse_facets
 from mercato.requests.options import MAX_DAYS, member_of, number_between, option, parse_flag
 from mercato.requests.order_by import OrderBy, parse_order_by
 from mercato.requests.trace import StageTrace
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 
 SourceFlags = np.uint32
 """Holds the sources of a candidate, a bit each: as wide as the registry of sources needs."""

@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
+from mercato.arrays import Float32, Float64, Int32
 
 NO_EVENT = -1
 """Type of the event where the evidence is a seed product: the request named it, nobody did anything."""

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool, Float32, Float64, Int32
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.retrieval.candidates import CandidateSet
@@ -18,11 +18,6 @@ from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.momentum import ARRIVAL_DAYS, MIN_ARRIVAL_BUYERS
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 COLD_START_SLOTS = 8
 """Slots of a window that cold-start products have at least, its last ones."""

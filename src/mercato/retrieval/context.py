@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import History
 from mercato.filters import Filter
@@ -19,9 +19,6 @@ from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, history_vector
 
 logger = logging.getLogger(__name__)
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32, Int64
 from mercato.index.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 SAME_TEXT_ROWS = 10
 """Products of one text that a search's vectors bring, as long as other texts are left."""

@@ -10,18 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Float64, Int32, Int64
 from mercato.index.live import LiveCatalog
 from mercato.requests.trace import NO_EVENT, Evidence
 from mercato.retrieval.context import RetrievalContext
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.neighbours import Neighbours
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 
 PRESENT_SECONDS = SECONDS_PER_DAY
 """Counts that end within so long of a request are of "this" week to its shopper."""

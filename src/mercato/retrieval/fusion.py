@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
+from mercato.arrays import Float32, Int32
 
 RRF_K = 60  # Cormack, Clarke & Buettcher 2009
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Float64, Int32
 from mercato.features.inputs import History
 from mercato.index.live import LiveCatalog
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.state.values import EventColumns
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 
 RECENT_PRODUCTS = 50
 """Distinct products of a history that co-occurrence starts from."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32
 from mercato.features.inputs import History
 from mercato.index.learned import LearningInput, Signal
 from mercato.index.live import LiveCatalog
@@ -15,9 +15,6 @@ from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.factors import REPEAT_SCALE, Factors, compute_factors, weigh_purchases
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 
 
 def _learn_factors(data: LearningInput) -> Factors:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Float64, Int32, Int64
 from mercato.errors import InvalidInputError
 from mercato.index.live import Allowed, LiveCatalog
 from mercato.requests.boost import Boost
-
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 
 def weigh_rows(catalog: LiveCatalog, boosts: Sequence[Boost], rows: Int32) -> Float32:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Int32
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence.next_products import NextProducts
 from mercato.retrieval.candidates import CandidateSet, keep_listed
@@ -18,8 +18,6 @@ from mercato.retrieval.sources.arrival import ARRIVAL
 from mercato.retrieval.sources.base import SourceRequest
 from mercato.retrieval.sources.popular import POPULAR, list_popular
 from mercato.retrieval.sources.registry import IN_TURN
-
-Int32 = npt.NDArray[np.int32]
 
 
 def find_recommendations(

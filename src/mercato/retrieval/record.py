@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.models.sequence.next_products import NextProducts
 from mercato.query.query_analyzer import QueryAnalyzer
@@ -18,9 +18,6 @@ from mercato.retrieval.fusion import RRF_K
 from mercato.retrieval.sources.base import SourceRequest
 from mercato.retrieval.sources.registry import BY_LABEL
 from mercato.retrieval.sources.words import WORDS, rank_words
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
 
 TAIL_KEPT = 500
 """Products after the window that a trace holds: the last ones that the request reaches, a whole page of the largest."""

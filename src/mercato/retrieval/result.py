@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool
 from mercato.catalog.columns import full_name
 from mercato.errors import InvalidInputError
 from mercato.index.facet_counts import FacetCounter, Matches
@@ -21,9 +21,6 @@ from mercato.retrieval.cold_start import find_slots
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.ordering import sort_products, weigh_all
 from mercato.retrieval.sources.arrival import ARRIVAL
-
-Bool = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
 
 BOOSTED_SLOTS = 32
 """Slots of the window that boosted products may take from the last ones: a quarter, so that relevance keeps most."""

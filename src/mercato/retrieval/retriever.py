@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, MercatoError, StateError
 from mercato.features.features import FEATURE_NAMES, compute_features
 from mercato.features.inputs import CandidateList, History, RankRequest
@@ -42,9 +43,6 @@ from mercato.state.values import Actor
 
 logger = logging.getLogger(__name__)
 
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 HISTORY_LIMIT = 1000
 """Events of a history that are read."""

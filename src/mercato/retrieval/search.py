@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from mercato.index.live import LiveCatalog
 from mercato.query.query_analyzer import QueryAnalyzer
@@ -16,9 +15,6 @@ from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
 from mercato.retrieval.sources.words import WORDS, find_words, select_matches
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 
 
 def find_search_candidates(

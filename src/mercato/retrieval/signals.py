@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32
 from mercato.features.features import FEATURES
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.context import RetrievalContext
@@ -16,9 +17,6 @@ from mercato.retrieval.sources.also_bought import ALSO_BOUGHT
 from mercato.retrieval.sources.recent import RECENT
 from mercato.retrieval.sources.trending import MOMENTUM
 from mercato.signals.momentum import NEVER_DAYS, Momentum
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)

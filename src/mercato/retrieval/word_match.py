@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.words import TermLookup
 from mercato.query.word_query import Alternative, WordGroup, WordQuery
 from mercato.retrieval.fusion import select_top
 from mercato.text.words import Chunk
 
-Float32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.integer[Any]]
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import UInt8
 from mercato.events.event import Event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import KEY_BYTES, key_of_event_id, random_key
@@ -16,8 +16,6 @@ from mercato.state.schema import ID_TABLES, RECORD, Records, split_records
 from mercato.state.session import Session
 from mercato.state.statements import insert_columns
 from mercato.state.values import AppendResult
-
-Keys: TypeAlias = npt.NDArray[np.uint8]
 
 _ID_FIELDS = ("user", "visitor", "product", "order")  # of a record, in the order of ID_TABLES
 
@@ -34,7 +32,7 @@ class EventRows:
     """
 
     records: Records
-    keys: Keys
+    keys: UInt8
     texts: list[tuple[str | None, str | None]] | None
 
 
@@ -130,7 +128,7 @@ def _insert(session: Session, records: Records, texts: list[tuple[str | None, st
     insert_columns(session.connection, "events", columns)
 
 
-def _claim_keys(session: Session, keys: Keys, first: int) -> npt.NDArray[np.int64]:
+def _claim_keys(session: Session, keys: UInt8, first: int) -> npt.NDArray[np.int64]:
     """Enter keys with the sequence numbers from ``first``; return the positions of those that were not known."""
     # In the order of the index, which is then walked once; equal keys keep their order, so that the first one wins.
     high, low = keys.view(">u8").T
@@ -155,6 +153,6 @@ def _claim_keys(session: Session, keys: Keys, first: int) -> npt.NDArray[np.int6
     )
 
 
-def _split_keys(keys: Keys) -> list[bytes]:
+def _split_keys(keys: UInt8) -> list[bytes]:
     raw = keys.tobytes()
     return [raw[start : start + KEY_BYTES] for start in range(0, len(raw), KEY_BYTES)]

@@ -5,13 +5,11 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mercato.arrays import UInt32
 from mercato.state.statements import insert_columns
-
-Codes = npt.NDArray[np.uint32]
 
 
 class IdCoder:
@@ -54,12 +52,12 @@ class IdCoder:
             self._known.update(row for name in names for row in execute(find, (name,)))
         self._last = execute(f"SELECT coalesce(max(code), 0) FROM {self._table}").fetchone()[0]
 
-    def code_column(self, ids: pa.Array) -> Codes:
+    def code_column(self, ids: pa.Array) -> UInt32:
         """Return the codes of an Arrow string column [n] as uint32 [n]; null is 0."""
         encoded = ids.dictionary_encode()
         table = np.array([*self.code_ids(encoded.dictionary.to_pylist()), 0], dtype=np.uint32)
         indices = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
-        codes: Codes = table[indices]
+        codes: UInt32 = table[indices]
         return codes
 
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
+from mercato.arrays import Float32, Int64
 from mercato.errors import ModelError
 from mercato.torch_profile.network import GraphedNetwork
 from mercato.triton_models.registry import ENGINES
-
-Float32 = npt.NDArray[np.float32]
-TokenIds = npt.NDArray[np.int64]
 
 
 class _TorchStage:
@@ -39,7 +34,7 @@ class TorchEncoder(_TorchStage):
 
     model = "encoder"
 
-    def embed_tokens(self, input_ids: TokenIds, attention_mask: TokenIds) -> Float32:
+    def embed_tokens(self, input_ids: Int64, attention_mask: Int64) -> Float32:
         """Encode tokens.
 
         Args:
@@ -70,7 +65,7 @@ class TorchReranker(_TorchStage):
 
     model = "reranker"
 
-    def score_tokens(self, input_ids: TokenIds, attention_mask: TokenIds, token_type_ids: TokenIds) -> Float32:
+    def score_tokens(self, input_ids: Int64, attention_mask: Int64, token_type_ids: Int64) -> Float32:
         """Score pairs.
 
         Args:
@@ -92,7 +87,7 @@ class TorchSequence(_TorchStage):
 
     model = "sequence"
 
-    def encode(self, product_codes: TokenIds) -> Float32:
+    def encode(self, product_codes: Int64) -> Float32:
         """Encode histories.
 
         Args:

@@ -21,13 +21,14 @@ from benchmarks.recommendation.online_retail import (
     judge,
     measure_baselines,
 )
-from benchmarks.recommendation.online_retail_data import SCOPES, Values
+from benchmarks.recommendation.online_retail_data import SCOPES
 from benchmarks.recommendation.online_retail_server import Measured, describe_latency
+from mercato.arrays import Float64
 
 CUSTOMERS = 40
 
 
-def figures(recall: float, ndcg: float, seed: int = 0) -> dict[str, Values]:
+def figures(recall: float, ndcg: float, seed: int = 0) -> dict[str, Float64]:
     """Figures of customers around two means, the last one without any."""
     noise = np.random.default_rng(seed).normal(scale=0.01, size=CUSTOMERS)
     noise -= noise[:-1].mean()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from mercato.arrays import Float32
 from mercato.explain.ablation import MAX_BATCH, Window, compute_effects
 from mercato.explain.groups import GROUPS
 from mercato.features.features import COLUMN, FEATURE_NAMES
 
-Float32 = npt.NDArray[np.float32]
 NUMBER = {group.name: number for number, group in enumerate(GROUPS)}
 
 

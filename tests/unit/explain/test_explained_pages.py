@@ -13,6 +13,7 @@ import numpy.typing as npt
 import orjson
 import pytest
 
+from mercato.arrays import Float32
 from mercato.errors import MercatoError, ModelError
 from mercato.events.event import Event
 from mercato.explain.explainer import FEATURES_SHOWN, Explainer, PageToExplain
@@ -29,7 +30,6 @@ from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 
-Float32 = npt.NDArray[np.float32]
 MakeRetriever = Callable[[list[Event]], Retriever]
 CONTEXT = orjson.dumps({"time": stores.NOW})
 

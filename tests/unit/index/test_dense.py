@@ -5,11 +5,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from mercato.arrays import Float32
 from mercato.errors import SnapshotError
 from mercato.index import dense
 from mercato.index.dense import DenseIndex, build_dense_index, expand_groups
-
-Float32 = npt.NDArray[np.float32]
 
 COUNT, DIMENSION = 600, 24
 # The approximate graph may miss a few of the nearest; the project asks for at least this share.

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mercato.arrays import Float32, UInt64
 from mercato.errors import ModelError
-from mercato.indexing.encode import Float32, UInt64, encode_texts, hash_texts
+from mercato.indexing.encode import encode_texts, hash_texts
 from tests.stores import DIMENSION, HashEncoder
 
 TEXTS = ["a long text of many words", "tea", "green tea", "whole milk", "oat milk with barley", "soup"]

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pytest
 
+from mercato.arrays import Float32
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event, parse_event
 from mercato.features.features import COLUMN
@@ -23,7 +23,6 @@ from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable
 from tests import stores
 
-Float32 = npt.NDArray[np.float32]
 ALL = [product.id for product in stores.make_products()]
 PLACEMENTS = [placement.label for placement in RECOMMEND_PLACEMENTS if placement is not Placement.RANK]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pytest
 
+from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
@@ -21,7 +21,6 @@ from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 
-Float32 = npt.NDArray[np.float32]
 CONTEXT = orjson.dumps({"time": stores.NOW})
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import orjson
 import pytest
 
+from mercato.arrays import Float32
 from mercato.index.live import LiveCatalog
 from mercato.models.ranker.calibration import Calibration
 from mercato.models.stages import RetrieverStage
 from mercato.pipeline.answer import Answer
-from mercato.pipeline.pipeline import Float32, Pipeline
+from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
 from tests import stores

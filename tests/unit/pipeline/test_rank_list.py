@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pytest
 
+from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
@@ -24,7 +24,6 @@ from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.policy.test_policy_behind_calls import over_the_wire
 
-Float32 = npt.NDArray[np.float32]
 CONTEXT = orjson.dumps({"time": stores.NOW})
 
 

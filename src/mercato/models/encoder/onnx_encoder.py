@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int64
 from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
 from mercato.models.encoder.manifest import check_file, read_manifest
@@ -25,9 +25,6 @@ DEFAULT_BATCH_SIZE = 32
 # short queries in one run take 1.2 times as long, 32 product titles of mixed length 4 times, most of it for padding
 # (docs/decisions/0002-int8-per-token.md).
 TOKENS_PER_RUN = 128
-
-Vectors = npt.NDArray[np.float32]
-TokenIds = npt.NDArray[np.int64]
 
 
 class OnnxEncoder:
@@ -72,7 +69,7 @@ class OnnxEncoder:
         self.tokenizer = TextTokenizer(tokenizer, max_tokens=manifest.serving.max_tokens)
         self._session = OnnxSession(model, model="encoder", output=OUTPUT_NAME, threads=threads)
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str]) -> Float32:
         """Encode a batch in one call of the model.
 
         Args:
@@ -85,7 +82,7 @@ class OnnxEncoder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return self.embed_tokens(*self.tokenizer(texts))
 
-    def embed_tokens(self, input_ids: TokenIds, attention_mask: TokenIds) -> Vectors:
+    def embed_tokens(self, input_ids: Int64, attention_mask: Int64) -> Float32:
         """Encode tokens.
 
         Args:
@@ -119,7 +116,7 @@ class OnnxEncoder:
             vectors[group] = self._run(input_ids[group, :longest], attention_mask[group, :longest])
         return vectors
 
-    def _run(self, input_ids: TokenIds, attention_mask: TokenIds) -> Vectors:
+    def _run(self, input_ids: Int64, attention_mask: Int64) -> Float32:
         return self._session.run(
             {
                 "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
@@ -149,7 +146,7 @@ class OnnxEncoder:
         batch_size: int = DEFAULT_BATCH_SIZE,
         workers: int = 1,
         progress: Progress | None = None,
-    ) -> Vectors:
+    ) -> Float32:
         """Encode many texts.
 
         Args:

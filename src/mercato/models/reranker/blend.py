@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.zscore import standardize_scores
-
-Float32 = npt.NDArray[np.float32]
 
 _STEP = np.float32(1e-3)
 

@@ -9,16 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int64
 from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import split_by_tokens
 from mercato.models.encoder.onnx_encoder import MODEL_FILES, Precision
 from mercato.models.onnx_session import OnnxSession
 from mercato.models.reranker.manifest import TOKENIZER_FILE, read_reranker_manifest
-from mercato.models.reranker.pair_tokenizer import PairBatch, PairTokenizer, TokenIds
-
-Float32 = npt.NDArray[np.float32]
+from mercato.models.reranker.pair_tokenizer import PairBatch, PairTokenizer
 
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT_NAME = "score"
@@ -99,7 +97,7 @@ class OnnxReranker:
             first = last
         return [scores[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
 
-    def score_tokens(self, input_ids: TokenIds, attention_mask: TokenIds, token_type_ids: TokenIds) -> Float32:
+    def score_tokens(self, input_ids: Int64, attention_mask: Int64, token_type_ids: Int64) -> Float32:
         """Score tokenised pairs.
 
         Args:
@@ -132,7 +130,7 @@ class OnnxReranker:
         """Score pairs, those of similar length together: float32 [pairs], NaN for what the deadline left out."""
         scores = np.full(len(pairs.lengths), np.nan, np.float32)
 
-        def run(group: TokenIds) -> None:
+        def run(group: Int64) -> None:
             if time.monotonic() <= deadline:
                 scores[group] = self._run(pairs.take(group))
 

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from mercato.arrays import Int64
 from mercato.errors import ModelError
 from mercato.models.encoder.tokenizer import CHARACTERS_PER_TOKEN
-
-TokenIds = npt.NDArray[np.int64]
 
 TEXTS_KEPT = 50_000
 """Products whose tokens are kept: the same ones are read again and again. About 30 MB at 64 tokens."""
@@ -32,10 +31,10 @@ class PairBatch:
         lengths: int64 [pairs], tokens of each.
     """
 
-    input_ids: TokenIds
-    attention_mask: TokenIds
-    token_type_ids: TokenIds
-    lengths: TokenIds
+    input_ids: Int64
+    attention_mask: Int64
+    token_type_ids: Int64
+    lengths: Int64
 
     def take(self, positions: npt.NDArray[np.int64]) -> PairBatch:
         """Return some pairs, cut to the longest of them."""
@@ -80,7 +79,7 @@ class PairTokenizer:
         if start is None or separator is None:
             raise ModelError(f"reranker: {file} must know [CLS] and [SEP], and does not; {remedy}")
         self._start, self._separator = start, separator
-        self._kept: OrderedDict[str, TokenIds] = OrderedDict()
+        self._kept: OrderedDict[str, Int64] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, queries: Sequence[str], texts: Sequence[Sequence[str]]) -> PairBatch:
@@ -119,7 +118,7 @@ class PairTokenizer:
         mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
         return PairBatch(input_ids=input_ids, attention_mask=mask, token_type_ids=types, lengths=lengths)
 
-    def _read_texts(self, texts: Sequence[str]) -> list[TokenIds]:
+    def _read_texts(self, texts: Sequence[str]) -> list[Int64]:
         with self._lock:
             found = {text: self._kept[text] for text in dict.fromkeys(texts) if text in self._kept}
             for text in found:
@@ -134,7 +133,7 @@ class PairTokenizer:
                     self._kept.popitem(last=False)
         return [found[text] for text in texts]
 
-    def _encode(self, texts: Sequence[str]) -> list[TokenIds]:
+    def _encode(self, texts: Sequence[str]) -> list[Int64]:
         heads = [_clean(text[: self.max_tokens * CHARACTERS_PER_TOKEN]) for text in texts]
         encodings = self._tokenizer.encode_batch_fast(heads, add_special_tokens=False)
         return [np.array(encoding.ids[: self.max_tokens], np.int64) for encoding in encodings]

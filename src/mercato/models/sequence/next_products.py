@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Bool, Float32, Int32
 from mercato.features.inputs import History
 from mercato.models.sequence.onnx_sequence import SequenceModel, select_best
 from mercato.signals.history import TYPE_WEIGHTS
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
 
 FIRST_ASKED = 2
 """Times as many of the best products as are wanted are looked at, before all are."""

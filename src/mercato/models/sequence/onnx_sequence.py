@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.errors import InvalidInputError, ModelError
 from mercato.models.onnx_session import OnnxSession
 from mercato.models.sequence.manifest import MODEL_FILE, read_sequence_manifest
 from mercato.models.sequence.products import read_products
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 INPUT_NAME = "product_codes"
 OUTPUT_NAME = "state"

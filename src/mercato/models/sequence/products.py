@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from mercato.arrays import Float32
 from mercato.errors import ModelError
 
 PRODUCTS_FILE = "products.json"
 VECTORS_FILE = "products.safetensors"
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Int32
 from mercato.features.inputs import Context
 from mercato.index.learned import Signal
 from mercato.index.live import LiveCatalog
@@ -24,8 +24,6 @@ from mercato.retrieval.cold_start import find_cold_start
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.evidence import Counts
 from mercato.retrieval.fusion import RankedList
-
-Int32 = npt.NDArray[np.int32]
 
 CANDIDATES = 100
 """Candidates of one source of recommendations."""

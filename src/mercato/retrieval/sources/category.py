@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Int32
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Placement
 from mercato.requests.trace import Evidence
@@ -13,8 +14,6 @@ from mercato.retrieval.evidence import find_largest_events, write_events
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import weigh_events
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest
-
-Int32 = npt.NDArray[np.int32]
 
 FAVOURITE_CATEGORIES = 5
 CATEGORY_PRODUCTS = 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float64, Int32
 from mercato.index.learned import LearningInput, Signal
 from mercato.index.live import LiveCatalog
 from mercato.requests.trace import Evidence
@@ -17,9 +17,6 @@ from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest
 from mercato.signals.ease import compute_eases
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
-
-Int32 = npt.NDArray[np.int32]
-Float64 = npt.NDArray[np.float64]
 
 RECENT_DAYS = 35.0
 """Days whose purchases "recent" explains: a season's turn, and enough purchases to learn from."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool, Int32, Int64
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, rank_in_order, select_top
 from mercato.retrieval.sources.base import CANDIDATES, LAST_TURN, Source, SourceRequest, at_home
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 POPULAR_MATCHES = 50
 """Candidates that a search takes from its word matches for their popularity."""

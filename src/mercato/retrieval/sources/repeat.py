@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Int32
 from mercato.features.inputs import History
 from mercato.requests.trace import Evidence
 from mercato.retrieval.evidence import name_largest_events
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import find_largest_weights, weigh_events
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest, at_home
-
-Int32 = npt.NDArray[np.int32]
 
 
 class RepeatSource(Source):

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Bool, Int32
 from mercato.errors import ModelError
 from mercato.requests.trace import Evidence
 from mercato.retrieval.evidence import write_events
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest, at_home
-
-Int32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Int32
 from mercato.requests.retrieval import Kind, Placement
 from mercato.requests.trace import Evidence
 from mercato.retrieval.dense_search import search_nearest
@@ -15,8 +15,6 @@ from mercato.retrieval.evidence import name_largest_parts
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest, at_home
 from mercato.signals.history import compute_event_weights
-
-Int32 = npt.NDArray[np.int32]
 
 
 class SimilarSource(Source):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32, Int32, Int64
 from mercato.index.live import LiveCatalog
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.sources.base import Source
 from mercato.retrieval.word_match import WordMatches, match_words
-
-Int64 = npt.NDArray[np.int64]
-Int32 = npt.NDArray[np.int32]
-Float32 = npt.NDArray[np.float32]
 
 
 class WordsSource(Source):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, ModelError
 from mercato.models.reranker import OnnxReranker, PairTokenizer, onnx_reranker, pair_tokenizer
-from mercato.models.reranker.onnx_reranker import Float32
 from mercato.models.reranker.pair_tokenizer import PairBatch
 from mercato.serving.preflight import check_folder
 from mercato.triton_models.reranker import RERANKER

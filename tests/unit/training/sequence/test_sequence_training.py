@@ -10,12 +10,13 @@ import torch
 
 from benchmarks.recommendation.generated_sequences import Recipe, make_histories
 from benchmarks.recommendation.sequence import SETTINGS, measure_scores, score_by, score_sequence
+from mercato.arrays import Int64
 from mercato.errors import DataError, ModelError
 from mercato.index.snapshot import Snapshot
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
 from mercato_export.pipeline import export_model
 from mercato_export.sequence import describe_sequence
-from mercato_training.sequence.data import History, Int64, Windows, cut_windows
+from mercato_training.sequence.data import History, Windows, cut_windows
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
 from mercato_training.sequence.metrics import SequenceOptions

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.recommendation.generated_sequences import Recipe, make_histories
+from mercato.arrays import Int64
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.requests.retrieval import Placement
 from mercato.retrieval.source_weights import WEIGHTS
@@ -14,7 +15,7 @@ from mercato_export.networks.sequence import SequenceConfig
 from mercato_training.common.cards import render_card
 from mercato_training.common.fit_loop import FitHistory
 from mercato_training.common.metrics import Tools
-from mercato_training.sequence.data import Histories, History, Int64, collect_histories, hold_out
+from mercato_training.sequence.data import Histories, History, collect_histories, hold_out
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import SequenceFitOptions
 from mercato_training.sequence.metrics import (

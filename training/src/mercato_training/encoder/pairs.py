@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Float32
 from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.index.live import LiveCatalog
@@ -27,8 +27,6 @@ from mercato_training.reranker.groups import Candidates, ProductTexts
 VALIDATION_EVERY = 6
 PAIRS_OF_A_QUERY = 8
 """Most products of one rated query: a few queries with many ratings must not be all that is learned."""
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

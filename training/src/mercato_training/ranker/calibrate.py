@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import expit
 
+from mercato.arrays import Float64
 from mercato.features.features import COLUMN
 from mercato.models.ranker.calibration import Calibration
 from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.reliability import compute_log_loss
-
-Float64 = NDArray[np.float64]
 
 SHOPPER_FEATURES = (
     "log_orders",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+from mercato.arrays import Float64
 
 BINS = 15
 LEAST_PROBABILITY = 1e-6

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from mercato.arrays import Int64
 from mercato.errors import DataError
 from mercato_training.sequence.events import UserEvents
-
-Int64 = npt.NDArray[np.int64]
 
 SHORTEST_HISTORY = 2
 DRAWN_FROM = 3

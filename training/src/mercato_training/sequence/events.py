@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Int64
 from mercato.evaluation.holdout import read_interactions
 from mercato.signals.events import NO_ORDER
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato.state.store import open_state
-
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mercato.arrays import Int64
 from mercato.errors import ModelError
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork
 from mercato_training.common.fit_loop import Fit, NetworkLearner, fit_until_no_better
-from mercato_training.sequence.data import Int64, Windows
+from mercato_training.sequence.data import Windows
 
 SCORES_PER_STEP = 1 << 23
 """Scores of a step at most, which bounds its memory (about 100 MB) whatever the catalogue."""

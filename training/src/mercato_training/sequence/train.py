@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from mercato.arrays import Int64
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.snapshot import Snapshot
 from mercato.progress import Progress, no_progress
@@ -18,7 +19,7 @@ from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, sa
 from mercato_training.common.cards import render_card
 from mercato_training.common.learned import find_last_event, forget_learned, save_learned
 from mercato_training.common.metrics import Tools, write_results
-from mercato_training.sequence.data import Int64, Windows, collect_histories, cut_windows, hold_out, last_windows
+from mercato_training.sequence.data import Windows, collect_histories, cut_windows, hold_out, last_windows
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import SequenceFitOptions, fit_sequence
 from mercato_training.sequence.metrics import (

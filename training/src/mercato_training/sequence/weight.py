@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Float64, Int32, Int64
 from mercato.features import inputs
 from mercato.index.delta import Delta
 from mercato.index.learned import Learned
@@ -26,11 +27,8 @@ from mercato.retrieval.sources.registry import IN_TURN
 from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.signals.events import EventColumns
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
-from mercato_training.sequence.data import Histories, History, Int64
+from mercato_training.sequence.data import Histories, History
 from mercato_training.sequence.events import UserEvents
-
-Int32 = npt.NDArray[np.int32]
-Float64 = npt.NDArray[np.float64]
 
 GRID = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Weights that are tried: the other sources weigh about 10 together, so the last is the model alone."""

@@ -1,7 +1,7 @@
 """Two servers of this machine beside each other, in turn: what a query costs before a change and after it.
 
     mercato serve --catalog var/demo/catalog --state sqlite:var/demo/state.db --port 8101 ...     of each version
-    .venv/bin/python -m benchmarks versions 127.0.0.1:8101 127.0.0.1:8201
+    .venv/bin/python -m benchmarks versions --before 127.0.0.1:8101 --after 127.0.0.1:8201
 
 Each round loads both with the same requests, 32 at once, the first of the two by turns. The ratio of CPU time a query,
 of all processes of a server, is taken within a round, so that what else the machine does meets both.
@@ -57,8 +57,8 @@ def measure_rounds(
 
 
 def main(
-    before: Annotated[str, typer.Argument(help="gRPC address of the server of the version before")],
-    after: Annotated[str, typer.Argument(help="gRPC address of the server of the version after")],
+    before: Annotated[str, typer.Option(help="gRPC address of the server of the version before")],
+    after: Annotated[str, typer.Option(help="gRPC address of the server of the version after")],
     rounds: RoundsOption = 7,
     window_s: WindowOption = 2.0,
     concurrency: Annotated[int, typer.Option(min=1, help="requests in flight")] = 32,

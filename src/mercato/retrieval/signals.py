@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from mercato.arrays import Float32, Int32
+from mercato.arrays import Bool, Float32, Int32
 from mercato.features.features import FEATURES
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.context import RetrievalContext
@@ -33,15 +34,23 @@ class _Lookup:
     context: RetrievalContext
     originals: Int32
 
-    @property
+    @cached_property
     def momentum(self) -> Momentum:
         """How products sell right now."""
         return self.catalog.snapshot.learned.get(MOMENTUM)
 
     def read(self, column: npt.NDArray[np.generic], unknown: float) -> npt.NDArray[np.generic]:
         """Read a column of the snapshot; a product newer than it has another value."""
-        known = self.originals >= 0
-        return np.where(known, column[np.where(known, self.originals, 0)], unknown)
+        return np.where(self._known, column[self._rows], unknown)
+
+    @cached_property
+    def _known(self) -> Bool:
+        known: Bool = self.originals >= 0
+        return known
+
+    @cached_property
+    def _rows(self) -> Int32:
+        return np.where(self._known, self.originals, 0).astype(np.int32)
 
     def compare_factors(self) -> Float32:
         """Compare candidates with the shopper by latent factors."""

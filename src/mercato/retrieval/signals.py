@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +34,16 @@ class _Lookup:
 
     def read(self, column: npt.NDArray[np.generic], unknown: float) -> npt.NDArray[np.generic]:
         """Read a column of the snapshot; a product newer than it has another value."""
-        known = self.originals >= 0
-        return np.where(known, column[np.where(known, self.originals, 0)], unknown)
+        return np.where(self._known, column[self._rows], unknown)
+
+    @cached_property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        known: npt.NDArray[np.bool_] = self.originals >= 0
+        return known
+
+    @cached_property
+    def _rows(self) -> Int32:
+        return np.where(self._known, self.originals, 0)
 
 
 SIGNALS: Mapping[str, Callable[[_Lookup], npt.NDArray[np.generic]]] = {

@@ -32,6 +32,7 @@ class CandidateLists:
         self.rows = np.concatenate([request.candidates.rows for request in requests])
         self.lengths = np.array([len(request.candidates) for request in requests])
         self.starts = np.cumsum(self.lengths) - self.lengths
+        self._columns: dict[str, NDArray[np.float32]] = {}
 
     @cached_property
     def histories(self) -> Histories | None:
@@ -44,9 +45,12 @@ class CandidateLists:
         return slice(start, start + int(self.lengths[index]))
 
     def column(self, name: str) -> NDArray[np.float32]:
-        """Return one column of the candidate lists as float32."""
-        columns: list[NDArray[np.float32]] = [getattr(request.candidates, name) for request in self.requests]
-        return np.concatenate(columns).astype(np.float32)
+        """Return one column of the candidate lists as float32, the same array each time."""
+        joined = self._columns.get(name)
+        if joined is None:
+            columns: list[NDArray[np.float32]] = [getattr(request.candidates, name) for request in self.requests]
+            joined = self._columns[name] = np.concatenate(columns).astype(np.float32, copy=False)
+        return joined
 
     def maximum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each list's maximum, NaN left out, spread over its candidates; float32 [..., n] to the same shape."""

@@ -32,11 +32,12 @@ class CandidateLists:
         self.rows = np.concatenate([request.candidates.rows for request in requests])
         self.lengths = np.array([len(request.candidates) for request in requests])
         self.starts = np.cumsum(self.lengths) - self.lengths
+        self._columns: dict[str, NDArray[np.float32]] = {}
 
     @cached_property
     def histories(self) -> Histories | None:
         """The users' histories; None where none of the requests has one."""
-        return Histories(self) if any(len(request.history) for request in self.requests) else None
+        return Histories(self.requests) if any(len(request.history) for request in self.requests) else None
 
     def part(self, index: int) -> slice:
         """Return where one request's list lies."""
@@ -44,9 +45,12 @@ class CandidateLists:
         return slice(start, start + int(self.lengths[index]))
 
     def column(self, name: str) -> NDArray[np.float32]:
-        """Return one column of the candidate lists as float32."""
-        columns: list[NDArray[np.float32]] = [getattr(request.candidates, name) for request in self.requests]
-        return np.concatenate(columns).astype(np.float32)
+        """Return one column of the candidate lists as float32, the same array each time."""
+        joined = self._columns.get(name)
+        if joined is None:
+            columns: list[NDArray[np.float32]] = [getattr(request.candidates, name) for request in self.requests]
+            joined = self._columns[name] = np.concatenate(columns).astype(np.float32, copy=False)
+        return joined
 
     def maximum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return each list's maximum, NaN left out, spread over its candidates; float32 [..., n] to the same shape."""
@@ -78,9 +82,8 @@ class Histories:
         days: float64 [h], age in days, 0 to `NEVER_DAYS`.
     """
 
-    def __init__(self, lists: CandidateLists) -> None:
-        """Join the histories of the requests of some lists, at least one of them not empty."""
-        self._lists, requests = lists, lists.requests
+    def __init__(self, requests: Sequence[RankRequest]) -> None:
+        """Join the histories of some requests, at least one of them not empty."""
         self._match: NDArray[np.int64] | None = None
         self.lengths = np.array([len(request.history) for request in requests])
         self.bounds = np.concatenate(([0], np.cumsum(self.lengths)))
@@ -102,23 +105,23 @@ class Histories:
         """Return where one request's history lies."""
         return slice(self.bounds[index], self.bounds[index + 1])
 
-    def match(self, product_count: int) -> NDArray[np.int64]:
+    def match(self, lists: CandidateLists, product_count: int) -> NDArray[np.int64]:
         """Find each event's product among its request's candidates; the second time it is known.
 
         Args:
+            lists: the candidates of the same requests.
             product_count: how many products there are.
 
         Returns:
             int64 [h], its index in the lists, -1 where it is none of the candidates.
         """
         if self._match is None:
-            self._match = self._find(product_count)
+            self._match = self._find(lists, product_count)
         return self._match
 
-    def _find(self, product_count: int) -> NDArray[np.int64]:
+    def _find(self, lists: CandidateLists, product_count: int) -> NDArray[np.int64]:
         # A table over all products: searching in the sorted candidates takes three times as long, and zeroed pages cost
         # nothing until they are touched, so a large catalogue does not make it slow.
-        lists = self._lists
         index_of = np.zeros(product_count, dtype=np.int32)
         match = np.empty(len(self.rows), dtype=np.int64)
         for index in self.filled:

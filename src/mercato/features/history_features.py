@@ -45,7 +45,7 @@ def views(columns: Columns, lists: CandidateLists, products: ProductFeatures) ->
     histories = lists.histories
     if histories is None:
         return
-    match = histories.match(len(products.price))
+    match = histories.match(lists, len(products.price))
     viewed = np.flatnonzero(histories.seen & (match >= 0))
     if len(viewed):
         seen = np.bincount(match[viewed], weights=histories.weight[viewed], minlength=len(lists.rows))
@@ -88,7 +88,7 @@ def _upper_median(values: NDArray[np.float32]) -> float:
 
 def _fill_purchases(columns: Columns, lists: CandidateLists, histories: Histories, products: ProductFeatures) -> None:
     """Fill how often and when each candidate was bought by its user."""
-    match = histories.match(len(products.price))
+    match = histories.match(lists, len(products.price))
     hit = np.flatnonzero(histories.bought & (match >= 0))
     if not len(hit):
         return

@@ -27,7 +27,7 @@ def write_program(exportable: Exportable, file: Path) -> None:
     names = {axis for tensor in exportable.inputs for axis in exportable.axes[tensor]} - set(exportable.sizes)
     axes = {name: torch.export.Dim(name, min=1, max=longest.get(name)) for name in sorted(names)}
     dynamic = tuple(
-        {place: axes[axis] for place, axis in enumerate(exportable.axes[name]) if axis in axes}
+        {index: axes[axis] for index, axis in enumerate(exportable.axes[name]) if axis in axes}
         for name in exportable.inputs
     )
     try:

@@ -30,7 +30,7 @@ def build_kinds(products: Sequence[Product], weights: Mapping[str, float]) -> Ki
 
     Args:
         products: in row order.
-        weights: name to weight; a name's place is its number, and other names are left out.
+        weights: name to weight; a name's index is its number, and other names are left out.
 
     Returns:
         One unit vector a product; a product whose names all weigh nothing has none.

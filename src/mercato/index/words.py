@@ -88,10 +88,10 @@ class WordIndex:
 
     def with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the terms that begin with a text, ascending, the text itself included."""
-        place = bisect_left(self._terms, prefix)
-        while place < len(self._terms) and self._terms[place].startswith(prefix):
-            yield self._terms[place]
-            place += 1
+        position = bisect_left(self._terms, prefix)
+        while position < len(self._terms) and self._terms[position].startswith(prefix):
+            yield self._terms[position]
+            position += 1
 
     def lookup(self, term: str) -> tuple[Int32, Float32]:
         """Return the rows that have a term, int32 ascending, and its BM25 score in each, float32."""
@@ -176,14 +176,14 @@ def build_word_index(documents: Sequence[FieldTerms], settings: FieldWeights, fo
     )
     spans = lengths.ravel()
     worth = [
-        _worth_of_a_word(settings, name, length, averages[place])
+        _worth_of_a_word(settings, name, length, averages[position])
         for row in lengths.tolist()
-        for place, (name, length) in enumerate(zip(fields, row, strict=True))
+        for position, (name, length) in enumerate(zip(fields, row, strict=True))
     ]
     rows = np.repeat(np.arange(len(documents)), lengths.sum(axis=1))
     # One number for each pair of term and row: sorted, the postings of a term lie together, rows ascending.
-    pairs, places = np.unique(ids * len(documents) + rows, return_inverse=True)
-    frequencies = np.bincount(places, np.repeat(worth, spans), len(pairs))
+    pairs, positions = np.unique(ids * len(documents) + rows, return_inverse=True)
+    frequencies = np.bincount(positions, np.repeat(worth, spans), len(pairs))
     term_ids, posting_rows = np.divmod(pairs, len(documents))
     counts = np.bincount(term_ids, minlength=len(vocabulary))
     inverse = np.array([_inverse_document_frequency(int(count), len(documents)) for count in counts])

@@ -29,11 +29,11 @@ def list_unknown(file: RuleFile, columns: ColumnSet) -> list[str]:
         more = f" and {len(unknown) - _LISTED:,} more" if len(unknown) > _LISTED else ""
         listed = ", ".join(map(repr, unknown[:_LISTED]))
         hints.append(f"{len(unknown):,} of {len(products):,} products are not in the catalogue: {listed}{more}")
-    for place, condition in _list_conditions(file):
+    for path, condition in _list_conditions(file):
         try:
             evaluate(parse_filter(condition), columns)
         except InvalidInputError as exc:
-            hints.append(f"{place} is left out until it fits the catalogue: {str(exc).splitlines()[0]}")
+            hints.append(f"{path} is left out until it fits the catalogue: {str(exc).splitlines()[0]}")
     return hints
 
 
@@ -45,7 +45,7 @@ def _list_products(file: RuleFile) -> Iterator[str]:
 
 
 def _list_conditions(file: RuleFile) -> Iterator[tuple[str, str]]:
-    """Yield each condition with its place in the file."""
+    """Yield each condition with its path in the file."""
     owners: list[tuple[str, RuleFile | Rule]] = [("", file)]
     owners += [(f"rules.{number}.", rule) for number, rule in enumerate(file.rules)]
     for owner, rule in owners:

@@ -204,7 +204,7 @@ def read_rules(path: Path) -> RuleFile:
     """Read a rules file.
 
     Raises:
-        DataError: it is missing, no JSON, or breaks a rule; every problem is listed with its place.
+        DataError: it is missing, no JSON, or breaks a rule; every problem is listed with its path.
     """
     try:
         content = path.read_bytes()

@@ -20,8 +20,8 @@ PRODUCTS = [TONER, CABLE, BARE]
 
 def as_dense(kinds: Kinds, count: int) -> np.ndarray:
     rows = np.zeros((len(kinds.bounds) - 1, count), np.float32)
-    place, names, weights = kinds.gather(np.arange(len(rows), dtype=np.int32))
-    rows[place, names] = weights
+    position, names, weights = kinds.gather(np.arange(len(rows), dtype=np.int32))
+    rows[position, names] = weights
     return rows
 
 

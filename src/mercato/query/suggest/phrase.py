@@ -1,4 +1,4 @@
-"""The form in which prefixes and suggestions are compared, and the places where a prefix may begin."""
+"""The form in which prefixes and suggestions are compared, and the offsets where a prefix may begin."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def fold_prefix(text: str) -> str:
 
 
 def list_starts(phrase: str) -> list[int]:
-    """Return the places in a phrase where a word begins, 0 first."""
+    """Return the offsets in a phrase where a word begins, 0 first."""
     starts = [found.start() for found in _WORD.finditer(phrase)]
     return starts if starts[:1] == [0] else [0, *starts]

@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.arrays import Float32, Int32, Int64
+from mercato.catalog.product import Product
 from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
+from mercato.text.words import WordAnalyzer
 
 FieldTerms = Sequence[Sequence[str]]
 """The terms of one product, field by field, in the order of `FieldWeights.fields`."""
@@ -213,3 +215,14 @@ def _worth_of_a_word(settings: FieldWeights, field: str, length: int, average: f
 
 def _inverse_document_frequency(frequency: int, count: int) -> float:
     return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
+
+
+def list_terms(product: Product, fields: Sequence[str], analyzer: WordAnalyzer) -> list[list[str]]:
+    """Return the terms of each of a product's fields.
+
+    Args:
+        product: the product.
+        fields: of `mercato.index.search_weights.WORD_FIELDS`.
+        analyzer: the word index's analyser.
+    """
+    return [analyzer.analyze(product.field_text(field)) for field in fields]

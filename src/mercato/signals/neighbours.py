@@ -175,7 +175,7 @@ class Neighbours:
 
     @cached_property
     def _lines(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """What follows each pair, as many as the longest line has: indices and scores [pairs - longest + 1, longest]."""
+        """What follows each pair, as many as the longest line has: indices, scores [pairs - longest + 1, longest]."""
         return sliding_window_view(self._indices, self._longest), sliding_window_view(self.scores, self._longest)
 
     @cached_property

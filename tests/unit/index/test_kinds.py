@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mercato.features.kinds import Kinds, compare_kinds
-from mercato.index.product_features import append_features, build_features
-from mercato.index.product_kinds import build_kinds, weigh_kinds
+from mercato.index.product_features import append_features, build_features, build_kinds, weigh_kinds
 from mercato.signals.popularity import Popularity
 from mercato.signals.repeat import Repeat
 from tests.stores import product

@@ -6,7 +6,7 @@ import pytest
 from mercato.errors import SnapshotError
 from mercato.query.suggest.collect import Entry
 from mercato.query.suggest.index import FIRST_WORD_BONUS, SuggestionIndex, build_arrays
-from mercato.query.suggest.phrase import list_starts
+from mercato.query.suggest.request import list_starts
 from mercato.query.suggest.typos import list_corrections, list_edits
 
 ENTRIES = [

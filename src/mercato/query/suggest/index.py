@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mercato.errors import SnapshotError
 from mercato.query.suggest.collect import Entry
-from mercato.query.suggest.phrase import list_starts
+from mercato.query.suggest.request import list_starts
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -1,4 +1,4 @@
-"""What facets are asked for, in the words of Google Retail's ``facet_specs``; and a filter without the fields of one."""
+"""What facets are asked for, as Google Retail's ``facet_specs``; and a filter without the fields of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop's rules: what is pinned, blocked, boosted and filtered, always or for certain queries; and what does not fit."""
+"""A shop's rules: what is pinned, blocked, boosted and filtered, always or for certain queries; what fits none."""
 
 from __future__ import annotations
 

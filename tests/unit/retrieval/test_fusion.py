@@ -76,11 +76,11 @@ def test_fusion_is_the_formula(lists: list[list[int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "k", "places"),
+    ("scores", "k", "positions"),
     [
         ([0.0, 3.0, 1.0, 2.0], 2, [1, 3]),
         ([0.0, 3.0, 1.0, 2.0], 9, [1, 3, 2]),  # a zero is no match
-        ([2.0, 1.0, 2.0, 1.0, 1.0], 3, [0, 2, 1]),  # equal ones by place, at the cut too
+        ([2.0, 1.0, 2.0, 1.0, 1.0], 3, [0, 2, 1]),  # equal ones by index, at the cut too
         ([2.0, 1.0, 2.0, 1.0, 1.0], 4, [0, 2, 1, 3]),
         ([1.0, 1.0, 1.0], 2, [0, 1]),
         ([0.0, 0.0], 2, []),

@@ -31,7 +31,7 @@ def make_network(**changes: int) -> SequenceNetwork:
 
 
 def cut(histories: list[Int64]) -> Windows:
-    each = [History(codes=codes, visits=np.arange(len(codes)), positions=np.arange(len(codes))) for codes in histories]
+    each = [History(codes=codes, visits=np.arange(len(codes)), indices=np.arange(len(codes))) for codes in histories]
     return cut_windows(each, 8, np.random.default_rng(1))
 
 

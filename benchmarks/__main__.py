@@ -74,7 +74,7 @@ def main(
             console.print(f"{name:<18} needs {benchmark.needs}: {benchmark.summary}", highlight=False, soft_wrap=True)
         return
     given = arguments or []
-    names = given[: next((place for place, text in enumerate(given) if text.startswith("-")), len(given))]
+    names = given[: next((index for index, text in enumerate(given) if text.startswith("-")), len(given))]
     options = given[len(names) :]
     unknown = sorted(set(names) - set(there))
     if unknown or (options and len(names) != 1):

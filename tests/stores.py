@@ -52,10 +52,10 @@ class HashEncoder:
 
     def encode(self, texts: Sequence[str]) -> Float32:
         vectors = np.zeros((len(texts), self._dimension), np.float32)
-        for place, text in enumerate(texts):
+        for position, text in enumerate(texts):
             words = re.findall(r"\w+", text.casefold()) or [text]
             total = np.sum([self._direction(word) for word in words], axis=0)
-            vectors[place] = total / np.linalg.norm(total)
+            vectors[position] = total / np.linalg.norm(total)
         return vectors
 
     def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:

@@ -35,7 +35,7 @@ def list_queries() -> tuple[str, ...]:
     texts = {text for column in table.columns for text in pc.unique(column).to_pylist() if text}
     queries = sorted({write_as_query(text) for text in texts} - NOTHING)
     order = np.random.default_rng(SEED).permutation(len(queries))
-    return tuple(queries[place] for place in order)
+    return tuple(queries[index] for index in order)
 
 
 @cache
@@ -48,7 +48,7 @@ def list_households() -> tuple[str, ...]:
     column = pq.read_table(source_folder() / "transactions.parquet", columns=["household_id"])["household_id"]
     households = sorted(str(household) for household in pc.unique(column).to_pylist())
     order = np.random.default_rng(SEED).permutation(len(households))
-    return tuple(households[place] for place in order)
+    return tuple(households[index] for index in order)
 
 
 def make_search_requests() -> list[dict[str, str | int]]:

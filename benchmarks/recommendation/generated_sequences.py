@@ -60,10 +60,10 @@ def make_histories(recipe: Recipe) -> list[Int64]:
         which = random.choice(recipe.successors, length, p=share)
         kind = random.random(length)
         codes = noise.astype(np.int64)
-        for place in range(1, length):
-            if kind[place] < recipe.after_last:
-                codes[place] = successors[codes[place - 1], which[place]]
-            elif kind[place] < recipe.after_last + recipe.after_earlier and place > 1:
-                codes[place] = successors[codes[place - 2], which[place]]
+        for index in range(1, length):
+            if kind[index] < recipe.after_last:
+                codes[index] = successors[codes[index - 1], which[index]]
+            elif kind[index] < recipe.after_last + recipe.after_earlier and index > 1:
+                codes[index] = successors[codes[index - 2], which[index]]
         histories.append(codes)
     return histories

@@ -200,8 +200,8 @@ def measure_servers(
     )
     shop = open_shop(sales.lines, weeks.split, work, encoder)
     served: dict[str, Path | None] = {FUSED: None}
-    for place, folder in enumerate(rankers):
-        served[f"server, ranker {place + 1} ({folder.name})"] = folder
+    for index, folder in enumerate(rankers):
+        served[f"server, ranker {index + 1} ({folder.name})"] = folder
     for seed in range(FIRST_SEED, FIRST_SEED + (0 if rankers else seeds)):
         served[f"server, ranker of seed {seed}"] = train_ranker(shop, encoder, seed=seed, training=training)
     measured = {}

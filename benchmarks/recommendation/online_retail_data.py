@@ -65,8 +65,8 @@ class Window:
         if scope != "new":
             return self.bought
         return [
-            {product: 1 for product in bought if not self.known[place, int(product)]}
-            for place, bought in enumerate(self.bought)
+            {product: 1 for product in bought if not self.known[position, int(product)]}
+            for position, bought in enumerate(self.bought)
         ]
 
 
@@ -125,8 +125,8 @@ def measure_lists(window: Window, lists: Sequence[Sequence[int]], scope: str) ->
         Metric -> float64 [customers]; NaN where the scope leaves a customer nothing to find.
     """
     kept = [
-        [str(product) for product in order if scope != "new" or not window.known[place, product]][:CUTOFF]
-        for place, order in enumerate(lists)
+        [str(product) for product in order if scope != "new" or not window.known[position, product]][:CUTOFF]
+        for position, order in enumerate(lists)
     ]
     values = measure_orders(window.right(scope), kept, MeasurePlan(cutoffs=(CUTOFF,)))
     return {name: values[name] for name in KEY_METRICS}
@@ -148,8 +148,8 @@ def compute_mean_ndcg(window: Window, scores: Float32, scope: str) -> float:
     best = np.argpartition(-masked, CUTOFF, axis=1)[:, :CUTOFF] if masked.shape[1] > CUTOFF else np.argsort(-masked)
     order = np.take_along_axis(best, np.argsort(-np.take_along_axis(masked, best, axis=1), axis=1), axis=1)
     right = np.zeros(masked.shape, np.bool_)
-    for place, bought in enumerate(window.right(scope)):
-        right[place, [int(product) for product in bought]] = True
+    for position, bought in enumerate(window.right(scope)):
+        right[position, [int(product) for product in bought]] = True
     hits = np.take_along_axis(right, order, axis=1)
     discount = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     found = right.sum(axis=1)

@@ -101,25 +101,25 @@ def measure_server(address: str, window: Window, customers: Customers, *, concur
     short: dict[str, int] = {}
     with open_client(address) as client:
         for scope, options in OPTIONS.items():
-            places = [place for place, right in enumerate(window.right(scope)) if right]
+            indices = [index for index, right in enumerate(window.right(scope)) if right]
             taken: list[float] = []
-            questions = [_make_question(customers, place, options, taken) for place in places]
+            questions = [_make_question(customers, index, options, taken) for index in indices]
             answers = ask_all(client, questions, PAGE_SIZE, concurrency=concurrency)
             for answer in answers:
                 if answer.error or answer.degraded:
                     raise BenchmarkError(f"scope {scope}: {answer.error or 'answered without ' + str(answer.degraded)}")
             lists: list[list[int]] = [[] for _ in customers.ids]
-            for place, answer in zip(places, answers, strict=True):
-                lists[place] = [customers.code_of[product] for product in answer.ids]
+            for index, answer in zip(indices, answers, strict=True):
+                lists[index] = [customers.code_of[product] for product in answer.ids]
             values[scope] = measure_lists(window, lists, scope)
             milliseconds[scope] = taken
-            short[scope] = sum(count_fitting(window, place, lists[place], scope) < CUTOFF for place in places)
+            short[scope] = sum(count_fitting(window, index, lists[index], scope) < CUTOFF for index in indices)
     return Measured(values=values, milliseconds=milliseconds, short=short)
 
 
-def count_fitting(window: Window, place: int, order: Sequence[int], scope: str) -> int:
+def count_fitting(window: Window, index: int, order: Sequence[int], scope: str) -> int:
     """Count the products of a list that the scope lets count."""
-    return sum(scope != "new" or not window.known[place, product] for product in order)
+    return sum(scope != "new" or not window.known[index, product] for product in order)
 
 
 def describe_latency(milliseconds: Sequence[float], concurrency: int) -> dict[str, Any]:
@@ -134,14 +134,14 @@ def describe_latency(milliseconds: Sequence[float], concurrency: int) -> dict[st
     }
 
 
-def _make_question(customers: Customers, place: int, options: dict[str, Any] | None, taken: list[float]) -> Ask:
-    context = {"time": customers.moment, "region": customers.regions[place]}
+def _make_question(customers: Customers, index: int, options: dict[str, Any] | None, taken: list[float]) -> Ask:
+    context = {"time": customers.moment, "region": customers.regions[index]}
 
     def ask(client: Client, page_size: int, offset: int) -> ResultPage:
         started = time.perf_counter()
         page = client.recommend(
             "home-page",
-            user_id=customers.ids[place],
+            user_id=customers.ids[index],
             page_size=page_size,
             offset=offset,
             context=context,

@@ -27,9 +27,9 @@ METRICS = ("recall@10", "ndcg@10")
 def write_histories(histories: Sequence[Int64], path: Path) -> None:
     """Write histories as a CSV of ``user_id``, ``product_id`` and ``order``."""
     rows = [
-        f"u{user},p{product},{place}"
+        f"u{user},p{product},{index}"
         for user, codes in enumerate(histories)
-        for place, product in enumerate(codes.tolist())
+        for index, product in enumerate(codes.tolist())
     ]
     path.write_text("\n".join(["user_id,product_id,order", *rows]) + "\n")
 

@@ -53,7 +53,7 @@ def fuse_orders(orders: Sequence[npt.NDArray[np.int64]]) -> Float32:
     fused = np.zeros(orders[0].shape, np.float32)
     gains = (1.0 / (RRF_K + np.arange(1, fused.shape[1] + 1))).astype(np.float32)
     for order in orders:
-        places = np.empty_like(order)
-        np.put_along_axis(places, order, np.arange(order.shape[1])[None, :], axis=1)
-        fused += gains[places]
+        positions = np.empty_like(order)
+        np.put_along_axis(positions, order, np.arange(order.shape[1])[None, :], axis=1)
+        fused += gains[positions]
     return fused

@@ -210,7 +210,7 @@ def measure_baselines(
 
 def keep_measured(ids: Sequence[str], order: npt.NDArray[np.int64], rated: Mapping[str, int], depth: int) -> list[str]:
     """Keep of a whole ranking what a metric looks at: the first products, and every rated one (for condensed lists)."""
-    return [ids[row] for place, row in enumerate(order.tolist()) if place < depth or ids[row] in rated]
+    return [ids[row] for position, row in enumerate(order.tolist()) if position < depth or ids[row] in rated]
 
 
 def describe_gain(ours: Mapping[str, Float64], theirs: Mapping[str, Float64]) -> dict[str, Any]:
@@ -220,9 +220,9 @@ def describe_gain(ours: Mapping[str, Float64], theirs: Mapping[str, Float64]) ->
 
 def reorder(evaluation: Evaluation, queries: Sequence[str]) -> dict[str, Float64]:
     """Give an evaluation's metrics in the order of the given queries."""
-    place_of = {label: place for place, label in enumerate(evaluation.labels)}
-    places = [place_of[query] for query in queries]
-    return {name: values[places] for name, values in evaluation.values.items()}
+    position_of = {label: position for position, label in enumerate(evaluation.labels)}
+    positions = [position_of[query] for query in queries]
+    return {name: values[positions] for name, values in evaluation.values.items()}
 
 
 def main(

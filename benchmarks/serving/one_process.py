@@ -88,10 +88,10 @@ def run_batches(run_batch: RunBatch, requests: Sequence[Inputs], first: int, unt
     Returns:
         How many requests were answered.
     """
-    answered, place = 0, first
+    answered, index = 0, first
     while not until():
-        run_batch([requests[(place + offset) % len(requests)] for offset in range(BATCH)])
-        place += BATCH
+        run_batch([requests[(index + offset) % len(requests)] for offset in range(BATCH)])
+        index += BATCH
         answered += BATCH
     return answered
 

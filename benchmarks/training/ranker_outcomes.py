@@ -1,4 +1,4 @@
-"""Whether a ranker that learns looks and carts too foretells purchases better, on a generated log.
+"""Whether a ranker that learns looks and carts too predicts purchases better, on a generated log.
 
 .venv/bin/python -m benchmarks.training.ranker_outcomes
 
@@ -119,11 +119,11 @@ def make_log(recipe: Recipe) -> tuple[list[Product], EventTable, TasteEncoder]:
             spread = _sigmoid(utility[shopper, seen] - utility[shopper, seen].mean())
             carted = rng.random(len(seen)) < 2 * recipe.cart * spread
             bought = carted & (rng.random(len(seen)) < 2 * recipe.buy * spread)
-            for place, product in enumerate(seen.tolist()):
-                events.append((time + 60.0 * place, VIEW, shopper, product, -1))
-                if carted[place]:
-                    events.append((time + 60.0 * place + 30.0, CART, shopper, product, -1))
-                if bought[place]:
+            for position, product in enumerate(seen.tolist()):
+                events.append((time + 60.0 * position, VIEW, shopper, product, -1))
+                if carted[position]:
+                    events.append((time + 60.0 * position + 30.0, CART, shopper, product, -1))
+                if bought[position]:
                     events.append((time + 60.0 * len(seen), BUY, shopper, product, order))
             order += int(bought.any())
             time += rng.exponential(recipe.visit_days) * SECONDS_PER_DAY
@@ -173,7 +173,8 @@ def build_examples(recipe: Recipe, folder: Path, window: WindowOptions) -> tuple
     snapshot = Snapshot(folder)
     last = START + (recipe.days - window.days) * SECONDS_PER_DAY
     snapshot_dates = [
-        last - (window.days + place * window.step_days) * SECONDS_PER_DAY for place in range(window.snapshot_dates)
+        last - (window.days + position * window.step_days) * SECONDS_PER_DAY
+        for position in range(window.snapshot_dates)
     ]
     learned = build_window_examples(snapshot, events, encoder, snapshot_dates, window)
     reported = build_window_examples(snapshot, events, encoder, [last], window)

@@ -114,4 +114,4 @@ def find_change(path: Path, record: FileRecord, *, checksum: bool) -> str:
 def describe_problems(error: ValidationError) -> str:
     """Say in one line what is wrong with which field."""
     problems = [(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)]
-    return "; ".join(f"{place or 'document'}: {message}" for place, message in problems)
+    return "; ".join(f"{where or 'document'}: {message}" for where, message in problems)

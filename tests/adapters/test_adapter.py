@@ -265,7 +265,7 @@ def test_requests_of_other_shapes_are_stacked_apart() -> None:
 def test_missing_input_is_its_own_requests_error() -> None:
     work = Scaling()
     responses = serve_arrays(work, {"ROWS": rows([1, 2])}, {"FACTOR": rows([10])}, {"ROWS": rows([3, 4])})
-    assert [product(responses[place]) for place in (0, 2)] == [[[1, 2]], [[3, 4]]]
+    assert [product(responses[index]) for index in (0, 2)] == [[[1, 2]], [[3, 4]]]
     assert told(responses[1]) == ("INVALID_ARG", "ROWS: must be given")
     assert work.batches == [2]
 
@@ -281,7 +281,7 @@ def test_missing_input_is_its_own_requests_error() -> None:
 def test_stack_that_fails_costs_only_its_culprit(failure: Exception, code: str, message: str) -> None:
     work = Scaling(failure)
     responses = serve_arrays(work, {"ROWS": rows([1, 2])}, {"ROWS": rows([13, 0])}, {"ROWS": rows([3, 4])})
-    assert [product(responses[place]) for place in (0, 2)] == [[[1, 2]], [[3, 4]]]
+    assert [product(responses[index]) for index in (0, 2)] == [[[1, 2]], [[3, 4]]]
     assert told(responses[1]) == (code, message)
 
 

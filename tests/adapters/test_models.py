@@ -177,9 +177,9 @@ def test_search_answers_a_batch_with_one_bad_request(server: Mapping[str, Any]) 
     )
     assert set(ids(responses[0])[:4]) == {"p24", "p25", "p26", "p27"}
     assert len(ids(responses[2])) == 3
-    for place in (1, 3):
-        assert responses[place].error().code() == "INVALID_ARG"
-        assert responses[place].error().message().startswith("FILTER: ")
+    for index in (1, 3):
+        assert responses[index].error().code() == "INVALID_ARG"
+        assert responses[index].error().message().startswith("FILTER: ")
     # Behind calls: three texts are encoded, three requests retrieved, two ranked, each in one call, and the best 24
     # products of these two read again: those that both words find and all that have "milk".
     assert [name for name, _ in pb.CALLS] in ([], ["encoder", "retriever", "ranker", "reranker"])

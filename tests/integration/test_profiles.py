@@ -118,7 +118,7 @@ def test_search_goes_by_words_while_the_encoder_is_away(bls: Client, bls_server:
 
 
 def test_explanations_are_the_same_behind_calls(client: Client, bls: Client, shop: Shop) -> None:
-    pizza, coffee = (str(shop.products["id"].iloc[place]) for place in (0, 20))
+    pizza, coffee = (str(shop.products["id"].iloc[index]) for index in (0, 20))
     bought = [
         {
             "event_type": "purchase-complete",

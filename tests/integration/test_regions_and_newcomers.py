@@ -67,9 +67,9 @@ def test_a_stranger_is_shown_the_region_and_a_newcomer(_triton: None, shop: Shop
         assert client.upsert_products([new]).accepted == 1
         for who in ({}, {"user_id": "Lyon-1"}, {"visitor_id": "tab"}):
             page = client.recommend("home-page", page_size=20, explain=True, **who)
-            place = [product.id for product in page.results].index("new")
-            assert place <= 9, who
-            assert "arrival" in page.results[place].sources
+            position = [product.id for product in page.results].index("new")
+            assert position <= 9, who
+            assert "arrival" in page.results[position].sources
             assert page.degraded == ()
         asked = run_mercato("recommend", "--region", "Lyon", "--server", server.grpc_address, "--json", cwd=tmp_path)
         assert json.loads(asked.stdout)["results"][0]["id"] == lyon

@@ -22,7 +22,7 @@ CONTEXT = {"time": 1_700_000_000}
 def ruled_server(_triton: None, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """The shop behind calls, with rules: its last product first for pizza, its first one nowhere."""
     folder = tmp_path_factory.mktemp("ruled-server")
-    first, last = (str(shop.products["id"].iloc[place]) for place in (0, -1))
+    first, last = (str(shop.products["id"].iloc[index]) for index in (0, -1))
     rules = {
         "blocked": [first],
         "rules": [{"contains": "pizza", "pins": [{"product": last, "position": 1}, {"product": "?", "position": 2}]}],
@@ -102,7 +102,7 @@ def test_suggestions_by_client_and_by_plain_http(client: Client, shop_server: Tr
 
 
 def test_rules_hold_behind_calls(ruled_server: TritonServer, shop: Shop) -> None:
-    first, last = (str(shop.products["id"].iloc[place]) for place in (0, -1))
+    first, last = (str(shop.products["id"].iloc[index]) for index in (0, -1))
     with Client(ruled_server.grpc_address, timeouts=PATIENT) as client:
         found = client.search("frozen pizza", page_size=500, facets=["brand"])
         ids = [product.id for product in found.results]

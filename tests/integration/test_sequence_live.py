@@ -23,8 +23,8 @@ def ask(server: TritonServer, shop: Shop) -> tuple[str, tuple[str, ...], dict[st
     """Let a user buy two products, and return what is recommended first after a week, its sources and reason."""
     ids = shop.products["id"].tolist()
     bought = [
-        {"event_type": "purchase-complete", "user_id": USER, "product_id": ids[row], "time": BOUGHT + place}
-        for place, row in enumerate((5, 9))
+        {"event_type": "purchase-complete", "user_id": USER, "product_id": ids[row], "time": BOUGHT + index}
+        for index, row in enumerate((5, 9))
     ]
     with Client(server.grpc_address, timeouts=PATIENT) as client:
         assert client.write_events(bought).accepted == 2

@@ -87,7 +87,7 @@ class Client(ClientBase):
                 ``brand: ANY("Acme") AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")``.
             page_size: products wanted; 20 when not given.
             offset: products to skip, for the next page.
-            context: facts about the moment (device, time, place) as a JSON object.
+            context: facts about the moment (device, time, region) as a JSON object.
             options: further settings of the answer as a JSON object.
             timeout_s: seconds allowed; by default ``timeouts.read_s``.
             named: settings of the answer by name: `SearchOptions`.
@@ -140,7 +140,7 @@ class Client(ClientBase):
         timeout_s: float | None = None,
         **named: Unpack[RecommendOptions],
     ) -> ResultPage:
-        """Recommend products for a place in the shop. Unknown users and products are no error.
+        """Recommend products for a placement in the shop. Unknown users and products are no error.
 
         Args:
             placement: ``home-page``, ``product-page``, ``cart``, ``category``, or ``rank``: see ``rank``.

@@ -93,7 +93,7 @@ def _to_json(parameter: str, value: object) -> str:
 
 
 def encode_list(parameter: str, elements: Iterable[object]) -> str:
-    """Return a JSON array; an element that JSON cannot express is named by its place.
+    """Return a JSON array; an element that JSON cannot express is named by its index.
 
     Args:
         parameter: name of the parameter, for messages.

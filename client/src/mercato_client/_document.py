@@ -15,25 +15,25 @@ class Document:
     say more than this client knows.
 
     Attributes:
-        place: where the object stands in the answer, for messages.
+        path: where the object stands in the answer, for messages.
         fields: the object itself.
     """
 
-    def __init__(self, place: str, value: object) -> None:
+    def __init__(self, path: str, value: object) -> None:
         """Make the reader.
 
         Args:
-            place: where the value stands in the answer.
+            path: where the value stands in the answer.
             value: what should be an object.
         """
-        self.place = place
+        self.path = path
         if not isinstance(value, dict):
             self.fail(f"must be an object, is {_shorten(value)}")
         self.fields: Mapping[str, Any] = value
 
     def fail(self, problem: str) -> NoReturn:
         """Raise ``ProtocolError`` about this object."""
-        raise ProtocolError(f"{self.place}: {problem}; {REMEDY}")
+        raise ProtocolError(f"{self.path}: {problem}; {REMEDY}")
 
     def integer(self, name: str) -> int:
         """A whole number that must be there."""
@@ -91,7 +91,7 @@ class Document:
     def member(self, name: str) -> "Document | None":
         """An object, None where absent."""
         value = self.fields.get(name)
-        return None if value is None else Document(f"{self.place}.{name}", value)
+        return None if value is None else Document(f"{self.path}.{name}", value)
 
     def optional_objects(self, name: str) -> list["Document"]:
         """A list of objects, empty where absent."""
@@ -102,7 +102,7 @@ class Document:
         value = self.fields.get(name)
         if not isinstance(value, list):
             self._fail_member(name, "a list of objects", value)
-        return [Document(f"{self.place}.{name}[{index}]", item) for index, item in enumerate(value)]
+        return [Document(f"{self.path}.{name}[{index}]", item) for index, item in enumerate(value)]
 
     def _check_number(self, name: str, value: Any) -> float:  # noqa: ANN401
         if not isinstance(value, int | float) or isinstance(value, bool):

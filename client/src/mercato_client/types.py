@@ -122,7 +122,7 @@ class Product:
     Attributes:
         id: the product's id.
         score: what the page is ordered by, higher is better; comparable within one answer only.
-        rank: place in the whole list, from 1; the second page goes on where the first ended.
+        rank: its number in the whole list, from 1; the second page goes on where the first ended.
         title: the product's title; empty where the server did not send one.
         price: in ``currency``; None where unknown.
         currency: ISO 4217 code; None where unknown.
@@ -206,7 +206,7 @@ class Rejection:
     """One element of a write that was refused.
 
     Attributes:
-        index: its place in what was written, from 0.
+        index: its position in what was written, from 0.
         reason: constraint, what was given, remedy.
     """
 

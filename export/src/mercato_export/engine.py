@@ -60,8 +60,8 @@ def build_engine(
     """
     library = flavour.load()
     started = time.monotonic()
-    journal = _open_journal(library)
-    builder = library.Builder(journal)
+    logger = _open_logger(library)
+    builder = library.Builder(logger)
     config = builder.create_builder_config()
     chosen = select_gpus(
         library,
@@ -71,8 +71,8 @@ def build_engine(
         present=[gpu.compute_capability for gpu in read_machine().gpus],
         compatibility=options.compatibility,
     )
-    network = _parse(library, builder, journal, source, flavour)
-    profiles = [_add_profile(builder, config, network, profile, journal) for profile in bounds_of(shapes, axes)]
+    network = _parse(library, builder, logger, source, flavour)
+    profiles = [_add_profile(builder, config, network, profile, logger) for profile in bounds_of(shapes, axes)]
     require_longest(source, shapes, axes)
     cache = None
     if options.timing_cache is not None:
@@ -80,7 +80,7 @@ def build_engine(
     keeps = cache is not None and attach_timing_cache(library, config, flavour, _read(cache))
     content = builder.build_serialized_network(network, config)
     if content is None:
-        raise ExportError(f"--target {flavour.name}: {source.name} cannot be built: {journal.tell()}")
+        raise ExportError(f"--target {flavour.name}: {source.name} cannot be built: {logger.tell()}")
     engine = source.with_name(flavour.engine_file)
     unfinished = engine.with_name(f".{engine.name}.unfinished")
     try:
@@ -177,9 +177,9 @@ def require_longest(source: Path, shapes: EngineShapes, axes: Mapping[str, Seque
         ) from exc
 
 
-def _parse(library: Any, builder: Any, journal: Any, source: Path, flavour: Flavour) -> Any:
+def _parse(library: Any, builder: Any, logger: Any, source: Path, flavour: Flavour) -> Any:
     network = builder.create_network(network_flags(library))
-    parser = library.OnnxParser(network, journal)
+    parser = library.OnnxParser(network, logger)
     if not parser.parse_from_file(str(source)):
         errors = [parser.get_error(number) for number in range(parser.num_errors)]
         # its description of an unknown operator is the word "false"
@@ -189,12 +189,12 @@ def _parse(library: Any, builder: Any, journal: Any, source: Path, flavour: Flav
             else str(error.desc())
             for error in errors
         )
-        raise ExportError(f"--target {flavour.name}: {source.name} cannot be read: {told or journal.tell()}")
+        raise ExportError(f"--target {flavour.name}: {source.name} cannot be read: {told or logger.tell()}")
     return network
 
 
 def _add_profile(
-    builder: Any, config: Any, network: Any, bounds: Mapping[str, Bounds], journal: Any
+    builder: Any, config: Any, network: Any, bounds: Mapping[str, Bounds], logger: Any
 ) -> dict[str, Bounds]:
     """Add one optimisation profile; returns it with the network's own lengths in place of 0."""
     inputs = {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
@@ -217,19 +217,19 @@ def _add_profile(
         profile.set_shape(name, minimum, typical, maximum)
         filled[name] = (minimum, typical, maximum)
     if config.add_optimization_profile(profile) < 0:
-        raise ExportError(f"engine shapes: profile {filled} is refused: {journal.tell()}")
+        raise ExportError(f"engine shapes: profile {filled} is refused: {logger.tell()}")
     return filled
 
 
-def _open_journal(library: Any) -> Any:
+def _open_logger(library: Any) -> Any:
     """Return the library's one logger, which remembers what went wrong.
 
     A process has one logger for all builders, whatever they are given; so it is kept on the module and emptied.
     """
-    journal = getattr(library, "_mercato_journal", None)
-    if journal is None:
+    logger = getattr(library, "_mercato_logger", None)
+    if logger is None:
 
-        class Journal(library.ILogger):  # type: ignore[misc]  # the base comes with the library
+        class Logger(library.ILogger):  # type: ignore[misc]  # the base comes with the library
             def __init__(self) -> None:
                 super().__init__()
                 self.errors: list[str] = []
@@ -241,10 +241,10 @@ def _open_journal(library: Any) -> Any:
             def tell(self) -> str:
                 return "; ".join(self.errors[:MESSAGES_SHOWN]) or "the library does not say why"
 
-        journal = Journal()
-        library._mercato_journal = journal
-    journal.errors.clear()
-    return journal
+        logger = Logger()
+        library._mercato_logger = logger
+    logger.errors.clear()
+    return logger
 
 
 def _name_file(path: Path, name: str) -> NamedFile:

@@ -49,12 +49,12 @@ def collect_lists(catalog: Path, *, encoder: Path, state: str | None = None, cou
     requests = [parse_search({"QUERY": query.encode()}).retrieval for query in queries]
     return [
         {
-            "query": vectors[place : place + 1],
+            "query": vectors[index : index + 1],
             "history": found.history_vector[None],
             "candidates": retriever.catalog.vectors(found.rows)[None],
             "features": found.features[None],
         }
-        for place, found in enumerate(retriever.retrieve(requests, vectors))
+        for index, found in enumerate(retriever.retrieve(requests, vectors))
         if isinstance(found, Retrieved) and len(found.rows)
     ]
 

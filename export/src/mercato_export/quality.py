@@ -100,9 +100,9 @@ class SearchQuality:
 
     def _measure(self, rows: npt.NDArray[np.int64]) -> dict[str, float]:
         run = [
-            ir_measures.ScoredDoc(str(query), str(row), float(RUN_DEPTH - place))
+            ir_measures.ScoredDoc(str(query), str(row), float(RUN_DEPTH - index))
             for query in self.ratings
-            for place, row in enumerate(rows[query].tolist())
+            for index, row in enumerate(rows[query].tolist())
         ]
         ratings = [
             ir_measures.Qrel(str(query), str(document), rating)
@@ -149,11 +149,11 @@ def lose_gain(expected: Outputs, actual: Outputs) -> float:
     """Return the share of nDCG@10 that another order of a list loses, with the expected scores as gains.
 
     ``gain_i = (e_i - min e) / (max e - min e)``, and ``1 - DCG@10(order of a) / DCG@10(order of e)``: products that
-    change places cost what they differ in. Kendall's tau counts every pair alike, wherever in the list it stands.
+    change positions cost what they differ in. Kendall's tau counts every pair alike, wherever in the list it stands.
 
     Args:
         expected: float [candidates], not all equal.
-        actual: float [candidates]; equal ones keep their places.
+        actual: float [candidates]; equal ones keep their positions.
 
     Returns:
         0 to 1; NaN where ``actual`` has a value that is not finite.

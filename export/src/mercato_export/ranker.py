@@ -124,7 +124,7 @@ def read_learned(folder: Path) -> dict[str, Any]:
 def _sample_lists(dimension: int, mean: torch.Tensor, scale: torch.Tensor) -> list[Tensors]:
     """Draw candidate lists: unit vectors near the query, features spread as those of training.
 
-    Every third list has no query and every fourth no history, as recommendations and newcomers have it.
+    Every third list has no query and every fourth no history, as recommendations and new shoppers have it.
     """
     random = np.random.default_rng(SEED)
     center = mean.numpy()

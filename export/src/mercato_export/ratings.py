@@ -48,16 +48,16 @@ def compare_on_ratings(
     kept = [number for number, identifier in enumerate(identifiers) if identifier in wanted]
     others = [number for number, identifier in enumerate(identifiers) if identifier not in wanted]
     room = len(others) if product_limit == 0 else max(0, min(product_limit - len(kept), len(others)))
-    kept += [others[place] for place in np.linspace(0, len(others) - 1, room).astype(int)] if room else []
+    kept += [others[index] for index in np.linspace(0, len(others) - 1, room).astype(int)] if room else []
     # of similar length, so that little of a batch is padding
     kept.sort(key=lambda number: len(texts[number]))
-    place_of = {identifiers[number]: place for place, number in enumerate(kept)}
+    index_of = {identifiers[number]: index for index, number in enumerate(kept)}
     queries = sorted(set(rated["query"]))
     ratings: dict[int, dict[int, int]] = {number: {} for number in range(len(queries))}
     number_of = {query: number for number, query in enumerate(queries)}
     for query, document, rating in zip(rated["query"], rated["docid"], rated["rating"], strict=True):
-        if str(document) in place_of:
-            ratings[number_of[query]][place_of[str(document)]] = int(rating)
+        if str(document) in index_of:
+            ratings[number_of[query]][index_of[str(document)]] = int(rating)
     return SearchQuality(
         items=_tokenize(tokenizer, [*queries, *(texts[number] for number in kept)]),
         query_count=len(queries),

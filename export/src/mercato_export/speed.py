@@ -60,11 +60,11 @@ def measure_speed(
         for name, encode in encoders.items():
             for size, feeds in batches.items():
                 encode(*feeds[-1])  # its weights are in the caches, as they are where it serves alone
-                for place, feed in enumerate(feeds):
+                for index, feed in enumerate(feeds):
                     started = time.thread_time()
                     encode(*feed)
                     taken_ms = (time.thread_time() - started) * 1000
-                    least_ms[name, size][place] = min(taken_ms, least_ms[name, size][place])
+                    least_ms[name, size][index] = min(taken_ms, least_ms[name, size][index])
     best = {key: float(least.sum()) / len(chosen) for key, least in least_ms.items()}
     for size in BATCH_SIZES:
         line = ", ".join(f"{name} {best[name, size]:.2f} ms" for name in encoders)

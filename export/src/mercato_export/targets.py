@@ -13,9 +13,8 @@ from mercato_export.calibrate import observe_ranges
 from mercato_export.errors import ExportError
 from mercato_export.exportable import Exportable
 from mercato_export.fuse import choose_opset, fuse_for_cpu
-from mercato_export.graph import write_onnx
+from mercato_export.graph import write_onnx, write_program
 from mercato_export.half import halve, require_full_precision
-from mercato_export.program import write_program
 from mercato_export.quantize import quantize_int8
 from mercato_export.tensorrt_flavour import FLAVOURS, Flavour
 

@@ -156,7 +156,7 @@ def time_all(
 
 
 def spread_positions(count: int, limit: int) -> list[int]:
-    """Choose at most ``limit`` of ``count`` places, spread over all."""
+    """Choose at most ``limit`` of ``count`` positions, spread over all."""
     return np.unique(np.linspace(0, count - 1, min(limit, count)).astype(int)).tolist() if count else []
 
 

@@ -41,7 +41,7 @@ class Interactions(RowReport):
     Attributes:
         users: of each row.
         products: of each row.
-        place: float64 [rows], what rows of a user are ordered by: time, or the column ``order``, or the row's number.
+        position: float64 [rows], what orders the rows of a user: time, the column ``order``, or the row's number.
         time: float64 [rows], seconds since 1970; NaN where the file has none.
         rating: float64 [rows]; NaN where the file has none.
         columns: other columns that were asked for -> value of each row.
@@ -51,7 +51,7 @@ class Interactions(RowReport):
 
     users: list[str] = field(default_factory=list)
     products: list[str] = field(default_factory=list)
-    place: Float64 = field(default_factory=lambda: np.zeros(0))
+    position: Float64 = field(default_factory=lambda: np.zeros(0))
     time: Float64 = field(default_factory=lambda: np.zeros(0))
     rating: Float64 = field(default_factory=lambda: np.zeros(0))
     columns: dict[str, list[str]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Interactions(RowReport):
         return Interactions(
             users=[self.users[row] for row in positions],
             products=[self.products[row] for row in positions],
-            place=self.place[keep],
+            position=self.position[keep],
             time=self.time[keep],
             rating=self.rating[keep],
             columns={name: [values[row] for row in positions] for name, values in self.columns.items()},
@@ -155,7 +155,7 @@ def read_interactions(
             f"{path.name} holds no purchase ({found.rows:,} rows, {found.rejected:,} of them bad); each row needs a"
             " user and a product"
         )
-    found.place, found.time = np.concatenate(positions), np.concatenate(times)
+    found.position, found.time = np.concatenate(positions), np.concatenate(times)
     found.rating = np.concatenate(ratings)
     return found
 
@@ -216,7 +216,7 @@ def refuse_late_state(split: Split, state: str) -> None:
     known = Interactions(
         users=[users[code] if code >= 0 else "" for code in table.user.tolist()],
         products=[""] * len(table.user),
-        place=table.time,
+        position=table.time,
         time=table.time,
         rating=np.full(len(table.time), np.nan),
     )
@@ -289,7 +289,7 @@ def leave_last_out(holdout: Interactions) -> Split:
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, user in enumerate(holdout.users):
         rows_of[user].append(row)
-    last = [max(rows, key=lambda row: (holdout.place[row], row)) for rows in rows_of.values() if len(rows) > 1]
+    last = [max(rows, key=lambda row: (holdout.position[row], row)) for rows in rows_of.values() if len(rows) > 1]
     chosen = np.zeros(len(holdout.users), bool)
     chosen[last] = True
     test = holdout.select(chosen)

@@ -59,7 +59,7 @@ def _fill_shares(columns: Columns, lists: CandidateLists, histories: Histories, 
     total = np.bincount(request, weights=weight, minlength=len(histories.lengths))
     scale = np.repeat(1.0 / np.maximum(total, SMALLEST_WEIGHT), lists.lengths)
     for name, codes in (("category_share", products.leaf_category), ("brand_share", products.brand)):
-        # Place 0 is code -1, which is no category.
+        # Index 0 is code -1, which is no category.
         in_history = codes[histories.rows].astype(np.int64) + 1
         in_list = codes[lists.rows].astype(np.int64) + 1
         size = int(in_list.max()) + 1

@@ -107,7 +107,7 @@ def _fill_purchases(part: Columns, request: RankRequest, purchases: Purchases) -
     part["log_order_interval"][:] = np.log1p((first - last) / max(orders - 1, 1))
     part["log_distinct_products"][:] = np.log1p(distinct)
     part["shopper_pieces"][:] = purchases.usual_log_pieces
-    slow = np.bincount(purchases.place, weights=0.5 ** (days_ago / SLOW_HALF_LIFE_DAYS))
+    slow = np.bincount(purchases.product_index, weights=0.5 ** (days_ago / SLOW_HALF_LIFE_DAYS))
     rows = request.candidates.rows
     at = np.minimum(np.searchsorted(purchases.products, rows), len(purchases.products) - 1)
     hit = np.flatnonzero(purchases.products[at] == rows)

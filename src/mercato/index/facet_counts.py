@@ -60,12 +60,12 @@ class FacetCounter:
         Raises:
             InvalidInputError: a field that the catalogue lacks, or intervals of a field without numbers.
         """
-        for place, spec in enumerate(specs):
-            field = self.resolve(spec.key, f"OPTIONS.facets[{place}].key")
+        for index, spec in enumerate(specs):
+            field = self.resolve(spec.key, f"OPTIONS.facets[{index}].key")
             columns = self.catalog.snapshot.columns
             if spec.intervals and columns.number(field) is None and columns.text(field) is not None:
                 raise InvalidInputError(
-                    f"OPTIONS.facets[{place}].intervals", f"{spec.key} holds texts", "leave the intervals out"
+                    f"OPTIONS.facets[{index}].intervals", f"{spec.key} holds texts", "leave the intervals out"
                 )
 
     def resolve(self, name: str, parameter: str) -> str:
@@ -112,7 +112,7 @@ class FacetCounter:
         codes = self._codes[field]
         codes.update(self.catalog.delta.products, field)
         counts = codes.count(matches.rows, matches.entries)
-        chosen = select_values(counts, codes.places(), spec.limit, by_count=spec.order_by == "count")
+        chosen = select_values(counts, codes.positions(), spec.limit, by_count=spec.order_by == "count")
         return {
             "key": spec.key,
             "values": [{"value": codes.value(code), "count": int(counts[code])} for code in chosen.tolist()],
@@ -131,23 +131,23 @@ class FacetCounter:
         return counted
 
 
-def select_values(counts: Int64, places: Float64, limit: int, *, by_count: bool) -> Int64:
+def select_values(counts: Int64, positions: Float64, limit: int, *, by_count: bool) -> Int64:
     """Choose the values that a facet shows.
 
     Args:
         counts: int64 [values].
-        places: float64 [values], the order among values; no two are equal.
+        positions: float64 [values], the order among values; no two are equal.
         limit: how many at most.
-        by_count: the highest counts first, equal ones by place; else all by place.
+        by_count: the highest counts first, equal ones by position; else all by position.
 
     Returns:
         int64 [n], codes of values with a count above 0, in order.
     """
     held = np.flatnonzero(counts)
     if by_count and len(held) > limit:
-        # Whatever ties with the last that can be shown stays: places decide among them below.
+        # Whatever ties with the last that can be shown stays: positions decide among them below.
         least = np.partition(counts[held], len(held) - limit)[len(held) - limit]
         held = held[counts[held] >= least]
-    keys = (places[held], -counts[held]) if by_count else (places[held],)
+    keys = (positions[held], -counts[held]) if by_count else (positions[held],)
     order: Int64 = np.lexsort(keys)[:limit]
     return held[order]

@@ -39,7 +39,7 @@ class Groups:
         """Find the numbers of some products.
 
         Returns:
-            Positions in ``items``, int64 [m], and for each the place of its product in ``products``, int64 [m].
+            Positions in ``items``, int64 [m], and for each the index of its product in ``products``, int64 [m].
         """
         starts = self.bounds[products]
         sizes = self.bounds[products + 1] - starts
@@ -91,7 +91,7 @@ class FieldCodes:
         self._new: dict[str, int] = {}
         self._new_values: list[str] = []
         self._shown: dict[int, str] = {}
-        self._places = np.arange(self._known, dtype=np.float64)
+        self._positions = np.arange(self._known, dtype=np.float64)
 
     def update(self, products: list[Product | None], field: str) -> None:
         """Read the changed products that came since the last call.
@@ -143,12 +143,12 @@ class FieldCodes:
             value = self._shown[code] = self._column.value(code)
         return value
 
-    def places(self) -> Float64:
+    def positions(self) -> Float64:
         """Return where each code's value stands among all values in the order of their UTF-8 bytes: float64 [values].
 
         Rises with the value; the distances mean nothing.
         """
-        return self._places
+        return self._positions
 
     def _code(self, value: str) -> int:
         code = self._column.code(value) if self._column is not None else None
@@ -161,14 +161,14 @@ class FieldCodes:
 
     def _place_new(self) -> None:
         """Put the new values between the snapshot's, whose codes are in the order of values already."""
-        if self._known + len(self._new) == len(self._places):
+        if self._known + len(self._new) == len(self._positions):
             return
         ordered = sorted(self._new, key=_to_bytes)
-        places = np.empty(len(ordered))
+        positions = np.empty(len(ordered))
         for number, value in enumerate(ordered, start=1):
             before = bisect_left(range(self._known), _to_bytes(value), key=lambda code: _to_bytes(self.value(code)))
-            places[self._new[value] - self._known] = before - 1 + number / (len(ordered) + 1)
-        self._places = np.concatenate([np.arange(self._known, dtype=np.float64), places])
+            positions[self._new[value] - self._known] = before - 1 + number / (len(ordered) + 1)
+        self._positions = np.concatenate([np.arange(self._known, dtype=np.float64), positions])
 
 
 class FieldNumbers:

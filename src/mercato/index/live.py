@@ -26,7 +26,7 @@ from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
-from mercato.index.terms import list_terms
+from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
 from mercato.text.words import WordAnalyzer

@@ -20,7 +20,7 @@ from mercato.index.documents import Documents
 from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
-from mercato.index.stored_synonyms import read_stored_synonyms
+from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.words import WordIndex
 

@@ -1,4 +1,4 @@
-r"""Reading a file of synonyms in Solr's format.
+r"""Synonyms: reading a file in Solr's format, and what a snapshot keeps of it.
 
 One rule a line; ``#`` begins a comment. ``tv, television, telly``: whoever searches one finds all. ``sneakers =>
 trainers, running shoes``: whoever searches the left finds the right, the left itself only where the right repeats it.
@@ -10,12 +10,13 @@ found among Python packages; it is this one function.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mercato.errors import DataError
+from mercato.errors import DataError, SnapshotError
 
 MAX_PHRASES = 100
 """Phrases of one side of a rule; a thesaurus's whole category as synonyms finds everything."""
@@ -104,3 +105,22 @@ def _parse_line(line: str) -> SynonymRule | None:
     if len(phrases) == 1 and len(phrases[0]) == 1:
         raise ValueError("a phrase needs another one: a, b or a => b")
     return SynonymRule(left=phrases[0], right=phrases[1] if len(phrases) == 2 else ())
+
+
+def write_synonyms(path: Path, rules: Sequence[SynonymRule]) -> None:
+    """Write rules as JSON."""
+    path.write_text(json.dumps([asdict(rule) for rule in rules], ensure_ascii=False), encoding="utf-8")
+
+
+def read_stored_synonyms(path: Path) -> list[SynonymRule]:
+    """Read what `write_synonyms` wrote.
+
+    Raises:
+        SnapshotError: the file is missing or altered.
+    """
+    try:
+        return [
+            SynonymRule(left=tuple(rule["left"]), right=tuple(rule["right"])) for rule in json.loads(path.read_bytes())
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise SnapshotError(f"{path.name}: cannot be read ({exc}); build the snapshot again") from exc

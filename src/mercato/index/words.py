@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.arrays import Float32, Int32, Int64
+from mercato.catalog.product import Product
 from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
+from mercato.text.words import WordAnalyzer
 
 FieldTerms = Sequence[Sequence[str]]
 """The terms of one product, field by field, in the order of `FieldWeights.fields`."""
@@ -88,10 +90,10 @@ class WordIndex:
 
     def with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the terms that begin with a text, ascending, the text itself included."""
-        place = bisect_left(self._terms, prefix)
-        while place < len(self._terms) and self._terms[place].startswith(prefix):
-            yield self._terms[place]
-            place += 1
+        position = bisect_left(self._terms, prefix)
+        while position < len(self._terms) and self._terms[position].startswith(prefix):
+            yield self._terms[position]
+            position += 1
 
     def lookup(self, term: str) -> tuple[Int32, Float32]:
         """Return the rows that have a term, int32 ascending, and its BM25 score in each, float32."""
@@ -176,14 +178,14 @@ def build_word_index(documents: Sequence[FieldTerms], settings: FieldWeights, fo
     )
     spans = lengths.ravel()
     worth = [
-        _worth_of_a_word(settings, name, length, averages[place])
+        _worth_of_a_word(settings, name, length, averages[position])
         for row in lengths.tolist()
-        for place, (name, length) in enumerate(zip(fields, row, strict=True))
+        for position, (name, length) in enumerate(zip(fields, row, strict=True))
     ]
     rows = np.repeat(np.arange(len(documents)), lengths.sum(axis=1))
     # One number for each pair of term and row: sorted, the postings of a term lie together, rows ascending.
-    pairs, places = np.unique(ids * len(documents) + rows, return_inverse=True)
-    frequencies = np.bincount(places, np.repeat(worth, spans), len(pairs))
+    pairs, positions = np.unique(ids * len(documents) + rows, return_inverse=True)
+    frequencies = np.bincount(positions, np.repeat(worth, spans), len(pairs))
     term_ids, posting_rows = np.divmod(pairs, len(documents))
     counts = np.bincount(term_ids, minlength=len(vocabulary))
     inverse = np.array([_inverse_document_frequency(int(count), len(documents)) for count in counts])
@@ -213,3 +215,14 @@ def _worth_of_a_word(settings: FieldWeights, field: str, length: int, average: f
 
 def _inverse_document_frequency(frequency: int, count: int) -> float:
     return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
+
+
+def list_terms(product: Product, fields: Sequence[str], analyzer: WordAnalyzer) -> list[list[str]]:
+    """Return the terms of each of a product's fields.
+
+    Args:
+        product: the product.
+        fields: of `mercato.index.search_weights.WORD_FIELDS`.
+        analyzer: the word index's analyser.
+    """
+    return [analyzer.analyze(product.field_text(field)) for field in fields]

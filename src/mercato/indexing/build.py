@@ -24,11 +24,9 @@ from mercato.index.learned import write_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
-from mercato.index.stored_synonyms import write_synonyms
-from mercato.index.synonyms import SynonymRule
-from mercato.index.terms import list_terms
+from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import build_word_index
+from mercato.index.words import build_word_index, list_terms
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish

@@ -40,7 +40,7 @@ def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventC
         order=table.order,
         time=table.time,
         weight=weights,
-        region=table.place,
+        region=table.device_region,
         quantity=table.quantity,
     )
     known = rows >= 0
@@ -53,7 +53,7 @@ def list_regions(table: EventTable) -> list[str]:
     Args:
         table: the events.
     """
-    return [region for _, region in table.places]
+    return [region for _, region in table.device_regions]
 
 
 def find_moment(table: EventTable, *, now: float) -> float:

@@ -1,8 +1,8 @@
-"""A shop's rules: what is pinned, blocked, boosted and filtered, always or for certain queries."""
+"""A shop's rules: what is pinned, blocked, boosted and filtered, always or for certain queries; what fits none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from mercato.catalog.columns import ColumnSet
 from mercato.errors import DataError, InvalidInputError
-from mercato.filters import Filter, parse_filter
+from mercato.filters import Filter, evaluate, parse_filter
 from mercato.requests.boost import MAX_RULE_BOOSTS, Boost
 from mercato.requests.page import PageRequest
 from mercato.text.normalize import normalize_query
@@ -204,7 +205,7 @@ def read_rules(path: Path) -> RuleFile:
     """Read a rules file.
 
     Raises:
-        DataError: it is missing, no JSON, or breaks a rule; every problem is listed with its place.
+        DataError: it is missing, no JSON, or breaks a rule; every problem is listed with its path.
     """
     try:
         content = path.read_bytes()
@@ -271,3 +272,49 @@ def _join_effects(effects: Iterable[RuleEffects]) -> RuleEffects:
         boosts=tuple(boost for effect in listed for boost in effect.boosts),
         narrowing=tuple(dict.fromkeys(condition for effect in listed for condition in effect.narrowing)),
     )
+
+
+_LISTED = 10
+
+
+def list_unknown(file: RuleFile, columns: ColumnSet) -> list[str]:
+    """List what rules name and a catalogue does not have.
+
+    Args:
+        file: the rules.
+        columns: the catalogue's columns.
+
+    Returns:
+        One sentence for each kind of thing or condition; none where all is there.
+    """
+    hints = []
+    products = dict.fromkeys(_list_products(file))
+    unknown = [product for product in products if columns.row_of(product) is None]
+    if unknown:
+        more = f" and {len(unknown) - _LISTED:,} more" if len(unknown) > _LISTED else ""
+        listed = ", ".join(map(repr, unknown[:_LISTED]))
+        hints.append(f"{len(unknown):,} of {len(products):,} products are not in the catalogue: {listed}{more}")
+    for path, condition in _list_conditions(file):
+        try:
+            evaluate(parse_filter(condition), columns)
+        except InvalidInputError as exc:
+            hints.append(f"{path} is left out until it fits the catalogue: {str(exc).splitlines()[0]}")
+    return hints
+
+
+def _list_products(file: RuleFile) -> Iterator[str]:
+    yield from file.blocked
+    for rule in file.rules:
+        yield from (pin.product for pin in rule.pins)
+        yield from rule.blocked
+
+
+def _list_conditions(file: RuleFile) -> Iterator[tuple[str, str]]:
+    """Yield each condition with its path in the file."""
+    owners: list[tuple[str, RuleFile | Rule]] = [("", file)]
+    owners += [(f"rules.{number}.", rule) for number, rule in enumerate(file.rules)]
+    for owner, rule in owners:
+        if rule.filter is not None:
+            yield f"{owner}filter", rule.filter
+        for number, boost in enumerate(rule.boosts):
+            yield f"{owner}boosts.{number}.condition", boost.condition

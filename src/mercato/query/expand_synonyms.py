@@ -51,23 +51,23 @@ class SynonymMap:
     def expand(self, chunks: Sequence[Chunk]) -> list[WordGroup]:
         """Group the words of a query: those of a phrase with its synonyms, each other word alone."""
         groups: list[WordGroup] = []
-        place = 0
-        while place < len(chunks):
-            for length in range(min(self._longest, len(chunks) - place), 0, -1):
-                phrase = tuple(chunks[place : place + length])
+        position = 0
+        while position < len(chunks):
+            for length in range(min(self._longest, len(chunks) - position), 0, -1):
+                phrase = tuple(chunks[position : position + length])
                 if phrase in self._found:
                     groups.append(_group(phrase, list(self._found[phrase])))
-                    place += length
+                    position += length
                     break
             else:
-                groups.append(WordGroup(chunks=(chunks[place],)))
-                place += 1
+                groups.append(WordGroup(chunks=(chunks[position],)))
+                position += 1
         return groups
 
     def _analyze(self, phrase: str) -> _Phrase:
         chunks = self._analyzer.split(phrase)
-        telling = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
-        return tuple(telling or chunks)
+        kept = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
+        return tuple(kept or chunks)
 
 
 def _group(phrase: _Phrase, found: list[_Phrase]) -> WordGroup:

@@ -78,7 +78,7 @@ class Speller:
         pieces = text.split(" ")
         applied = changed = False
         unknown = 0
-        for place, piece in enumerate(pieces):
+        for position, piece in enumerate(pieces):
             words = list_words(piece)
             if len(words) != 1 or words[0] not in piece.casefold() or not is_spelt(words[0]):
                 continue
@@ -87,7 +87,7 @@ class Speller:
                 return None
             better, certain = self._correct_word(words[0])
             if better:
-                pieces[place] = piece.casefold().replace(words[0], better)
+                pieces[position] = piece.casefold().replace(words[0], better)
                 changed, applied = True, applied or certain
         return Correction(text=" ".join(pieces), applied=applied) if changed else None
 
@@ -115,7 +115,7 @@ class Speller:
             return ""
         distances = process.cdist([word], near, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
         within = np.flatnonzero((distances > 0) & (distances <= edits))
-        candidates = [(int(distances[place]), near[place]) for place in within.tolist()]
+        candidates = [(int(distances[position]), near[position]) for position in within.tolist()]
         # Two edits from another first letter are mostly another word.
         candidates = [(edit, other) for edit, other in candidates if edit == 1 or other[0] == word[0]]
         best = min(

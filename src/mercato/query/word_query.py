@@ -113,10 +113,10 @@ class QueryReader:
         Of a pasted text the first `MAX_QUERY_WORDS` words are read.
         """
         chunks = list(dict.fromkeys(self._analyzer.split(text)))
-        telling = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
+        kept = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
         groups: list[WordGroup] = []
         alone: list[Chunk] = []
-        for group in self._expand((telling or chunks)[:MAX_QUERY_WORDS]):
+        for group in self._expand((kept or chunks)[:MAX_QUERY_WORDS]):
             if group.size == 1 and not group.alternatives:
                 alone.append(group.chunks[0])
                 continue
@@ -135,15 +135,15 @@ class QueryReader:
     def _join(self, chunks: Sequence[Chunk]) -> list[WordGroup]:
         """Group neighbours that the catalogue writes in one word, the longest first."""
         groups = []
-        place = 0
-        while place < len(chunks):
-            for size in range(min(MAX_COMPOUND_WORDS, len(chunks) - place), 0, -1):
-                together = tuple(chunks[place : place + size])
+        position = 0
+        while position < len(chunks):
+            for size in range(min(MAX_COMPOUND_WORDS, len(chunks) - position), 0, -1):
+                together = tuple(chunks[position : position + size])
                 term = self._term_of("".join(part for chunk in together for part in chunk.parts)) if size > 1 else ""
                 if size == 1 or term:
                     other = (Alternative(terms=(term,), weight=COMPOUND_WEIGHT),) if term else ()
                     groups.append(WordGroup(chunks=together, alternatives=other))
-                    place += size
+                    position += size
                     break
         return groups
 

@@ -1,13 +1,14 @@
-"""What facets are asked for: one key each, in the words of Google Retail's ``facet_specs``."""
+"""What facets are asked for, as Google Retail's ``facet_specs``; and a filter without the fields of one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mercato.errors import InvalidInputError
+from mercato.filters import And, Expression, Filter, Not, Or
 
 MAX_FACETS = 100
 MAX_INTERVALS = 30  # as Google Retail
@@ -164,3 +165,40 @@ def _parse_interval(item: object, parameter: str) -> Interval:
         lower_inclusive="exclusive_minimum" not in bounds,
         upper_inclusive="maximum" in bounds,
     )
+
+
+def drop_fields(condition: Filter, fields: Collection[str], full_name: Callable[[str], str]) -> Filter | None:
+    """Leave out of a filter what it asks of some fields.
+
+    Of the terms that AND joins at the top those are dropped that ask of these fields alone; a term that asks of others
+    too stays whole.
+
+    Args:
+        condition: the filter.
+        fields: full names.
+        full_name: completes a name as filters write it.
+
+    Returns:
+        What is left; None for nothing. The same object where nothing is dropped.
+    """
+    terms = _list_terms(condition.expression)
+    kept = [term for term in terms if not {full_name(name) for name in _list_fields(term)} <= set(fields)]
+    if len(kept) == len(terms):
+        return condition
+    if not kept:
+        return None
+    return Filter(kept[0] if len(kept) == 1 else And(tuple(kept)), condition.text)
+
+
+def _list_terms(expression: Expression) -> list[Expression]:
+    if isinstance(expression, And):
+        return [term for operand in expression.operands for term in _list_terms(operand)]
+    return [expression]
+
+
+def _list_fields(expression: Expression) -> set[str]:
+    if isinstance(expression, And | Or):
+        return set().union(*(_list_fields(operand) for operand in expression.operands))
+    if isinstance(expression, Not):
+        return _list_fields(expression.operand)
+    return {expression.field}

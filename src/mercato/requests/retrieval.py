@@ -62,7 +62,7 @@ class RetrievalRequest:
         seed_ids: products to start from; at placement ``rank`` the ones to order.
         condition: the filter; None for all products.
         strict_filtering: False fills an answer that the filter empties with popular products.
-        context: time and place of the request.
+        context: time, device and region of the request.
         depth: last position that will be shown (offset + page size).
         explain: whether each candidate's scores and ranks by source are wanted.
         spelling: whether the query is corrected.

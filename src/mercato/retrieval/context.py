@@ -83,7 +83,7 @@ def prepare_context(
             allowed, pinned = allow_for(catalog, request, None)
     allowed = without_purchased(allowed, known, request)
     products, index = known.distinct
-    summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, place=index)
+    summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, index=index)
     probe = query_vector
     if not request.is_search:
         probe = _unit_mean(catalog.vectors(seeds)) if len(seeds) else summary

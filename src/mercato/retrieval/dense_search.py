@@ -65,7 +65,7 @@ def _list_nearest(
     """Turn the nearest texts into the rows that have them, join the delta's rows, keep the best."""
     rows, row_scores = _expand_texts(catalog, context, scores, texts, limit, spread)
     if len(rows) < limit and len(rows) < catalog.reach(context.allowed):
-        # Products that are gone took most places, or the graph walk ended early: compare with all that are left.
+        # Products that are gone took most positions, or the graph walk ended early: compare with all that are left.
         left = catalog.texts_left(context.allowed)
         scores, texts = catalog.snapshot.dense.search_allowed(probe, limit, left, exact=True)
         rows, row_scores = _expand_texts(catalog, context, scores, texts, limit, spread)

@@ -12,8 +12,7 @@ from mercato.arrays import Bool
 from mercato.catalog.columns import full_name
 from mercato.errors import InvalidInputError
 from mercato.index.facet_counts import FacetCounter, Matches
-from mercato.requests.facet_exclusion import drop_fields
-from mercato.requests.facets import FacetSpec
+from mercato.requests.facets import FacetSpec, drop_fields
 from mercato.requests.order_by import OrderBy
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.candidates import CandidateSet, rearrange

@@ -286,15 +286,15 @@ def serve_arrays(
     def work_all(items: list[_Tensors | MercatoError]) -> list[Arrays | MercatoError]:
         outcomes: dict[int, Arrays | MercatoError] = {}
         stacks: dict[tuple[Any, ...], dict[int, _Tensors]] = {}
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             if isinstance(item, MercatoError):
-                outcomes[place] = item
+                outcomes[index] = item
             else:
                 shapes = tuple(None if array is None else array.shape[1:] for array in item)
-                stacks.setdefault(shapes, {})[place] = item
+                stacks.setdefault(shapes, {})[index] = item
         for stack in stacks.values():
             outcomes.update(zip(stack, _work_stacked(work, list(stack.values())), strict=True))
-        return [outcomes[place] for place in range(len(items))]
+        return [outcomes[index] for index in range(len(items))]
 
     def write(outputs: Arrays) -> list[Any]:
         return [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in outputs.items()]
@@ -313,4 +313,4 @@ def _work_stacked(work: Callable[..., Arrays], items: list[_Tensors]) -> list[Ar
             return [exc]
         return [_work_stacked(work, [item])[0] for item in items]
     parts = {name: np.split(array, np.cumsum(rows)[:-1]) for name, array in outputs.items()}
-    return [{name: arrays[place] for name, arrays in parts.items()} for place in range(len(items))]
+    return [{name: arrays[index] for name, arrays in parts.items()} for index in range(len(items))]

@@ -9,8 +9,7 @@ from typing import Any
 from mercato.errors import ModelError, ServerError
 from mercato.index.snapshot import read_columns
 from mercato.models.sequence.manifest import read_sequence_manifest
-from mercato.policy.check import list_unknown
-from mercato.policy.rules import RuleFile, read_rules
+from mercato.policy.rules import RuleFile, list_unknown, read_rules
 from mercato.serving.catalog_check import verify_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel

@@ -97,8 +97,8 @@ def compute_eases(
         if days is None:
             weights = inverse / -np.diag(inverse)[None, :]
         else:
-            lately = past.select(past.time >= until - days * SECONDS_PER_DAY)
-            weights = _explain(inverse, left, history, _presence(lately, rows, product_count, actors=past))
+            recent = past.select(past.time >= until - days * SECONDS_PER_DAY)
+            weights = _explain(inverse, left, history, _presence(recent, rows, product_count, actors=past))
         np.fill_diagonal(weights, 0.0)
         found.append(_keep_best(weights, rows, product_count, options.neighbours))
     return found
@@ -117,10 +117,10 @@ def _presence(
     events: EventColumns, rows: NDArray[np.int64], product_count: int, *, actors: EventColumns | None = None
 ) -> sparse.csr_matrix:
     """Return the 0/1 matrix of actors and chosen products, float32; its rows are the distinct actors of ``actors``."""
-    place = np.full(product_count, -1, np.int64)
-    place[rows] = np.arange(len(rows))
+    index = np.full(product_count, -1, np.int64)
+    index[rows] = np.arange(len(rows))
     codes = np.unique((actors or events).actor)
-    column = place[events.product]
+    column = index[events.product]
     chosen = column >= 0
     row = np.searchsorted(codes, events.actor[chosen])
     ones = np.ones(int(np.count_nonzero(chosen)), np.float32)
@@ -186,8 +186,8 @@ def _keep_best(weights: NDArray[np.float32], rows: NDArray[np.int64], product_co
     counts = np.zeros(product_count, np.int64)
     found: list[NDArray[np.int32]] = []
     scores: list[NDArray[np.float32]] = []
-    for place, row in enumerate(rows.tolist()):
-        line = weights[place]
+    for index, row in enumerate(rows.tolist()):
+        line = weights[index]
         positive = np.flatnonzero(line > 0)
         if len(positive) > limit:
             threshold = np.partition(line[positive], len(positive) - limit)[len(positive) - limit]

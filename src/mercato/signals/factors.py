@@ -87,14 +87,14 @@ class Factors:
 
 
 def weigh_purchases(
-    place: NDArray[np.integer[Any]], age_days: NDArray[np.floating[Any]], weight: NDArray[np.floating[Any]], size: int
+    index: NDArray[np.integer[Any]], age_days: NDArray[np.floating[Any]], weight: NDArray[np.floating[Any]], size: int
 ) -> NDArray[np.float32]:
     """Return what a shopper has of each product.
 
     ``log1p(4 * sum of weight * 0.5 ** (age / 90 days))``.
 
     Args:
-        place: int [n], which product each event is of, 0..size-1.
+        index: int [n], which product each event is of, 0..size-1.
         age_days: float [n], >= 0.
         weight: float [n], how much each event says, >= 0.
         size: number of products.
@@ -102,7 +102,7 @@ def weigh_purchases(
     Returns:
         float32 [size], >= 0.
     """
-    decayed = np.bincount(place, weights=weight * 0.5 ** (age_days / HALF_LIFE_DAYS), minlength=size)
+    decayed = np.bincount(index, weights=weight * 0.5 ** (age_days / HALF_LIFE_DAYS), minlength=size)
     amounts: NDArray[np.float32] = np.log1p(REPEAT_SCALE * decayed).astype(np.float32)
     return amounts
 
@@ -160,9 +160,9 @@ def _decompose(matrix: sparse.csr_matrix, factors: int) -> NDArray[np.float32]:
 def _amounts(past: EventColumns, product_count: int, until: float) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
     """Return what each actor has of each product that takes part, float64 [actors, m], and those products' rows."""
     size = max(product_count, 1)
-    pairs, place = np.unique(past.actor.astype(np.int64) * size + past.product, return_inverse=True)
+    pairs, index = np.unique(past.actor.astype(np.int64) * size + past.product, return_inverse=True)
     age_days = (until - past.time) / SECONDS_PER_DAY
-    amount = weigh_purchases(place, age_days, past.weight, len(pairs))
+    amount = weigh_purchases(index, age_days, past.weight, len(pairs))
     product = pairs % size
     buyers = np.bincount(product, minlength=product_count)
     order = np.argsort(-buyers, kind="stable")[:MAX_PRODUCTS]

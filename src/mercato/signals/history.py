@@ -54,16 +54,16 @@ def history_vector(
     event_type: NDArray[np.uint8],
     *,
     now: float,
-    place: NDArray[np.int64] | None = None,
+    index: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Summarise a history as the direction of its weighted mean.
 
     Args:
-        vectors: float32 [h, D], the products' vectors; those of the distinct products where ``place`` is given.
+        vectors: float32 [h, D], the products' vectors; those of the distinct products where ``index`` is given.
         time: float64 [h], seconds since 1970 UTC.
         event_type: uint8 [h], code in :data:`mercato.events.event_type.EVENT_TYPE_CODES`.
         now: seconds since 1970 UTC.
-        place: int64 [h], where in ``vectors`` each event's product stands; None for the event's own place. Who buys
+        index: int64 [h], where in ``vectors`` each event's product stands; None for the event's own index. Who buys
             the same again and again has half as many vectors to read.
 
     Returns:
@@ -72,8 +72,8 @@ def history_vector(
     if not len(time):
         return np.zeros(vectors.shape[1], dtype=np.float32)
     weight = compute_event_weights(time, event_type, now=now)
-    if place is not None:
-        weight = np.bincount(place, weights=weight, minlength=len(vectors)).astype(np.float32)
+    if index is not None:
+        weight = np.bincount(index, weights=weight, minlength=len(vectors)).astype(np.float32)
     # Not `weight @ vectors`: BLAS takes twice as long for it, and many times that where its threads wait for cores.
     total = np.einsum("h,hd->d", weight, vectors)
     norm = float(np.sqrt(np.einsum("d,d->", total, total)))

@@ -120,8 +120,8 @@ class Neighbours:
         if not len(start):
             return nothing
         if length.sum() * DENSE_SHARE > len(self._reachable):
-            places, parts = self._copy_lines(start, length, weights)
-            totals = np.bincount(places, weights=parts, minlength=len(self._reachable))
+            indices, parts = self._copy_lines(start, length, weights)
+            totals = np.bincount(indices, weights=parts, minlength=len(self._reachable))
             # A mask first: numpy looks for what is not 0 five times as fast among truth values.
             reached = np.flatnonzero(totals != 0)
             found, totals = self._reachable[reached], totals[reached]
@@ -175,16 +175,16 @@ class Neighbours:
 
     @cached_property
     def _lines(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """What follows each pair, as many as the longest line has: places and scores [pairs - longest + 1, longest]."""
-        return sliding_window_view(self._places, self._longest), sliding_window_view(self.scores, self._longest)
+        """What follows each pair, as many as the longest line has: indices, scores [pairs - longest + 1, longest]."""
+        return sliding_window_view(self._indices, self._longest), sliding_window_view(self.scores, self._longest)
 
     @cached_property
-    def _places(self) -> NDArray[np.int32]:
-        """Each neighbour's place among the reachable: int32 [pairs], so that sums need no room for all products."""
-        place = np.zeros(len(self.indptr) - 1, np.int32)
-        place[self._reachable] = np.arange(len(self._reachable))
-        places: NDArray[np.int32] = place[self.neighbours]
-        return places
+    def _indices(self) -> NDArray[np.int32]:
+        """Each neighbour's index among the reachable: int32 [pairs], so that sums need no room for all products."""
+        index = np.zeros(len(self.indptr) - 1, np.int32)
+        index[self._reachable] = np.arange(len(self._reachable))
+        indices: NDArray[np.int32] = index[self.neighbours]
+        return indices
 
     def _locate(
         self, seeds: NDArray[np.int32], weights: NDArray[np.float32]
@@ -199,7 +199,7 @@ class Neighbours:
     def _copy_lines(
         self, start: NDArray[np.int64], length: NDArray[np.int64], weights: NDArray[np.float32]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the places of all seeds' neighbours and their weighted scores, maybe with scores of 0 in between.
+        """Return the indices of all seeds' neighbours and their weighted scores, maybe with scores of 0 in between.
 
         Where most seeds have as many neighbours as any product has, copying so many from where each line begins takes a
         fifth of the time of picking them one by one.
@@ -208,7 +208,7 @@ class Neighbours:
         wasteful = width * len(start) > WINDOW_WASTE * length.sum()
         if wasteful or start.max() + width > len(self.neighbours):
             at = _list_positions(start, length)
-            return self._places[at], self.scores[at] * np.repeat(weights, length)
+            return self._indices[at], self.scores[at] * np.repeat(weights, length)
         lines, line_scores = self._lines
         parts = line_scores[start] * weights[:, None]
         if length.min() < width:

@@ -15,7 +15,7 @@ class Purchases:
 
     Attributes:
         products: int32 [m], ascending, what was bought.
-        place: int64 [n], which product each purchase is of.
+        product_index: int64 [n], which product each purchase is of.
         time: float64 [n], seconds since 1970 UTC.
         size_of_day: int64 [days], products of each day on which something was bought.
         times: int64 [m], days on which each product was bought.
@@ -26,7 +26,7 @@ class Purchases:
     """
 
     products: NDArray[np.int32]
-    place: NDArray[np.int64]
+    product_index: NDArray[np.int64]
     time: NDArray[np.float64]
     size_of_day: NDArray[np.int64]
     times: NDArray[np.int64]
@@ -54,22 +54,22 @@ def summarise_purchases(
     if not bought.any():
         return None
     rows, time = rows[bought], time[bought]
-    products, place = np.unique(rows, return_inverse=True)
+    products, product_index = np.unique(rows, return_inverse=True)
     pieces = np.ones(len(rows)) if quantity is None else np.maximum(quantity[bought], 1)
     logs = np.log1p(pieces)
-    mean = np.bincount(place, weights=logs) / np.bincount(place)
+    mean = np.bincount(product_index, weights=logs) / np.bincount(product_index)
     day = np.floor(time / SECONDS_PER_DAY).astype(np.int64)
-    _, first = np.unique((day - day.min()) * len(products) + place, return_index=True)
+    _, first = np.unique((day - day.min()) * len(products) + product_index, return_index=True)
     last = np.full(len(products), -np.inf)
-    np.maximum.at(last, place, time)
+    np.maximum.at(last, product_index, time)
     return Purchases(
         products=products,
-        place=place[first],
+        product_index=product_index[first],
         time=time[first],
         size_of_day=np.unique(day[first], return_counts=True)[1],
-        times=np.bincount(place[first]),
+        times=np.bincount(product_index[first]),
         last=last,
-        log_pieces=np.log1p(np.bincount(place, weights=pieces)),
+        log_pieces=np.log1p(np.bincount(product_index, weights=pieces)),
         mean_log_pieces=mean,
         usual_log_pieces=float(logs.mean()),
     )

@@ -76,8 +76,8 @@ class Regional:
         found = np.flatnonzero(self.rows[kept] == row)
         if not len(found):
             return 0, 0
-        place = kept.start + int(found[0])
-        return int(self.fresh_buyers[place]), int(self.recent_buyers[place])
+        index = kept.start + int(found[0])
+        return int(self.fresh_buyers[index]), int(self.recent_buyers[index])
 
     def _find(self, region: str) -> slice:
         number = self._numbers.get(fold_region(region))
@@ -159,9 +159,9 @@ def _choose_regions(
     best = np.argsort(-shoppers, kind="stable")[:MAX_REGIONS]
     best = best[shoppers[best] >= MIN_REGION_BUYERS]
     names = list(numbers)
-    place = np.full(len(names) + 1, -1, np.int64)
-    place[visited[best]] = np.arange(len(best))
-    return [names[number] for number in visited[best].tolist()], place[region], shoppers[best]
+    index = np.full(len(names) + 1, -1, np.int64)
+    index[visited[best]] = np.arange(len(best))
+    return [names[number] for number in visited[best].tolist()], index[region], shoppers[best]
 
 
 def _count_actors(groups: NDArray[np.int64], actor: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

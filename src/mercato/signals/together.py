@@ -27,8 +27,8 @@ def count_shoppers_together(
         int32 [pairs], in the order of ``neighbours.neighbours``.
     """
     past = _select_past(events, neighbours, until)
-    lately = past if days is None else past.select(past.time >= until - days * SECONDS_PER_DAY)
-    return _count(past, lately, neighbours)
+    recent = past if days is None else past.select(past.time >= until - days * SECONDS_PER_DAY)
+    return _count(past, recent, neighbours)
 
 
 def count_orders_together(events: EventColumns, neighbours: Neighbours, *, until: float) -> NDArray[np.int32]:

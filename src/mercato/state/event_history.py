@@ -27,7 +27,7 @@ def read_event_table(
             parts.append(_select_times(join_records(rows), since, until))
         records = np.concatenate(parts)
         users, visitors, products, orders = (_read_names(connection, table) for table in ID_TABLES)
-        place, places = _read_places(connection, after_sequence, records["sequence"])
+        device_region, device_regions = _read_device_regions(connection, after_sequence, records["sequence"])
     finally:
         connection.execute("ROLLBACK")
     return EventTable(
@@ -44,12 +44,12 @@ def read_event_table(
         visitors=visitors[1:],
         products=products[1:],
         orders=orders[1:],
-        place=place,
-        places=places,
+        device_region=device_region,
+        device_regions=device_regions,
     )
 
 
-def _read_places(
+def _read_device_regions(
     connection: sqlite3.Connection, after_sequence: int, sequence: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int32] | None, list[tuple[str, str]]]:
     """Read device and region from the contexts of events: their codes by event, and what the codes mean."""
@@ -68,12 +68,12 @@ def _read_places(
             code.append(codes.setdefault((device, region), len(codes)))
     if not numbers:
         return None, []
-    place = np.full(len(sequence), -1, dtype=np.int32)
+    device_region = np.full(len(sequence), -1, dtype=np.int32)
     at = np.searchsorted(sequence, numbers)
     inside = at < len(sequence)
     inside[inside] = sequence[at[inside]] == np.array(numbers)[inside]
-    place[at[inside]] = np.array(code, dtype=np.int32)[inside]
-    return place, list(codes)
+    device_region[at[inside]] = np.array(code, dtype=np.int32)[inside]
+    return device_region, list(codes)
 
 
 def read_event_batches(connection: sqlite3.Connection) -> Iterator[EventBatch]:

@@ -30,7 +30,7 @@ class SearchQuery:
     Attributes:
         text: as it was sent.
         shopper: names who sent it, and nothing else: equal for equal users, and for equal visitors.
-        sequence: the event's place in the log.
+        sequence: the event's position in the log.
     """
 
     text: str
@@ -63,7 +63,7 @@ class EventColumns:
         time: float64 [n], seconds since 1970, not increasing.
         quantity: int32 [n].
         price: float32 [n], NaN where not given.
-        sequence: int64 [n], the event's place in the log.
+        sequence: int64 [n], the event's position in the log.
     """
 
     product_id: list[str]
@@ -98,8 +98,8 @@ class EventTable:
         visitors: visitor ids.
         products: product ids.
         orders: order ids.
-        place: int32 [n], position in ``places``; None where no event says.
-        places: device and region that events' contexts name, each empty where not given.
+        device_region: int32 [n], position in ``device_regions``; None where no event says.
+        device_regions: device and region that events' contexts name, each empty where not given.
     """
 
     sequence: npt.NDArray[np.int64]
@@ -115,8 +115,8 @@ class EventTable:
     visitors: list[str]
     products: list[str]
     orders: list[str]
-    place: npt.NDArray[np.int32] | None = None
-    places: list[tuple[str, str]] = field(default_factory=list)
+    device_region: npt.NDArray[np.int32] | None = None
+    device_regions: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "EventTable":
@@ -152,7 +152,7 @@ class ProductChange:
         product_id: which product.
         document: the product as JSON in UTF-8; None for a deletion.
         vector: float32 [D], the embedding of the product's text; None where there is none.
-        sequence: place in the log, from 1 without gaps; 0 before it is written.
+        sequence: position in the log, from 1 without gaps; 0 before it is written.
     """
 
     operation: str

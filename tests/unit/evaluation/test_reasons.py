@@ -25,7 +25,7 @@ def past(*purchases: tuple[str, str, str | None]) -> Interactions:
     return Interactions(
         users=[user for user, _, _ in purchases],
         products=[product for _, product, _ in purchases],
-        place=time,
+        position=time,
         time=time,
         rating=np.full(len(purchases), np.nan),
     )

@@ -39,8 +39,8 @@ def score(retriever: Retriever, request: RetrievalRequest, source: str, product_
     trace = trace_of(retriever, request)
     if source not in trace.sources:
         return 0.0
-    place = trace.position_of[retriever.catalog.row_of(product_id)]
-    return float(trace.scores[trace.sources.index(source), place])
+    position = trace.position_of[retriever.catalog.row_of(product_id)]
+    return float(trace.scores[trace.sources.index(source), position])
 
 
 def evidence_of(retriever: Retriever, source: str, product_id: str, **fields: Any) -> tuple[str, float, int]:

@@ -53,12 +53,12 @@ def test_the_event_that_predicted_it_is_named(predicting: MakeRetriever) -> None
     retriever = predicting([bought("p34", 1), bought("p33", 6), bought("p20", 2)])
     trace = trace_of(retriever)
     for product, evidence, days in (("p36", "p33", 6.0), ("p37", "p34", 1.0)):
-        place = trace.position_of[retriever.catalog.row_of(product)]
-        assert trace.largest_source(place) == "sequence"
+        position = trace.position_of[retriever.catalog.row_of(product)]
+        assert trace.largest_source(position) == "sequence"
         found = trace.evidence["sequence"]
-        assert retriever.catalog.id_of(int(found.rows[place])) == evidence
-        assert (stores.NOW - found.time[place]) / stores.DAY == days
-        assert found.type[place] == PURCHASE
+        assert retriever.catalog.id_of(int(found.rows[position])) == evidence
+        assert (stores.NOW - found.time[position]) / stores.DAY == days
+        assert found.type[position] == PURCHASE
 
 
 def test_without_the_named_event_the_score_falls(predicting: MakeRetriever) -> None:
@@ -67,8 +67,8 @@ def test_without_the_named_event_the_score_falls(predicting: MakeRetriever) -> N
     def score(kept: list[Event]) -> float:
         retriever = predicting(kept)
         trace = trace_of(retriever)
-        place = trace.position_of[retriever.catalog.row_of("p36")]
-        return float(trace.scores[trace.sources.index("sequence"), place])
+        position = trace.position_of[retriever.catalog.row_of("p36")]
+        return float(trace.scores[trace.sources.index("sequence"), position])
 
     whole = score(list(events.values()))
     falls = {name: whole - score([event for other, event in events.items() if other != name]) for name in events}

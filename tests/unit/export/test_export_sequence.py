@@ -42,12 +42,12 @@ def test_what_is_served_predicts_as_pytorch_does(trained: Path, tmp_path: Path) 
     network = describe_sequence(trained).module
     model = SequenceModel(out)
     histories = [[1], [5, 5, 40], list(range(1, 31))]
-    places, scores = model.next_products(histories, 5)
+    indices, scores = model.next_products(histories, 5)
     for row, history in enumerate(histories):
         with torch.inference_mode():
             expected = network.score(network(torch.tensor([history[-20:]])), torch.arange(1, 41))[0].numpy()  # type: ignore[operator]
         np.testing.assert_allclose(scores[row], np.sort(expected)[::-1][:5], atol=1e-4)
-        np.testing.assert_allclose(expected[places[row]], scores[row], atol=1e-4)
+        np.testing.assert_allclose(expected[indices[row]], scores[row], atol=1e-4)
 
 
 def test_the_weight_that_was_chosen_is_kept(trained: Path, tmp_path: Path) -> None:

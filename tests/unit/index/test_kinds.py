@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mercato.features.kinds import Kinds, compare_kinds
-from mercato.index.product_features import append_features, build_features
-from mercato.index.product_kinds import build_kinds, weigh_kinds
+from mercato.index.product_features import append_features, build_features, build_kinds, weigh_kinds
 from mercato.signals.popularity import Popularity
 from mercato.signals.repeat import Repeat
 from tests.stores import product
@@ -20,8 +19,8 @@ PRODUCTS = [TONER, CABLE, BARE]
 
 def as_dense(kinds: Kinds, count: int) -> np.ndarray:
     rows = np.zeros((len(kinds.bounds) - 1, count), np.float32)
-    place, names, weights = kinds.gather(np.arange(len(rows), dtype=np.int32))
-    rows[place, names] = weights
+    position, names, weights = kinds.gather(np.arange(len(rows), dtype=np.int32))
+    rows[position, names] = weights
     return rows
 
 

@@ -30,10 +30,10 @@ def bm25f(terms: list[str], document: FieldTerms, documents: list[FieldTerms]) -
     score = 0.0
     for term in terms:
         frequency = 0.0
-        for place, weight in enumerate(WEIGHTS.weights.values()):
-            lengths = [len(other[place]) for other in documents if other[place]]
+        for position, weight in enumerate(WEIGHTS.weights.values()):
+            lengths = [len(other[position]) for other in documents if other[position]]
             average = sum(lengths) / len(lengths) if lengths else 1.0
-            frequency += weight * document[place].count(term) / (1 - B + B * len(document[place]) / average)  # type: ignore[attr-defined]
+            frequency += weight * document[position].count(term) / (1 - B + B * len(document[position]) / average)  # type: ignore[attr-defined]
         holding = sum(any(term in field for field in other) for other in documents)
         inverse = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
         score += inverse * frequency / (frequency + K1)
@@ -42,10 +42,10 @@ def bm25f(terms: list[str], document: FieldTerms, documents: list[FieldTerms]) -
 
 def post(index: WordIndex, documents: list[FieldTerms]) -> dict[str, Postings]:
     postings: dict[str, Postings] = {}
-    for place, document in enumerate(documents):
+    for position, document in enumerate(documents):
         for term, weight in index.weigh(document).items():
             found = postings.setdefault(term, Postings())
-            found.entries.append(place)
+            found.entries.append(position)
             found.weights.append(weight)
     return postings
 

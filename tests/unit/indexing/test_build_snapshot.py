@@ -236,9 +236,9 @@ def test_builds_report_their_steps(tmp_path: Path) -> None:
     assert told[1] == ("encoding texts", 40, 40)
 
 
-def flip_byte(path: Path, place: int = -5) -> None:
+def flip_byte(path: Path, position: int = -5) -> None:
     content = bytearray(path.read_bytes())
-    content[place] ^= 0xFF
+    content[position] ^= 0xFF
     path.write_bytes(content)
 
 

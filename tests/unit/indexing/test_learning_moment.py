@@ -19,7 +19,7 @@ YEAR = 365 * stores.DAY
 
 def table(tmp_path: Path, days_ago: list[float]) -> EventTable:
     store = stores.SqliteStateStore(tmp_path / "state.db")
-    store.append_events([stores.purchase(f"u{place}", "p01", days) for place, days in enumerate(days_ago)])
+    store.append_events([stores.purchase(f"u{position}", "p01", days) for position, days in enumerate(days_ago)])
     try:
         return store.event_columns()
     finally:
@@ -76,9 +76,9 @@ def test_a_purchase_that_is_yet_to_come_does_not_decide_what_is_learned_from(tmp
 
     def learn(events: list[Event]) -> Learned:
         store = stores.open_store(tmp_path / f"{len(events)}.db", events)
-        telling, purchases = select_events(store.event_columns(), names)
+        weighted, purchases = select_events(store.event_columns(), names)
         store.close()
-        return learn_signals(telling, purchases, len(names), until=stores.NOW).learned
+        return learn_signals(weighted, purchases, len(names), until=stores.NOW).learned
 
     alone, with_future = learn(views), learn([*views, stores.purchase("u1", "p01", -0.5)])
 

@@ -179,8 +179,8 @@ def test_ranker_orders_search_and_home_page_but_not_what_surrounds_a_product(
     plain = Pipeline(catalog, encoder, retriever, None).answer(requests)
     ranked = Pipeline(catalog, encoder, retriever, ranker).answer(requests)
     assert [shape[0] for shape in ranker.shapes] == [2]
-    assert [ids(ranked[place]) == ids(plain[place])[::-1] for place in (0, 1)] == [True, True]
-    assert [ids(ranked[place]) == ids(plain[place]) for place in (2, 3)] == [True, True]
+    assert [ids(ranked[position]) == ids(plain[position])[::-1] for position in (0, 1)] == [True, True]
+    assert [ids(ranked[position]) == ids(plain[position]) for position in (2, 3)] == [True, True]
 
 
 def test_errors_of_requests_are_passed_on_and_leave_the_others_alone(

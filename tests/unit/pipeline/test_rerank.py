@@ -89,8 +89,8 @@ def test_one_call_for_the_batch_and_none_for_who_does_not_ask(catalog: LiveCatal
     again = answer(pipeline, *requests)
     assert {query for query, _ in reader.read} <= {"milk", "tea", "no such words at all"}
     assert [query for query, _ in reader.read].count("tea") == 1
-    for place in (1, 2, 3):
-        assert again[place].product_ids == plain[place].product_ids
+    for position in (1, 2, 3):
+        assert again[position].product_ids == plain[position].product_ids
 
 
 @pytest.mark.parametrize("broken", ["raises", "nan"])
@@ -160,7 +160,7 @@ def test_behind_a_call_pairs_are_padded_and_sent_in_batches(tmp_path: object) ->
         return {"score": local.score_tokens(*inputs.values())}
 
     remote = RemoteReranker(call, local.tokenizer, 0.5, buckets=(8, 16))
-    texts = [["tea " * (1 + place % 5) for place in range(60)], ["milk " * 9] * 6]
+    texts = [["tea " * (1 + position % 5) for position in range(60)], ["milk " * 9] * 6]
     expected = local.score(["tea", "milk"], texts)
     for left, right in zip(remote.score(["tea", "milk"], texts), expected, strict=True):
         np.testing.assert_array_equal(left, right)

@@ -7,8 +7,7 @@ import pytest
 
 from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
-from mercato.policy.check import list_unknown
-from mercato.policy.rules import RuleFile
+from mercato.policy.rules import RuleFile, list_unknown
 from mercato.serving.options import ServerOptions
 from mercato.serving.preflight import check_inputs, check_rules
 

@@ -71,8 +71,8 @@ def test_every_tenth_position_is_one_of_theirs_and_pages_stay_whole(
     pipeline = make_pipeline(catalog, state, ranker=NewestLast())
     add(state, *(f"new{number}" for number in range(12)))
     found = ask(pipeline, PAGE_SIZE=128)["ids"]
-    places = [place for place, item in enumerate(found, start=1) if item.startswith("new")]
-    assert places[:4] == [10, 20, 30, 40]
+    positions = [position for position, item in enumerate(found, start=1) if item.startswith("new")]
+    assert positions[:4] == [10, 20, 30, 40]
     pages = [item for offset in range(0, 300, 30) for item in ask(pipeline, OFFSET=offset, PAGE_SIZE=30)["ids"]]
     assert pages[:128] == found
     assert len(pages) == len(set(pages))

@@ -47,7 +47,7 @@ def test_sizes_of_one_brand_fold_and_other_brands_do_not(catalog: LiveCatalog, s
     catalog.refresh()
     rows = catalog.rows_of(list(titles))
     kept, variants = collapse_duplicates(catalog, rows)
-    assert [catalog.id_of(int(rows[place])) for place in kept] == ["a1", "b1", "n1"]
+    assert [catalog.id_of(int(rows[position])) for position in kept] == ["a1", "b1", "n1"]
     folded = {catalog.id_of(row): [catalog.id_of(other) for other in others] for row, others in variants.items()}
     assert folded == {"a1": ["a2"], "n1": ["n2"]}
 

@@ -78,8 +78,8 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, says: 
 def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, '{"boosts": [{"condition": "price <", "boost": 9}], "filter": "price"}')
-    for place in ("boosts.0.condition", "boosts.0.boost", "filter"):
-        assert place in str(caught.value)
+    for position in ("boosts.0.condition", "boosts.0.boost", "filter"):
+        assert position in str(caught.value)
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def test_the_first_of_many_are_the_same_as_of_all_sorted() -> None:
     for descending in (False, True):
         expected = sorted(
             range(500),
-            key=lambda place: (
-                np.isnan(numbers[place]),
-                0.0 if np.isnan(numbers[place]) else -numbers[place] if descending else numbers[place],
-                relevance[place],
+            key=lambda position: (
+                np.isnan(numbers[position]),
+                0.0 if np.isnan(numbers[position]) else -numbers[position] if descending else numbers[position],
+                relevance[position],
             ),
         )
         for limit in (1, 7, 100, 499, 500, 600):

@@ -6,7 +6,7 @@ import pytest
 
 from mercato.errors import InvalidInputError
 from mercato.query.suggest.collect import KINDS, Suggestible, collect_entries, collect_queries
-from mercato.query.suggest.phrase import fold_prefix, list_starts
+from mercato.query.suggest.request import fold_prefix, list_starts
 
 
 def kinds(products: list[Suggestible], **options: frozenset[str]) -> dict[str, tuple[str, float]]:

@@ -6,7 +6,7 @@ import pytest
 from mercato.errors import SnapshotError
 from mercato.query.suggest.collect import Entry
 from mercato.query.suggest.index import FIRST_WORD_BONUS, SuggestionIndex, build_arrays
-from mercato.query.suggest.phrase import list_starts
+from mercato.query.suggest.request import list_starts
 from mercato.query.suggest.typos import list_corrections, list_edits
 
 ENTRIES = [
@@ -69,13 +69,15 @@ def test_it_finds_what_a_scan_finds() -> None:
     index = SuggestionIndex(build_arrays(entries))
     for prefix in ("b", "ba", "ban", "茶", "é", "na ", "no b", "t茶"):
         scanned = {}
-        for place, entry in enumerate(entries):
+        for position, entry in enumerate(entries):
             starts = [start for start in list_starts(entry.text) if entry.text[start:].startswith(prefix)]
             if starts:
-                scanned[place] = entry.weight + (FIRST_WORD_BONUS if 0 in starts else 0)
-        best = sorted(scanned, key=lambda place: (-scanned[place], place))[:10]
+                scanned[position] = entry.weight + (FIRST_WORD_BONUS if 0 in starts else 0)
+        best = sorted(scanned, key=lambda position: (-scanned[position], position))[:10]
         found = index.find(prefix, 10)
-        assert [(one.text, one.weight) for one in found] == [(entries[place].text, scanned[place]) for place in best]
+        assert [(one.text, one.weight) for one in found] == [
+            (entries[position].text, scanned[position]) for position in best
+        ]
 
 
 def test_arrays_that_lack_one_are_refused() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from mercato.catalog.columns import full_name
 from mercato.filters import parse_filter
-from mercato.requests.facet_exclusion import drop_fields
+from mercato.requests.facets import drop_fields
 
 
 @pytest.mark.parametrize(

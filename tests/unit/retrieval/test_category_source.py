@@ -70,8 +70,8 @@ def test_it_is_named_where_it_brought_a_product(
     retriever: Retriever, catalog: LiveCatalog, store: SqliteStateStore, shopper: RetrievalRequest
 ) -> None:
     answer = ask(retriever, shopper)
-    place = ids_of(retriever, answer).index("p31")
-    assert int(answer.sources[place]) & FLAGS["category"]
+    position = ids_of(retriever, answer).index("p31")
+    assert int(answer.sources[position]) & FLAGS["category"]
 
     home = request(Placement.HOME_PAGE, user_id="u9", depth=50)
     assert not np.any(ask(retriever, home).sources & FLAGS["category"])

@@ -238,8 +238,8 @@ def test_around_a_product_cold_start_products_come_by_their_texts_alone(
     twin = upsert(product("twin", "milk number 0", categories=["Store", "milk"], price=1.0))
     store.append_product_changes([twin])
     answer = ask(retriever, asked(placement, seed_ids=("s000",)))
-    place = in_window(retriever, answer).index("twin")
-    assert int(answer.sources[place]) == FLAGS["similar"]
+    position = in_window(retriever, answer).index("twin")
+    assert int(answer.sources[position]) == FLAGS["similar"]
     assert brought(retriever, answer) == []
 
 

@@ -76,11 +76,11 @@ def test_fusion_is_the_formula(lists: list[list[int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "k", "places"),
+    ("scores", "k", "positions"),
     [
         ([0.0, 3.0, 1.0, 2.0], 2, [1, 3]),
         ([0.0, 3.0, 1.0, 2.0], 9, [1, 3, 2]),  # a zero is no match
-        ([2.0, 1.0, 2.0, 1.0, 1.0], 3, [0, 2, 1]),  # equal ones by place, at the cut too
+        ([2.0, 1.0, 2.0, 1.0, 1.0], 3, [0, 2, 1]),  # equal ones by index, at the cut too
         ([2.0, 1.0, 2.0, 1.0, 1.0], 4, [0, 2, 1, 3]),
         ([1.0, 1.0, 1.0], 2, [0, 1]),
         ([0.0, 0.0], 2, []),
@@ -88,14 +88,14 @@ def test_fusion_is_the_formula(lists: list[list[int]]) -> None:
         ([1.0, 2.0], 0, []),
     ],
 )
-def test_the_top_is_in_order_without_zeros(scores: list[float], k: int, places: list[int]) -> None:
-    assert select_top(np.array(scores, np.float32), k).tolist() == places
+def test_the_top_is_in_order_without_zeros(scores: list[float], k: int, positions: list[int]) -> None:
+    assert select_top(np.array(scores, np.float32), k).tolist() == positions
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=40), st.integers(0, 45))
 def test_a_smaller_top_is_the_start_of_a_larger_one(scores: list[float], k: int) -> None:
     array = np.array(scores, np.float32)
-    everything = sorted((place for place, score in enumerate(scores) if score > 0), key=lambda p: (-scores[p], p))
+    everything = sorted((position for position, score in enumerate(scores) if score > 0), key=lambda p: (-scores[p], p))
 
     assert select_top(array, k).tolist() == everything[:k]
 
@@ -117,6 +117,8 @@ def test_whatever_the_lists_each_row_has_the_sum_of_its_shares(given_lists: list
             shares[row] = shares.get(row, 0.0) + weight / (RRF_K + rank)
     rounded = {row: float(np.float32(share)) for row, share in shares.items()}
     assert list(values(fused).items()) == sorted(rounded.items(), key=lambda item: (-item[1], item[0]))
-    for place, (rows, _) in enumerate(given_lists):
-        held = {row: rank for row, rank in zip(fused.rows.tolist(), fused.ranks[place].tolist(), strict=True) if rank}
+    for position, (rows, _) in enumerate(given_lists):
+        held = {
+            row: rank for row, rank in zip(fused.rows.tolist(), fused.ranks[position].tolist(), strict=True) if rank
+        }
         assert held == {row: rank for rank, row in enumerate(rows, start=1)}

@@ -60,6 +60,6 @@ def test_a_history_goes_with_its_events(catalog: LiveCatalog) -> None:
 def test_distinct_products_and_the_index_of_each_event(catalog: LiveCatalog, store: StateStore) -> None:
     store.append_events([purchase("new", name, days) for days, name in enumerate(["p03", "p01", "p03"])])
     history = HistoryReader(catalog).read(read(store, "new"))
-    products, place = history.distinct
+    products, position = history.distinct
     assert products.tolist() == sorted({catalog.row_of("p01"), catalog.row_of("p03")})
-    assert products[place].tolist() == history.rows.tolist()
+    assert products[position].tolist() == history.rows.tolist()

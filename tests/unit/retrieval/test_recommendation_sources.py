@@ -100,7 +100,7 @@ def test_the_first_allowed(mask: list[bool], count: int) -> None:
     found = first_allowed(np.array(mask, np.bool_), count)
 
     assert found.dtype == np.int32
-    assert found.tolist() == [place for place, allowed in enumerate(mask) if allowed][:count]
+    assert found.tolist() == [index for index, allowed in enumerate(mask) if allowed][:count]
 
 
 def test_a_whole_history_has_each_product_once_with_its_most_weighted_event() -> None:

@@ -130,8 +130,8 @@ def test_it_weighs_double_where_nothing_else_is_known(here: Retriever) -> None:
     def weight(user_id: str) -> float:
         trace = ask(here, asked("South", explain=True, user_id=user_id)).stages
         assert trace is not None
-        place = trace.position_of[here.catalog.row_of("p32")]
-        return float(trace.shares[trace.sources.index("regional"), place]) * (60 + 1)
+        position = trace.position_of[here.catalog.row_of("p32")]
+        return float(trace.shares[trace.sources.index("regional"), position]) * (60 + 1)
 
     assert weight("nobody") == pytest.approx(2 * 0.3)
     assert weight("North1") == pytest.approx(0.3)

@@ -225,14 +225,14 @@ def test_a_changed_seed_keeps_what_was_learned_of_it_and_is_left_out(
     assert "p04" not in found
     home = ask(retriever, request(HOME, user_id="u0", depth=50))
     names = list(FEATURE_NAMES)
-    place = ids_of(retriever, home).index("p12")
-    assert home.features[place, names.index("cooccurrence")] > 0
-    assert home.features[place, names.index("log_popularity")] > 0
+    position = ids_of(retriever, home).index("p12")
+    assert home.features[position, names.index("cooccurrence")] > 0
+    assert home.features[position, names.index("log_popularity")] > 0
 
 
 def test_no_features_are_computed_where_no_ranker_is_asked(retriever: Retriever) -> None:
     home = request(HOME, user_id="u0")
-    asked = [home, *(request(place, user_id="u0", seed_ids=("p04",)) for place in (PAGE, CART, Placement.RANK))]
+    asked = [home, *(request(position, user_id="u0", seed_ids=("p04",)) for position in (PAGE, CART, Placement.RANK))]
 
     together = [one for one in retriever.retrieve(asked, None) if isinstance(one, Retrieved)]
 

@@ -63,7 +63,7 @@ def test_every_candidate_has_features_and_a_source(retriever: Retriever) -> None
 
 def test_features_tell_scores_and_ranks_of_the_sources(retriever: Retriever) -> None:
     answer = ask(retriever, search_request("organic green tea"))
-    column = {name: answer.features[:, place] for place, name in enumerate(FEATURE_NAMES)}
+    column = {name: answer.features[:, position] for position, name in enumerate(FEATURE_NAMES)}
 
     vectors = retriever.catalog.vectors(answer.rows)
     (query,) = HashEncoder().encode(["organic green tea"])
@@ -291,9 +291,9 @@ def test_a_product_without_a_vector_is_found_by_words_alone(retriever: Retriever
 
     answer = ask(retriever, search_request("sparkling"))
 
-    place = ids_of(retriever, answer).index("new")
-    assert answer.sources[place] == FLAGS["words"]
-    assert answer.fused[place] == pytest.approx(1.5 / 61)
+    position = ids_of(retriever, answer).index("new")
+    assert answer.sources[position] == FLAGS["words"]
+    assert answer.fused[position] == pytest.approx(1.5 / 61)
 
 
 @pytest.mark.parametrize("condition", [None, "price >= 0"])

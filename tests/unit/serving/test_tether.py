@@ -61,7 +61,7 @@ def test_files_can_be_made_below_what_is_allowed_alone(tmp_path: Path) -> None:
 def test_temporary_files_of_others_cannot_be_made_by_the_program(tmp_path: Path) -> None:
     if not tether.landlock_version():
         pytest.skip("this kernel has no Landlock (Linux 5.13 and later)")
-    place = Path(tether.TEMPORARY) / f"mercato-test-{os.getpid()}"
-    paths = [str(place), str(tmp_path / "file")]
+    index = Path(tether.TEMPORARY) / f"mercato-test-{os.getpid()}"
+    paths = [str(index), str(tmp_path / "file")]
     run = run_tethered(os.getpid(), sys.executable, "-c", WRITE, *paths, folders=f"/nowhere{os.pathsep}{tmp_path}")
     assert run.stdout.split() == ["refused", "made"]

@@ -10,13 +10,13 @@ DAY = 86_400.0
 def make_orders(*orders: list[int], actors: list[int] | None = None, with_codes: bool = True) -> EventColumns:
     """Make one order a day, by a new actor each day unless given."""
     product = [p for order in orders for p in order]
-    place = [number for number, order in enumerate(orders) for _ in order]
+    index = [number for number, order in enumerate(orders) for _ in order]
     return EventColumns(
-        actor=np.array([(actors or range(len(orders)))[number] for number in place], np.int32),
+        actor=np.array([(actors or range(len(orders)))[number] for number in index], np.int32),
         product=np.array(product, np.int32),
-        order=np.array(place if with_codes else [-1] * len(place), np.int32),
-        time=np.array(place, np.float64) * DAY,
-        weight=np.ones(len(place), np.float32),
+        order=np.array(index if with_codes else [-1] * len(index), np.int32),
+        time=np.array(index, np.float64) * DAY,
+        weight=np.ones(len(index), np.float32),
     )
 
 

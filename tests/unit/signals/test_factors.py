@@ -38,8 +38,8 @@ def expect(factors: Factors, rows: list[int], count: int) -> np.ndarray:
 
 
 def test_what_a_shopper_has_falls_with_age_and_rises_less_and_less_with_repeats() -> None:
-    place, age = np.array([0, 1, 1, 3]), np.array([HALF_LIFE, 0.0, 0.0, 0.0])
-    amounts = weigh_purchases(place, age, np.array([1.0, 1.0, 1.0, 0.3]), 4)
+    index, age = np.array([0, 1, 1, 3]), np.array([HALF_LIFE, 0.0, 0.0, 0.0])
+    amounts = weigh_purchases(index, age, np.array([1.0, 1.0, 1.0, 0.3]), 4)
     assert amounts == pytest.approx(np.log1p([4 * 0.5, 4 * 2.0, 0.0, 4 * 0.3]))
     assert amounts.dtype == np.float32
 

@@ -55,9 +55,9 @@ def test_opposite_vectors_cancel_out_to_zero() -> None:
 def test_vectors_of_distinct_products_give_the_vector_of_all_events() -> None:
     rng = np.random.default_rng(4)
     products = rng.normal(size=(5, 8)).astype(np.float32)
-    place = np.array([3, 0, 3, 4, 0, 3, 1])
+    index = np.array([3, 0, 3, 4, 0, 3, 1])
     time, types = np.sort(rng.uniform(0, 90 * DAY, 7))[::-1], np.array([PURCHASE] * 6 + [REMOVE], np.uint8)
-    each = history_vector(products[place], time, types, now=91 * DAY)
-    distinct = history_vector(products, time, types, now=91 * DAY, place=place)
+    each = history_vector(products[index], time, types, now=91 * DAY)
+    distinct = history_vector(products, time, types, now=91 * DAY, index=index)
     assert distinct == pytest.approx(each, abs=1e-6)  # the same sum in another order
     assert not np.allclose(distinct, history_vector(products[:2], time[:2], types[:2], now=91 * DAY), atol=1e-3)

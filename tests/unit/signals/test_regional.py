@@ -145,10 +145,10 @@ def test_as_counted_one_by_one() -> None:
     in_time = [(actor, row, days, region) for actor, row, days, region in lines if 0 < days <= 28 and row < 11]
     everybody = {actor for actor, *_ in in_time}
     for region, name in enumerate(NAMES):
-        own = {actor for actor, _, _, place in in_time if place == region}
+        own = {actor for actor, _, _, index in in_time if index == region}
         expected = []
         for row in range(11):
-            buyers = {actor for actor, r, _, place in in_time if r == row and place == region}
+            buyers = {actor for actor, r, _, index in in_time if r == row and index == region}
             share = len({actor for actor, r, *_ in in_time if r == row}) / len(everybody)
             if len(buyers) >= MIN_BUYERS:
                 expected.append((-(len(buyers) + PRIOR_BUYERS * share) / (len(own) + PRIOR_BUYERS), row, len(buyers)))

@@ -25,13 +25,13 @@ def test_each_event_has_the_place_that_its_context_names(tmp_path: Path) -> None
     ]
     store.append_events([parse_event(document, now=NOW) for document in documents])
     table = store.event_columns()
-    assert table.place is not None
-    assert table.place.tolist() == [0, -1, 0, 1, -1]
-    assert table.places == [("phone", "north"), ("", "south")]
+    assert table.device_region is not None
+    assert table.device_region.tolist() == [0, -1, 0, 1, -1]
+    assert table.device_regions == [("phone", "north"), ("", "south")]
     later = store.event_columns(since=NOW - 20)
-    assert later.place is not None
+    assert later.device_region is not None
     assert later.sequence.tolist() == [1, 2, 4, 5]
-    assert [later.places[code] if code >= 0 else None for code in later.place] == [
+    assert [later.device_regions[code] if code >= 0 else None for code in later.device_region] == [
         ("phone", "north"),
         None,
         ("", "south"),
@@ -44,5 +44,5 @@ def test_events_without_places_have_no_column(tmp_path: Path) -> None:
     store = SqliteStateStore(str(tmp_path / "state.db"))
     store.append_events([parse_event(purchase("p1", {"page": 3}), now=NOW)])
     table = store.event_columns()
-    assert (table.place, table.places) == (None, [])
+    assert (table.device_region, table.device_regions) == (None, [])
     store.close()

@@ -34,10 +34,10 @@ class WordEncoder:
         self, texts: Sequence[str], *, workers: int = 1, progress: Callable[[int], None] | None = None
     ) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
-        for place, text in enumerate(texts):
+        for position, text in enumerate(texts):
             for word in text.lower().split():
                 seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-                vectors[place] += np.random.default_rng(seed).normal(size=self.dimension)
+                vectors[position] += np.random.default_rng(seed).normal(size=self.dimension)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 

@@ -128,9 +128,9 @@ class RankerNetwork(nn.Module):
         """
         scores = self.score_members(query, history, candidates, features).mean(dim=0)
         score: Tensor = scores[..., 0] * self.config.blend[0]
-        for place, part in enumerate(self.config.blend[1:], start=1):
+        for position, part in enumerate(self.config.blend[1:], start=1):
             if part:
-                score = score + scores[..., place] * part
+                score = score + scores[..., position] * part
         return score
 
     def score_members(self, query: Tensor, history: Tensor, candidates: Tensor, features: Tensor) -> Tensor:

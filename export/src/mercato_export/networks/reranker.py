@@ -101,7 +101,7 @@ def cut_encoder(folder: Path, layers: tuple[int, ...]) -> nn.Module:
     count = len(trunk.encoder.layer)
     if not layers or min(layers) < 0 or max(layers) >= count:
         raise ModelError(f"layers: must be some of 0 to {count - 1}, got {list(layers)}")
-    trunk.encoder.layer = nn.ModuleList(trunk.encoder.layer[place] for place in layers)
+    trunk.encoder.layer = nn.ModuleList(trunk.encoder.layer[index] for index in layers)
     trunk.config.num_hidden_layers = len(layers)
     trunk.pooler = None
     return trunk  # type: ignore[no-any-return]
@@ -118,7 +118,7 @@ def choose_layers(count: int, available: int) -> tuple[int, ...]:
         return tuple(range(available))
     if count == 1:
         return (0,)
-    return tuple(round(place * (available - 1) / (count - 1)) for place in range(count))
+    return tuple(round(index * (available - 1) / (count - 1)) for index in range(count))
 
 
 def save_reranker(folder: Path, network: RerankerNetwork, tokenizer: Path) -> None:

@@ -67,15 +67,15 @@ class AttentionLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return float32 [batch, length, width], where no place depends on those after it."""
+        """Return float32 [batch, length, width], where no position depends on those after it."""
         batch, length, width = states.shape
         inputs = self.before_attention(states)
         query, key, value = (
             layer(inputs).reshape(batch, length, self.heads, width // self.heads).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        place = torch.arange(length, device=states.device)
-        apart = place.unsqueeze(1) - place.unsqueeze(0)
+        index = torch.arange(length, device=states.device)
+        apart = index.unsqueeze(1) - index.unsqueeze(0)
         bias = self.distance(apart.clamp(0, self.max_length - 1)).permute(2, 0, 1)
         later = (apart < 0).to(torch.float32) * NOT_SEEN
         fit = (query @ key.transpose(2, 3)).float() / math.sqrt(width / self.heads) + bias.float() + later
@@ -90,7 +90,7 @@ class AttentionLayer(nn.Module):
 class SequenceNetwork(nn.Module):
     """Reads the last products and says where the next one lies (SASRec, Kang and McAuley 2018).
 
-    The score of a product is ``state . vector + bias``. Places are told apart by their distance from one another and
+    The score of a product is ``state . vector + bias``. Positions are told apart by their distance from one another and
     not by their number, so that a history may begin anywhere and padding stands on the right.
     """
 
@@ -123,8 +123,8 @@ class SequenceNetwork(nn.Module):
         """
         states = self.encode(product_codes)
         length = (product_codes > 0).to(torch.int64).sum(dim=1, keepdim=True)
-        place = torch.arange(product_codes.shape[1], device=product_codes.device).unsqueeze(0)
-        at_last = (place == (length - 1).clamp(min=0)).to(states.dtype).unsqueeze(2)
+        index = torch.arange(product_codes.shape[1], device=product_codes.device).unsqueeze(0)
+        at_last = (index == (length - 1).clamp(min=0)).to(states.dtype).unsqueeze(2)
         chosen: Tensor = (states * at_last).sum(dim=1)
         return chosen
 

@@ -22,7 +22,7 @@ def blend_order(before: Float32, head: npt.NDArray[np.int64], reranked: Float32,
 
     Args:
         before: float32 [w], scores of the stage before.
-        head: int64 [n], places of the best candidates in ``before``.
+        head: int64 [n], positions of the best candidates in ``before``.
         reranked: float32 [n], the reranker's scores of them.
         weight: share of the reranker, 0 to 1.
 

@@ -107,7 +107,7 @@ class NextProducts:
         return [(self.rows[positions], row[positions]) for row, positions in zip(scores, best, strict=True)]
 
     def _select(self, scores: Float32, allow: Callable[[Int32], Bool], k: int) -> Int32:
-        """Return the places of the k best that are allowed; most requests allow most: a few are looked at first."""
+        """Return the indices of the k best that are allowed; most requests allow most: a few are looked at first."""
         positions = select_best(scores, FIRST_ASKED * k)
         positions = positions[self.rows[positions] >= 0]
         kept = positions[allow(self.rows[positions])][:k]

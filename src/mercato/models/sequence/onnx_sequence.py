@@ -58,8 +58,8 @@ class SequenceModel:
             k: how many.
 
         Returns:
-            Places int32 [histories, min(k, products)] of the best products, best first, equal ones in order of their
-            places, and their scores float32, descending.
+            Indices int32 [histories, min(k, products)] of the best products, best first, equal ones in order of their
+            indices, and their scores float32, descending.
 
         Raises:
             InvalidInputError: a code that is not known, or k below 1.
@@ -86,7 +86,7 @@ class SequenceModel:
         """Put the ends of histories into one array.
 
         Returns:
-            int64 [histories, longest], oldest first, padded on the right with 0; at least one place wide.
+            int64 [histories, longest], oldest first, padded on the right with 0; at least one position wide.
 
         Raises:
             InvalidInputError: a code that is not known.
@@ -137,7 +137,7 @@ class SequenceModel:
 
 
 def select_best(scores: Float32, k: int, allowed: Bool | None = None) -> Int32:
-    """Return the places of the k highest scores, highest first, equal scores by place.
+    """Return the indices of the k highest scores, highest first, equal scores by index.
 
     Args:
         scores: float32 [n].

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from mercato.query.suggest.phrase import fold_phrase
+from mercato.query.suggest.request import fold_phrase
 
 KINDS = ("product", "brand", "category", "query")
 """Where a suggestion comes from; of several the last here is named."""

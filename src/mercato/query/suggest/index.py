@@ -1,4 +1,4 @@
-"""Suggestions by prefix: the places where words begin, sorted by what follows, as a suffix array has them.
+"""Suggestions by prefix: the offsets where words begin, sorted by what follows, as a suffix array has them.
 
 Two bisections find all suggestions that hold a prefix at the beginning of a word; the heaviest of them are picked.
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mercato.errors import SnapshotError
 from mercato.query.suggest.collect import Entry
-from mercato.query.suggest.phrase import list_starts
+from mercato.query.suggest.request import list_starts
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -60,11 +60,11 @@ class SuggestionIndex:
         first, last = self.span(prefix)
         entries = self._key_entry[first:last]
         weights = self._weight[entries] + FIRST_WORD_BONUS * (self._key_start[first:last] == 0)
-        # A suggestion may hold the prefix at several words: twice as many places are enough for the limit, mostly.
+        # A suggestion may hold the prefix at several words: twice as many positions are enough for the limit, mostly.
         order = _select_highest(weights, entries, 2 * limit + 8)
         found: dict[int, float] = {}
-        for place in order.tolist():
-            found.setdefault(int(entries[place]), float(weights[place]))
+        for index in order.tolist():
+            found.setdefault(int(entries[index]), float(weights[index]))
             if len(found) == limit:
                 break
         return [Entry(self.text(entry), weight, int(self._kind[entry])) for entry, weight in found.items()]
@@ -75,7 +75,7 @@ class SuggestionIndex:
         keys = range(len(self._key_entry))
         first = bisect_left(keys, wanted, key=self._key)
         size = len(wanted)
-        last = bisect_left(keys, True, lo=first, key=lambda place: self._key(place)[:size] > wanted)
+        last = bisect_left(keys, True, lo=first, key=lambda index: self._key(index)[:size] > wanted)
         return first, last
 
     def text(self, entry: int) -> str:
@@ -86,9 +86,9 @@ class SuggestionIndex:
         """Return the distinct words of all suggestions, sorted by code points."""
         return sorted({word for entry in range(len(self)) for word in self.text(entry).split()})
 
-    def _key(self, place: int) -> bytes:
-        entry = self._key_entry[place]
-        return bytes(self._blob[self._bounds[entry] + self._key_start[place] : self._bounds[entry + 1]])
+    def _key(self, index: int) -> bytes:
+        entry = self._key_entry[index]
+        return bytes(self._blob[self._bounds[entry] + self._key_start[index] : self._bounds[entry + 1]])
 
 
 def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
@@ -99,7 +99,7 @@ def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
 
     Returns:
         ``blob`` uint8 and ``bounds`` int64 [n + 1], the texts as UTF-8; ``weight`` float32 [n]; ``kind`` uint8 [n];
-        ``key_entry`` int32 [k] and ``key_start`` int32 [k], the places where words begin (byte offsets), sorted by the
+        ``key_entry`` int32 [k] and ``key_start`` int32 [k], where words begin (byte offsets), sorted by the
         bytes from there on.
     """
     texts = [entry.text.encode("utf-8", "surrogatepass") for entry in entries]
@@ -124,10 +124,10 @@ def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
 def _select_highest(
     weights: npt.NDArray[np.float32], entries: npt.NDArray[np.int32], count: int
 ) -> npt.NDArray[np.int64]:
-    """Return the places of the highest weights, equal ones by entry."""
-    places = np.arange(len(weights))
+    """Return the indices of the highest weights, equal ones by entry."""
+    indices = np.arange(len(weights))
     if len(weights) > count:
         least = np.partition(weights, len(weights) - count)[len(weights) - count]
-        places = np.flatnonzero(weights >= least)
-    order: npt.NDArray[np.int64] = places[np.lexsort((entries[places], -weights[places]))]
+        indices = np.flatnonzero(weights >= least)
+    order: npt.NDArray[np.int64] = indices[np.lexsort((entries[indices], -weights[indices]))]
     return order

@@ -15,8 +15,7 @@ import orjson
 from mercato.errors import MercatoError, StateError
 from mercato.query.suggest.collect import KINDS, Entry, collect_queries
 from mercato.query.suggest.index import SuggestionIndex, build_arrays
-from mercato.query.suggest.phrase import fold_phrase
-from mercato.query.suggest.request import SuggestRequest
+from mercato.query.suggest.request import SuggestRequest, fold_phrase
 from mercato.query.suggest.typos import list_corrections
 from mercato.state.store import StateStore
 

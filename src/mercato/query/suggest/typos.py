@@ -25,25 +25,25 @@ def list_corrections(prefix: str, words: Sequence[str], alphabet: str) -> list[s
     """
     typed = prefix.split(" ")
     complete = typed[:-1]
-    unknown = [place for place, word in enumerate(complete) if not _is_known(word, words)]
+    unknown = [index for index, word in enumerate(complete) if not _is_known(word, words)]
     if len(unknown) > 1 or (unknown and not _begins(typed[-1], words)):
         return []  # a single edit cannot mend two words
-    places = unknown or [len(typed) - 1]
+    indices = unknown or [len(typed) - 1]
     found: dict[str, None] = {}
-    for place in places:
-        if len(typed[place]) < MIN_CHARS:
+    for index in indices:
+        if len(typed[index]) < MIN_CHARS:
             continue
-        fits = _begins if place == len(typed) - 1 else _is_known
-        for edited in list_edits(typed[place], alphabet):
+        fits = _begins if index == len(typed) - 1 else _is_known
+        for edited in list_edits(typed[index], alphabet):
             if fits(edited, words):
-                found[" ".join([*typed[:place], edited, *typed[place + 1 :]])] = None
+                found[" ".join([*typed[:index], edited, *typed[index + 1 :]])] = None
     return list(found)
 
 
 def list_edits(word: str, alphabet: str) -> Iterator[str]:
     """Yield what is one edit away from a word, its first letter aside; some of it twice."""
-    for place in range(1, len(word)):
-        head, tail = word[:place], word[place:]
+    for index in range(1, len(word)):
+        head, tail = word[:index], word[index:]
         yield head + tail[1:]
         if len(tail) > 1:
             yield head + tail[1] + tail[0] + tail[2:]
@@ -55,10 +55,10 @@ def list_edits(word: str, alphabet: str) -> Iterator[str]:
 
 
 def _is_known(word: str, words: Sequence[str]) -> bool:
-    place = bisect_left(words, word)
-    return place < len(words) and words[place] == word
+    index = bisect_left(words, word)
+    return index < len(words) and words[index] == word
 
 
 def _begins(start: str, words: Sequence[str]) -> bool:
-    place = bisect_left(words, start)
-    return place < len(words) and words[place].startswith(start)
+    index = bisect_left(words, start)
+    return index < len(words) and words[index].startswith(start)

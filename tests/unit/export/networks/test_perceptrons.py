@@ -112,7 +112,7 @@ def test_weights_that_were_kept_before_there_were_members_are_read(tmp_path: Pat
         else value
         for name, value in network.state_dict().items()
     }
-    assert [tuple(state[f"perceptron.{place}.weight"].shape) for place in (0, 2, 4)] == [(6, 7), (5, 6), (1, 5)]
+    assert [tuple(state[f"perceptron.{position}.weight"].shape) for position in (0, 2, 4)] == [(6, 7), (5, 6), (1, 5)]
     save_file(state, tmp_path / WEIGHTS_FILE)
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('  "members": 1,\n', ""))

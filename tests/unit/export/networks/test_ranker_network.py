@@ -47,10 +47,10 @@ def test_every_input_matters() -> None:
     network, inputs = make_trained(), make_inputs()
     with torch.inference_mode():
         scores = network(*inputs)
-        for place in range(4):
+        for position in range(4):
             changed = [tensor.clone() for tensor in inputs]
-            changed[place] += 0.1 * torch.rand(changed[place].shape)
-            assert not torch.allclose(network(*changed), scores), place
+            changed[position] += 0.1 * torch.rand(changed[position].shape)
+            assert not torch.allclose(network(*changed), scores), position
 
 
 def test_features_are_standardized_and_bounded() -> None:

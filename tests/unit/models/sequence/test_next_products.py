@@ -42,16 +42,16 @@ def history(*rows: int, kind: int = BUY) -> History:
 
 
 def test_the_successors_of_a_history_come_first(model: SequenceModel) -> None:
-    places, scores = model.next_products([[1, 2], [3], []], 3)
+    indices, scores = model.next_products([[1, 2], [3], []], 3)
     # "c" follows both "a" and "b"; equal scores are in order of their places
-    assert places.tolist() == [[2, 0, 1], [3, 0, 1], [0, 1, 2]]
+    assert indices.tolist() == [[2, 0, 1], [3, 0, 1], [0, 1, 2]]
     assert scores.tolist() == [[2, 0, 0], [1, 0, 0], [0, 0, 0]]
-    assert [model.products.ids[place] for place in places[:2, 0]] == ["c", "d"]
+    assert [model.products.ids[index] for index in indices[:2, 0]] == ["c", "d"]
 
 
 def test_more_than_there_are_are_all(model: SequenceModel) -> None:
-    places, _ = model.next_products([[1]], 9)
-    assert places.tolist() == [[2, 0, 1, 3]]
+    indices, _ = model.next_products([[1]], 9)
+    assert indices.tolist() == [[2, 0, 1, 3]]
     assert model.next_products([], 9)[0].shape == (0, 9)
 
 

@@ -22,12 +22,12 @@ def make_list(number: int, *, width: int = 24) -> RatedList:
     features[:, COLUMN["word_score"]] = rng.random(width)
     rating = np.floor(features[:, COLUMN["word_score"]] * 4).astype(np.int64)
     rating[rng.random(width) < 0.25] = UNRATED
-    ids = [f"{number}-{place}" for place in range(width)]
+    ids = [f"{number}-{index}" for index in range(width)]
     unit = rng.normal(size=(width + 1, DIMENSION))
     unit = (unit / np.linalg.norm(unit, axis=1, keepdims=True)).astype(np.float32)
     return RatedList(
         query=f"query {number}",
-        ratings={ids[place]: int(one) for place, one in enumerate(rating) if one >= 0},
+        ratings={ids[index]: int(one) for index, one in enumerate(rating) if one >= 0},
         ids=ids,
         vector=unit[0],
         candidates=unit[1:],

@@ -121,10 +121,12 @@ def test_the_order_itself_is_not_in_its_own_history(
         events, product=np.where(events.time == moment, 47 - events.product, events.product).astype(np.int32)
     )
     other = build_examples(snapshot, changed, encoder, middle, moment)
-    place, other_place = (int(np.flatnonzero(examples.query < 0)[0]) for examples in (whole, other))
-    assert set(whole.tasks[place].bought) != set(other.tasks[other_place].bought)
+    position, other_position = (int(np.flatnonzero(examples.query < 0)[0]) for examples in (whole, other))
+    assert set(whole.tasks[position].bought) != set(other.tasks[other_position].bought)
     for name in ("rows", "features", "history"):
-        np.testing.assert_array_equal(getattr(whole, name)[place], getattr(other, name)[other_place], err_msg=name)
+        np.testing.assert_array_equal(
+            getattr(whole, name)[position], getattr(other, name)[other_position], err_msg=name
+        )
 
 
 def test_what_came_between_signals_and_order_is_in_the_history(
@@ -163,9 +165,9 @@ def test_longer_lists_keep_what_was_bought_and_a_sample(
     assert full.rows.shape == (20, 128)
     assert short.rows.shape == (20, 10)
     assert full.bought.sum() > 20
-    for place in range(20):
-        bought = set(full.rows[place][full.bought[place]])
-        assert bought == set(short.rows[place][short.bought[place]])
-        assert set(short.rows[place]) <= set(full.rows[place])
+    for position in range(20):
+        bought = set(full.rows[position][full.bought[position]])
+        assert bought == set(short.rows[position][short.bought[position]])
+        assert set(short.rows[position]) <= set(full.rows[position])
     with pytest.raises(ValueError, match="width must be at least the list's 48, given 10"):
         builder.build(tasks, width=10)

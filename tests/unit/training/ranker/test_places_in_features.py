@@ -23,7 +23,9 @@ PLACES = [COLUMN[f"{name}_{number}"] for name in ("device", "region") for number
 def test_an_orders_device_and_region_reach_the_features(
     events: EventTable, build: Callable[[float], Snapshot], encoder: WordEncoder
 ) -> None:
-    told = replace(events, place=np.where(events.user == 0, 0, -1).astype(np.int32), places=[("phone", "north")])
+    told = replace(
+        events, device_region=np.where(events.user == 0, 0, -1).astype(np.int32), device_regions=[("phone", "north")]
+    )
     since = float(np.quantile(events.time, 0.9))
     snapshot = build(since)
     timeline = Timeline(told, snapshot.row_by_id)
@@ -44,38 +46,38 @@ def test_a_moments_request_comes_from_where_the_last_purchase_before_it_came_fro
     events: EventTable, build: Callable[[float], Snapshot]
 ) -> None:
     snapshot_date = float(np.quantile(events.time, 0.6))
-    places = [("phone", "north"), ("desktop", "south"), ("phone", "west")]
-    place = np.full(len(events), -1, np.int32)
+    pairs = [("phone", "north"), ("desktop", "south"), ("phone", "west")]
+    codes = np.full(len(events), -1, np.int32)
     of_user = [np.flatnonzero(events.user == user) for user in range(3)]
     before = [rows[events.time[rows] < snapshot_date] for rows in of_user]
-    place[before[0]] = 0
-    place[before[0][-1]] = 1  # the last one says another place
-    place[before[1][:-1]] = 2  # the last one says none
-    place[of_user[2][events.time[of_user[2]] >= snapshot_date]] = 1  # only the future says one
-    timeline = Timeline(replace(events, place=place, places=places), build(snapshot_date).row_by_id)
+    codes[before[0]] = 0
+    codes[before[0][-1]] = 1  # the last one says another place
+    codes[before[1][:-1]] = 2  # the last one says none
+    codes[of_user[2][events.time[of_user[2]] >= snapshot_date]] = 1  # only the future says one
+    timeline = Timeline(replace(events, device_region=codes, device_regions=pairs), build(snapshot_date).row_by_id)
 
     tasks = draw_window_tasks(timeline, snapshot_date, np.inf, 99, np.random.default_rng(0))
 
     # Events of one order have one time: its last row by sequence is the last purchase.
-    found = {task.actor: task.place for task in tasks}
+    found = {task.actor: task.device_region for task in tasks}
     assert [found[user] for user in range(4)] == [("desktop", "south"), ("phone", "west"), ("", ""), ("", "")]
-    assert any(task.only_new and task.place == found[task.actor] != ("", "") for task in tasks)
+    assert any(task.only_new and task.device_region == found[task.actor] != ("", "") for task in tasks)
 
 
 def test_the_future_changes_no_place(events: EventTable, build: Callable[[float], Snapshot]) -> None:
     snapshot_date = float(np.quantile(events.time, 0.6))
     rows = build(snapshot_date).row_by_id
-    places = [("phone", "north"), ("desktop", "south")]
-    place = np.where(events.time < snapshot_date, 0, -1).astype(np.int32)
+    pairs = [("phone", "north"), ("desktop", "south")]
+    codes = np.where(events.time < snapshot_date, 0, -1).astype(np.int32)
     changed = np.where(events.time < snapshot_date, 0, 1).astype(np.int32)
 
     def draw(codes: NDArray[np.int32]) -> list[tuple[int, tuple[str, str]]]:
-        timeline = Timeline(replace(events, place=codes, places=places), rows)
+        timeline = Timeline(replace(events, device_region=codes, device_regions=pairs), rows)
         tasks = draw_window_tasks(timeline, snapshot_date, np.inf, 99, np.random.default_rng(0))
-        return [(task.actor, task.place) for task in tasks]
+        return [(task.actor, task.device_region) for task in tasks]
 
-    assert draw(changed) == draw(place)
-    assert {told for _, told in draw(place)} == {("phone", "north")}
+    assert draw(changed) == draw(codes)
+    assert {told for _, told in draw(codes)} == {("phone", "north")}
 
 
 def test_features_of_a_moment_know_the_region_and_not_the_one_to_come(
@@ -83,13 +85,17 @@ def test_features_of_a_moment_know_the_region_and_not_the_one_to_come(
 ) -> None:
     snapshot_date = float(events.time.max()) - 21 * DAY
     options = WindowOptions(days=21.0, snapshot_dates=1, width=128)
-    places = [("phone", "north"), ("desktop", "south")]
+    pairs = [("phone", "north"), ("desktop", "south")]
     past, future = np.where(events.time < snapshot_date, 0, -1), np.where(events.time < snapshot_date, 0, 1)
     one, other = (
         build_window_examples(
-            snapshot, replace(events, place=place.astype(np.int32), places=places), encoder, [snapshot_date], options
+            snapshot,
+            replace(events, device_region=codes.astype(np.int32), device_regions=pairs),
+            encoder,
+            [snapshot_date],
+            options,
         )
-        for place in (past, future)
+        for codes in (past, future)
     )
     np.testing.assert_array_equal(one.rows, other.rows)
     np.testing.assert_array_equal(one.features, other.features)

@@ -73,11 +73,11 @@ def test_examples_name_products_by_the_snapshots_rows(
     examples = build_window_examples(snapshot, events, encoder, list_snapshot_dates(end, OPTIONS), OPTIONS)
     assert len({task.time for task in examples.tasks}) == 2
     row = np.array([snapshot.row_by_id[product] for product in events.products])
-    for place, task in enumerate(examples.tasks):
+    for position, task in enumerate(examples.tasks):
         own = events.user == task.actor
         bought = set(row[events.product[own & (events.time >= task.time)]].tolist())
-        listed = examples.rows[place]
-        assert {int(r) for r in listed[examples.bought[place]]} <= bought
+        listed = examples.rows[position]
+        assert {int(r) for r in listed[examples.bought[position]]} <= bought
         if task.only_new:
             before = set(row[events.product[own & (events.time < task.time)]].tolist())
             assert not before & set(listed[listed >= 0].tolist())
@@ -97,9 +97,9 @@ def test_what_happens_after_a_moment_changes_its_labels_alone(
     one, two = (build_window_examples(snapshot, table, encoder, [snapshot_date], options) for table in (events, other))
     labelled: dict[tuple[int, bool], Any] = {}
     for examples in (one, two):
-        for place, task in enumerate(examples.tasks):
+        for position, task in enumerate(examples.tasks):
             key = (task.actor, task.only_new)
-            features = (examples.rows[place], examples.features[place])
+            features = (examples.rows[position], examples.features[position])
             if key in labelled:
                 np.testing.assert_array_equal(labelled[key][0], features[0])
                 np.testing.assert_array_equal(labelled[key][1], features[1])

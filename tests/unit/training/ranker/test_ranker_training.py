@@ -71,9 +71,12 @@ def test_lists_of_a_shopper_know_nothing_of_what_others_buy_from_the_training_st
         lists: list[dict[Any, Any]] = [{}, {}]
         for found, data in zip(lists, (one, other), strict=True):
             examples = getattr(data, name)
-            for place, task in enumerate(examples.tasks):
+            for position, task in enumerate(examples.tasks):
                 text = data.queries[task.query] if task.query >= 0 else ""
-                found[task.actor, task.time, text, task.history_limit] = examples.rows[place], examples.features[place]
+                found[task.actor, task.time, text, task.history_limit] = (
+                    examples.rows[position],
+                    examples.features[position],
+                )
         for key in lists[0].keys() & lists[1].keys():
             if key[0] % 2 == 0:
                 np.testing.assert_array_equal(lists[0][key][0], lists[1][key][0])

@@ -22,12 +22,12 @@ def make_orders() -> Orders:
         order=np.array([0, 0, 0, 1], np.int32),
         quantity=np.ones(4, np.int32),
         price=np.ones(4, np.float32),
-        place=np.array([0, 0, 0, -1], np.int32),
+        device_region=np.array([0, 0, 0, -1], np.int32),
         users=list("abcde"),
         visitors=[],
         products=["x", "y", "z"],
         orders=["o0", "o1"],
-        places=[("phone", "north")],
+        device_regions=[("phone", "north")],
     )
     return Timeline(table, {"x": 0, "y": 1, "z": 2}).orders(since=0.0, until=99.0)
 
@@ -90,10 +90,10 @@ def test_some_shoppers_are_unknown_and_some_new() -> None:
 def test_requests_know_device_and_region_of_their_order() -> None:
     rng = np.random.default_rng(0)
     searches = draw_searches(ORDERS, {0: (7,), 1: (8,)}, 99, rng)
-    assert {(task.actor, task.query): task.place for task in searches} == {
+    assert {(task.actor, task.query): task.device_region for task in searches} == {
         (3, 7): ("phone", "north"),
         (3, 8): ("phone", "north"),
         (4, 8): ("", ""),
     }
     recommended = draw_recommendations(ORDERS, 99, rng)
-    assert {task.actor: task.place for task in recommended} == {3: ("phone", "north"), 4: ("", "")}
+    assert {task.actor: task.device_region for task in recommended} == {3: ("phone", "north"), 4: ("", "")}

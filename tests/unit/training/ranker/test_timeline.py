@@ -77,13 +77,13 @@ def test_no_events_of_known_products() -> None:
 def test_an_order_has_the_device_and_region_of_its_first_purchase() -> None:
     table = replace(
         make_table((0, 0, 1.0, 0), (0, 1, 2.0, 0), (1, 2, 3.0, 1), (1, 3, 0.5, 2)),
-        place=np.array([1, 0, -1, 0], np.int32),
-        places=[("phone", "north"), ("desktop", "")],
+        device_region=np.array([1, 0, -1, 0], np.int32),
+        device_regions=[("phone", "north"), ("desktop", "")],
     )
     orders = Timeline(table, ROWS).orders(since=0.0, until=9.0)
-    assert [orders.place_of(order) for order in range(len(orders))] == [("desktop", ""), ("", "")]
+    assert [orders.device_region_of(order) for order in range(len(orders))] == [("desktop", ""), ("", "")]
     nobody = Timeline(make_table((0, 0, 1.0, 0)), ROWS).orders(since=0.0, until=9.0)
-    assert nobody.place_of(0) == ("", "")
+    assert nobody.device_region_of(0) == ("", "")
 
 
 def test_what_is_popular_is_what_was_bought_before() -> None:

@@ -54,10 +54,10 @@ def catalog(snapshot: Snapshot) -> LiveCatalog:
 def rate(products: list[Product]) -> dict[str, dict[str, int]]:
     """Of each kind the cheap ones are rated high; a product of another kind is rated 0."""
     ratings: dict[str, dict[str, int]] = {}
-    for place, query in enumerate(QUERIES):
+    for position, query in enumerate(QUERIES):
         for number in range(24):
             kind, order = number % 6, number // 6
-            ratings.setdefault(query, {})[products[number].id] = max(0, 3 - order) if kind == place else 0
+            ratings.setdefault(query, {})[products[number].id] = max(0, 3 - order) if kind == position else 0
     return ratings
 
 
@@ -269,9 +269,9 @@ def test_searches_of_the_log_are_learned_from(
     catalog: LiveCatalog, encoder: Any, reranker_weights: LocatedWeights, products: list[Product], tmp_path: Path
 ) -> None:
     rows: list[tuple[str, str, str | None, float, str | None]] = []
-    for place, query in enumerate(QUERIES):
-        rows.append(("search", f"v{place}", None, 0.0, query))
-        rows.append(("purchase-complete", f"v{place}", products[place].id, 1.0, None))
+    for position, query in enumerate(QUERIES):
+        rows.append(("search", f"v{position}", None, 0.0, query))
+        rows.append(("purchase-complete", f"v{position}", products[position].id, 1.0, None))
     behaviour = read_behaviour(events(*rows), catalog.snapshot.row_by_id)
     metrics = train(catalog, encoder, reranker_weights, tmp_path, behaviour=behaviour)
     assert metrics["counts"]["answered_queries"] == len(QUERIES)

@@ -30,7 +30,7 @@ def events(users: str, products: str) -> UserEvents:
 
 def history(codes: list[int], visits: list[int] | None = None) -> History:
     each = np.arange(len(codes))
-    return History(codes=np.array(codes), visits=each if visits is None else np.array(visits), places=each)
+    return History(codes=np.array(codes), visits=each if visits is None else np.array(visits), indices=each)
 
 
 def write(path: Path, text: str) -> Path:
@@ -82,7 +82,7 @@ def test_rare_products_have_no_code() -> None:
     found = collect_histories(events("uuuvvw", "abaabb"), min_events=3)
     assert found.product_ids == ["a", "b"]
     assert [user.codes.tolist() for user in found.users] == [[1, 2, 1], [1, 2]]
-    assert [user.places.tolist() for user in found.users] == [[0, 1, 2], [3, 4]]
+    assert [user.indices.tolist() for user in found.users] == [[0, 1, 2], [3, 4]]
     assert found.event_codes.tolist() == [1, 2, 1, 1, 2, 2]
     assert found.counts.tolist() == [0, 3, 2]  # w has one event alone
     rarer = collect_histories(events("uuuuvvv", "aaabaaa"), min_events=2)
@@ -109,7 +109,7 @@ def test_last_windows_ask_for_the_first_event_of_the_last_visit() -> None:
 
 def test_what_is_kept_back_is_not_learned() -> None:
     users = [f"u{number}" for number in range(40) for _ in range(4)]
-    products = [f"p{(number + place) % 7}" for number in range(40) for place in range(4)]
+    products = [f"p{(number + index) % 7}" for number in range(40) for index in range(4)]
     bought = UserEvents.purchases(users, products)
     found = collect_histories(bought)
     learned, kept = hold_out(found, bought, share=0.25, most=100, seed=3)
@@ -119,7 +119,7 @@ def test_what_is_kept_back_is_not_learned() -> None:
     assert {one.last_visit for one in kept} == {3}
     fewer = hold_out(found, bought, share=0.25, most=4, seed=3)[1]
     assert len(fewer) == 4
-    assert all(one is found.users[one.places[0] // 4] for one in fewer)
+    assert all(one is found.users[one.indices[0] // 4] for one in fewer)
 
 
 def test_a_visit_is_a_basket_or_a_moment() -> None:
@@ -158,4 +158,4 @@ def test_the_last_visit_is_kept_back_of_those_who_came_last() -> None:
     assert [one.last_visit for one in kept] == [2] * 4
     assert {len(codes) for codes in learned} == {2, 4}
     # 4 of the 12 who came last
-    assert {int(one.places[0]) // 4 for one in kept} <= set(range(28, 40))
+    assert {int(one.indices[0]) // 4 for one in kept} <= set(range(28, 40))

@@ -31,7 +31,7 @@ def make_network(**changes: int) -> SequenceNetwork:
 
 
 def cut(histories: list[Int64]) -> Windows:
-    each = [History(codes=codes, visits=np.arange(len(codes)), places=np.arange(len(codes))) for codes in histories]
+    each = [History(codes=codes, visits=np.arange(len(codes)), indices=np.arange(len(codes))) for codes in histories]
     return cut_windows(each, 8, np.random.default_rng(1))
 
 
@@ -66,10 +66,10 @@ def test_the_loss_is_that_of_a_softmax_over_what_came_next() -> None:
     network = make_network()
     read, following = np.array([[1, 2, 0]]), np.array([[2, 5, 0]])
     with torch.inference_mode():
-        loss, places = compute_loss(network, read, following)
+        loss, positions = compute_loss(network, read, following)
         scores = network.score(network.encode(torch.from_numpy(read))[0, :2], torch.arange(1, 31))
         expected = -(torch.log_softmax(scores, dim=1)[0, 1] + torch.log_softmax(scores, dim=1)[1, 4]) / 2
-    assert places == 2
+    assert positions == 2
     assert float(loss) == pytest.approx(float(expected), abs=1e-5)
 
 
@@ -79,8 +79,8 @@ def test_a_drawn_softmax_comes_near_the_whole_one() -> None:
     counts = np.full(31, 10, np.int64)
     with torch.inference_mode():
         whole, _ = compute_loss(network, windows.read, windows.following)
-        drawn, places = compute_loss(network, windows.read, windows.following, Sampler(counts, 3_000, seed=1))
-    assert places == 40 * 8
+        drawn, positions = compute_loss(network, windows.read, windows.following, Sampler(counts, 3_000, seed=1))
+    assert positions == 40 * 8
     # 3,000 draws of 30 products: each is met 100 times, give or take 10
     assert float(drawn) == pytest.approx(float(whole), abs=0.1)
 

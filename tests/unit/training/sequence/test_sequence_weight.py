@@ -91,7 +91,7 @@ def test_the_others_do_not_know_what_was_kept_back() -> None:
     order = np.argsort(time, kind="stable")
     bought = UserEvents.purchases([users[row] for row in order], [products[row] for row in order], time[order])
     found = collect_histories(bought, min_events=1)
-    kept = next(one for one in found.users if bought.users[one.places[0]] == "u")
+    kept = next(one for one in found.users if bought.users[one.indices[0]] == "u")
     assert kept.last_visit == 2
     others = OtherSources(bought, found, [kept])
     rows = {product: int(others.row_of_code[code]) for code, product in enumerate(found.product_ids, 1)}

@@ -111,7 +111,7 @@ class QueryMaker:
         if numbers and rng.random() < 0.25:
             made.append(str(rng.choice(numbers)))
         distinct = list(dict.fromkeys(query for query in made if query))
-        return [distinct[place] for place in rng.permutation(len(distinct))]
+        return [distinct[index] for index in rng.permutation(len(distinct))]
 
     def _is_specific(self, phrase: str) -> bool:
         return LEAST_PRODUCTS <= self._counts[phrase] <= self._most

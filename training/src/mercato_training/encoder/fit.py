@@ -121,7 +121,7 @@ class _EncoderLearner(NetworkLearner[torch.nn.Module]):
         losses: list[float] = []
         order = self._rng.permutation(len(self._train))
         for start in range(0, len(order), options.batch_size):
-            pairs = [self._train[place] for place in order[start : start + options.batch_size]]
+            pairs = [self._train[index] for index in order[start : start + options.batch_size]]
             self._optimizer.zero_grad()
             loss = compute_contrast(self._encode, pairs)
             check_loss(loss, epoch=epoch, learning_rate=options.learning_rate)

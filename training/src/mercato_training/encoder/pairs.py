@@ -106,12 +106,12 @@ def prepare_pairs(
     ]
     rated = prepare_rated(catalog, encoder, options, ratings=ratings, behaviour=behaviour, report=report)
     learned = [_make_pairs(write, one, rng) for one in rated.learned]
-    held = [place for place in range(len(learned)) if place % VALIDATION_EVERY == 0 and len(learned) > 1]
+    held = [position for position in range(len(learned)) if position % VALIDATION_EVERY == 0 and len(learned) > 1]
     cut = max(1, len(pairs) // 10) if len(pairs) > 1 else 0
-    tests = rated.test or [rated.learned[place] for place in held]
+    tests = rated.test or [rated.learned[position] for position in held]
     return EncoderData(
-        train=_join([*pairs[cut:], *(one for place, one in enumerate(learned) if place not in held)]),
-        validation=_join([*pairs[:cut], *(learned[place] for place in held)]),
+        train=_join([*pairs[cut:], *(one for position, one in enumerate(learned) if position not in held)]),
+        validation=_join([*pairs[:cut], *(learned[position] for position in held)]),
         test=[write.rated(one) for one in tests if len(set(one.ratings.values())) > 1],
         counts=rated.counts | {"synthetic_queries": len(synthetic)},
     )
@@ -130,8 +130,8 @@ def order_rated(encode: Callable[[Sequence[str]], Float32], queries: Sequence[Ra
     orders: list[list[str]] = []
     for one in queries:
         scores = encode(one.texts) @ encode([one.query])[0]
-        orders.append([str(place) for place in np.argsort(-scores, kind="stable").tolist()])
-    ratings = [{str(place): rating for place, rating in enumerate(one.ratings)} for one in queries]
+        orders.append([str(position) for position in np.argsort(-scores, kind="stable").tolist()])
+    ratings = [{str(position): rating for position, rating in enumerate(one.ratings)} for one in queries]
     if not ratings:
         return {"ndcg@10": float("nan")}
     levels = sorted({rating for rated in ratings for rating in rated.values()})
@@ -170,7 +170,7 @@ def _make_pairs(write: _Writer, one: RatedQuery, rng: np.random.Generator) -> li
     good = [row for row, rating in one.ratings.items() if 2 * rating >= highest > 0]
     bad = [row for row, rating in one.ratings.items() if rating == 0] or _list_unrated(one.candidates, one)
     drawn = rng.permutation(len(good))[:PAIRS_OF_A_QUERY]
-    return [write.pair(one.candidates.query, good[place], bad, rng) for place in drawn]
+    return [write.pair(one.candidates.query, good[position], bad, rng) for position in drawn]
 
 
 def _list_unrated(candidates: Candidates, one: RatedQuery) -> list[int]:

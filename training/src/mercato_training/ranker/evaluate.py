@@ -32,10 +32,10 @@ def measure_orders(tasks: Sequence[Task], orders: Sequence[NDArray[np.int32]]) -
     Returns:
         For each name of :data:`METRICS` float64 [tasks].
     """
-    relevant = {str(place): dict.fromkeys(map(str, task.bought.tolist()), 1) for place, task in enumerate(tasks)}
+    relevant = {str(index): dict.fromkeys(map(str, task.bought.tolist()), 1) for index, task in enumerate(tasks)}
     run = {
-        str(place): {str(row): 1.0 / rank for rank, row in enumerate(order.tolist(), start=1)}
-        for place, order in enumerate(orders)
+        str(index): {str(row): 1.0 / rank for rank, row in enumerate(order.tolist(), start=1)}
+        for index, order in enumerate(orders)
     }
     values = {name: np.zeros(len(tasks)) for name in METRICS}
     names = {metric: name for name, metric in METRICS.items()}

@@ -34,7 +34,7 @@ class Task:
         bought: int32, rows of the products; for a search those that the query stands for.
         history_limit: events of the actor's history that are known then, the newest; 0 for an unknown shopper.
         only_new: a recommendation of products that the actor had not bought before.
-        place: device and region of the request, each empty where nobody knows.
+        device_region: device and region of the request, each empty where nobody knows.
         further: kind of outcome, of :data:`mercato_training.ranker.timeline.FURTHER`, to the rows of the products
             that had it; empty where the log has no such events.
     """
@@ -45,7 +45,7 @@ class Task:
     bought: NDArray[np.int32]
     history_limit: int = HISTORY_LIMIT
     only_new: bool = False
-    place: tuple[str, str] = ("", "")
+    device_region: tuple[str, str] = ("", "")
     further: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
 
@@ -140,20 +140,20 @@ class ExampleBuilder:
         for start in range(0, len(tasks), BATCH):
             report("building examples", start, len(tasks))
             batch = tasks[start : start + BATCH]
-            cases = [self._prepare(task) for task in batch]
-            found = self._find(batch, cases)
-            for place, (case, one, columns) in enumerate(
-                zip(cases, found, self._retriever.compute_features(cases, found), strict=True), start=start
+            contexts = [self._prepare(task) for task in batch]
+            found = self._find(batch, contexts)
+            for index, (context, one, columns) in enumerate(
+                zip(contexts, found, self._retriever.compute_features(contexts, found), strict=True), start=start
             ):
                 candidates = one.fused.rows[:WINDOW]
-                hit = np.isin(candidates, tasks[place].bought)
+                hit = np.isin(candidates, tasks[index].bought)
                 keep = _sample(hit, width, rng)
-                rows[place, : len(keep)] = candidates[keep]
-                features[place, : len(keep)] = columns[keep]
-                bought[place, : len(keep)] = hit[keep]
-                for kind, touched in tasks[place].further.items():
-                    further[kind][place, : len(keep)] = np.isin(candidates[keep], touched)
-                history[place] = case.history_vector
+                rows[index, : len(keep)] = candidates[keep]
+                features[index, : len(keep)] = columns[keep]
+                bought[index, : len(keep)] = hit[keep]
+                for kind, touched in tasks[index].further.items():
+                    further[kind][index, : len(keep)] = np.isin(candidates[keep], touched)
+                history[index] = context.history_vector
         query = np.array([task.query for task in tasks], dtype=np.int32)
         return ExampleSet(
             rows=rows,
@@ -167,7 +167,7 @@ class ExampleBuilder:
 
     def _prepare(self, task: Task) -> RetrievalContext:
         is_search = task.query >= 0
-        device, region = task.place
+        device, region = task.device_region
         request = RetrievalRequest(
             placement=Placement.SEARCH if is_search else Placement.HOME_PAGE,
             text=self._texts[task.query] if is_search else "",
@@ -179,11 +179,11 @@ class ExampleBuilder:
         vector = self.query_vectors[task.query] if is_search else None
         return prepare_context(self._retriever.catalog, request, past, vector)
 
-    def _find(self, tasks: Sequence[Task], cases: Sequence[RetrievalContext]) -> list[CandidateSet]:
+    def _find(self, tasks: Sequence[Task], contexts: Sequence[RetrievalContext]) -> list[CandidateSet]:
         """Find recommendations now; searches were found before, as who searches does not change what is found."""
-        places = [place for place, task in enumerate(tasks) if task.query < 0]
-        fresh = dict(zip(places, self._retriever.find([cases[place] for place in places]), strict=True))
-        return [fresh[place] if place in fresh else self._found[task.query] for place, task in enumerate(tasks)]
+        indices = [index for index, task in enumerate(tasks) if task.query < 0]
+        fresh = dict(zip(indices, self._retriever.find([contexts[index] for index in indices]), strict=True))
+        return [fresh[index] if index in fresh else self._found[task.query] for index, task in enumerate(tasks)]
 
     def _search(self, queries: Sequence[int], report: Progress) -> None:
         missing = [query for query in queries if query not in self._found]
@@ -196,8 +196,8 @@ class ExampleBuilder:
             report("searching", start, len(missing))
             batch = missing[start : start + BATCH]
             # Before time began nobody has a history.
-            cases = [self._prepare(Task(actor=0, time=-np.inf, query=query, bought=nothing)) for query in batch]
-            self._found.update(zip(batch, self._retriever.find(cases), strict=True))
+            contexts = [self._prepare(Task(actor=0, time=-np.inf, query=query, bought=nothing)) for query in batch]
+            self._found.update(zip(batch, self._retriever.find(contexts), strict=True))
 
 
 def _sample(hit: NDArray[np.bool_], width: int, rng: np.random.Generator | None) -> NDArray[np.int64]:

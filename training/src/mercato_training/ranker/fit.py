@@ -72,16 +72,16 @@ class Vectors:
         """Return the number of products."""
         return len(self._text_of_row)
 
-    def inputs(self, examples: ExampleSet, places: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def inputs(self, examples: ExampleSet, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return query, history, candidates and features of some examples, as the network takes them."""
-        rows = torch.from_numpy(examples.rows[places]).clamp(min=0).long()
+        rows = torch.from_numpy(examples.rows[indices]).clamp(min=0).long()
         candidates = self._texts[self._text_of_row[rows]]
-        query = self._queries[torch.from_numpy(examples.query[places]).long()]
+        query = self._queries[torch.from_numpy(examples.query[indices]).long()]
         return (
             query,
-            torch.from_numpy(examples.history[places]),
+            torch.from_numpy(examples.history[indices]),
             candidates,
-            torch.from_numpy(examples.features[places]),
+            torch.from_numpy(examples.features[indices]),
         )
 
 
@@ -177,14 +177,14 @@ class _RankerLearner(NetworkLearner[RankerNetwork]):
         """Pass over the lists; the mean loss of purchases, of the members by themselves."""
         self.network.train()
         total = 0.0
-        for places in _batches(self._rng.permutation(len(self._train)), self._batch_size):
+        for indices in _batches(self._rng.permutation(len(self._train)), self._batch_size):
             self._optimizer.zero_grad()
-            loss = compute_outcome_losses(self.network, self._train, self._vectors, places)
+            loss = compute_outcome_losses(self.network, self._train, self._vectors, indices)
             # Summed over members, so that each learns as it would alone.
             (loss @ self._parts).sum().backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             self._schedule.step()
-            total += float(loss[:, 0].detach().mean()) * len(places)
+            total += float(loss[:, 0].detach().mean()) * len(indices)
         return total / max(len(self._train), 1)
 
     def measure(self) -> float:
@@ -215,14 +215,14 @@ def compute_scores(network: RankerNetwork, examples: ExampleSet, vectors: Vector
     network.eval()
     scores = np.full(examples.rows.shape, -np.inf, dtype=np.float32)
     with torch.inference_mode():
-        for places in _batches(np.arange(len(examples)), VALIDATION_BATCH):
-            scores[places] = network(*vectors.inputs(examples, places)).numpy()
+        for indices in _batches(np.arange(len(examples)), VALIDATION_BATCH):
+            scores[indices] = network(*vectors.inputs(examples, indices)).numpy()
     scores[examples.rows < 0] = -np.inf
     return scores
 
 
 def compute_outcome_losses(
-    network: RankerNetwork, examples: ExampleSet, vectors: Vectors, places: NDArray[np.int64]
+    network: RankerNetwork, examples: ExampleSet, vectors: Vectors, indices: NDArray[np.int64]
 ) -> Tensor:
     """Return each member's mean loss of each outcome, by its own order of the lists in which that outcome is.
 
@@ -230,16 +230,16 @@ def compute_outcome_losses(
         network: whose outcomes.
         examples: lists.
         vectors: of their products and queries.
-        places: which of the lists.
+        indices: which of the lists.
 
     Returns:
         float32 [members, outcomes]; 0 for an outcome that none of the lists has.
     """
-    scores = network.score_members(*vectors.inputs(examples, places))
-    listed = torch.from_numpy(examples.rows[places] >= 0)
+    scores = network.score_members(*vectors.inputs(examples, indices))
+    listed = torch.from_numpy(examples.rows[indices] >= 0)
     losses: list[Tensor] = []
     for column, hits in zip(scores.unbind(dim=3), _list_outcomes(examples, network.config.outcomes), strict=True):
-        had = torch.from_numpy(hits[places])
+        had = torch.from_numpy(hits[indices])
         having = had.any(dim=1)
         each = [compute_loss(one[having], had[having], listed[having]) for one in column.unbind()]
         losses.append(torch.stack(each).sum(dim=1) / having.sum().clamp(min=1))
@@ -251,5 +251,5 @@ def _list_outcomes(examples: ExampleSet, outcomes: Sequence[str]) -> list[NDArra
     return [examples.bought, *(examples.further[kind] for kind in outcomes[1:])]
 
 
-def _batches(places: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    return (places[start : start + size] for start in range(0, len(places), size))
+def _batches(indices: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    return (indices[start : start + size] for start in range(0, len(indices), size))

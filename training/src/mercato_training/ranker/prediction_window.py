@@ -59,7 +59,7 @@ class WindowOptions:
 def list_snapshot_dates(until: float, options: WindowOptions) -> list[float]:
     """Return the moments, latest first: the latest one's weeks end at ``until`` (seconds since 1970 UTC)."""
     last = until - options.days * SECONDS_PER_DAY
-    return [last - place * options.step_days * SECONDS_PER_DAY for place in range(options.snapshot_dates)]
+    return [last - position * options.step_days * SECONDS_PER_DAY for position in range(options.snapshot_dates)]
 
 
 def draw_window_tasks(
@@ -113,11 +113,13 @@ def ask_shoppers(
         own = slice(*np.searchsorted(timeline.actor, (actor, actor + 1)))
         rows, time, is_bought = timeline.rows[own], timeline.time[own], timeline.type[own] == PURCHASE
         future = np.unique(rows[is_bought & (time >= snapshot_date) & (time < until)])
-        known = timeline.place[own][is_bought & (time < snapshot_date)]
+        known = timeline.device_region[own][is_bought & (time < snapshot_date)]
         known = known[known >= 0]
-        place = timeline.places[known[-1]] if len(known) else ("", "")
+        device_region = timeline.device_regions[known[-1]] if len(known) else ("", "")
         further = timeline.find_further(actor, since=snapshot_date, until=until)
-        tasks.append(Task(actor=actor, time=snapshot_date, query=-1, bought=future, place=place, further=further))
+        tasks.append(
+            Task(actor=actor, time=snapshot_date, query=-1, bought=future, device_region=device_region, further=further)
+        )
         fresh = np.setdiff1d(future, rows[is_bought & (time < snapshot_date)])
         if (len(fresh) or not teaching) and rng.random() < NEW_SHARE:
             tasks.append(replace(tasks[-1], bought=fresh.astype(np.int32), only_new=True))
@@ -175,9 +177,9 @@ def build_groups(
     rng = np.random.default_rng(options.seed)
     parts: list[ExampleSet] = []
     apart: list[ExampleSet] = []
-    for place, snapshot_date in enumerate(snapshot_dates):
-        report("learning from what came before a moment", place, len(snapshot_dates))
-        past = latest if latest is not None and not place else PastSnapshot(snapshot, events, until=snapshot_date)
+    for position, snapshot_date in enumerate(snapshot_dates):
+        report("learning from what came before a moment", position, len(snapshot_dates))
+        past = latest if latest is not None and not position else PastSnapshot(snapshot, events, until=snapshot_date)
         timeline = Timeline(events, past.row_by_id)
         until = snapshot_date + options.days * SECONDS_PER_DAY
         drawn = draw_window_tasks(timeline, snapshot_date, until, options.shoppers, rng)

@@ -86,18 +86,20 @@ def build_rated_lists(
     for start in range(0, len(queries), BATCH):
         report("searching", start, len(queries))
         batch = queries[start : start + BATCH]
-        cases = [
+        contexts = [
             prepare_context(
                 retriever.catalog,
                 RetrievalRequest(placement=Placement.SEARCH, text=query, context=context, depth=depth),
                 History.empty(),
-                vectors[place],
+                vectors[position],
             )
-            for place, query in enumerate(batch, start=start)
+            for position, query in enumerate(batch, start=start)
         ]
-        found = retriever.find(cases)
-        for place, (one, features) in enumerate(zip(found, retriever.compute_features(cases, found), strict=True)):
-            query = batch[place]
+        found = retriever.find(contexts)
+        for position, (one, features) in enumerate(
+            zip(found, retriever.compute_features(contexts, found), strict=True)
+        ):
+            query = batch[position]
             rows = one.fused.rows[:WINDOW]
             if not np.isfinite(features).all():
                 bad = np.flatnonzero(~np.isfinite(features).all(axis=0))
@@ -110,7 +112,7 @@ def build_rated_lists(
                     query=query,
                     ratings=rated,
                     ids=ids,
-                    vector=vectors[start + place],
+                    vector=vectors[start + position],
                     candidates=snapshot.vectors(rows),
                     features=features,
                     rating=np.array([rated.get(product, UNRATED) for product in ids[: len(rows)]], np.int64),

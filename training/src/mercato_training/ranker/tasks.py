@@ -65,7 +65,7 @@ def draw_searches(
     chosen = rng.permutation(len(pairs))[:count]
     return [
         _ask(orders, order, np.array(bought[order, query], dtype=np.int32), rng, query=query)
-        for order, query in (pairs[place] for place in chosen)
+        for order, query in (pairs[device_region] for device_region in chosen)
     ]
 
 
@@ -83,7 +83,7 @@ def _ask(orders: Orders, order: int, bought: NDArray[np.int32], rng: np.random.G
         time=moment,
         query=query,
         bought=bought,
-        place=orders.place_of(order),
+        device_region=orders.device_region_of(order),
         further=orders.find_further(order, moment),
     )
 

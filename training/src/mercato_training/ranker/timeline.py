@@ -31,8 +31,8 @@ class Orders:
         time: float64 [orders], time of the order's first purchase, seconds since 1970 UTC.
         bounds: int64 [orders + 1]; the products of order ``i`` are ``rows[bounds[i]:bounds[i + 1]]``.
         rows: int32 [purchases], distinct product rows within an order.
-        place: int32 [orders], device and region as an index of ``places``, -1 where the first purchase does not say.
-        places: device and region of orders, each empty where not given.
+        device_region: int32 [orders], index in ``device_regions``, -1 where the first purchase does not say.
+        device_regions: device and region of orders, each empty where not given.
         timeline: where the orders were found.
         opened: int64 [orders], position in the timeline of the first event of the session that ended in the order.
         closed: int64 [orders], position of the order's first purchase.
@@ -42,8 +42,8 @@ class Orders:
     time: NDArray[np.float64]
     bounds: NDArray[np.int64]
     rows: NDArray[np.int32]
-    place: NDArray[np.int32]
-    places: Sequence[tuple[str, str]]
+    device_region: NDArray[np.int32]
+    device_regions: Sequence[tuple[str, str]]
     timeline: Timeline
     opened: NDArray[np.int64]
     closed: NDArray[np.int64]
@@ -52,10 +52,10 @@ class Orders:
         """Return the number of orders."""
         return len(self.time)
 
-    def place_of(self, order: int) -> tuple[str, str]:
+    def device_region_of(self, order: int) -> tuple[str, str]:
         """Return device and region of one order, empty where not given."""
-        code = int(self.place[order])
-        return self.places[code] if code >= 0 else ("", "")
+        code = int(self.device_region[order])
+        return self.device_regions[code] if code >= 0 else ("", "")
 
     def products(self, order: int) -> NDArray[np.int32]:
         """Return the distinct rows of one order."""
@@ -98,8 +98,10 @@ class Timeline:
         self.price = events.price[keep]
         self.quantity = events.quantity[keep]
         self.order = events.order[keep]
-        self.place = np.full(len(keep), -1, dtype=np.int32) if events.place is None else events.place[keep]
-        self.places = events.places
+        self.device_region = (
+            np.full(len(keep), -1, dtype=np.int32) if events.device_region is None else events.device_region[keep]
+        )
+        self.device_regions = events.device_regions
         actors = len(events.users)
         self._starts = np.searchsorted(self.actor, np.arange(actors + 1))
 
@@ -179,8 +181,8 @@ class Timeline:
             time=self.time[purchases[chosen]],
             bounds=np.searchsorted(pairs, np.arange(len(chosen) + 1) * span),
             rows=(pairs % span).astype(np.int32),
-            place=self.place[purchases[chosen]],
-            places=self.places,
+            device_region=self.device_region[purchases[chosen]],
+            device_regions=self.device_regions,
             timeline=self,
             opened=self._opened[purchases[chosen]],
             closed=purchases[chosen],

@@ -113,7 +113,7 @@ def train_from_ratings(
 def order_ids(network: RankerNetwork, one: RatedList) -> list[str]:
     """Return a list's ids with the window in the network's order; equal scores keep the order of retrieval."""
     scores = score_list(network, one)
-    window = [one.ids[place] for place in np.argsort(-scores, kind="stable")]
+    window = [one.ids[position] for position in np.argsort(-scores, kind="stable")]
     return window + one.ids[len(scores) :]
 
 

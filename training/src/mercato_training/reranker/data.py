@@ -146,12 +146,12 @@ def prepare_groups(
         catalog, encoder, options, ratings=ratings, behaviour=behaviour, ranker=ranker, report=report
     )
     groups = {
-        place: group_ratings(one.candidates, one.ratings, catalog, texts, unrated=options.unrated)
-        for place, one in enumerate(judged.learned)
+        position: group_ratings(one.candidates, one.ratings, catalog, texts, unrated=options.unrated)
+        for position, one in enumerate(judged.learned)
     }
-    ordered = [place for place, group in groups.items() if group.has_order]
+    ordered = [position for position, group in groups.items() if group.has_order]
     held = ordered[::VALIDATION_EVERY] if len(ordered) >= LEAST_QUERIES else []
-    rated = [groups[place] for place in ordered if place not in set(held)]
+    rated = [groups[position] for position in ordered if position not in set(held)]
     counts = judged.counts | {
         "synthetic_queries": len(synthetic),
         "queries_learned_from": len(rated),
@@ -170,8 +170,8 @@ def prepare_groups(
         synthetic=synthetic[validation:],
         synthetic_validation=synthetic[:validation],
         rated=rated if held else [],
-        rated_validation=[groups[place] for place in held],
-        held_out=[judged.learned[place] for place in held if place < judged.people],
+        rated_validation=[groups[position] for position in held],
+        held_out=[judged.learned[position] for position in held if position < judged.people],
         test=judged.test,
         counts=counts,
     )

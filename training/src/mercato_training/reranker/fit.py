@@ -141,8 +141,8 @@ class _RerankerLearner(NetworkLearner[RerankerNetwork]):
         total = 0.0
         order = self._rng.permutation(len(self._train))
         for step, start in enumerate(range(0, len(order), options.groups_per_step)):
-            places = order[start : start + options.groups_per_step]
-            groups = [draw(self._train[place], options.width, self._rng) for place in places]
+            indices = order[start : start + options.groups_per_step]
+            groups = [draw(self._train[index], options.width, self._rng) for index in indices]
             self._optimizer.zero_grad()
             loss = compute_loss(self.network, groups, self._tokenizer, options)
             check_loss(loss, epoch=epoch, learning_rate=options.learning_rate)
@@ -165,17 +165,17 @@ def draw(group: PairGroup, width: int, rng: np.random.Generator) -> PairGroup:
         return group
     free = np.flatnonzero(~group.pinned)
     pinned = np.flatnonzero(group.pinned)[:width]
-    places = np.concatenate([pinned, rng.permutation(free)[: width - len(pinned)]])
-    if group.has_order and not np.ptp(group.gains[places]) > 0:
-        is_best = group.gains[places[0]] == group.gains.max()
-        places[-1] = int(group.gains.argmin() if is_best else group.gains.argmax())
+    indices = np.concatenate([pinned, rng.permutation(free)[: width - len(pinned)]])
+    if group.has_order and not np.ptp(group.gains[indices]) > 0:
+        is_best = group.gains[indices[0]] == group.gains.max()
+        indices[-1] = int(group.gains.argmin() if is_best else group.gains.argmax())
     return PairGroup(
         query=group.query,
-        texts=[group.texts[place] for place in places.tolist()],
-        gains=group.gains[places],
-        taught=group.taught[places],
-        before=group.before[places],
-        pinned=group.pinned[places],
+        texts=[group.texts[index] for index in indices.tolist()],
+        gains=group.gains[indices],
+        taught=group.taught[indices],
+        before=group.before[indices],
+        pinned=group.pinned[indices],
     )
 
 

@@ -202,15 +202,15 @@ def group_ratings(
         unrated: products without a rating, the best found.
     """
     is_rated = np.isin(candidates.rows, np.array(list(ratings), np.int32))
-    places = np.concatenate([np.flatnonzero(is_rated), np.flatnonzero(~is_rated)[:unrated]])
-    rows = candidates.rows[places]
+    positions = np.concatenate([np.flatnonzero(is_rated), np.flatnonzero(~is_rated)[:unrated]])
+    rows = candidates.rows[positions]
     gains = (np.exp2([ratings.get(row, 0) for row in rows.tolist()]) - 1).astype(np.float32)
     return PairGroup(
         query=candidates.query,
         texts=[texts.text(row) for row in rows.tolist()],
         gains=gains,
         taught=teach(candidates, rows, catalog, texts),
-        before=standardize_scores(candidates.before)[places],
+        before=standardize_scores(candidates.before)[positions],
         pinned=np.zeros(len(rows), np.bool_),
     )
 
@@ -251,7 +251,7 @@ def group_source(
     if not others:
         return None
     drawn = rng.permutation(len(others))[:negatives]
-    rows = np.concatenate([sources[:negatives], np.array([others[place] for place in drawn], np.int32)])
+    rows = np.concatenate([sources[:negatives], np.array([others[position] for position in drawn], np.int32)])
     gains = np.zeros(len(rows), np.float32)
     gains[: len(sources[:negatives])] = 1.0
     return PairGroup(

@@ -24,12 +24,12 @@ class History:
     Attributes:
         codes: int64 [n], products.
         visits: int64 [n], the number of the visit that each event belongs to, not falling.
-        places: int64 [n], which event each is.
+        indices: int64 [n], which event each is.
     """
 
     codes: Int64
     visits: Int64
-    places: Int64
+    indices: Int64
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -43,7 +43,7 @@ class History:
     def before_last(self) -> History:
         """Return the history without its last visit."""
         stop = self.last_visit
-        return History(codes=self.codes[:stop], visits=self.visits[:stop], places=self.places[:stop])
+        return History(codes=self.codes[:stop], visits=self.visits[:stop], indices=self.indices[:stop])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Histories:
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """Pieces of histories: what is read, and what comes next at each place.
+    """Pieces of histories: what is read, and what comes next at each position.
 
     Attributes:
         read: int64 [windows, length], padded on the right with 0.
@@ -97,17 +97,17 @@ def collect_histories(events: UserEvents, *, min_events: int = 2) -> Histories:
     rows: dict[str, list[int]] = {}
     for event, user in enumerate(events.users):
         held = rows.setdefault(user, [])
-        if numbers[event]:  # what has no code is no place in a history either
+        if numbers[event]:  # what has no code is no position in a history either
             held.append(event)
-    places = [np.array(held, np.int64) for held in rows.values() if len(held) >= SHORTEST_HISTORY]
-    if len(places) < 2:
+    indices = [np.array(held, np.int64) for held in rows.values() if len(held) >= SHORTEST_HISTORY]
+    if len(indices) < 2:
         raise DataError(
             f"events: at least 2 users with {SHORTEST_HISTORY} events of products that occur {min_events} times "
-            f"are needed, found {len(places)} among {len(events):,} events of {len(rows):,} users and {len(seen):,} "
+            f"are needed, found {len(indices)} among {len(events):,} events of {len(rows):,} users and {len(seen):,} "
             "products"
         )
-    users = [History(codes=numbers[held], visits=events.number_visits(held), places=held) for held in places]
-    counts = np.bincount(numbers[np.concatenate(places)], minlength=len(product_ids) + 1)
+    users = [History(codes=numbers[held], visits=events.number_visits(held), indices=held) for held in indices]
+    counts = np.bincount(numbers[np.concatenate(indices)], minlength=len(product_ids) + 1)
     return Histories(product_ids=product_ids, users=users, event_codes=numbers, counts=counts)
 
 
@@ -130,8 +130,8 @@ def hold_out(
     long = [user for user, history in enumerate(users) if history.last_visit >= SHORTEST_HISTORY]
     count = min(most, max(1, round(share * len(long)))) if long else 0
     if events.timed:
-        last = np.array([events.time[users[user].places[-1]] for user in long])
-        long = [long[place] for place in np.sort(np.argsort(-last, kind="stable")[: DRAWN_FROM * count]).tolist()]
+        last = np.array([events.time[users[user].indices[-1]] for user in long])
+        long = [long[index] for index in np.sort(np.argsort(-last, kind="stable")[: DRAWN_FROM * count]).tolist()]
     chosen = set(np.random.default_rng(seed).permutation(long)[:count].tolist())
     learned = [history.before_last() if user in chosen else history for user, history in enumerate(users)]
     return learned, [users[user] for user in sorted(chosen)]

@@ -50,14 +50,14 @@ class UserEvents:
             time: float64 [events], seconds since 1970; None where no times are known.
         """
         seen: Counter[str] = Counter()
-        places = np.zeros(len(users))
+        positions = np.zeros(len(users))
         for event, user in enumerate(users):
-            places[event] = seen[user]
+            positions[event] = seen[user]
             seen[user] += 1
         return cls(
             users=users,
             products=products,
-            time=places if time is None else time,
+            time=positions if time is None else time,
             order=np.full(len(users), NO_ORDER, np.int32),
             type=np.full(len(users), PURCHASE, np.uint8),
             timed=time is not None,
@@ -99,7 +99,7 @@ def read_file(path: Path, column_map: Mapping[str, str], say: Callable[[str], No
             f"{path.name}: {found.rejected:,} of {found.rows:,} rows left out; the first: line {first.position}: "
             f"{first.reason}"
         )
-    order = np.argsort(found.place, kind="stable")
+    order = np.argsort(found.position, kind="stable")
     return UserEvents.purchases(
         [found.users[row] for row in order.tolist()],
         [found.products[row] for row in order.tolist()],

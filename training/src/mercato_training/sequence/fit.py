@@ -59,7 +59,7 @@ def fit_sequence(
     *,
     texts: Tensor | None = None,
 ) -> Fit[SequenceNetwork]:
-    """Fit a network to what came next at each place of the windows.
+    """Fit a network to what came next at each position of the windows.
 
     Args:
         train: draws the windows to learn from, as many each time; it is asked before every pass.
@@ -121,7 +121,7 @@ class _SequenceLearner(NetworkLearner[SequenceNetwork]):
     def run_epoch(self, epoch: int) -> float:
         """Pass over windows, drawn anew but for the first pass; the mean loss over what came next."""
         self.network.train()
-        total, places_seen = 0.0, 0
+        total, indices_seen = 0.0, 0
         if epoch > 1:
             self._windows = self._draw(self._random)
         order = self._random.permutation(len(self._windows))
@@ -130,7 +130,7 @@ class _SequenceLearner(NetworkLearner[SequenceNetwork]):
             rows = order[step * self._size : (step + 1) * self._size]
             self._optimizer.zero_grad()
             read, following = self._windows.read[rows], self._windows.following[rows]
-            loss, places = compute_loss(self.network, read, following, self._sampler)
+            loss, indices = compute_loss(self.network, read, following, self._sampler)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise ModelError(
@@ -141,8 +141,8 @@ class _SequenceLearner(NetworkLearner[SequenceNetwork]):
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self._optimizer.step()
             self._schedule.step()
-            total, places_seen = total + value * places, places_seen + places
-        return total / max(places_seen, 1)
+            total, indices_seen = total + value * indices, indices_seen + indices
+        return total / max(indices_seen, 1)
 
     def measure(self) -> float:
         """Return the mean loss over the windows that decide when to stop; NaN where there is none."""
@@ -170,7 +170,7 @@ class Sampler:
 def compute_loss(
     network: SequenceNetwork, read: Int64, following: Int64, sampler: Sampler | None = None
 ) -> tuple[Tensor, int]:
-    """Return the mean of ``-log softmax(scores)`` at what came next, over the places where something did.
+    """Return the mean of ``-log softmax(scores)`` at what came next, over the positions where something did.
 
     With a sampler the softmax is over the right product and the drawn ones that are others, each score of these less
     the logarithm of how often its product is expected among them (Bengio and Senecal 2008; Jean et al. 2015): so each
@@ -183,7 +183,7 @@ def compute_loss(
         sampler: None scores every product.
 
     Returns:
-        The loss, and over how many places.
+        The loss, and over how many positions.
     """
     states = network.encode(torch.from_numpy(read))
     target = torch.from_numpy(following)
@@ -204,13 +204,13 @@ def measure_loss(network: SequenceNetwork, windows: Windows) -> float:
     if not len(windows):
         return float("nan")
     network.eval()
-    total, places_seen = 0.0, 0
+    total, indices_seen = 0.0, 0
     with torch.inference_mode():
         for start in range(0, len(windows), 64):
             rows = slice(start, start + 64)
-            loss, places = compute_loss(network, windows.read[rows], windows.following[rows])
-            total, places_seen = total + float(loss) * places, places_seen + places
-    return total / places_seen
+            loss, indices = compute_loss(network, windows.read[rows], windows.following[rows])
+            total, indices_seen = total + float(loss) * indices, indices_seen + indices
+    return total / indices_seen
 
 
 def _rate(step: int, steps: int, epochs: int) -> float:

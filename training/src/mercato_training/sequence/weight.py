@@ -81,11 +81,11 @@ def choose_weight(
         return None
     others = OtherSources(events, histories, kept)
     drawn = np.random.default_rng(seed).permutation(len(kept))[:MOST_ASKED]
-    asked = [kept[place] for place in np.sort(drawn).tolist()]
+    asked = [kept[position] for position in np.sort(drawn).tolist()]
     predicted_codes = rank([one.before_last().codes for one in asked])
     recall = np.zeros((len(asked), len(GRID)))
     alone: dict[str, Float64] = {}
-    for place, (one, codes) in enumerate(zip(asked, predicted_codes, strict=True)):
+    for position, (one, codes) in enumerate(zip(asked, predicted_codes, strict=True)):
         right = np.unique(others.row_of_code[one.codes[one.last_visit :]])
         lists = others.ask(one)
         predicted = others.row_of_code[codes]
@@ -93,9 +93,9 @@ def choose_weight(
             held = list(lists.values())
             if weight > 0:
                 held.append(rank_in_order(predicted, weight))
-            recall[place, column] = _recall(fuse_reciprocal_ranks(held).rows, right)
+            recall[position, column] = _recall(fuse_reciprocal_ranks(held).rows, right)
         for name, rows in [*((label, item.rows) for label, item in lists.items()), (SEQUENCE.label, predicted)]:
-            alone.setdefault(name, np.zeros(len(asked)))[place] = _recall(rows, right)
+            alone.setdefault(name, np.zeros(len(asked)))[position] = _recall(rows, right)
     means = recall.mean(axis=0)
     return WeightChoice(
         weight=GRID[pick_smallest(recall)],
@@ -135,7 +135,7 @@ class OtherSources:
         """
         known = np.ones(len(events), np.bool_)
         for one in kept:
-            known[one.places[one.last_visit :]] = False
+            known[one.indices[one.last_visit :]] = False
         self.row_of_code = _order_products(histories, known)
         self._events, self._weights = events, WEIGHTS[Placement.HOME_PAGE]
         columns = _columns(events, self.row_of_code[histories.event_codes])
@@ -151,9 +151,9 @@ class OtherSources:
 
     def ask(self, one: History) -> dict[str, RankedList]:
         """Ask every source at the beginning of a visit that was kept back; what has nothing to say is left out."""
-        now = float(self._events.time[one.places[one.last_visit]])
+        now = float(self._events.time[one.indices[one.last_visit]])
         before = one.before_last()
-        newest = before.places[::-1][:HISTORY_LIMIT]
+        newest = before.indices[::-1][:HISTORY_LIMIT]
         history = inputs.History(
             rows=self.row_of_code[before.codes[::-1][:HISTORY_LIMIT]],
             time=self._events.time[newest],

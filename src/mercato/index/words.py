@@ -7,6 +7,7 @@ indexing knows neither fields nor weights (docs/decisions/0009).
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from bisect import bisect_left
@@ -102,6 +103,16 @@ class WordIndex:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         span = slice(self._bounds[number], self._bounds[number + 1])
         return self._rows[span], self._scores[span]
+
+    def reorder(self, row_of: Int32) -> WordIndex:
+        """Return the same index over rows in another order.
+
+        Args:
+            row_of: int32 [rows], where each row stands in the new order.
+        """
+        reordered = copy.copy(self)
+        reordered._rows = row_of[self._rows]
+        return reordered
 
     def scores(self, terms: Sequence[str]) -> Float32:
         """Return every row's BM25 score for the terms, float32 [rows]; 0 where no term occurs."""

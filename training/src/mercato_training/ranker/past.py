@@ -6,7 +6,6 @@ every tie of scores), the product features and co-occurrence do, and are learned
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from mercato.features.inputs import ProductFeatures
 from mercato.index.layout import TextLayout
 from mercato.index.snapshot import Snapshot
-from mercato.index.words import WordIndex
 from mercato.indexing.learn import learn_signals, list_regions, order_rows, select_events
 from mercato.signals.events import EventColumns
 from mercato.signals.popularity import compute_popularity
@@ -38,8 +36,10 @@ class PastSnapshot(Snapshot):
             events: all events; those at or after ``until`` are not read.
             until: seconds since 1970 UTC.
         """
-        self.__dict__.update(copy.copy(snapshot).__dict__)
-        self.__dict__.pop("row_by_id", None)
+        # Shared with the snapshot: what no event changes.
+        self.folder, self.manifest, self.settings = snapshot.folder, snapshot.manifest, snapshot.settings
+        self.documents, self.dense, self.columns = snapshot.documents, snapshot.dense, snapshot.columns
+        self.vocabulary, self.synonyms = snapshot.vocabulary, snapshot.synonyms
         self.until = until
         ids = snapshot.documents.ids()
         weighted, purchases = select_events(events, ids)
@@ -70,22 +70,8 @@ class PastSnapshot(Snapshot):
             bounds=snapshot.texts.bounds,
             rows=np.argsort(text_of_row, kind="stable").astype(np.int32),
         )
-        self.words = _ReorderedWords(snapshot.words, row_here)
+        self.words = snapshot.words.reorder(row_here)
         self.row_by_id = {ids[original]: row for row, original in enumerate(self.original)}
-
-
-class _ReorderedWords(WordIndex):
-    """A word index whose rows are in another order."""
-
-    def __init__(self, words: WordIndex, row_here: NDArray[np.int32]) -> None:
-        self.__dict__.update(words.__dict__)
-        self._words = words
-        self._row_here = row_here
-
-    def lookup(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return a term's rows in this order, and its scores there."""
-        rows, scores = self._words.lookup(term)
-        return self._row_here[rows], scores
 
 
 def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:

@@ -17,8 +17,9 @@ from tritonclient import grpc as triton
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
+from mercato.errors import ServerError
 from mercato.serving.server import TritonServer
-from mercato.serving.tether import landlock_version
+from mercato.serving.tether import TEMPORARY, landlock_version
 from tests.integration.test_server_lifecycle import PATIENCE_S, _server_can_be_found, ask_echo, await_true, echo_options
 
 # pytest collects the fixture where it is imported
@@ -194,6 +195,18 @@ def test_operators_key_from_a_file_opens_model_control(tmp_path: Path, caplog: p
         assert is_restricted_on_grpc(server, "RepositoryIndex", {})
     assert "every machine" not in caplog.text
     assert key not in caplog.text
+
+
+@pytest.mark.triton
+def test_operators_key_is_refused_where_state_would_open_the_temporary_folder(tmp_path: Path) -> None:
+    if not landlock_version():
+        pytest.skip("this kernel has no Landlock (Linux 5.13 and later)")
+    path = tmp_path / "key"
+    path.write_text("an-operators-key-0123456789-0123456789")
+    path.chmod(0o600)
+    server = TritonServer(echo_options(tmp_path, admin_key_file=path, state=f"sqlite:{TEMPORARY}/state.db"))
+    with pytest.raises(ServerError, match="put state into a folder of its own"):
+        server.start()
 
 
 @pytest.mark.triton

@@ -223,6 +223,13 @@ class TritonServer:
                 "admin key: this kernel has no Landlock (Linux 5.13 and later), so that whoever holds the key could "
                 "have the server run files of a request; leave --admin-key-file out: then nobody holds one"
             )
+        opened = [folder for folder in make_state_folder(self.options.state) if tether.holds_temporary(folder)]
+        if opened:
+            raise ServerError(
+                f"admin key: state lies right in {opened[0]}, where Triton would put files of a request, so that "
+                "whoever holds the key could have the server run them; put state into a folder of its own, or leave "
+                "--admin-key-file out"
+            )
         return read_admin_key(path)
 
     def _launch(self, found: FoundServer, folder: RunFolder) -> None:

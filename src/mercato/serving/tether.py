@@ -39,6 +39,12 @@ def landlock_version() -> int:
     return max(0, int(_syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)))
 
 
+def holds_temporary(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether what may be made below a folder may be made right in the one for temporary files too."""
+    above, place = os.path.realpath(folder), os.path.realpath(TEMPORARY)
+    return os.path.commonpath([above, place]) == above
+
+
 def forbid_files(forbidden: str, allowed: Sequence[str]) -> None:
     """Take from this process and its children the right to make files below one folder, except below others.
 

@@ -58,6 +58,14 @@ def test_files_can_be_made_below_what_is_allowed_alone(tmp_path: Path) -> None:
     assert run.stdout.split() == ["made", "refused", "refused", "made"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [(tether.TEMPORARY, True), ("/", True), (f"{tether.TEMPORARY}/shop", False), ("/var/lib/shop", False)],
+)
+def test_folders_that_hold_the_temporary_one_are_told_from_the_rest(folder: str, expected: bool) -> None:
+    assert tether.holds_temporary(folder) is expected
+
+
 def test_temporary_files_of_others_cannot_be_made_by_the_program(tmp_path: Path) -> None:
     if not tether.landlock_version():
         pytest.skip("this kernel has no Landlock (Linux 5.13 and later)")

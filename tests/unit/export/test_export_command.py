@@ -93,11 +93,11 @@ def test_an_engine_in_one_command_and_again_in_another(tmp_path: Path, texts: Pa
     result = CliRunner().invoke(app, ["encoder", *named, *build])
     assert result.exit_code == 0, result.stderr
     assert "compiling model.rtx.plan" in result.stderr
-    before = (out / "model.rtx.plan.json").read_bytes()
+    (out / "model.rtx.plan.json").unlink()
     result = CliRunner().invoke(app, ["engine", str(out), *build, "--json"])
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["engine"]["file"] == "model.rtx.plan"
-    assert (out / "model.rtx.plan.json").read_bytes() != before
+    assert (out / "model.rtx.plan.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def parse_filter(text: str, parameter: str = "FILTER") -> Filter:
         `_CACHED_LONG_FILTERS`.
 
     Raises:
-        InvalidInputError: longer than `FILTER_LIMIT_CHARS`, or `OUTSIDE_LIMIT_CHARS` outside of lists of texts; nested deeper
+        InvalidInputError: longer than `FILTER_LIMIT_CHARS`, or `OUTSIDE_LIMIT_CHARS` outside of texts; nested deeper
             than `NESTING_LIMIT`, more values in ``ANY`` than `VALUES_LIMIT`, or not in the grammar: with line, column,
             a caret below the place, and what was expected.
     """

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import SnapshotError
-from mercato.query.suggest.collect import Entry
+from mercato.query.suggest.collect import Entry, Role, weigh
 from mercato.query.suggest.request import list_starts
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -21,11 +22,11 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 FIRST_WORD_BONUS = 1.0
 """Weight for a prefix that the whole suggestion begins with: as if nearly three times as many products had it."""
 
-_NAMES = ("blob", "bounds", "weight", "kind", "key_entry", "key_start")
+_NAMES = ("blob", "bounds", "weight", "kind", "counts", "key_entry", "key_start")
 
 
 class SuggestionIndex:
-    """Suggestions, searched by prefix. Its arrays may be memory-mapped."""
+    """Suggestions, searched by prefix. Its arrays may be memory-mapped; those that change are copied when they do."""
 
     def __init__(self, arrays: Arrays) -> None:
         """Hold the arrays that `build_arrays` made.
@@ -40,6 +41,7 @@ class SuggestionIndex:
         self._bounds = arrays["bounds"]
         self._weight = arrays["weight"]
         self._kind = arrays["kind"]
+        self._counts = arrays["counts"]
         self._key_entry = arrays["key_entry"]
         self._key_start = arrays["key_start"]
 
@@ -64,6 +66,8 @@ class SuggestionIndex:
         order = _select_highest(weights, entries, 2 * limit + 8)
         found: dict[int, float] = {}
         for index in order.tolist():
+            if weights[index] == -np.inf:
+                break
             found.setdefault(int(entries[index]), float(weights[index]))
             if len(found) == limit:
                 break
@@ -82,9 +86,27 @@ class SuggestionIndex:
         """Return a suggestion."""
         return str(bytes(self._blob[self._bounds[entry] : self._bounds[entry + 1]]), "utf-8")
 
-    def words(self) -> list[str]:
-        """Return the distinct words of all suggestions, sorted by code points."""
-        return sorted({word for entry in range(len(self)) for word in self.text(entry).split()})
+    @cached_property
+    def entries(self) -> dict[str, int]:
+        """Suggestion -> its number."""
+        return {self.text(entry): entry for entry in range(len(self))}
+
+    def counts(self, entry: int) -> list[int]:
+        """Return how many products have a suggestion, by `Role`."""
+        counted: list[int] = self._counts[entry].tolist()
+        return counted
+
+    def recount(self, entry: int, counts: Sequence[int]) -> None:
+        """Say how many products have a suggestion now; with none it is found no more.
+
+        Args:
+            entry: its number.
+            counts: by `Role`.
+        """
+        if not self._weight.flags.writeable or not self._counts.flags.writeable:
+            self._weight, self._kind, self._counts = self._weight.copy(), self._kind.copy(), self._counts.copy()
+        self._counts[entry] = counts
+        self._weight[entry], self._kind[entry] = weigh(counts)
 
     def _key(self, index: int) -> bytes:
         entry = self._key_entry[index]
@@ -99,8 +121,8 @@ def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
 
     Returns:
         ``blob`` uint8 and ``bounds`` int64 [n + 1], the texts as UTF-8; ``weight`` float32 [n]; ``kind`` uint8 [n];
-        ``key_entry`` int32 [k] and ``key_start`` int32 [k], where words begin (byte offsets), sorted by the
-        bytes from there on.
+        ``counts`` int32 [n, 4], products by `Role`; ``key_entry`` int32 [k] and ``key_start`` int32 [k], where words
+        begin (byte offsets), sorted by the bytes from there on.
     """
     texts = [entry.text.encode("utf-8", "surrogatepass") for entry in entries]
     keys: list[tuple[bytes, int, int]] = []
@@ -116,6 +138,7 @@ def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
         "bounds": bounds,
         "weight": np.array([entry.weight for entry in entries], np.float32),
         "kind": np.array([entry.kind for entry in entries], np.uint8),
+        "counts": np.array([entry.counts for entry in entries], np.int32).reshape(-1, len(Role)),
         "key_entry": np.array([entry for _, entry, _ in keys], np.int32),
         "key_start": np.array([start for _, _, start in keys], np.int32),
     }

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
-from mercato.query.suggest.collect import MAX_PHRASE_CHARS, Entry, Role, may_stand, stands_alone, weigh
-from mercato.query.suggest.index import FIRST_WORD_BONUS, SuggestionIndex, build_arrays
+from mercato.query.suggest.collect import MAX_PHRASE_CHARS, Counts, Entry, Role, may_stand, stands_alone, weigh
+from mercato.query.suggest.index import FIRST_WORD_BONUS, SuggestionIndex, build_arrays, merge_indexes
 from mercato.query.suggest.request import list_starts
 
 TAIL_TEXTS = 512
 """So many of the newest texts are kept in a sorted list; then they become a block."""
-BLOCK_TEXTS = 16_384
-"""Blocks are merged up to this size: a larger one would take a fifth of a second to build, in one piece."""
+BLOCK_TEXTS = 65_536
+"""Blocks are merged up to this size: a larger one would take a fifth of a second to merge, in one piece."""
 MAX_COUNTED_PHRASES = 300_000
 """Phrases that one added product has are counted up to so many, then forgotten: a second product is soon or never."""
 
@@ -132,21 +132,31 @@ class AddedSuggestions:
         return sorted(found.values(), key=lambda entry: (-entry.weight, entry.text))[:limit]
 
     def _build_block(self) -> None:
-        """Make a block of the tail, and one of it and those before that are no larger; texts that are gone are left."""
+        """Make a block of the tail, and one of it and those before that are hardly larger; what is gone is left out."""
         texts = dict.fromkeys(text for _, text in self._tail)
         self._tail, self._tail_texts = [], 0
-        while self._blocks and len(self._blocks[-1]) <= len(texts) <= BLOCK_TEXTS - len(self._blocks[-1]):
-            block = self._blocks.pop()
-            texts.update(dict.fromkeys(block.text(entry) for entry in range(len(block))))
-        kept = []
-        for text in texts:
-            counts = self._places[text].counts
-            if any(counts):
-                kept.append(Entry(text, *weigh(counts), (counts[0], counts[1], counts[2], counts[3])))
-            else:
-                del self._places[text]
-        block = SuggestionIndex(build_arrays(kept))
-        for entry, (text, *_) in enumerate(kept):
+        entries = [
+            Entry(text, *weigh(counts), _freeze(counts)) for text in texts if any(counts := self._counts_of(text))
+        ]
+        blocks = [SuggestionIndex(build_arrays(entries))]
+        size = len(entries)
+        while self._blocks and len(self._blocks[-1]) <= min(2 * size, BLOCK_TEXTS - size):
+            blocks.append(self._blocks.pop())
+            size += len(blocks[-1])
+            texts.update(dict.fromkeys(blocks[-1].texts()))
+        block = merge_indexes(blocks) if len(blocks) > 1 else blocks[0]
+        self._blocks.append(block)
+        for entry, text in enumerate(block.texts()):
             place = self._places[text]
             place.block, place.entry = block, entry
-        self._blocks.append(block)
+        for text in texts:
+            if not any(self._counts_of(text)):
+                del self._places[text]
+
+    def _counts_of(self, text: str) -> list[int]:
+        return self._places[text].counts
+
+
+def _freeze(counts: Sequence[int]) -> Counts:
+    title, phrase, brand, category = counts
+    return title, phrase, brand, category

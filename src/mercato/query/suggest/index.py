@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class SuggestionIndex:
         missing = [name for name in _NAMES if name not in arrays]
         if missing:
             raise SnapshotError(f"suggestions lack {', '.join(missing)}; build the snapshot again")
+        self._arrays = arrays
         self._blob = memoryview(np.ascontiguousarray(arrays["blob"]).data).cast("B") if len(arrays["blob"]) else b""
         self._bounds = arrays["bounds"]
         self._weight = arrays["weight"]
@@ -48,6 +50,10 @@ class SuggestionIndex:
     def __len__(self) -> int:
         """Count the suggestions."""
         return len(self._weight)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays, as they are now."""
+        return {**self._arrays, "weight": self._weight, "kind": self._kind, "counts": self._counts}
 
     def find(self, prefix: str, limit: int) -> list[Entry]:
         """Find suggestions that hold a prefix at the beginning of a word.
@@ -86,10 +92,15 @@ class SuggestionIndex:
         """Return a suggestion."""
         return str(bytes(self._blob[self._bounds[entry] : self._bounds[entry + 1]]), "utf-8")
 
+    def texts(self) -> list[str]:
+        """Return every suggestion, those included that no product has any more."""
+        blob, bounds = bytes(self._blob), self._bounds.tolist()
+        return [str(blob[start:end], "utf-8") for start, end in pairwise(bounds)]
+
     @cached_property
     def entries(self) -> dict[str, int]:
         """Suggestion -> its number."""
-        return {self.text(entry): entry for entry in range(len(self))}
+        return {text: entry for entry, text in enumerate(self.texts())}
 
     def counts(self, entry: int) -> list[int]:
         """Return how many products have a suggestion, by `Role`."""
@@ -142,6 +153,42 @@ def build_arrays(entries: Sequence[Entry]) -> dict[str, npt.NDArray[Any]]:
         "key_entry": np.array([entry for _, entry, _ in keys], np.int32),
         "key_start": np.array([start for _, _, start in keys], np.int32),
     }
+
+
+def merge_indexes(indexes: Sequence[SuggestionIndex]) -> SuggestionIndex:
+    """Make one index of several, without what no product has any more.
+
+    Their keys are sorted already, so that this costs a tenth of `build_arrays`.
+
+    Args:
+        indexes: of distinct texts; their entries follow one another in the new one.
+    """
+    arrays = [index.arrays() for index in indexes]
+    joined = {name: np.concatenate([one[name] for one in arrays]) for name in _NAMES if name != "bounds"}
+    sizes = np.concatenate([np.diff(one["bounds"]) for one in arrays])
+    firsts = np.cumsum([0, *map(len, indexes)])
+    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    key_entry = joined["key_entry"] + np.repeat(firsts[:-1], [len(one["key_entry"]) for one in arrays])
+    blob = joined["blob"].tobytes()
+    keys = [
+        blob[start:end]
+        for start, end in zip(
+            (bounds[key_entry] + joined["key_start"]).tolist(), bounds[key_entry + 1].tolist(), strict=True
+        )
+    ]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+    alive = np.isfinite(joined["weight"])
+    order = order[alive[key_entry[order]]]
+    numbers = np.cumsum(alive) - 1
+    return SuggestionIndex(
+        {
+            "blob": joined["blob"][np.repeat(alive, sizes)],
+            "bounds": np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[alive])]),
+            **{name: joined[name][alive] for name in ("weight", "kind", "counts")},
+            "key_entry": numbers[key_entry[order]].astype(np.int32),
+            "key_start": joined["key_start"][order],
+        }
+    )
 
 
 def _select_highest(

@@ -27,7 +27,7 @@ _SHOWN_BEFORE = 50
 _SHOWN_AFTER = 30
 
 _TEXT = re.compile(TEXT_PATTERN)
-_TEXTS = re.compile(rf"{TEXT_PATTERN}(?:\s*,\s*{TEXT_PATTERN})*")
+_TEXTS = re.compile(rf"{TEXT_PATTERN}(?:\s*,\s*{TEXT_PATTERN})*|\"")
 _EXAMPLE = 'for example (brand: ANY("Acme")) AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")'
 _ESCAPES = r"write \" for a quote and \\ for a backslash"
 # What a person calls the terminals of grammar.lark.
@@ -82,7 +82,7 @@ def _parse(text: str, parameter: str) -> Filter:
 
 @lru_cache(_CACHED_LONG_FILTERS)
 def _parse_long(text: str, parameter: str) -> Filter:
-    outside = len(text) - sum(found.end() - found.start() for found in _TEXTS.finditer(text))
+    outside = _count_outside(text)
     if outside > OUTSIDE_LIMIT_CHARS:
         raise InvalidInputError(
             parameter,
@@ -90,6 +90,16 @@ def _parse_long(text: str, parameter: str) -> Filter:
             'name many values in one list: ANY("a", "b"), and close every quote',
         )
     return _parse(text, parameter)
+
+
+def _count_outside(text: str) -> int:
+    """Count the characters outside of lists of texts; behind a quote that is not closed all of them."""
+    inside = 0
+    for found in _TEXTS.finditer(text):
+        if found[0] == '"':
+            break
+        inside += found.end() - found.start()
+    return len(text) - inside
 
 
 _parse_short = lru_cache(_CACHED_FILTERS)(_parse)

@@ -27,6 +27,7 @@ _SHOWN_BEFORE = 50
 _SHOWN_AFTER = 30
 
 _TEXT = re.compile(TEXT_PATTERN)
+_FIELD = re.compile(FIELD_PATTERN)
 _TEXTS = re.compile(rf"{TEXT_PATTERN}(?:\s*,\s*{TEXT_PATTERN})*|\"")
 _EXAMPLE = 'for example (brand: ANY("Acme")) AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")'
 _ESCAPES = r"write \" for a quote and \\ for a backslash"
@@ -205,7 +206,7 @@ def _read_text(quoted: str, position: int) -> str:
 
 def _field_name(token: Token) -> str:
     try:
-        return parse_field(str(token))
+        return parse_field(str(token)) if _FIELD.fullmatch(token) else str(token)
     except EscapeError as exc:
         raise _RefusedError(_position(token) + exc.position, str(exc), _ESCAPES) from exc
 
@@ -291,11 +292,15 @@ def point_at(parameter: str, text: str, position: int, problem: str, remedy: str
     )
 
 
+# A bare key of several words, before a colon or an operator, that holds nothing which means something in a filter.
+_BARE = (
+    r"""(?=[^\W\d])(?:(?!\b(?i:and|or|not)\b)[^"'():<>=,!&|;*\n])+(?<!\s)(?=\s*(?::|[<>=]))"""
+)
 # Many values of a list are one token: reading a list of ten thousand token by token takes most of a second.
 _TERMINALS = rf"""
 TEXT: /{TEXT_PATTERN}/
 MORE.2: /(?:\s*,\s*{TEXT_PATTERN})+/
-FIELD: /(?!(?:AND|OR|NOT)(?![\w.\-])){FIELD_PATTERN}/
+FIELD: /(?!(?:AND|OR|NOT)(?![\w.\-]))(?:{_BARE}|{FIELD_PATTERN})/
 """
 _PARSER = Lark(
     files("mercato.filters").joinpath("grammar.lark").read_text("utf-8") + _TERMINALS,

@@ -80,6 +80,12 @@ def test_a_bare_key_means_the_field_where_it_stands_alone(key: str) -> None:
     if kept in (*columns.fields, "relevance"):
         return  # what has a meaning already goes before
     assert columns.resolve_written(kept) == f"attributes.{kept}"
+    if (
+        re.fullmatch(r"[^\W\d][\w?.° -]*", kept)
+        and not {"and", "or", "not"} & set(re.findall(r"\w+", kept.lower()))
+        and not kept.startswith("attributes.")
+    ):
+        assert find(columns, f"price > 1 OR {kept} = 5") == [True]
     order = parse_order_by(f"{kept} desc") if '"' not in kept and "," not in kept else None
     assert order is None or columns.resolve_written(order.keys[0].field) == f"attributes.{kept}"
 

@@ -139,7 +139,7 @@ def test_a_product_of_minutes_ago_reaches_everybodys_window(
     assert "new" in brought(retriever, answer)
     assert len(window) == min(len(before) + 1, WINDOW)
     assert (np.diff(answer.fused) <= 0).all()
-    assert len(set(before) - set(window)) == len(before) + 1 - len(window), "one position is given away in a full window"
+    assert len(set(before) - set(window)) == len(before) + 1 - len(window), "a full window gives one position away"
 
 
 def test_to_strangers_the_best_sellers_come_first_and_arrivals_by_turns(

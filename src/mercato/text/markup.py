@@ -196,7 +196,8 @@ class _Flattener:
     def _is_tag(self, name: str, slash: str, end: int) -> bool:
         known = name in _INLINE or name in _BLOCK or name in _UNREAD
         if end > self._last_end:
-            return known and bool(_CUT_OFF.match(self._text, end)) and (len(name) > 1 or slash or end < len(self._text))
+            long_enough = len(name) > 1 or bool(slash) or end < len(self._text)
+            return known and long_enough and bool(_CUT_OFF.match(self._text, end))
         if known:
             return bool(_AFTER_NAME.match(self._text, end))
         if self._closed is None:

@@ -55,11 +55,13 @@ class Signs(NamedTuple):
     Attributes:
         decimals: ISO 4217 code, those of the past included -> how many decimals an amount has.
         currencies: sign -> the currencies it stands for somewhere, sorted; none where they are many.
+        usual: sign -> the currency that it is where nothing else is said; only signs of several.
         counts: short form of a number -> what it multiplies by somewhere, sorted.
     """
 
     decimals: dict[str, int]
     currencies: dict[str, list[str]]
+    usual: dict[str, str]
     counts: dict[str, list[int]]
 
 
@@ -101,8 +103,15 @@ def collect_signs() -> Signs:
     for sign, by_code in languages.items():
         if sign and sign.upper() not in codes and sign not in _NO_SIGNS:
             currencies[sign] = sorted(set(by_code) & now) or sorted(by_code)
+    # What a sign is without any language: £ is GBP, whoever else has one. FCFA stays both, R$ loses who borrowed it.
+    root: dict[str, set[str]] = {}
     for code, sign in localedata.load("root")["currency_symbols"].items():
-        currencies[fold_sign(sign)] = [code]  # what is written without any language: £ is GBP, whoever else has one
+        root.setdefault(fold_sign(sign), set()).add(code)
+    usual = {}
+    for sign, own_codes in root.items():
+        currencies[sign] = sorted({*currencies.get(sign, ()), *own_codes})
+        if len(own_codes) == 1 and len(currencies[sign]) > 1:
+            (usual[sign],) = own_codes
     for code, signs in _LOCAL_SIGNS.items():
         for sign in signs.split():
             currencies[sign] = [code] if code else []
@@ -114,6 +123,7 @@ def collect_signs() -> Signs:
     return Signs(
         {code: get_currency_precision(code) for code in codes},
         {sign: found for sign, found in sorted(currencies.items()) if len(found) < 8 or not found},
+        usual,
         dict(sorted(counts.items())),
     )
 

@@ -32,7 +32,12 @@ _INDIAN = re.compile(r"\d{1,2}(?:,\d\d)+,\d{3}", re.ASCII)  # lakhs and crores: 
 _NO_CENTS = re.compile(r" ?([.,:]) ?-{1,2}")
 _SIGN_BETWEEN = re.compile(r"(\d+) ?(\D{1,3}?) ?(\d\d)", re.ASCII)
 
-_CHARACTERS = {ord(char): "'" for char in "\u2018\u2019\u02bc\u2032\u00b4`\u066c"}
+# A word, a sign, or one by another; powers as digits or signs.
+_UNIT = re.compile(
+    r"""(?:[%\u2030"\u201d\u2033']{1,2}|\u00b0?[^\W\d_]{1,20}\.?[23\u00b2\u00b3]?(?:/[^\W\d_]{1,20}[23\u00b2\u00b3]?)?|\u00b0)"""
+)
+
+_CHARACTERS = {ord(char): "'" for char in "\u2018\u2019\u02bc\u2032\u00b4`\u066c\u060c\u2e41"}
 _CHARACTERS |= {ord(char): "-" for char in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"}
 _CHARACTERS |= {
     ord(char): " "
@@ -223,8 +228,12 @@ def _split(plain: str, given: str) -> tuple[str, str, str]:
     if found is None:
         raise ValueError(f"expected a number such as 1299.50, got {given[:64]!r}")
     start, end = found.span()
-    # "Rs.35": the point ends the short form; "$.35" and ".35" start with it.
-    if plain[start] in ".," and start and plain[start - 1].isalpha():
+    # "Rs.35" and "B/.35": the point ends the sign; "$.35" and ".35" start with it.
+    if (
+        plain[start] in ".,"
+        and start
+        and (plain[start - 1] == "/" or unicodedata.category(plain[start - 1])[0] in "LM")
+    ):
         start += 1
     after = plain[end:].strip()
     if any(char.isdigit() for char in after):
@@ -239,26 +248,32 @@ def _understand(before: str, after: str, currency: str) -> _Beside:
     Raises:
         ValueError: something else stands there; the message lacks what was given.
     """
-    named: list[list[str]] = []
+    signs = read_signs()
+    named: list[tuple[str, list[str]]] = []
     factor = 1
     if before:
         codes = _find_currencies(before)
         if codes is None:
             raise ValueError(_NO_PRICE)
-        named.append(codes)
+        named.append((before, codes))
     if after:
-        codes, factors = _read_after(after)
+        codes, factors = _read_after(after, alone=not before)
         if codes is not None:
-            named.append(codes)
+            named.append((after, codes))
         if factors:
             factor = _choose_factor(factors, after)
-    exact = {codes[0] for codes in named if len(codes) == 1}
-    if len(exact) > 1:
-        raise ValueError(f"expected a price in one currency, not in {' and '.join(sorted(exact))}")
-    code = exact.pop() if exact else ""
-    if not code and all(not codes or currency in codes for codes in named):
+    code = ""
+    for sign, codes in named:
+        if currency in codes:
+            found = currency
+        else:
+            found = codes[0] if len(codes) == 1 else signs.usual.get(fold_sign(sign), "")
+        if found and code and found != code:
+            raise ValueError(f"expected a price in one currency, not in {code} and {found}")
+        code = code or found
+    if not code and all(not codes for _, codes in named):
         code = currency
-    return _Beside(code, read_signs().decimals.get(code, 2), factor)
+    return _Beside(code, signs.decimals.get(code, 2), factor)
 
 
 def _find_currencies(part: str) -> list[str] | None:
@@ -269,14 +284,15 @@ def _find_currencies(part: str) -> list[str] | None:
     return signs.currencies.get(fold_sign(part))
 
 
-def _read_after(part: str) -> tuple[list[str] | None, list[int]]:
+def _read_after(part: str, *, alone: bool) -> tuple[list[str] | None, list[int]]:
     """Read what stands behind the digits: a short form, a currency, or one and then the other: ``Mio. EUR``."""
     signs = read_signs()
-    if part not in signs.decimals:
-        factors = signs.counts.get(fold_sign(part))
-        if factors:
-            return None, factors
     codes = _find_currencies(part)
+    factors = signs.counts.get(fold_sign(part)) if part not in signs.decimals else None
+    if factors and codes and alone and part.isupper():
+        raise ValueError(f"expected a currency or the number written out, {part!r} can be {codes[0]} or {factors[0]:,}")
+    if factors:
+        return None, factors
     # A single letter stands before an amount where it is a currency (R 12, Q12); behind one it is a unit or a size.
     if codes is not None and not (len(part) == 1 and part.isascii() and part.isalpha()):
         return codes, []
@@ -355,3 +371,26 @@ def _check_finite(amount: float, given: str) -> float:
     if not math.isfinite(amount):
         raise ValueError(f"expected a finite number, got {given[:64]!r}")
     return amount
+
+
+def parse_measure(text: str, *, decimal_mark: str | None = None) -> tuple[float, str]:
+    """Read a number with a unit of measure.
+
+    Args:
+        text: such as ``0,4 kg``, ``12cm``, ``15.6"``, ``30 m²``, ``80 km/h``.
+        decimal_mark: ``.`` or ``,`` where it is known (`find_decimal_mark`).
+
+    Returns:
+        The number, and the unit as it is written; empty where there is none.
+
+    Raises:
+        ValueError: no number with at most one unit, several (``2 x 3 m``), or a number that can be read in two ways.
+    """
+    plain, decimal_mark = _make_regular(text, decimal_mark)
+    negative, plain = _take_sign(plain)
+    found = _BODY.match(plain)
+    unit = plain[found.end() :].strip() if found else ""
+    if found is None or (unit and not _UNIT.fullmatch(unit)):
+        raise ValueError(f"expected a number and one unit such as 0.4 kg, got {text[:64]!r}")
+    amount = _scale(_read_body(found[0], decimal_mark, groups=False, given=text), 1, negative)
+    return _check_finite(amount, text), unit

@@ -77,7 +77,10 @@ def check_shown_text(value: object, name: str, limit_chars: int) -> str:
     raw = _decode(value, name)
     if len(raw) > MARKUP_LIMIT_CHARS:
         raise InvalidInputError(name, f"must be at most {MARKUP_LIMIT_CHARS:,} characters, got {len(raw):,}")
-    return check_text(to_plain_text(raw), name, limit_chars)
+    text = to_plain_text(raw)
+    if text is not raw and name != "description":
+        text = text.replace("\n", " ")  # only a description has lines
+    return check_text(text, name, limit_chars)
 
 
 def check_id(value: object) -> str:

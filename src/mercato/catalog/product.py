@@ -219,7 +219,8 @@ def parse_product(obj: object) -> Product:
     """Check a product document.
 
     Null is the same as not given. Texts that shoppers read lose their markup (`to_plain_text`), all texts the white
-    space around them; control characters in texts become spaces (in an id they are refused). Bytes are accepted where text is, if they are UTF-8.
+    space around them; control characters in texts become spaces (in an id they are refused). Bytes are accepted where
+    text is, if they are UTF-8.
 
     Args:
         obj: a JSON object as Python values.

@@ -299,7 +299,20 @@ def _to_object(value: Any) -> Mapping[str, Any]:
     return value
 
 
+def _to_variants(value: Any) -> Any:
+    """Give a list of objects as it is, or read it as JSON; `parse_product` checks what it is."""
+    if not isinstance(value, str | bytes):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as exc:
+        raise InvalidInputError("variants", f"must be a JSON list of objects ({exc}), got {value[:40]!r}") from exc
+
+
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "variants": _to_variants,
     "price": _to_price,
     "categories": _to_categories,
     "available_time": _to_time,

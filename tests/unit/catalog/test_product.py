@@ -20,6 +20,7 @@ FULL: dict[str, Any] = {
     "attributes": {"size": "16 oz", "slices": 8, "vegan": True, "tags": ["new", 2]},
     "image_uri": "https://shop.example/p1.jpg",
     "uri": "https://shop.example/p1",
+    "variants": [{"id": "p-1-large", "price": 6.0}],
 }
 
 

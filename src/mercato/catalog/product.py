@@ -20,6 +20,7 @@ from mercato.catalog.field_checks import (
     check_currency,
     check_id,
     check_price,
+    check_shown_text,
     check_text,
     check_time,
     refuse,
@@ -315,7 +316,7 @@ def parse_product(obj: object) -> Product:
                 f"is no field of a product; fields: {', '.join(PRODUCT_FIELDS)}",
                 f"did you mean {close[0]}?" if close else "put it under attributes",
             )
-    title = check_text(obj.get("title"), "title", TITLE_LIMIT_CHARS)
+    title = check_shown_text(obj.get("title"), "title", TITLE_LIMIT_CHARS)
     if not title:
         refuse("title", "must be given and not be blank", obj.get("title"))
     price, availability = obj.get("price"), obj.get("availability")
@@ -326,8 +327,8 @@ def parse_product(obj: object) -> Product:
     return Product(
         id=check_id(obj.get("id")),
         title=title,
-        description=check_text(obj.get("description"), "description", TEXT_LIMIT_CHARS),
-        brand=check_text(obj.get("brand"), "brand", NAME_LIMIT_CHARS),
+        description=check_shown_text(obj.get("description"), "description", TEXT_LIMIT_CHARS),
+        brand=check_shown_text(obj.get("brand"), "brand", NAME_LIMIT_CHARS),
         categories=check_categories(obj.get("categories")),
         price=check_price(price),
         currency=check_currency(obj.get("currency")),

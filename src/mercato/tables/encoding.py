@@ -34,6 +34,8 @@ _WESTERN = frozenset(
 )
 #: How much surer the detector must be of another Latin code page.
 _SURER = 0.1
+#: Words of other scripts, read as Windows-1252, have nothing but letters with marks.
+_MARKED_SHARE = 0.4
 #: One line in so many that is no UTF-8 is a slip in a UTF-8 file, more are another encoding.
 _SLIPS = 3
 
@@ -141,14 +143,20 @@ def _ask_detector(sample: bytes) -> str:
     matches = from_bytes(sample, cp_isolation=list(_CANDIDATES), preemptive_behaviour=False)
     best = matches.best()
     western = sample.decode("cp1252", "replace")
-    is_western = all(char.isascii() or char in _WESTERN for char in western)
     if best is None:
         return "cp1252"
-    if best.encoding in _LATIN and is_western:
-        own = max((match.coherence for match in matches if match.encoding == "cp1252"), default=0.0)
-        if str(best) == western or best.coherence <= own + _SURER:
-            return "cp1252"
-    return best.encoding
+    if not _is_western(western):
+        return best.encoding
+    own = max((match.coherence for match in matches if match.encoding == "cp1252"), default=0.0)
+    is_surer = best.encoding in _LATIN and str(best) != western and best.coherence > own + _SURER
+    return best.encoding if is_surer else "cp1252"
+
+
+def _is_western(text: str) -> bool:
+    """Tell whether a text is one of Western Europe: letters with marks are the fewer of its letters."""
+    letters = [char for char in text if char.isalpha()]
+    marked = sum(not char.isascii() for char in letters)
+    return marked < _MARKED_SHARE * len(letters) and all(char.isascii() or char in _WESTERN for char in text)
 
 
 def _display(name: str) -> str:

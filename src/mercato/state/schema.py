@@ -33,9 +33,9 @@ _VERSION_1 = (
         sequence INTEGER PRIMARY KEY, operation TEXT NOT NULL, product_id TEXT NOT NULL, document BLOB, vector BLOB)""",
 )
 
-# When a change was written, seconds since 1970: what a feed is compared with. Of changes that are there already it is not
-# known; they were written by now at the latest, so a file of before keeps them on top, and a later feed is newer. Until
-# now a patch was written as the whole product that it led to, and stays one.
+# When a change was written, seconds since 1970: what a feed is compared with. Of changes that are there already it is
+# not known; they were written by now at the latest, so they stay over a file of before and give way to a later feed.
+# Until now a patch was written as the whole product that it led to, and stays one.
 _TIMES_OF_CHANGES = (
     "ALTER TABLE product_changes ADD COLUMN time REAL NOT NULL DEFAULT 0",
     "UPDATE product_changes SET time = (julianday('now') - 2440587.5) * 86400",

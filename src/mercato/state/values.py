@@ -150,8 +150,8 @@ class ProductChange:
     Attributes:
         operation: one of ``PRODUCT_OPERATIONS``.
         product_id: which product.
-        document: the product as JSON in UTF-8; of a patch the fields that it changes, null for those it removes; None for
-            a deletion.
+        document: the product as JSON in UTF-8; of a patch the fields that it changes, null for those it removes; None
+            for a deletion.
         vector: float32 [D], the embedding of the product's text; None where there is none, and for a patch that leaves
             the text as it is.
         sequence: position in the log, from 1 without gaps; 0 before it is written.

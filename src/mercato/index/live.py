@@ -18,7 +18,7 @@ import numpy.typing as npt
 import orjson
 
 from mercato.arrays import Bool, Float32, Int32
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import InvalidInputError, StateError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 _MASKS_KEPT = 128
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +147,8 @@ class LiveCatalog:
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1
-        self.delta.append(product, document, vector, original, inherits_vector=inherits)
+        inherits_words = product is not None and self._keeps_words(change, previous)
+        self.delta.append(product, document, vector, original, inherits_vector=inherits, inherits_words=inherits_words)
         self._changed_rows[product_id] = entry_row if product is not None else -1
 
     def _changed(self, change: ProductChange, previous: int) -> tuple[Product | None, bytes]:
@@ -161,6 +163,12 @@ class LiveCatalog:
             return parse_product(orjson.loads(change.document)), change.document
         patched = parse_product(orjson.loads(self.document(previous))).merged(orjson.loads(change.document))
         return patched, patched.document()
+
+    def _keeps_words(self, change: ProductChange, previous: int) -> bool:
+        """Tell whether a change leaves a product the words that the snapshot has of it."""
+        if change.operation != "patch" or change.document is None or _TEXTS.intersection(orjson.loads(change.document)):
+            return False
+        return previous < self.base or bool(self.delta.inherits_words[previous - self.base])
 
     def _vector_of(self, row: int) -> Float32 | None:
         """Return the vector of a row, float32 [dimension]; None where it has none."""

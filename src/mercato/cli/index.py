@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
-from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
-from mercato.cli.moments import parse_moment
+from mercato.catalog.product import TEXT_FIELDS, Product
+from mercato.cli.moments import parse_moment, parse_past
 from mercato.cli.output import Output
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
 
 if TYPE_CHECKING:
+    from mercato.indexing.join_state import JoinedFeed
     from mercato.state.store import StateStore
 
 _SHOWN_ERRORS = 20
@@ -34,6 +33,13 @@ def index(
     until: Annotated[
         str | None, typer.Option(help="Learn from events before this date or time alone; from all without.")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="When the file was written: later live changes in state stay. Without: the file's own time."),
+    ] = None,
+    drop_unlisted: Annotated[
+        bool, typer.Option("--drop-unlisted", help="Drop products that exist by earlier live upserts alone.")
+    ] = False,
     encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
     language: Annotated[str, typer.Option(help="Language of the texts, for stemming.")] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
@@ -50,7 +56,8 @@ def index(
 ) -> None:
     """Build a catalogue snapshot and switch it into place.
 
-    Product changes in state are applied on top of the file, so nothing that was acknowledged is lost.
+    The file is newer than the live changes in state that were made before it was written, and wins over them field by
+    field; changes made after stay. What gave way to what is listed.
     """
     output = Output(as_json=as_json)
     with output.handle_errors():
@@ -58,7 +65,19 @@ def index(
         moment = parse_moment(until, "--until")
         output.finish(
             build_index(
-                products, out, state, mapping or [], strict, encoder, language, encode, output, settings, moment
+                products,
+                out,
+                state,
+                mapping or [],
+                strict,
+                encoder,
+                language,
+                encode,
+                output,
+                settings,
+                moment,
+                as_of=parse_past(as_of, "--as-of"),
+                drop_unlisted=drop_unlisted,
             )
         )
 
@@ -103,12 +122,16 @@ def build_index(
     output: Output,
     search: SearchSettings | None = None,
     until: float | None = None,
+    *,
+    as_of: float | None = None,
+    drop_unlisted: bool = False,
 ) -> dict[str, Any]:
     """Do the work of the command; returns what `--json` prints.
 
     Raises:
         MercatoError: the products, the state or the encoder cannot be used.
     """
+    from mercato.cli.feed_summary import summarize_changes, tell_changes
     from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
     from mercato.state.store import open_state
@@ -120,9 +143,9 @@ def build_index(
     if rejected and strict:
         raise DataError(f"{source.name}: {rejected} rows are bad and --strict was given; correct them or leave it out")
     store = open_state(state_url) if state_url else None
-    sequence = store.product_sequence() if store else 0
-    catalogue = apply_changes(rows, store)
-    output.say(f"{len(catalogue):,} products read, {rejected:,} bad rows left out")
+    output.say(f"{len(rows):,} products read, {rejected:,} bad rows left out")
+    joined = join_changes(rows, source, mapping, store, out, as_of=as_of, drop_unlisted=drop_unlisted)
+    tell_changes(joined, output, dropped=drop_unlisted)
     events = store.event_columns() if store else EventTable.empty()
     search = search or SearchSettings()
     options = BuildOptions(
@@ -132,12 +155,13 @@ def build_index(
         language=language,
         text_fields=_parse_fields(encode),
         until=until,
-        product_sequence=sequence,
+        product_sequence=joined.sequence,
         event_sequence=store.event_sequence() if store else 0,
+        feed=joined.record,
         reuse=out,
     )
     with output.progress() as report:
-        manifest = build_snapshot(catalogue, events, model, out, options, report)
+        manifest = build_snapshot(joined.merged.products, events, model, out, options, report)
     return {
         "snapshot": str(out),
         "products": manifest.products,
@@ -148,6 +172,7 @@ def build_index(
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
         "synonyms": len(search.synonyms),
+        **({"changes": summarize_changes(joined, dropped=drop_unlisted)} if store and output.as_json else {}),
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -183,18 +208,29 @@ def read_rows(source: Path, mapping: list[str], output: Output) -> tuple[list[Pr
     return rows, rejected
 
 
-def apply_changes(rows: Iterable[Product], store: StateStore | None) -> list[Product]:
-    """Apply the product changes in state on top of the file's products.
+def join_changes(
+    rows: list[Product],
+    source: Path,
+    mapping: list[str],
+    store: StateStore | None,
+    replaced: Path,
+    *,
+    as_of: float | None,
+    drop_unlisted: bool,
+) -> JoinedFeed:
+    """Join the file's products with the live changes in state.
 
     Raises:
+        DataError: nothing is left to build of.
         MercatoError: state cannot be read.
     """
-    catalogue = {product.id: product for product in rows}
-    for change in store.product_changes_since(0) if store else ():
-        if change.document is None:
-            catalogue.pop(change.product_id, None)
-        else:
-            catalogue[change.product_id] = parse_product(orjson.loads(change.document))
-    if not catalogue:
+    from mercato.catalog.column_mapping import parse_mapping
+    from mercato.catalog.patches import list_fields
+    from mercato.indexing.join_state import join_state
+
+    changed = store is not None and store.product_sequence() > 0
+    fields = list_fields(source, parse_mapping(mapping)) if changed else ()
+    joined = join_state(source, rows, store, replaced, fields=fields, as_of=as_of, drop_unlisted=drop_unlisted)
+    if not joined.merged.products:
         raise DataError("the catalogue is empty: no row is a product")
-    return list(catalogue.values())
+    return joined

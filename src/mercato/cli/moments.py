@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from mercato.errors import InvalidInputError
 
@@ -28,3 +29,15 @@ def parse_moment(text: str | None, option: str) -> float | None:
     if not math.isfinite(seconds[0]):
         raise InvalidInputError(option, f"must be a date or a time, got {text!r}", "for example 2011-11-01")
     return float(seconds[0])
+
+
+def parse_past(text: str | None, option: str) -> float | None:
+    """Read an option's moment that has passed; see `parse_moment`.
+
+    Raises:
+        InvalidInputError: it is no moment, or lies in the future.
+    """
+    moment = parse_moment(text, option)
+    if moment is not None and moment > time.time():
+        raise InvalidInputError(option, f"must not lie in the future, got {text!r}", "times without a zone are UTC")
+    return moment

@@ -34,7 +34,7 @@ class Delta:
     Attributes:
         products: the product of each entry; None for a deletion.
         documents: its JSON document.
-        postings: the entries of each term, superseded ones too.
+        postings: the entries of each term, superseded ones too; without those that inherit their words.
         fields: full names of the attributes that some product has, as filters call them.
     """
 
@@ -49,6 +49,7 @@ class Delta:
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._inherits_words = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._own_vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
@@ -72,6 +73,11 @@ class Delta:
     def inherits_vector(self) -> Bool:
         """Which entries have the vector of the snapshot row they replace, and are found by it: bool [entries]."""
         return self._inherits_vector[: len(self)]
+
+    @property
+    def inherits_words(self) -> Bool:
+        """Which entries have the words of the snapshot row they replace, and are found by it: bool [entries]."""
+        return self._inherits_words[: len(self)]
 
     @property
     def own_vectors(self) -> Float32:
@@ -101,6 +107,7 @@ class Delta:
         replaced_row: int,
         *,
         inherits_vector: bool = False,
+        inherits_words: bool = False,
     ) -> None:
         """Add an entry.
 
@@ -110,25 +117,29 @@ class Delta:
             vector: float32 [dimension]; None for a deletion, or where it could not be encoded.
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
+            inherits_words: so are its words. A price feed changes many products; their words need no second place.
         """
         entry = len(self)
         if entry == len(self._alive):
-            self._double("_vectors", "_alive", "_inherits_vector", "_replaced_rows")
+            self._double("_vectors", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
         if vector is not None:
             self._vectors[entry] = vector
             if not inherits_vector:
                 self._append_own(entry, vector)
         self._inherits_vector[entry] = inherits_vector
+        self._inherits_words[entry] = inherits_words
         self._alive[entry] = product is not None
         self._replaced_rows[entry] = replaced_row
         self.products.append(product)
         self.documents.append(document)
-        if product is not None:
+        if product is None:
+            return
+        self.fields.update(f"attributes.{key}" for key in product.attributes)
+        if not inherits_words:
             for term, weight in self._weigh_terms(product).items():
                 postings = self.postings.setdefault(term, Postings())
                 postings.entries.append(entry)
                 postings.weights.append(weight)
-            self.fields.update(f"attributes.{key}" for key in product.attributes)
 
     def _append_own(self, entry: int, vector: Float32) -> None:
         if self._own_count == len(self._own_entries):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import orjson
 
 from mercato.arrays import Bool, Float32, Int32
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import InvalidInputError, StateError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 _MASKS_KEPT = 128
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,28 +127,53 @@ class LiveCatalog:
     def _apply(self, change: ProductChange) -> None:
         product_id = change.product_id
         original = self.snapshot.row_by_id.get(product_id, -1)
-        product = None
-        if change.document is not None:
-            try:
-                product = parse_product(orjson.loads(change.document))
-            except (InvalidInputError, orjson.JSONDecodeError):
-                # A newer version may have written it; the product stays as it was, and the entry keeps its number.
-                logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
-                self.delta.append(None, b"", None, original)
-                return
-        entry_row = self.base + len(self.delta)
         previous = self._changed_rows.get(product_id, original)
+        try:
+            product, document = self._changed(change, previous)
+        except (InvalidInputError, orjson.JSONDecodeError):
+            # A newer version may have written it; the product stays as it was, and the entry keeps its number.
+            logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
+            self.delta.append(None, b"", None, original)
+            return
+        entry_row = self.base + len(self.delta)
+        vector = self._fitting(change)
+        if change.operation == "patch" and change.vector is None and product is not None:
+            vector = self._vector_of(previous)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
-        vector = self._fitting(change)
         inherits = False
         if original >= 0:
             inherits = vector is not None and np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1
-        self.delta.append(product, change.document or b"", vector, original, inherits_vector=inherits)
+        inherits_words = product is not None and self._keeps_words(change, previous)
+        self.delta.append(product, document, vector, original, inherits_vector=inherits, inherits_words=inherits_words)
         self._changed_rows[product_id] = entry_row if product is not None else -1
+
+    def _changed(self, change: ProductChange, previous: int) -> tuple[Product | None, bytes]:
+        """Return the product that a change leads to, and its document; None where it leads to none.
+
+        A patch changes its fields of the product as this catalogue has it, which may have come with a later feed than
+        the writer of the patch knew. It brings no product back that is gone.
+        """
+        if change.document is None or (change.operation == "patch" and previous < 0):
+            return None, b""
+        if change.operation != "patch":
+            return parse_product(orjson.loads(change.document)), change.document
+        patched = parse_product(orjson.loads(self.document(previous))).merged(orjson.loads(change.document))
+        return patched, patched.document()
+
+    def _keeps_words(self, change: ProductChange, previous: int) -> bool:
+        """Tell whether a change leaves a product the words that the snapshot has of it."""
+        if change.operation != "patch" or change.document is None or _TEXTS.intersection(orjson.loads(change.document)):
+            return False
+        return previous < self.base or bool(self.delta.inherits_words[previous - self.base])
+
+    def _vector_of(self, row: int) -> Float32 | None:
+        """Return the vector of a row, float32 [dimension]; None where it has none."""
+        vector: Float32 = self.vectors(np.array([row]))[0]
+        return vector if vector.any() else None
 
     def _fitting(self, change: ProductChange) -> Float32 | None:
         """Return a change's vector; None where it has none or an encoder of another dimension made it."""

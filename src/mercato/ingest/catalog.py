@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
 from mercato.index.live import LiveCatalog
@@ -20,6 +23,7 @@ MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32
 """Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
 _FIELDS = {"operation", "product", "id"}
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 class CatalogWriter:
@@ -70,20 +74,25 @@ class CatalogWriter:
         """Return the changes to write, with vectors: kept where the text stayed, encoded where it is new."""
         fields = tuple(self._catalog.snapshot.settings["text_fields"])
         new_texts: dict[int, str] = {}
-        for position, (product_id, product, before) in enumerate(pending.changes):
-            if product is None:
+        for position, change in enumerate(pending.changes):
+            if change.product is None or (change.patch is not None and not _TEXTS.intersection(change.patch)):
                 continue
-            text = product.text(fields)
-            if before is None or before.text(fields) != text or product_id not in pending.kept:
+            text = change.product.text(fields)
+            if change.before is None or change.before.text(fields) != text or change.product.id not in pending.kept:
                 new_texts[position] = text
         encoded = self._encode(new_texts.values())
         changes = []
-        for position, (product_id, product, _) in enumerate(pending.changes):
-            if product is None:
-                changes.append(ProductChange("delete", product_id))
+        for position, change in enumerate(pending.changes):
+            vector = encoded[new_texts[position]] if position in new_texts else None
+            if change.product is None:
+                changes.append(ProductChange("delete", change.product_id))
+            elif change.patch is None:
+                kept = pending.kept[change.product_id] if vector is None else vector
+                changes.append(ProductChange("upsert", change.product_id, change.product.document(), kept))
             else:
-                vector = encoded[new_texts[position]] if position in new_texts else pending.kept[product_id]
-                changes.append(ProductChange("upsert", product_id, product.document(), vector))
+                if vector is None and _TEXTS.intersection(change.patch):
+                    vector = pending.kept[change.product_id]
+                changes.append(ProductChange("patch", change.product_id, orjson.dumps(change.patch), vector))
         return changes
 
     def _encode(self, texts: Iterable[str]) -> dict[str, Float32]:
@@ -96,13 +105,30 @@ class CatalogWriter:
         return vectors
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """An operation that was accepted.
+
+    Attributes:
+        product_id: of which product.
+        product: as it is afterwards; None where it is gone.
+        before: as it was; None where it is new.
+        patch: the fields that it changes; None where it is no patch.
+    """
+
+    product_id: str
+    product: Product | None
+    before: Product | None
+    patch: Mapping[str, Any] | None
+
+
 class _Pending:
     """The changes of a batch so far, and the products as they are with them."""
 
     def __init__(self, catalog: LiveCatalog) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
-        self.changes: list[tuple[str, Product | None, Product | None]] = []
+        self.changes: list[_Change] = []
         self.kept: dict[str, Float32] = {}
 
     def product(self, product_id: str) -> Product | None:
@@ -114,10 +140,10 @@ class _Pending:
                 self.kept[product_id] = self._catalog.vectors(np.array([row]))[0]
         return self._now[product_id]
 
-    def put(self, product_id: str, product: Product | None) -> None:
+    def put(self, product_id: str, product: Product | None, patch: Mapping[str, Any] | None = None) -> None:
         """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
         before = self.product(product_id)
-        self.changes.append((product_id, product, before))
+        self.changes.append(_Change(product_id=product_id, product=product, before=before, patch=patch))
         self._now[product_id] = product
         if product is None or (before is not None and before.text() != product.text()):
             self.kept.pop(product_id, None)
@@ -169,4 +195,16 @@ def _apply(pending: _Pending, operation: Any) -> None:
             raise InvalidInputError(
                 "product", f"must be an object with the fields to patch, got {type(fields).__name__}"
             )
-        pending.put(product_id, before.merged(fields))
+        patched = before.merged(fields)
+        pending.put(product_id, patched, _checked_patch(fields, patched))
+
+
+def _checked_patch(fields: Mapping[str, Any], patched: Product) -> dict[str, Any]:
+    """Return a patch with its values as they were checked: what it removes is null."""
+    document = patched.as_dict()
+    checked = {name: document.get(name) for name in fields if name != "id"}
+    if isinstance(fields.get("attributes"), Mapping):
+        left = document.get("attributes", {})
+        keys = [check_text(key, "attributes", NAME_LIMIT_CHARS) for key in fields["attributes"]]
+        checked["attributes"] = {key: left.get(key) for key in keys}
+    return checked

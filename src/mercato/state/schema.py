@@ -33,8 +33,16 @@ _VERSION_1 = (
         sequence INTEGER PRIMARY KEY, operation TEXT NOT NULL, product_id TEXT NOT NULL, document BLOB, vector BLOB)""",
 )
 
+# When a change was written, seconds since 1970: what a feed is compared with. Of changes that are there already it is
+# not known; they were written by now at the latest, so they stay over a file of before and give way to a later feed.
+# Until now a patch was written as the whole product that it led to, and stays one.
+_TIMES_OF_CHANGES = (
+    "ALTER TABLE product_changes ADD COLUMN time REAL NOT NULL DEFAULT 0",
+    "UPDATE product_changes SET time = (julianday('now') - 2440587.5) * 86400",
+)
+
 # Step i leads from version i to version i + 1. Steps that were released are never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _TIMES_OF_CHANGES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

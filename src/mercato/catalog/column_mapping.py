@@ -1,6 +1,4 @@
-"""From the columns of somebody's file to the fields of a product: what ``--map`` and the shop's format say, and what
-they leave open.
-"""
+"""From the columns of somebody's file to the fields of a product: what ``--map`` and the shop's format say of them."""
 
 from __future__ import annotations
 
@@ -118,13 +116,13 @@ class _AttributeColumn:
 class ColumnMapping:
     """Turns rows of a file into product documents.
 
-    A field takes the column that is mapped to it, the one that the shop's format has for it, or the one of its own name
-    (which others may use too). A source is a column, several separated by commas (texts are joined by a space,
-    categories follow each other), or ``COLUMN/100``, ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a file
-    without ids. Values are read leniently (`mercato.catalog.values`); what cannot be read is left out and told. Every
-    other column becomes an attribute of its name, but for lists that are too long or hold more than texts and numbers
-    (vectors, reviews): no filter could use them. A column mapped to ``attributes`` holds JSON objects. Of a shop's format
-    that is read without a mapping, columns that no shopper could use are left out.
+    A field takes the column that is mapped to it, the one that the shop's format has for it, or the one of its own
+    name (which others may use too). A source is a column, several separated by commas (texts are joined by a space,
+    categories follow each other), or ``COLUMN/100``, ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a
+    file without ids. Values are read leniently (`mercato.catalog.values`); what cannot be read is left out and
+    told. Every other column becomes an attribute of its name, but for lists that are too long or hold more than
+    texts and numbers (vectors, reviews): no filter could use them. A column mapped to ``attributes`` holds JSON
+    objects. Of a shop's format that is read without a mapping, columns that no shopper could use are left out.
     """
 
     def __init__(
@@ -137,6 +135,7 @@ class ColumnMapping:
         group_by: str = "",
         now: float = 0.0,
         required: Sequence[str] = REQUIRED_FIELDS,
+        only_named: bool = False,
     ) -> None:
         """Resolve a mapping against a file's columns.
 
@@ -148,6 +147,7 @@ class ColumnMapping:
             group_by: the column whose value is the same in all rows of one product.
             now: the moment for which sale prices hold, seconds since 1970 UTC.
             required: fields that must have a source.
+            only_named: leave out columns that are neither mapped, nor named as a field, nor ``attributes.KEY``.
 
         Raises:
             InvalidInputError: an unknown target.
@@ -165,14 +165,19 @@ class ColumnMapping:
         for target, source in mapping.items():
             _check_target(target)
             self._sources[target] = _Source(self._resolve(target, source))
-        for name, source in self._list_own_sources().items():
-            self._sources.setdefault(name, source)
+        for name, own_source in self._list_own_sources().items():
+            self._sources.setdefault(name, own_source)
+        if only_named:
+            for column in self._columns:
+                if column.startswith("attributes."):
+                    self._sources.setdefault(column, _Source([column]))
         self._check_required(required)
         self._group = self._find_group(group_by)
         self._numbered = self._sources.get("id") == _Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
         self._offer = self._plan_offer(now)
         self._steps = self._plan_steps()
-        self._pairs = self._plan_pairs()
+        self._only_named = only_named
+        self._pairs = [] if only_named else self._plan_pairs()
         self._option_names: dict[str, tuple[str, str]] = {}
         self._attributes = self._plan_attributes(table, is_mapped=bool(mapping))
 
@@ -186,6 +191,21 @@ class ColumnMapping:
     def is_grouped(self) -> bool:
         """Whether several rows may be one product."""
         return bool(self._group) or any(name in self._sources for name in ("parent", "children"))
+
+    @property
+    def fields(self) -> set[str]:
+        """Fields that the file has columns for: names such as ``availability`` and ``attributes.colour``."""
+        fields = {name for name in self._sources if name not in (IGNORE, "id", "attributes", *OFFER_FIELDS)}
+        if "sale_price" in self._sources:
+            fields.add("price")
+        if "stock" in self._sources:
+            fields.add("availability")
+        return fields
+
+    @property
+    def left_out(self) -> list[str]:
+        """Columns that become nothing."""
+        return [one.column for one in self.understood if one.meaning == "left out"]
 
     @property
     def understood(self) -> list[Understood]:
@@ -288,7 +308,7 @@ class ColumnMapping:
             value = row.get(attribute.column)
             if value is not None and value != "":
                 add_attribute(attributes, attribute.name, attribute.read(value))
-        if not row.keys() <= self._known:
+        if not self._only_named and not row.keys() <= self._known:
             for column, value in row.items():
                 if column not in self._known and can_be_attribute(value):
                     add_attribute(attributes, column, value)
@@ -336,15 +356,16 @@ class ColumnMapping:
         return [
             (name, self._sources[name], converters.get(name, to_text))
             for name in PRODUCT_FIELDS
-            if name in self._sources
-            and name not in ("price", "attributes")
-            and not (name == "id" and self._numbered)
+            if name in self._sources and name not in ("price", "attributes") and not (name == "id" and self._numbered)
         ]
 
     def _plan_offer(self, now: float) -> Offer:
         sources = {name: self._sources[name].first for name in ("price", *OFFER_FIELDS) if name in self._sources}
         columns = [
-            column for name in ("price", "sale_price") if name in self._sources for column in self._sources[name].columns
+            column
+            for name in ("price", "sale_price")
+            if name in self._sources
+            for column in self._sources[name].columns
         ]
         sample = [text for column in columns if column in self._profiles for text in self._profiles[column].sample]
         return Offer(sources, PriceReader(find_decimal_mark(sample)), scale=self._scale, now=now)
@@ -375,7 +396,7 @@ class ColumnMapping:
         ]
         named = {attribute.column for attribute in plan}
         paired = {column for pair in self._pairs for column in pair}
-        for column in self._columns:
+        for column in () if self._only_named else self._columns:
             name = table.repeated.get(column, column)
             if column in named:
                 continue
@@ -425,9 +446,8 @@ class ColumnMapping:
 
     def _tell_missing(self, column: str, option: str) -> str:
         close = get_close_matches(column, self._columns, 1)
-        return (
-            f"{self._file_name} has no column {column!r} ({option}); its columns: {', '.join(self._columns)}"
-            + (f"; did you mean {close[0]!r}?" if close else "")
+        return f"{self._file_name} has no column {column!r} ({option}); its columns: {', '.join(self._columns)}" + (
+            f"; did you mean {close[0]!r}?" if close else ""
         )
 
     def _check_required(self, required: Sequence[str]) -> None:

@@ -150,7 +150,9 @@ def _put_variants(document: dict[str, Any], carriers: Sequence[ReadRow], *, grou
                 if name != "currency" and name in row.document and row.document[name] != document.get(name)
             }
         )
-        differing = {name: value for name, value in row.document.get("attributes", {}).items() if own.get(name) != value}
+        differing = {
+            name: value for name, value in row.document.get("attributes", {}).items() if own.get(name) != value
+        }
         if differing:
             variant["attributes"] = differing
         variants.append(variant)

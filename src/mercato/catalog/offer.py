@@ -43,7 +43,9 @@ class Offer:
             left_out: told of what cannot be read.
         """
         price, currency = self._read_price("price", row, left_out)
-        sale, sale_currency = self._read_price("sale_price", row, left_out) if "sale_price" in self.sources else (None, "")
+        sale, sale_currency = (
+            self._read_price("sale_price", row, left_out) if "sale_price" in self.sources else (None, "")
+        )
         if sale is not None and (price is None or sale < price) and self._is_on(row, left_out):
             if price is not None:
                 attributes.setdefault(ORIGINAL_PRICE, price)
@@ -73,7 +75,9 @@ class Offer:
 
     def _is_on(self, row: Row, left_out: list[LeftOut]) -> bool:
         """Tell whether the sale is on; one whose dates cannot be read is not."""
-        values = {name: self.sources[name](row) for name in ("sale_dates", "sale_start", "sale_end") if name in self.sources}
+        values = {
+            name: self.sources[name](row) for name in ("sale_dates", "sale_start", "sale_end") if name in self.sources
+        }
         span = to_text(values.get("sale_dates"))
         start, end = values.get("sale_start"), values.get("sale_end")
         try:

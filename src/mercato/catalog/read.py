@@ -120,8 +120,8 @@ class ProductFile:
         if earlier != row.line:
             return Rejected(
                 row.line,
-                f"id: must be unique, {product.id!r} is also on line {earlier}, which is kept; if the rows are variants "
-                "of one product, --group-by joins them",
+                f"id: must be unique, {product.id!r} is also on line {earlier}, which is kept; if the rows are variants"
+                " of one product, --group-by joins them",
             )
         report.accept(row.line, [*row.left_out, *left_out])
         return product

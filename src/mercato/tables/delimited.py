@@ -95,8 +95,8 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         literal, header, even = _read_literally(source, encoding, literal)
         if not even:
             raise DataError(
-                f"{source.path.name}: the quote that opens on line {exc.line} is never closed; close it, or double quotes "
-                'within values ("")'
+                f"{source.path.name}: the quote that opens on line {exc.line} is never closed; close it, or double"
+                ' quotes within values ("")'
             ) from None
         dialect = literal
         names, _ = name_columns(header)
@@ -172,7 +172,7 @@ def _find_dialect(source: Source, encoding: Encoding) -> tuple[_Dialect, list[st
         skipped += 1
     sample = lines[skipped:]
     if not sample:
-        raise DataError(f"{source.path.name} holds no rows; its first line must name the columns, at least one more a row")
+        raise DataError(f"{source.path.name} holds no rows; its first line must name the columns")
     delimiter = stated or _choose_delimiter(sample, source.suffix)
     records = [record for record in csv.reader(sample, delimiter=delimiter) if any(map(str.strip, record))]
     if _is_title(records):

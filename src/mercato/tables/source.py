@@ -69,7 +69,7 @@ class Source:
                     yield file
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
             raise DataError(
-                f"{self.path.name} cannot be read to its end ({exc}); it is truncated or damaged, fetch or export it again"
+                f"{self.path.name} cannot be read to its end ({exc}); it is truncated or damaged, fetch it again"
             ) from exc
 
 

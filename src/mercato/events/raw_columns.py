@@ -109,7 +109,8 @@ def _list_day_dates(column: RawColumn) -> list[str]:
         return []
     try:
         text = column.cast(pa.string())
-        return text.filter(pc.match_substring_regex(text, r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")).to_pylist()
+        found: list[str] = text.filter(pc.match_substring_regex(text, r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")).to_pylist()
+        return found
     except _ODD:
         return []
 

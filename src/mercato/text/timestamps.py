@@ -103,7 +103,7 @@ def parse_timestamp(text: str, *, day_order: DayOrder | None = None) -> float:
     whole = (datetime(day.year, day.month, day.day) - _EPOCH).days * 86_400 + seconds - ahead
     if not fraction:
         return float(whole)
-    scale = 10 ** len(fraction)
+    scale: int = 10 ** len(fraction)
     return (whole * scale + int(fraction)) / scale  # one division of whole numbers: the nearest float64
 
 

@@ -1,10 +1,11 @@
 """Files of events: every format, every kind of bad row, and the same judgement as for a single event."""
 
+import contextlib
 import csv
 import gzip
 import json
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from hypothesis import strategies as st
 from mercato.errors import DataError, InvalidInputError
 from mercato.events import event_files as event_files_module
 from mercato.events.event import parse_event
+from mercato.events.raw_columns import to_seconds
 from mercato.events.raw_values import read_document
 from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
 from mercato.events.write_events import to_documents, write_events
 from mercato.incoming import MAX_SHOWN
+from mercato.text.timestamps import read_timestamp
 
 NOW = 1_800_000_000.0
 ROWS = [
@@ -200,6 +203,68 @@ def test_one_odd_time_does_not_cost_the_others(tmp_path: Path) -> None:
     documents, report = read(write_jsonl(tmp_path / "t.jsonl", rows))
     assert [document["time"] for document in documents] == [2.0, 4.5, 9.0]
     assert [row.position for row in report.shown] == [2, 5, 6]
+
+
+TIME_TEXTS = st.one_of(
+    st.datetimes(datetime(1960, 1, 1), datetime(2100, 1, 1)).map(str),
+    st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.isoformat() + "Z"),
+    st.dates(date(1970, 1, 1), date(2100, 1, 1)).map(lambda day: day.strftime("%d/%m/%Y")),
+    st.integers(-(10**12), 10**20).map(str),
+    st.integers(19_000_000, 22_000_000).map(str),
+    st.integers(1_800, 2_300).map(str),
+    st.floats(-1e6, 1e13).map(str),
+    st.text("0123456789-/:.+ TZ", max_size=20),
+    st.sampled_from(["", " ", "2024-05-01 10:00 +0200", "20240501T100000Z", "1 May 2024", "24:00", "2024-05-01T24:00"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    values=st.one_of(
+        st.lists(TIME_TEXTS, min_size=1, max_size=5),
+        *(st.lists(kind, min_size=1, max_size=3) for kind in (TIME_TEXTS, st.integers(0, 10**19), st.floats(0, 1e19))),
+        st.lists(st.one_of(TIME_TEXTS, st.integers(0, 10**14), st.none(), st.booleans()), max_size=5),
+    )
+)
+def test_a_column_of_times_is_read_as_its_values_are(values: list[object]) -> None:
+    def alone(value: object) -> float:
+        try:
+            seconds = read_timestamp(value)
+        except ValueError:
+            return np.nan
+        return np.nan if seconds is None else seconds
+
+    expected = [alone(value) for value in values]
+    columns: list[Any] = [values]
+    for kind in (pa.string(), pa.int64(), pa.float64()):
+        with contextlib.suppress(pa.ArrowException, TypeError, OverflowError):
+            if all(
+                type(value) in {pa.string(): (str,), pa.int64(): (int,), pa.float64(): (float,)}[kind]
+                for value in values
+            ):
+                columns.append(pa.array(values, type=kind))
+    for column in columns:
+        seconds, given = to_seconds(column)
+        np.testing.assert_array_equal(seconds, expected)
+        assert given.tolist() == [
+            not (value is None or (isinstance(value, str) and not value.strip())) for value in values
+        ]
+
+
+@pytest.mark.parametrize(
+    ("times", "days"),
+    [
+        (["01/05/2024", "31/05/2024"], [1, 31]),
+        (["05/01/2024", "05/31/2024"], [1, 31]),
+        (["01/05/2024", "31/05/2024", "05/31/2024"], [31, 31]),  # contradicting: what has one reading
+        (["01/05/2024"], []),
+    ],
+)
+def test_the_dates_of_a_file_decide_those_of_two_readings(tmp_path: Path, times: list[str], days: list[int]) -> None:
+    rows = [{"event_type": "search", "user_id": "u", "time": time} for time in times]
+    documents, report = read(write_jsonl(tmp_path / "t.jsonl", rows))
+    assert [datetime.fromtimestamp(row["time"], timezone.utc).day for row in documents] == days
+    assert all("2024-05-01 or 2024-01-05" in row.reason for row in report.shown)
 
 
 def test_text_that_is_not_utf8_in_parquet_is_one_bad_row(tmp_path: Path) -> None:

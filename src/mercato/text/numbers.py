@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from mercato.text.cldr import count_decimals, fold_sign, read_currencies, read_signs
+from mercato.text.cldr import fold_sign, read_signs
 
 #: What is longer is no number.
 LIMIT_CHARS = 100
+
+_NO_PRICE = "expected a price such as 12.50 or $1,299.00"
+# Codes that are no words in any case; others are read in capitals alone (Top 12, all 5).
+_SMALL_CODES = frozenset(
+    code
+    for name in "usd eur gbp jpy cny inr cad aud nzd chf sek nok dkk pln czk huf ron bgn brl mxn rub uah zar".split()
+    for code in (name, name.title())
+)
 
 # What programs write, and nobody reads otherwise: no group, no three digits behind the mark.
 _PLAIN = re.compile(r"-?\d+(?:\.(?:\d{1,2}|\d{4,}))?", re.ASCII)
@@ -24,7 +32,12 @@ _INDIAN = re.compile(r"\d{1,2}(?:,\d\d)+,\d{3}", re.ASCII)  # lakhs and crores: 
 _NO_CENTS = re.compile(r" ?([.,:]) ?-{1,2}")
 _SIGN_BETWEEN = re.compile(r"(\d+) ?(\D{1,3}?) ?(\d\d)", re.ASCII)
 
-_CHARACTERS = {ord(char): "'" for char in "\u2018\u2019\u02bc\u2032\u00b4`\u066c"}
+# A word, a sign, or one by another; powers as digits or signs.
+_UNIT = re.compile(
+    r"""(?:[%\u2030"\u201d\u2033']{1,2}|\u00b0?[^\W\d_]{1,20}\.?[23\u00b2\u00b3]?(?:/[^\W\d_]{1,20}[23\u00b2\u00b3]?)?|\u00b0)"""
+)
+
+_CHARACTERS = {ord(char): "'" for char in "\u2018\u2019\u02bc\u2032\u00b4`\u066c\u060c\u2e41"}
 _CHARACTERS |= {ord(char): "-" for char in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"}
 _CHARACTERS |= {
     ord(char): " "
@@ -56,7 +69,6 @@ class _Beside(NamedTuple):
     currency: str
     decimals: int
     factor: int
-    problem: str
 
 
 def parse_number(text: str, *, decimal_mark: str | None = None) -> float:
@@ -91,7 +103,10 @@ def parse_number(text: str, *, decimal_mark: str | None = None) -> float:
         factors = read_signs().counts.get(fold_sign(after))
         if not factors:
             raise ValueError(f"expected a number such as 1299.50, got {text[:64]!r}")
-        factor = _choose_factor(factors, after)
+        try:
+            factor = _choose_factor(factors, after)
+        except ValueError as exc:
+            raise ValueError(f"{exc}, got {text[:64]!r}") from None
     amount = _read_body(body, decimal_mark, groups=False, given=text)
     return _check_finite(_scale(amount, factor, negative), text)
 
@@ -121,7 +136,7 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
         return Price(_check_finite(float(plain), text), currency)
     negative, plain = _take_sign(plain)
     between = _SIGN_BETWEEN.fullmatch(plain)
-    if between and fold_sign(between[2]) in read_signs().currencies:
+    if between and _find_currencies(between[2]) is not None:
         plain, decimal_mark = f"{between[1]}.{between[3]} {between[2]}", "."
     before, body, after = _split(plain, text)
     cents = _NO_CENTS.match(after)
@@ -129,10 +144,13 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
         after = after[cents.end() :].strip()
         if cents[1] != ":":
             decimal_mark = cents[1]
-    beside = _understand(before, after, currency)
-    if beside.problem:
-        raise ValueError(beside.problem.format(text=repr(text[:64])))
-    groups = beside.decimals < 3 and (bool(beside.currency or before or after) or "," in body)
+    if before.endswith("-") and not negative:
+        negative, before = True, before[:-1].rstrip()
+    try:
+        beside = _understand(before, after, currency)
+    except ValueError as exc:
+        raise ValueError(f"{exc}, got {text[:64]!r}") from None
+    groups = beside.decimals < 3 and (bool(before or after) or "," in body)
     amount = _read_body(body, decimal_mark, groups=groups, given=text)
     return Price(_check_finite(_scale(amount, beside.factor, negative), text), beside.currency)
 
@@ -210,8 +228,12 @@ def _split(plain: str, given: str) -> tuple[str, str, str]:
     if found is None:
         raise ValueError(f"expected a number such as 1299.50, got {given[:64]!r}")
     start, end = found.span()
-    # "Rs.35": the point ends the short form; "$.35" and ".35" start with it.
-    if plain[start] in ".," and start and plain[start - 1].isalpha():
+    # "Rs.35" and "B/.35": the point ends the sign; "$.35" and ".35" start with it.
+    if (
+        plain[start] in ".,"
+        and start
+        and (plain[start - 1] == "/" or unicodedata.category(plain[start - 1])[0] in "LM")
+    ):
         start += 1
     after = plain[end:].strip()
     if any(char.isdigit() for char in after):
@@ -221,59 +243,73 @@ def _split(plain: str, given: str) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=4_096)
 def _understand(before: str, after: str, currency: str) -> _Beside:
-    """Understand what stands beside the digits of a price: signs and codes of currencies, short forms, a sign."""
-    if before.endswith("-"):
-        return _Beside("", 2, 1, "expected a price that is not below 0, got {text}")
-    code, factor, seen = "", 1, False
-    for place, part in (("before", before), ("after", after)):
-        if not part:
-            continue
-        codes = _find_currencies(part)
-        factors = read_signs().counts.get(fold_sign(part), ()) if place == "after" else ()
-        if codes is None and place == "after" and not factors:
-            codes, factors = _split_after(part)
-        if codes is None and not factors:
-            return _Beside("", 2, 1, "expected a price such as 12.50 or $1,299.00, got {text}")
-        if codes is not None and factors and not before:
-            return _Beside("", 2, 1, f"{{text}} can be an amount in {part} or one of {factors[0]:,}; write it out")
-        if factors and (codes is None or before):
-            try:
-                factor = _choose_factor(factors, part)
-            except ValueError as exc:
-                return _Beside("", 2, 1, str(exc).replace("{", "{{").replace("}", "}}"))
-        if codes and (not factors or not before):
-            seen = True
-            if len(codes) == 1:
-                code = codes[0]
-            elif not code and currency in codes:
-                code = currency
-    if not seen:
+    """Understand what stands beside the digits of a price: signs and codes of currencies, short forms, a sign.
+
+    Raises:
+        ValueError: something else stands there; the message lacks what was given.
+    """
+    signs = read_signs()
+    named: list[tuple[str, list[str]]] = []
+    factor = 1
+    if before:
+        codes = _find_currencies(before)
+        if codes is None:
+            raise ValueError(_NO_PRICE)
+        named.append((before, codes))
+    if after:
+        codes, factors = _read_after(after, alone=not before)
+        if codes is not None:
+            named.append((after, codes))
+        if factors:
+            factor = _choose_factor(factors, after)
+    code = ""
+    for sign, codes in named:
+        if currency in codes:
+            found = currency
+        else:
+            found = codes[0] if len(codes) == 1 else signs.usual.get(fold_sign(sign), "")
+        if found and code and found != code:
+            raise ValueError(f"expected a price in one currency, not in {code} and {found}")
+        code = code or found
+    if not code and all(not codes for _, codes in named):
         code = currency
-    decimals = count_decimals(code) if code else 2
-    return _Beside(code, decimals, factor, "")
+    return _Beside(code, signs.decimals.get(code, 2), factor)
 
 
-def _find_currencies(part: str) -> tuple[str, ...] | None:
-    code = part.upper()
-    if len(part) == 3 and code in read_currencies():
-        return (code,)
-    return read_signs().currencies.get(fold_sign(part))
+def _find_currencies(part: str) -> list[str] | None:
+    """Find the currencies of a code or sign: one, several, none named for one that many have; None for another word."""
+    signs = read_signs()
+    if len(part) == 3 and (part in signs.decimals or part in _SMALL_CODES):
+        return [part.upper()]
+    return signs.currencies.get(fold_sign(part))
 
 
-def _split_after(part: str) -> tuple[tuple[str, ...] | None, tuple[int, ...]]:
-    """Read a short form and a currency behind it, such as the end of ``1,5 Mio. EUR``."""
-    for cut in range(1, len(part)):
-        factors = read_signs().counts.get(fold_sign(part[:cut]))
-        codes = _find_currencies(part[cut:].strip()) if factors else None
-        if factors and codes:
+def _read_after(part: str, *, alone: bool) -> tuple[list[str] | None, list[int]]:
+    """Read what stands behind the digits: a short form, a currency, or one and then the other: ``Mio. EUR``."""
+    signs = read_signs()
+    codes = _find_currencies(part)
+    factors = signs.counts.get(fold_sign(part)) if part not in signs.decimals else None
+    if factors and codes and alone and part.isupper():
+        raise ValueError(f"expected a currency or the number written out, {part!r} can be {codes[0]} or {factors[0]:,}")
+    if factors:
+        return None, factors
+    # A single letter stands before an amount where it is a currency (R 12, Q12); behind one it is a unit or a size.
+    if codes is not None and not (len(part) == 1 and part.isascii() and part.isalpha()):
+        return codes, []
+    for cut in range(1, min(len(part), 20)):
+        factors = signs.counts.get(fold_sign(part[:cut]))
+        codes = _find_currencies(part[cut:].lstrip(". ")) if factors else None
+        if factors and codes is not None:
             return codes, factors
-    return None, ()
+    raise ValueError(_NO_PRICE)
 
 
-def _choose_factor(factors: tuple[int, ...], word: str) -> int:
+def _choose_factor(factors: list[int], word: str) -> int:
     if len(factors) > 1:
         readings = " or ".join(f"{factor:,}" for factor in factors)
-        raise ValueError(f"{word!r} behind a number can be {readings} in different languages; write the number out")
+        raise ValueError(
+            f"expected the number written out, {word!r} behind it can be {readings} in different languages"
+        )
     return factors[0]
 
 
@@ -335,3 +371,26 @@ def _check_finite(amount: float, given: str) -> float:
     if not math.isfinite(amount):
         raise ValueError(f"expected a finite number, got {given[:64]!r}")
     return amount
+
+
+def parse_measure(text: str, *, decimal_mark: str | None = None) -> tuple[float, str]:
+    """Read a number with a unit of measure.
+
+    Args:
+        text: such as ``0,4 kg``, ``12cm``, ``15.6"``, ``30 m²``, ``80 km/h``.
+        decimal_mark: ``.`` or ``,`` where it is known (`find_decimal_mark`).
+
+    Returns:
+        The number, and the unit as it is written; empty where there is none.
+
+    Raises:
+        ValueError: no number with at most one unit, several (``2 x 3 m``), or a number that can be read in two ways.
+    """
+    plain, decimal_mark = _make_regular(text, decimal_mark)
+    negative, plain = _take_sign(plain)
+    found = _BODY.match(plain)
+    unit = plain[found.end() :].strip() if found else ""
+    if found is None or (unit and not _UNIT.fullmatch(unit)):
+        raise ValueError(f"expected a number and one unit such as 0.4 kg, got {text[:64]!r}")
+    amount = _scale(_read_body(found[0], decimal_mark, groups=False, given=text), 1, negative)
+    return _check_finite(amount, text), unit

@@ -19,9 +19,10 @@ import orjson
 
 from mercato.arrays import Bool, Float32, Int32
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
-from mercato.errors import InvalidInputError, StateError
+from mercato.errors import InvalidInputError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
+from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
@@ -84,7 +85,7 @@ class LiveCatalog:
                 numbers that count as read.
         """
         if state is not None:
-            _check_sequence(snapshot, state)
+            check_sequence(snapshot, state)
         self.snapshot = snapshot
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
@@ -129,7 +130,7 @@ class LiveCatalog:
         original = self.snapshot.row_by_id.get(product_id, -1)
         previous = self._changed_rows.get(product_id, original)
         try:
-            product, document = self._changed(change, previous)
+            product, document = follow_change(change, self.document(previous) if previous >= 0 else None)
         except (InvalidInputError, orjson.JSONDecodeError):
             # A newer version may have written it; the product stays as it was, and the entry keeps its number.
             logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
@@ -148,21 +149,10 @@ class LiveCatalog:
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1
         inherits_words = product is not None and self._keeps_words(change, previous)
-        self.delta.append(product, document, vector, original, inherits_vector=inherits, inherits_words=inherits_words)
+        self.delta.append(
+            product, document or b"", vector, original, inherits_vector=inherits, inherits_words=inherits_words
+        )
         self._changed_rows[product_id] = entry_row if product is not None else -1
-
-    def _changed(self, change: ProductChange, previous: int) -> tuple[Product | None, bytes]:
-        """Return the product that a change leads to, and its document; None where it leads to none.
-
-        A patch changes its fields of the product as this catalogue has it, which may have come with a later feed than
-        the writer of the patch knew. It brings no product back that is gone.
-        """
-        if change.document is None or (change.operation == "patch" and previous < 0):
-            return None, b""
-        if change.operation != "patch":
-            return parse_product(orjson.loads(change.document)), change.document
-        patched = parse_product(orjson.loads(self.document(previous))).merged(orjson.loads(change.document))
-        return patched, patched.document()
 
     def _keeps_words(self, change: ProductChange, previous: int) -> bool:
         """Tell whether a change leaves a product the words that the snapshot has of it."""
@@ -214,6 +204,16 @@ class LiveCatalog:
         """Return a product as it is now; None if there is none."""
         row = self.row_of(product_id)
         return parse_product(orjson.loads(self.document(row))) if row >= 0 else None
+
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """Fields of a product that are encoded, in their order."""
+        return tuple(self.snapshot.settings["text_fields"])
+
+    def vector(self, product_id: str) -> Float32 | None:
+        """Return the vector of a product, float32 [dimension]; None where there is none."""
+        row = self.row_of(product_id)
+        return self._vector_of(row) if row >= 0 else None
 
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> Float32:
         """Return the vectors of rows, float32 [n, dimension]."""
@@ -281,17 +281,3 @@ class LiveCatalog:
         layout = self.snapshot.texts
         texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
         return texts
-
-
-def _check_sequence(snapshot: Snapshot, state: StateStore) -> None:
-    built = snapshot.manifest.product_sequence
-    try:
-        last = state.product_sequence()
-    except StateError:
-        logger.warning("state cannot be read yet; going on without its changes")
-        return
-    if last < built:
-        raise StateError(
-            f"state: holds {last} product changes, but catalogue {snapshot.folder} contains {built}; serve the state "
-            "it was built with, or build it again with `mercato index ... --state URL`"
-        )

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import orjson
 
 from mercato.arrays import Float32
@@ -14,7 +13,7 @@ from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
-from mercato.index.live import LiveCatalog
+from mercato.index.current import ProductLookup
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
@@ -29,7 +28,7 @@ _TEXTS = frozenset(TEXT_FIELDS)
 class CatalogWriter:
     """Writes product changes to state, with the vectors of new texts."""
 
-    def __init__(self, catalog: LiveCatalog, state: StateStore, encoder: EncoderStage) -> None:
+    def __init__(self, catalog: ProductLookup, state: StateStore, encoder: EncoderStage) -> None:
         """Make a writer.
 
         Args:
@@ -72,26 +71,29 @@ class CatalogWriter:
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
         """Return the changes to write, with vectors: kept where the text stayed, encoded where it is new."""
-        fields = tuple(self._catalog.snapshot.settings["text_fields"])
+        fields = self._catalog.text_fields
         new_texts: dict[int, str] = {}
+        kept: dict[int, Float32] = {}
         for position, change in enumerate(pending.changes):
             if change.product is None or (change.patch is not None and not _TEXTS.intersection(change.patch)):
                 continue
             text = change.product.text(fields)
-            if change.before is None or change.before.text(fields) != text or change.product.id not in pending.kept:
+            vector = None
+            if change.before is not None and change.before.text(fields) == text:
+                vector = pending.kept_vector(change.product_id)
+            if vector is None:
                 new_texts[position] = text
+            else:
+                kept[position] = vector
         encoded = self._encode(new_texts.values())
         changes = []
         for position, change in enumerate(pending.changes):
-            vector = encoded[new_texts[position]] if position in new_texts else None
+            vector = encoded[new_texts[position]] if position in new_texts else kept.get(position)
             if change.product is None:
                 changes.append(ProductChange("delete", change.product_id))
             elif change.patch is None:
-                kept = pending.kept[change.product_id] if vector is None else vector
-                changes.append(ProductChange("upsert", change.product_id, change.product.document(), kept))
+                changes.append(ProductChange("upsert", change.product_id, change.product.document(), vector))
             else:
-                if vector is None and _TEXTS.intersection(change.patch):
-                    vector = pending.kept[change.product_id]
                 changes.append(ProductChange("patch", change.product_id, orjson.dumps(change.patch), vector))
         return changes
 
@@ -125,19 +127,17 @@ class _Change:
 class _Pending:
     """The changes of a batch so far, and the products as they are with them."""
 
-    def __init__(self, catalog: LiveCatalog) -> None:
+    def __init__(self, catalog: ProductLookup) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
         self.changes: list[_Change] = []
-        self.kept: dict[str, Float32] = {}
+        self._keeping: set[str] = set()
 
     def product(self, product_id: str) -> Product | None:
         """Return a product with the changes so far; None if there is none."""
         if product_id not in self._now:
             self._now[product_id] = self._catalog.product(product_id)
-            row = self._catalog.row_of(product_id)
-            if row >= 0:
-                self.kept[product_id] = self._catalog.vectors(np.array([row]))[0]
+            self._keeping.add(product_id)
         return self._now[product_id]
 
     def put(self, product_id: str, product: Product | None, patch: Mapping[str, Any] | None = None) -> None:
@@ -146,7 +146,11 @@ class _Pending:
         self.changes.append(_Change(product_id=product_id, product=product, before=before, patch=patch))
         self._now[product_id] = product
         if product is None or (before is not None and before.text() != product.text()):
-            self.kept.pop(product_id, None)
+            self._keeping.discard(product_id)
+
+    def kept_vector(self, product_id: str) -> Float32 | None:
+        """Return the vector that a product has in the catalogue; None where the text changed meanwhile."""
+        return self._catalog.vector(product_id) if product_id in self._keeping else None
 
 
 def parse_operations(document: bytes) -> list[Any]:

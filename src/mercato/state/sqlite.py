@@ -178,6 +178,17 @@ class SqliteStateStore:
             session.refresh()
             return session.event_sequence
 
+    def catalog_path(self) -> str | None:
+        """Return which catalogue was last indexed with this state; see ``StateStore``."""
+        with translated_errors(self._path):
+            found = self._pool.get().connection.execute("SELECT value FROM notes WHERE name = 'catalog'").fetchone()
+            return None if found is None else str(found[0])
+
+    def note_catalog(self, path: str) -> None:
+        """Keep which catalogue was indexed with this state; see ``StateStore``."""
+        with translated_errors(self._path), self._pool.get().writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO notes (name, value) VALUES ('catalog', ?)", (path,))
+
     def close(self) -> None:
         """Close every connection of this process; the next call opens a new one."""
         with translated_errors(self._path):

@@ -13,6 +13,7 @@ from mercato.filters import Filter, matches
 
 _FIRST_CAPACITY = 64
 _MASKS_KEPT = 256
+_LONG_MASKS_KEPT = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class Delta:
         self.postings: dict[str, Postings] = {}
         self.fields: set[str] = set()
         self._filter_masks: dict[Filter, Bool] = {}
+        self._long_filter_masks: dict[Filter, Bool] = {}
 
     def __len__(self) -> int:
         """Return the number of entries, alive or not."""
@@ -161,11 +163,12 @@ class Delta:
         """Return which entries are alive and pass a filter, one that the snapshot accepts: bool [entries]."""
         if condition is None:
             return self.alive.copy()
-        known = self._filter_masks.get(condition, np.zeros(0, np.bool_))
+        masks = self._long_filter_masks if condition.is_long else self._filter_masks
+        known = masks.get(condition, np.zeros(0, np.bool_))
         if len(known) < len(self):
             fresh = [product is not None and matches(condition, product) for product in self.products[len(known) :]]
             known = np.concatenate([known, np.array(fresh, np.bool_)])
-            if len(self._filter_masks) >= _MASKS_KEPT:
-                self._filter_masks.clear()
-            self._filter_masks[condition] = known
+            if condition not in masks and len(masks) >= (_LONG_MASKS_KEPT if condition.is_long else _MASKS_KEPT):
+                masks.clear()
+            masks[condition] = known
         return known & self.alive

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _MASKS_KEPT = 128
 _TEXTS = frozenset(TEXT_FIELDS)
+_LONG_MASKS_KEPT = 16
+"""Filters of thousands of values, which are megabytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+        self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
     def term_frequency(self, term: str) -> int:
         """Return in how many products a term of the word index stands, those changed since the snapshot included."""
@@ -252,7 +255,7 @@ class LiveCatalog:
         if condition is None:
             entries = self.delta.passing(None)
             return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(self.delta) > 0)
-        rows, texts = self._masks(condition)
+        rows, texts = (self._long_masks if condition.is_long else self._masks)(condition)
         entries = self.delta.passing(condition)
         texts = self._with_inherited(texts, entries)
         return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)

@@ -484,6 +484,9 @@ def _check_target(target: str) -> None:
 
 
 def _read_value(row: Row, target: str, source: _Source, convert: Callable[[Any], Any]) -> Any:
+    for column in source.columns:
+        if isinstance(row.get(column), Mapping):
+            raise InvalidInputError(target, f"must be text or a number, got an object {row[column]!r:.60}")
     if len(source.columns) == 1:
         return convert(row.get(source.columns[0]))
     if not source.is_joined:

@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TypeAlias
 
-
 LONG_CHARS = 4_096
 """A filter of more characters is long: it holds a list."""
 

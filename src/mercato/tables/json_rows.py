@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -33,7 +34,7 @@ def open_json(source: Source, encoding: Encoding) -> Table:
         DataError: there is no JSON object in it.
     """
     whole = _read_whole(source, encoding) if _is_whole(source, encoding) else None
-    peeked = list(islice(_lines(source, encoding), PEEKED_LINES)) if whole is None else []
+    peeked = _peek(source, encoding) if whole is None else []
     rows = [row for _, row in peeked if isinstance(row, dict)] if whole is None else whole[:PEEKED_LINES]
     columns = list(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row))
     if not columns:
@@ -73,9 +74,14 @@ def open_json(source: Source, encoding: Encoding) -> Table:
     )
 
 
+def _peek(source: Source, encoding: Encoding) -> list[tuple[int, dict[str, Any] | str]]:
+    with closing(_lines(source, encoding)) as lines:
+        return list(islice(lines, PEEKED_LINES))
+
+
 def _lines(
     source: Source, encoding: Encoding, as_written: Collection[str] = ()
-) -> Iterator[tuple[int, dict[str, Any] | str]]:
+) -> Generator[tuple[int, dict[str, Any] | str], None, None]:
     with source.open() as file:
         plain = encoding.name == "utf-8-sig" and encoding.errors == "strict"
         lines: Any = file if plain else io.TextIOWrapper(file, encoding.name, errors=encoding.errors)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mercato.catalog.grouping import ReadRow
+from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
 from mercato.catalog.offer import Offer
 from mercato.catalog.problems import LeftOut
 from mercato.catalog.product import PRODUCT_FIELDS
@@ -32,44 +33,10 @@ from mercato.tables.table import Row, Table
 from mercato.text.numbers import find_decimal_mark
 
 REQUIRED_FIELDS = ("id", "title")
-#: Target that drops columns.
-IGNORE = "ignore"
-#: Source of `id` for files that have none: the number of the row.
-ROW_NUMBER = "ROW"
 
-# Names that exports of shops use; they are suggested in messages, never taken without being asked for.
-_LIKELY_COLUMNS = {
-    "id": ("product_id", "sku", "item_id", "productid", "docid", "code", "uid", "asin", "article_id"),
-    "title": ("name", "product_name", "product_title", "item_name", "label", "product_type", "description"),
-}
 _SCALED = re.compile(r"(.+?)\s*([*/])\s*(\d+(?:\.\d+)?)")
 # What says of a row that it is not for sale; Magento writes 2, WooCommerce -1.
 _UNPUBLISHED = frozenset({"0", "-1", "2", "false", "no", "n", "draft", "archived", "hidden", "disabled", "private"})
-
-
-def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """Read the arguments of ``--map``.
-
-    Args:
-        pairs: such as ``title=name``, ``price=price_cents/100``, ``categories=department,type``,
-            ``attributes.colour=color``, ``ignore=internal_note``.
-
-    Returns:
-        Target -> source, checked by `ColumnMapping` once the file's columns are known.
-
-    Raises:
-        InvalidInputError: no ``=``, an unknown target, or a target given twice.
-    """
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        target, equals, source = (part.strip() for part in pair.partition("="))
-        if not (equals and target and source):
-            raise InvalidInputError("--map", f"must be FIELD=COLUMN, got {pair!r}", "for example --map title=name")
-        if target in mapping:
-            raise InvalidInputError("--map", f"{target} is mapped twice, to {mapping[target]!r} and to {source!r}")
-        _check_target(target)
-        mapping[target] = source
-    return mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +130,7 @@ class ColumnMapping:
         self._scale: tuple[str, float] | None = None
         self._sources: dict[str, _Source] = {}
         for target, source in mapping.items():
-            _check_target(target)
+            check_target(target)
             self._sources[target] = _Source(self._resolve(target, source))
         for name, own_source in self._list_own_sources().items():
             self._sources.setdefault(name, own_source)
@@ -454,32 +421,13 @@ class ColumnMapping:
         missing = [name for name in required if name not in self._sources]
         if not missing:
             return
-        remedy = " ".join(f"--map {name}={self._likely_column(name)}" for name in missing)
+        taken = {column for source in self._sources.values() for column in source.columns}
+        free = [column for column in self._columns if column not in taken]
+        remedy = " ".join(f"--map {name}={suggest_column(name, free)}" for name in missing)
         raise DataError(
             f"{self._file_name} has no column for {' and '.join(missing)}; its columns: "
             f"{', '.join(self._columns) or 'none'}; name the right one, for example {remedy}"
             + (f" (--map id={ROW_NUMBER} numbers the rows)" if "id" in missing else "")
-        )
-
-    def _likely_column(self, name: str) -> str:
-        taken = {column for source in self._sources.values() for column in source.columns}
-        free = {column.lower(): column for column in self._columns if column not in taken}
-        for likely in _LIKELY_COLUMNS[name]:
-            if likely in free:
-                return free[likely]
-        holding = [column for lower, column in free.items() if name in lower]
-        return (holding or get_close_matches(name, list(free.values()), 1) or ["COLUMN"])[0]
-
-
-def _check_target(target: str) -> None:
-    known = (*PRODUCT_FIELDS, *OFFER_FIELDS)
-    if target not in known and target != IGNORE and not re.fullmatch(r"attributes\..+", target):
-        close = get_close_matches(target, known, 1)
-        raise InvalidInputError(
-            "--map",
-            f"{target!r} is no field; fields: {', '.join(PRODUCT_FIELDS)}, attributes.KEY, {IGNORE}; of an offer: "
-            f"{', '.join(OFFER_FIELDS)}",
-            f"did you mean {close[0]}?" if close else "",
         )
 
 

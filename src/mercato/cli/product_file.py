@@ -43,7 +43,7 @@ def open_file(source: Path, reading: Reading) -> ProductFile:
     Raises:
         MercatoError: it cannot be read, or an option is wrong.
     """
-    from mercato.catalog.column_mapping import parse_mapping
+    from mercato.catalog.map_arguments import parse_mapping
     from mercato.catalog.read import open_products
 
     return open_products(

@@ -36,6 +36,7 @@ from mercato.events.raw_values import read_document
 from mercato.incoming import MAX_SHOWN, Rejected, RowReport
 from mercato.text.timestamps import DayOrder
 
+_ID_FIELDS = ("user_id", "visitor_id", "product_id", "order_id", "event_id")
 _NEEDS_PRODUCT: Bool = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
 
 
@@ -125,7 +126,8 @@ def read_events(
         when = sources["time"]
         day_order = find_column_day_order(raw.columns[when] for raw in file.read([when]))
         reader = _Reader(sources, default_event_type, time.time() if now is None else now, report, day_order)
-        for raw in file.read(list(dict.fromkeys(sources.values()))):
+        ids = [sources[name] for name in _ID_FIELDS if name in sources]
+        for raw in file.read(list(dict.fromkeys(sources.values())), ids):
             batch = reader.check(raw)
             if len(batch):
                 yield batch

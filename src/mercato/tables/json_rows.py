@@ -98,8 +98,15 @@ def _lines(
 def _keep_written(row: dict[str, Any], text: str | bytes, columns: Collection[str]) -> None:
     """Give numbers that stand for texts as they are written: ``10.10`` as a float is 10.1."""
     if any(isinstance(row.get(column), float) for column in columns):
-        written = json.loads(text, parse_float=str)
-        row.update({column: written[column] for column in columns if isinstance(row.get(column), float)})
+        _take_written(row, json.loads(text, parse_float=str), columns)
+
+
+def _take_written(row: dict[str, Any], written: dict[str, Any], columns: Collection[str]) -> None:
+    for column in columns:
+        value = row.get(column)
+        # 3.0 is a 3 that went through a column with gaps
+        if isinstance(value, float) and not str(written[column]).endswith(".0"):
+            row[column] = written[column]
 
 
 def _is_whole(source: Source, encoding: Encoding) -> bool:
@@ -123,7 +130,9 @@ def _read_whole(source: Source, encoding: Encoding) -> list[Any] | None:
 
 def _load(source: Source, encoding: Encoding, **options: Any) -> Any:
     with source.open() as file:
-        text = io.TextIOWrapper(file, encoding.name, errors=encoding.errors).read()
+        wrapped = io.TextIOWrapper(file, encoding.name, errors=encoding.errors)
+        text = wrapped.read()
+        wrapped.detach()
     if not options:
         try:
             return orjson.loads(text)
@@ -150,8 +159,7 @@ def _items(
                     (again[name] for name in _HOLDERS if isinstance(again, dict) and isinstance(again.get(name), list)),
                     again if isinstance(again, list) else [again],
                 )
-            exact = written[position - 1]
-            item = item | {name: exact[name] for name in as_written if isinstance(item.get(name), float)}
+            _take_written(item, written[position - 1], as_written)
         yield position, item
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mercato.catalog.column_mapping import parse_mapping
+from mercato.catalog.map_arguments import parse_mapping
 from mercato.catalog.problems import ProductReport
 from mercato.catalog.product import Product
 from mercato.catalog.read import open_products, read_products
@@ -262,14 +262,7 @@ def test_first_of_equal_ids_is_kept(tmp_path: Path) -> None:
     rows = read(path, batch_rows=1)
     assert rows[:2] == [Product(id="1", title="a"), Product(id="2", title="b")]
     assert rows[2:] == [
-        Rejected(
-            4,
-            "id: must be unique, '1' is also on line 2, which is kept; if the rows are variants of one product, --group-by joins them",
-        ),
-        Rejected(
-            5,
-            "id: must be unique, '1' is also on line 2, which is kept; if the rows are variants of one product, --group-by joins them",
-        ),
+        *(Rejected(line, f"id: must be unique, '1' is also on line 2, which is kept; {ADVICE}") for line in (4, 5)),
     ]
 
 

@@ -289,7 +289,8 @@ ODD = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(min_value=-(2**63), max_value=2**63),
-    st.floats(allow_nan=False, allow_infinity=False),
+    # an id with an exponent stays as the file has it; one of a caller has been a number
+    st.floats(allow_nan=False, allow_infinity=False).filter(lambda value: "e" not in repr(value)),
     st.sampled_from(
         ["", " ", "1", "1.0", "1e3", "nan", "inf", "1_0", "+5", " 7 ", "a", "1970-01-01T00:00:01Z", "x" * 257]
     ),
@@ -427,3 +428,17 @@ def test_what_is_written_is_read_again_with_the_same_keys(tmp_path: Path, suffix
 def test_unknown_format_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must be one of .parquet, .jsonl"):
         write_events(tmp_path / "b.csv", [])
+
+
+def test_ids_are_texts_as_the_file_has_them(tmp_path: Path) -> None:
+    csv = tmp_path / "e.csv"
+    csv.write_text("event_type,user_id,product_id,time\nsearch,007,10.10,1\nsearch,1e5,0001234567890,2\n")
+    jsonl = tmp_path / "e.jsonl"
+    jsonl.write_text(
+        '{"event_type": "search", "user_id": "007", "product_id": 10.10, "time": 1}\n'
+        '{"event_type": "search", "user_id": 1e5, "product_id": "0001234567890", "time": 2}\n'
+    )
+    wanted = [("007", "10.10"), ("1e5", "0001234567890")]
+    for path in (csv, jsonl):
+        documents, _ = read(path)
+        assert [(document["user_id"], document["product_id"]) for document in documents] == wanted

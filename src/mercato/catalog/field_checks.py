@@ -11,7 +11,7 @@ from typing import NoReturn, TypeAlias
 
 from mercato.errors import InvalidInputError
 from mercato.text.markup import decode_references, to_plain_text
-from mercato.text.timestamps import format_timestamp, parse_timestamp
+from mercato.text.timestamps import format_timestamp, read_timestamp
 
 Scalar: TypeAlias = str | float | int | bool
 AttributeValue: TypeAlias = Scalar | tuple[str | float | int, ...]
@@ -108,12 +108,11 @@ def check_price(value: object) -> float | None:
 
 
 def check_time(value: object) -> str:
-    """Check a time (`parse_timestamp`); kept as RFC 3339 in UTC, empty where not given."""
-    text = check_text(value, "available_time", 40)
-    if not text:
-        return ""
+    """Check a time (`read_timestamp`); kept as RFC 3339 in UTC, empty where not given."""
+    given = check_text(value, "available_time", 80) if isinstance(value, str | bytes) else value
     try:
-        return format_timestamp(parse_timestamp(text))
+        seconds = read_timestamp(given)
+        return "" if seconds is None else format_timestamp(seconds)
     except (ValueError, OverflowError) as exc:
         raise InvalidInputError("available_time", str(exc)) from exc
 

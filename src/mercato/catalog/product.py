@@ -14,6 +14,7 @@ from mercato.catalog.field_checks import (
     TITLE_LIMIT_CHARS,
     AttributeValue,
     Scalar,
+    check_attribute_key,
     check_attributes,
     check_availability,
     check_categories,
@@ -225,7 +226,7 @@ class Product:
         merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
         attributes = patch.get("attributes")
         if isinstance(attributes, Mapping):
-            kept = {**self.attributes, **attributes}
+            kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
         return parse_product(merged)
 

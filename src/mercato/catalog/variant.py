@@ -13,6 +13,7 @@ from mercato.catalog.field_checks import (
     check_availability,
     check_id,
     check_price,
+    check_shown_text,
     check_text,
     refuse,
 )
@@ -115,7 +116,7 @@ def _check_variant(value: object, name: str) -> Variant:
         availability = value.get("availability")
         return Variant(
             id=check_id(value.get("id")),
-            title=check_text(value.get("title"), "title", TITLE_LIMIT_CHARS),
+            title=check_shown_text(value.get("title"), "title", TITLE_LIMIT_CHARS),
             price=check_price(value.get("price")),
             availability="" if availability is None else check_availability(availability),
             image_uri=check_text(value.get("image_uri"), "image_uri", TITLE_LIMIT_CHARS),

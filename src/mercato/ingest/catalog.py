@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
+from mercato.catalog.field_checks import check_attribute_key
 from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
@@ -209,6 +209,6 @@ def _checked_patch(fields: Mapping[str, Any], patched: Product) -> dict[str, Any
     checked = {name: document.get(name) for name in fields if name != "id"}
     if isinstance(fields.get("attributes"), Mapping):
         left = document.get("attributes", {})
-        keys = [check_text(key, "attributes", NAME_LIMIT_CHARS) for key in fields["attributes"]]
+        keys = [check_attribute_key(key) for key in fields["attributes"]]
         checked["attributes"] = {key: left.get(key) for key in keys}
     return checked

@@ -217,3 +217,12 @@ def test_limits_count_what_a_reader_sees() -> None:
 
 def test_keys_lose_references_and_keep_the_rest() -> None:
     assert decode_references("size &lt;EU&gt; &amp;amp; UK") == "size <EU> & UK"
+
+
+def test_patches_and_variants_are_read_alike() -> None:
+    product = parse_product({"id": "a", "title": "Cup", "attributes": {"size&nbsp;EU": "7", "care": "cold"}})
+    assert product.merged({"attributes": {"size&nbsp;EU": None}}).attributes == {"care": "cold"}
+    assert product.merged({"attributes": {"size&nbsp;EU": "8&quot;"}}).attributes == {"care": "cold", "size EU": '8"'}
+    assert product.merged({"title": "Tea&nbsp;cup"}).title == "Tea cup"
+    variant = {"id": "a1", "title": "Cup,<br>blue &amp; white"}
+    assert parse_product({"id": "a", "title": "Cup", "variants": [variant]}).variants[0].title == "Cup, blue & white"

@@ -190,7 +190,7 @@ def test_vector_belongs_to_the_text_in_every_order(
     for entry, there in enumerate(catalog.delta.products):
         if there is not None:
             expected = stores.HashEncoder().encode([there.text()])[0]
-            np.testing.assert_array_equal(catalog.delta.vectors[entry], expected)
+            np.testing.assert_array_equal(catalog.vectors(np.array([catalog.base + entry]))[0], expected)
     product = catalog.product("p04")
     assert product is not None
     assert product.price == 1.0

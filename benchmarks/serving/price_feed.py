@@ -11,7 +11,6 @@ import csv
 import json
 import multiprocessing
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import psutil
 import typer
 from rich.console import Console
 
@@ -101,12 +101,12 @@ def read_changes(folder: Path) -> dict[str, float]:
     """Read the changes as each process of a server does; returns seconds and memory."""
     state = open_state(f"sqlite:{folder / 'state.db'}")
     catalog = LiveCatalog(Snapshot(folder / "catalog"), state)
-    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before_mb = psutil.Process().memory_info().rss / 2**20
     started = time.perf_counter()
     catalog.refresh()
     seconds = time.perf_counter() - started
     state.close()
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before_mb
+    memory_mb = psutil.Process().memory_info().rss / 2**20 - before_mb
     return {"seconds": round(seconds, 1), "more_memory_mb": round(memory_mb)}
 
 

@@ -222,10 +222,15 @@ class LiveCatalog:
         """Return the vectors of rows, float32 [n, dimension]."""
         if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
             return self.snapshot.vectors(rows)
-        vectors = np.empty((len(rows), self.snapshot.manifest.dimension), np.float32)
+        vectors = np.zeros((len(rows), self.snapshot.manifest.dimension), np.float32)
+        entries = np.maximum(rows - self.base, 0)
         changed = rows >= self.base
-        vectors[~changed] = self.snapshot.vectors(rows[~changed])
-        vectors[changed] = self.delta.vectors[rows[changed] - self.base]
+        inherited = changed & self.delta.inherits_vector[entries]
+        known = ~changed | inherited
+        vectors[known] = self.snapshot.vectors(np.where(inherited, self.delta.replaced_rows[entries], rows)[known])
+        positions = self.delta.own_positions[entries]
+        own = changed & (positions >= 0)
+        vectors[own] = self.delta.own_vectors[positions[own]]
         return vectors
 
     def original_rows(self, rows: Int32) -> Int32:

@@ -21,8 +21,10 @@ from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
 MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32
 """Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
-_FIELDS = {"operation", "product", "id"}
+_FIELDS = {"operation", "product", "id", "if_changed"}
 _TEXTS = frozenset(TEXT_FIELDS)
+NO_PRODUCT = "there is no product"
+"""How the reason begins, after the field, where an operation names a product that is not there."""
 
 
 class CatalogWriter:
@@ -56,7 +58,7 @@ class CatalogWriter:
         self._catalog.refresh()
         outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
         pending = _Pending(self._catalog)
-        parsed: dict[int, tuple[int, list[Rejected]]] = {}
+        parsed: dict[int, tuple[int, int, list[Rejected]]] = {}
         for position, document in enumerate(documents):
             try:
                 if isinstance(document, MercatoError):
@@ -65,8 +67,10 @@ class CatalogWriter:
             except MercatoError as exc:
                 outcomes[position] = exc
         sequence = self._state.append_product_changes(self._changes(pending))
-        for position, (accepted, rejected) in parsed.items():
-            outcomes[position] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        for position, (accepted, unchanged, rejected) in parsed.items():
+            outcomes[position] = WriteResult(
+                accepted=accepted, unchanged=unchanged, rejected=rejected, sequence=sequence
+            )
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
@@ -162,17 +166,20 @@ def parse_operations(document: bytes) -> list[Any]:
     return read_json_array(document, parameter="OPERATIONS", items="operations", limit=MAX_OPERATIONS)
 
 
-def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:
+def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, int, list[Rejected]]:
+    """Apply operations; returns how many were accepted, how many of these changed nothing, and those rejected."""
     rejected = []
+    unchanged = 0
     for index, operation in enumerate(operations):
         try:
-            _apply(pending, operation)
+            unchanged += not _apply(pending, operation)
         except InvalidInputError as exc:
             rejected.append(Rejected(index, str(exc)))
-    return len(operations) - len(rejected), rejected
+    return len(operations) - len(rejected), unchanged, rejected
 
 
-def _apply(pending: _Pending, operation: Any) -> None:
+def _apply(pending: _Pending, operation: Any) -> bool:
+    """Apply an operation; returns whether there is something to write."""
     if not isinstance(operation, Mapping):
         raise InvalidInputError("operation", f"must be a JSON object, got {type(operation).__name__}")
     unknown = sorted(str(key) for key in set(operation) - _FIELDS)
@@ -184,23 +191,36 @@ def _apply(pending: _Pending, operation: Any) -> None:
     if kind == "upsert":
         product = parse_product(operation.get("product"))
         pending.put(product.id, product)
-        return
+        return True
     fields = operation.get("product")
     product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
     if not isinstance(product_id, str):
         raise InvalidInputError("id", f"of the product to {kind} must be given, got {str(product_id)[:64]!r}")
     before = pending.product(product_id)
     if before is None:
-        raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
+        raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
     if kind == "delete":
         pending.put(product_id, None)
-    else:
-        if not isinstance(fields, Mapping):
-            raise InvalidInputError(
-                "product", f"must be an object with the fields to patch, got {type(fields).__name__}"
-            )
-        patched = before.merged(fields)
-        pending.put(product_id, patched, _checked_patch(fields, patched))
+        return True
+    if not isinstance(fields, Mapping):
+        raise InvalidInputError("product", f"must be an object with the fields to patch, got {type(fields).__name__}")
+    patched = before.merged(fields)
+    patch = _checked_patch(fields, patched)
+    if operation.get("if_changed") is True:
+        patch = _select_changes(patch, before.as_dict())
+        if not patch:
+            return False
+    pending.put(product_id, patched, patch)
+    return True
+
+
+def _select_changes(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a patch differs from a document."""
+    changes = {name: value for name, value in patch.items() if value != document.get(name)}
+    if isinstance(changes.get("attributes"), Mapping):
+        attributes = _select_changes(changes.pop("attributes"), document.get("attributes", {}))
+        changes.update({"attributes": attributes} if attributes else {})
+    return changes
 
 
 def _checked_patch(fields: Mapping[str, Any], patched: Product) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
+from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
@@ -102,6 +103,7 @@ class LiveCatalog:
         """int32 [snapshot rows]: the row that each snapshot row's vector finds now; -1 if deleted or of a new text."""
         self.alive: Bool = np.ones(snapshot.count, np.bool_)
         self._changed_rows: dict[str, int] = {}
+        self._vocabulary: LiveVocabulary | None = None
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
@@ -111,6 +113,17 @@ class LiveCatalog:
         """Return in how many products a term of the word index stands, those changed since the snapshot included."""
         postings = self.delta.postings
         return self.snapshot.words.frequency(term) + (len(postings[term].entries) if term in postings else 0)
+
+    @property
+    def vocabulary(self) -> LiveVocabulary:
+        """The words of the products as they are now; counted from the first time on that somebody asks for them."""
+        if self._vocabulary is None:
+            self._vocabulary = LiveVocabulary(self.snapshot.vocabulary)
+            for row in np.flatnonzero(~self.alive).tolist():
+                self._vocabulary.replace(self._read_product(row), None)
+            for entry in np.flatnonzero(self.delta.alive).tolist():
+                self._vocabulary.replace(None, self.delta.products[entry])
+        return self._vocabulary
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
@@ -143,6 +156,8 @@ class LiveCatalog:
         vector = self._fitting(change)
         if change.operation == "patch" and change.vector is None and product is not None:
             vector = self._vector_of(previous)
+        if self._vocabulary is not None:
+            self._vocabulary.replace(self._read_product(previous), product)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
         inherits = False
@@ -205,7 +220,11 @@ class LiveCatalog:
 
     def product(self, product_id: str) -> Product | None:
         """Return a product as it is now; None if there is none."""
-        row = self.row_of(product_id)
+        return self._read_product(self.row_of(product_id))
+
+    def _read_product(self, row: int) -> Product | None:
+        if row >= self.base:
+            return self.delta.products[row - self.base]
         return parse_product(orjson.loads(self.document(row))) if row >= 0 else None
 
     @property

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.field_checks import check_attribute_key
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
-from mercato.index.live import LiveCatalog
+from mercato.index.current import ProductLookup
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
@@ -19,13 +21,16 @@ from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
 MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32
 """Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
-_FIELDS = {"operation", "product", "id"}
+_FIELDS = {"operation", "product", "id", "if_changed"}
+_TEXTS = frozenset(TEXT_FIELDS)
+NO_PRODUCT = "there is no product"
+"""How the reason begins, after the field, where an operation names a product that is not there."""
 
 
 class CatalogWriter:
     """Writes product changes to state, with the vectors of new texts."""
 
-    def __init__(self, catalog: LiveCatalog, state: StateStore, encoder: EncoderStage) -> None:
+    def __init__(self, catalog: ProductLookup, state: StateStore, encoder: EncoderStage) -> None:
         """Make a writer.
 
         Args:
@@ -53,7 +58,7 @@ class CatalogWriter:
         self._catalog.refresh()
         outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
         pending = _Pending(self._catalog)
-        parsed: dict[int, tuple[int, list[Rejected]]] = {}
+        parsed: dict[int, tuple[int, int, list[Rejected]]] = {}
         for position, document in enumerate(documents):
             try:
                 if isinstance(document, MercatoError):
@@ -62,28 +67,38 @@ class CatalogWriter:
             except MercatoError as exc:
                 outcomes[position] = exc
         sequence = self._state.append_product_changes(self._changes(pending))
-        for position, (accepted, rejected) in parsed.items():
-            outcomes[position] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        for position, (accepted, unchanged, rejected) in parsed.items():
+            outcomes[position] = WriteResult(
+                accepted=accepted, unchanged=unchanged, rejected=rejected, sequence=sequence
+            )
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
         """Return the changes to write, with vectors: kept where the text stayed, encoded where it is new."""
-        fields = tuple(self._catalog.snapshot.settings["text_fields"])
+        fields = self._catalog.text_fields
         new_texts: dict[int, str] = {}
-        for position, (product_id, product, before) in enumerate(pending.changes):
-            if product is None:
+        kept: dict[int, Float32] = {}
+        for position, change in enumerate(pending.changes):
+            if change.product is None or (change.patch is not None and not _TEXTS.intersection(change.patch)):
                 continue
-            text = product.text(fields)
-            if before is None or before.text(fields) != text or product_id not in pending.kept:
+            text = change.product.text(fields)
+            vector = None
+            if change.before is not None and change.before.text(fields) == text:
+                vector = pending.kept_vector(change.product_id)
+            if vector is None:
                 new_texts[position] = text
+            else:
+                kept[position] = vector
         encoded = self._encode(new_texts.values())
         changes = []
-        for position, (product_id, product, _) in enumerate(pending.changes):
-            if product is None:
-                changes.append(ProductChange("delete", product_id))
+        for position, change in enumerate(pending.changes):
+            vector = encoded[new_texts[position]] if position in new_texts else kept.get(position)
+            if change.product is None:
+                changes.append(ProductChange("delete", change.product_id))
+            elif change.patch is None:
+                changes.append(ProductChange("upsert", change.product_id, change.product.document(), vector))
             else:
-                vector = encoded[new_texts[position]] if position in new_texts else pending.kept[product_id]
-                changes.append(ProductChange("upsert", product_id, product.document(), vector))
+                changes.append(ProductChange("patch", change.product_id, orjson.dumps(change.patch), vector))
         return changes
 
     def _encode(self, texts: Iterable[str]) -> dict[str, Float32]:
@@ -96,31 +111,50 @@ class CatalogWriter:
         return vectors
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """An operation that was accepted.
+
+    Attributes:
+        product_id: of which product.
+        product: as it is afterwards; None where it is gone.
+        before: as it was; None where it is new.
+        patch: the fields that it changes; None where it is no patch.
+    """
+
+    product_id: str
+    product: Product | None
+    before: Product | None
+    patch: Mapping[str, Any] | None
+
+
 class _Pending:
     """The changes of a batch so far, and the products as they are with them."""
 
-    def __init__(self, catalog: LiveCatalog) -> None:
+    def __init__(self, catalog: ProductLookup) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
-        self.changes: list[tuple[str, Product | None, Product | None]] = []
-        self.kept: dict[str, Float32] = {}
+        self.changes: list[_Change] = []
+        self._keeping: set[str] = set()
 
     def product(self, product_id: str) -> Product | None:
         """Return a product with the changes so far; None if there is none."""
         if product_id not in self._now:
             self._now[product_id] = self._catalog.product(product_id)
-            row = self._catalog.row_of(product_id)
-            if row >= 0:
-                self.kept[product_id] = self._catalog.vectors(np.array([row]))[0]
+            self._keeping.add(product_id)
         return self._now[product_id]
 
-    def put(self, product_id: str, product: Product | None) -> None:
+    def put(self, product_id: str, product: Product | None, patch: Mapping[str, Any] | None = None) -> None:
         """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
         before = self.product(product_id)
-        self.changes.append((product_id, product, before))
+        self.changes.append(_Change(product_id=product_id, product=product, before=before, patch=patch))
         self._now[product_id] = product
         if product is None or (before is not None and before.text() != product.text()):
-            self.kept.pop(product_id, None)
+            self._keeping.discard(product_id)
+
+    def kept_vector(self, product_id: str) -> Float32 | None:
+        """Return the vector that a product has in the catalogue; None where the text changed meanwhile."""
+        return self._catalog.vector(product_id) if product_id in self._keeping else None
 
 
 def parse_operations(document: bytes) -> list[Any]:
@@ -132,17 +166,20 @@ def parse_operations(document: bytes) -> list[Any]:
     return read_json_array(document, parameter="OPERATIONS", items="operations", limit=MAX_OPERATIONS)
 
 
-def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:
+def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, int, list[Rejected]]:
+    """Apply operations; returns how many were accepted, how many of these changed nothing, and those rejected."""
     rejected = []
+    unchanged = 0
     for index, operation in enumerate(operations):
         try:
-            _apply(pending, operation)
+            unchanged += not _apply(pending, operation)
         except InvalidInputError as exc:
             rejected.append(Rejected(index, str(exc)))
-    return len(operations) - len(rejected), rejected
+    return len(operations) - len(rejected), unchanged, rejected
 
 
-def _apply(pending: _Pending, operation: Any) -> None:
+def _apply(pending: _Pending, operation: Any) -> bool:
+    """Apply an operation; returns whether there is something to write."""
     if not isinstance(operation, Mapping):
         raise InvalidInputError("operation", f"must be a JSON object, got {type(operation).__name__}")
     unknown = sorted(str(key) for key in set(operation) - _FIELDS)
@@ -154,19 +191,44 @@ def _apply(pending: _Pending, operation: Any) -> None:
     if kind == "upsert":
         product = parse_product(operation.get("product"))
         pending.put(product.id, product)
-        return
+        return True
     fields = operation.get("product")
     product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
     if not isinstance(product_id, str):
         raise InvalidInputError("id", f"of the product to {kind} must be given, got {str(product_id)[:64]!r}")
     before = pending.product(product_id)
     if before is None:
-        raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
+        raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
     if kind == "delete":
         pending.put(product_id, None)
-    else:
-        if not isinstance(fields, Mapping):
-            raise InvalidInputError(
-                "product", f"must be an object with the fields to patch, got {type(fields).__name__}"
-            )
-        pending.put(product_id, before.merged(fields))
+        return True
+    if not isinstance(fields, Mapping):
+        raise InvalidInputError("product", f"must be an object with the fields to patch, got {type(fields).__name__}")
+    patched = before.merged(fields)
+    patch = _checked_patch(fields, patched)
+    if operation.get("if_changed") is True:
+        patch = _select_changes(patch, before.as_dict())
+        if not patch:
+            return False
+    pending.put(product_id, patched, patch)
+    return True
+
+
+def _select_changes(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a patch differs from a document."""
+    changes = {name: value for name, value in patch.items() if value != document.get(name)}
+    if isinstance(changes.get("attributes"), Mapping):
+        attributes = _select_changes(changes.pop("attributes"), document.get("attributes", {}))
+        changes.update({"attributes": attributes} if attributes else {})
+    return changes
+
+
+def _checked_patch(fields: Mapping[str, Any], patched: Product) -> dict[str, Any]:
+    """Return a patch with its values as they were checked: what it removes is null."""
+    document = patched.as_dict()
+    checked = {name: document.get(name) for name in fields if name != "id"}
+    if isinstance(fields.get("attributes"), Mapping):
+        left = document.get("attributes", {})
+        keys = [check_attribute_key(key) for key in fields["attributes"]]
+        checked["attributes"] = {key: left.get(key) for key in keys}
+    return checked

@@ -108,6 +108,26 @@ def test_a_price_changes_no_suggestion(suggester: Suggester, state: SqliteStateS
     assert suggest(suggester, "fidg") == ["fidget spinner"]
 
 
+def patch(product_id: str, **fields: object) -> ProductChange:
+    return ProductChange("patch", product_id, orjson.dumps(fields))
+
+
+def test_a_patch_changes_what_it_names(suggester: Suggester, state: SqliteStateStore) -> None:
+    state.append_product_changes([patch("f1", price=1), patch("d1", title="Kettlebell 12 kg"), patch("y1", brand=None)])
+    assert suggest(suggester, "fidg") == ["fidget spinner"]
+    assert suggest(suggester, "dumb") == []
+    assert suggest(suggester, "kettle") == ["kettlebell 12 kg"]
+    assert suggest(suggester, "weights") == ["weights"]
+    state.append_product_changes([patch("d1", categories=["Gym"]), patch("y2", brand="Norda"), patch("d1", title=None)])
+    assert suggest(suggester, "weights") == []
+    assert suggest(suggester, "gym") == ["gym"]
+    assert suggest(suggester, "fitto") == ["fitto"], "of the kettlebell"
+    assert suggest(suggester, "kettle") == ["kettlebell 12 kg"], "a title cannot be taken away"
+    state.append_product_changes([stores.delete("d1"), patch("d1", title="Dumbbell")])
+    assert suggest(suggester, "dumb") == suggest(suggester, "kettle") == [], "a patch brings nothing back"
+    assert suggest(suggester, "fitto") == []
+
+
 def test_what_cannot_be_read_leaves_the_product(suggester: Suggester, state: SqliteStateStore) -> None:
     state.append_product_changes([ProductChange("upsert", "f1", b'{"name": "of another version"}')])
     assert suggest(suggester, "fidg") == ["fidget spinner"]

@@ -4,6 +4,8 @@ users, visitors, products, orders    code <-> id: events hold four-byte codes in
 events                               the log of events; body is a packed record (`RECORD`)
   events_by_user, events_by_visitor  covering: an actor's last events are read from the index alone
 event_keys                           which events are known already
+visitor_users                        which users ever signed in as which visitor
+erasures                             when events were taken out (not whose), and the last event's number by then
 product_changes                      the log of catalogue changes
 
 An event is one packed record of 41 bytes, so that a thousand of them are read as a thousand small blobs that numpy
@@ -33,8 +35,16 @@ _VERSION_1 = (
         sequence INTEGER PRIMARY KEY, operation TEXT NOT NULL, product_id TEXT NOT NULL, document BLOB, vector BLOB)""",
 )
 
+_VERSION_2 = (
+    "CREATE TABLE visitor_users (visitor INTEGER, user INTEGER, PRIMARY KEY (visitor, user)) WITHOUT ROWID",
+    "CREATE INDEX visitors_of_user ON visitor_users (user, visitor)",
+    """INSERT INTO visitor_users SELECT DISTINCT visitor, user FROM events
+        WHERE visitor IS NOT NULL AND user IS NOT NULL""",
+    "CREATE TABLE erasures (sequence INTEGER PRIMARY KEY, time REAL NOT NULL, last_event INTEGER NOT NULL)",
+)
+
 # Step i leads from version i to version i + 1. Steps that were released are never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

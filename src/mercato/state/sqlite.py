@@ -77,14 +77,16 @@ class SqliteStateStore:
         with translated_errors(self._path):
             session = self._pool.get()
             session.refresh()
-            session.recent.catch_up(session.connection, session.event_sequence)
+            session.recent.catch_up(session.connection, session.event_sequence, session.erasure_sequence)
             answers = []
             for actor in actors:
                 key = (actor, limit, products_only)
                 columns = session.recent.get(key)
                 if columns is None:
-                    columns = read_recent_events(session.connection, self._product_names, actor, limit, products_only)
-                    session.recent.put(key, columns)
+                    columns, parties = read_recent_events(
+                        session.connection, self._product_names, actor, limit, products_only
+                    )
+                    session.recent.put(key, columns, parties)
                 answers.append(columns)
             return answers
 
@@ -106,7 +108,8 @@ class SqliteStateStore:
             session = self._pool.get()
             rows = session.connection.execute(
                 "SELECT coalesce(json_extract(context, '$.search_query'), json_extract(context, '$.query')),"
-                " coalesce('u' || user, 'v' || visitor, ''), sequence FROM events"
+                " coalesce('u' || coalesce(user, (SELECT min(user) FROM visitor_users WHERE visitor = events.visitor)),"
+                " 'v' || visitor, ''), sequence FROM events"
                 " WHERE sequence > ? AND context IS NOT NULL AND substr(body, ?, 1) = ? ORDER BY sequence",
                 (after_sequence, TYPE_POSITION, bytes([EVENT_TYPE_CODES["search"]])),
             )

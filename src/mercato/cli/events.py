@@ -20,13 +20,15 @@ if TYPE_CHECKING:  # what reads and writes events needs Arrow: imported where it
 EVENTS_PER_CALL = 2_000  # about half a megabyte of JSON, some 50 ms of a server's time
 DEFAULT_SERVER = "127.0.0.1:8001"
 
-events_app = typer.Typer(help="User events: import a history, or export it.", no_args_is_help=True)
+events_app = typer.Typer(help="User events: import a history, export it, or forget a person.", no_args_is_help=True)
 
 _IMPORT_EPILOG = (
     "Example: mercato events import transactions.parquet --state sqlite:state.db"
     " --map user_id=household_id --map time=transaction_timestamp --event-type purchase-complete"
 )
 _EXPORT_EPILOG = "Example: mercato events export events.parquet --state sqlite:state.db"
+
+_FORGET_EPILOG = "Example: mercato events forget --user-id 4711 --state sqlite:state.db"
 
 _ONLY_JSON = ("rejected_by_field", "errors")  # people were warned of these on the way
 
@@ -87,6 +89,37 @@ def export_command(
             count = write_events(file, store.export_events(), total=total, progress=progress)
         store.close()
         output.finish({"file": str(file), "events": count, "seconds": round(time.monotonic() - started, 1)})
+
+
+@events_app.command("forget", epilog=_FORGET_EPILOG)
+def forget_command(
+    state: Annotated[str, typer.Option(help="sqlite:PATH of the state file, also beside a running server.")],
+    user_id: Annotated[
+        str, typer.Option(help="A user: all events signed in, and what the user's visitors did while nobody was.")
+    ] = "",
+    visitor_id: Annotated[str, typer.Option(help="A visitor: all events with this id.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Forget a person: take all events of a user or visitor out of a state file, ids included.
+
+    Running servers answer without them from the next request on. What a snapshot has learned from everybody's events,
+    in sums that name nobody, goes with the next `mercato index`; exported files and backups are yours to delete.
+    """
+    from mercato.state.store import open_state
+    from mercato.state.values import Actor
+
+    output = Output(as_json=as_json)
+    with output.handle_errors():
+        if not (user_id or visitor_id):
+            raise InvalidInputError("--user-id", "or --visitor-id must be given, got neither", "say who it is")
+        store = open_state(state)
+        try:
+            count = store.erase_events(Actor(user_id, visitor_id))
+        finally:
+            store.close()
+        if not count:
+            output.warn("there are no events of that id; nothing was taken out")
+        output.finish({"events": count})
 
 
 def import_file(

@@ -66,6 +66,7 @@ RECORD = np.dtype(
 USER_POSITION = RECORD.fields["user"][1] + 1 if RECORD.fields else 0
 TYPE_POSITION = RECORD.fields["event_type"][1] + 1 if RECORD.fields else 0
 PRODUCT_POSITION = RECORD.fields["product"][1] + 1 if RECORD.fields else 0
+ORDER_POSITION = RECORD.fields["order"][1] + 1 if RECORD.fields else 0
 
 Records = npt.NDArray[np.void]
 

@@ -9,6 +9,7 @@ from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.state.erasure import erase_actor
 from mercato.state.event_history import read_event_batches, read_event_table
 from mercato.state.event_log import EventCoder, write_rows
 from mercato.state.id_codes import IdNames
@@ -101,6 +102,13 @@ class SqliteStateStore:
         """Read all events in a form that can be imported; see ``StateStore``."""
         with translated_errors(self._path):
             yield from read_event_batches(self._pool.get().connection)
+
+    def erase_events(self, actor: Actor) -> int:
+        """Take out all that is kept of a person; see ``StateStore``."""
+        if not (actor.user_id or actor.visitor_id):
+            raise InvalidInputError("actor", "must have a user_id or a visitor_id, got neither", "say who it is")
+        with translated_errors(self._path):
+            return erase_actor(self._pool.get(), actor)
 
     def search_queries(self, after_sequence: int = 0) -> list[SearchQuery]:
         """Read what shoppers searched for; see ``StateStore``."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.state import Actor, StateStore, open_state
 
@@ -165,3 +166,52 @@ def test_history_is_what_a_plain_list_would_give(
             assert columns.product_id == [entry[2] for entry in own]
     assert actors(store) == [owner_of(entry, log) or entry[4] for entry in log]
     store.close()
+
+
+def test_forgetting_a_user_takes_the_joined_part_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = open_state(f"sqlite:{path}")
+    beside = open_state(f"sqlite:{path}")  # as a running server has it open
+    store.append_events(
+        [
+            event("before", visitor="shared-device", time=1),
+            event("own", "alice-0815", "shared-device", 2),
+            event("own-too", "alice-0815", "alices-phone", 3),
+            event("of-bob", "bob", "shared-device", 4),
+            event("after-bob", visitor="shared-device", time=5),
+        ]
+    )
+    for _ in range(2):
+        assert products(beside, "alice-0815") == ["own-too", "own", "before"]
+    assert store.erase_events(Actor("alice-0815")) == 3
+    assert products(store, "alice-0815") == products(beside, "alice-0815") == []
+    assert products(beside, visitor="alices-phone") == []
+    assert products(beside, "bob") == ["after-bob", "of-bob"]
+    assert actors(store) == ["bob", "bob"]
+    assert store.erase_events(Actor("alice-0815")) == 0
+    assert store.append_events([event("new", "alice-0815", time=6)]).sequence > 5  # no number is given twice
+    assert products(beside, "alice-0815") == ["new"]
+    assert store.erase_events(Actor("alice-0815")) == 1
+    beside.close()
+    store.close()
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"shared-device" in kept
+    assert b"alice" not in kept  # neither in a row nor in the pages that rows were in
+
+
+def test_forgetting_a_visitor_takes_all_events_with_its_id(store: StateStore) -> None:
+    store.append_events([event("a", visitor="v", time=1), event("b", "u", "v", 2), event("c", "u", time=3)])
+    assert store.erase_events(Actor("", "v")) == 2
+    assert products(store, "u") == ["c"]
+    assert products(store, visitor="v") == []
+    with pytest.raises(InvalidInputError, match="must have a user_id or a visitor_id"):
+        store.erase_events(Actor())
+
+
+def test_what_was_forgotten_can_be_imported_again(store: StateStore, tmp_path: Path) -> None:
+    store.append_events([event("a", "u", time=1), event("b", "w", time=1)])
+    batches = list(store.export_events())
+    store.erase_events(Actor("u"))
+    result = store.import_events(batches)
+    assert (result.accepted, result.duplicates) == (1, 1)
+    assert products(store, "u") == ["a"]

@@ -50,17 +50,22 @@ def import_command(
     event_type: Annotated[
         str | None, typer.Option("--event-type", help="Type of the rows that have none, such as purchase-complete.")
     ] = None,
+    no_times: Annotated[
+        bool, typer.Option("--no-times", help="Take the order of the rows, whatever columns look like times.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing if any row is bad.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import user events from a file; what is there already is not counted twice.
 
-    Fields: event_type, user_id, visitor_id, product_id, time, quantity, price, order_id, event_id, context. A row
-    without event_id is known again by its content, so a file can be imported again after a stop, or when it has grown.
+    Fields: event_type, user_id, visitor_id, product_id, time, order, quantity, price, order_id, event_id, context. A
+    row without event_id is known again by its content, so a file can be imported again after a stop, or when it has
+    grown. Where no column is mapped to time, the order of the rows is kept, or that of a column `order`; what depends
+    on time is then off for these events.
     """
     output = Output(as_json=as_json)
     with output.handle_errors():
-        result = import_file(file, state, server, mapping or [], event_type, strict, output)
+        result = import_file(file, state, server, mapping or [], event_type, strict, output, without_times=no_times)
         if as_json:
             output.finish(result)
         else:
@@ -130,6 +135,8 @@ def import_file(
     event_type: str | None,
     strict: bool,
     output: Output,
+    *,
+    without_times: bool = False,
 ) -> dict[str, Any]:
     """Do the work of `mercato events import`; returns what `--json` prints.
 
@@ -147,7 +154,14 @@ def import_file(
     report = ReadReport()
 
     def read() -> Iterator[EventBatch]:
-        return read_events(file, mapping=fields, default_event_type=event_type, now=now, report=report)
+        return read_events(
+            file,
+            mapping=fields,
+            default_event_type=event_type,
+            now=now,
+            report=report,
+            without_times=without_times,
+        )
 
     if strict:
         for _ in read():
@@ -170,9 +184,16 @@ def import_file(
             else _write_to_server(server or DEFAULT_SERVER, read(), report, tell)
         )
     _warn_of_rejected(file, report, output)
+    if report.ordered_by:
+        what = "the order of the rows" if report.ordered_by == "rows" else "the column 'order'"
+        output.warn(
+            f"{file.name} has no times: {what} is kept; trends, new arrivals, what sold lately and the aging of"
+            " histories are off for these events"
+        )
     return {
         "file": str(file),
         "rows": report.rows,
+        "ordered_by": report.ordered_by or "time",
         **written,
         "rejected": report.rejected,
         "rejected_by_field": dict(report.by_field),

@@ -58,7 +58,8 @@ def read_behaviour(batches: Iterable[EventBatch], row_by_id: Mapping[str, int]) 
         for actor, product, context, kind, time in zip(actors, products, contexts, kinds, times, strict=True):
             row = row_by_id.get(product or "", -1)
             level = _LEVEL_OF_CODE.get(kind, 0)
-            query = _read_query(context) if kind == _SEARCH else ""
+            # Without a time nobody can say how long after a search something was done.
+            query = _read_query(context) if kind == _SEARCH and time >= 0 else ""
             if level and row >= 0:
                 behaviour.interest[row] += level
             if query or (level and row >= 0) or all(actor):

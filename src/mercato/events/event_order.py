@@ -15,6 +15,9 @@ FIRST_ORDER_S = -1e10
 MAX_ORDER = 10**13 - 1
 """The last order before 1970."""
 
+ORDER_COLUMN = "order_without_time"
+"""Where a file that was exported has the orders of its events without times, beside the times of the others."""
+
 _STEP_S = 1e-3
 _DAY_S = 86_400.0
 

@@ -31,7 +31,7 @@ from mercato.events.event import EVENT_FIELDS, parse_event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_files import EventFile, RawBatch, open_event_file
 from mercato.events.event_key import ActorCounter, KeyDeriver, key_of_event_id
-from mercato.events.event_order import order_to_time
+from mercato.events.event_order import ORDER_COLUMN, order_to_time
 from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.events.raw_columns import RawColumn, find_column_day_order, holds_times, value_at
 from mercato.events.raw_values import read_document
@@ -161,6 +161,8 @@ def _resolve_columns(
     sources = {name: name for name in EVENT_FIELDS if name in file.columns and name not in taken} | dict(mapping)
     if "time" in sources and "order" not in mapping:
         sources.pop("order", None)  # beside times it is mostly the number of an order
+        if ORDER_COLUMN in file.columns:
+            sources["order"] = ORDER_COLUMN
     missing = []
     if "user_id" not in sources and "visitor_id" not in sources:
         missing.append(f"user_id or visitor_id ({option} user_id=COLUMN)")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from mercato.errors import DataError
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import key_text
-from mercato.events.event_order import has_time, time_to_order
+from mercato.events.event_order import ORDER_COLUMN, has_time, time_to_order
 from mercato.events.event_type import EVENT_TYPES
 from mercato.progress import Progress, no_progress
 
@@ -24,7 +24,7 @@ _SCHEMA = pa.schema(
         ("event_type", pa.string()),
         *((name, pa.string()) for name in _TEXT_FIELDS),
         ("time", pa.timestamp("us", tz="UTC")),
-        ("order", pa.int64()),
+        (ORDER_COLUMN, pa.int64()),
         ("quantity", pa.int32()),
         ("price", pa.float32()),
         ("event_id", pa.string()),
@@ -106,7 +106,7 @@ def _write_parquet(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
                 "event_type": types.cast(pa.string()),
                 **{name: getattr(batch, name) for name in _TEXT_FIELDS},
                 "time": micros.cast(_SCHEMA.field("time").type),
-                "order": pa.array(orders, mask=timed),
+                ORDER_COLUMN: pa.array(orders, mask=timed),
                 "quantity": pa.array(batch.quantity),
                 "price": pa.array(batch.price, from_pandas=True),  # NaN becomes null
                 "event_id": pa.array(_event_ids(batch), type=pa.string()),
@@ -120,7 +120,10 @@ def _write_jsonl(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
     """Write batches; give the number of events of each."""
     with path.open("wb") as file:
         for batch in batches:
-            file.writelines(orjson.dumps(document) + b"\n" for document in to_documents(batch))
+            for document in to_documents(batch):
+                if "order" in document:
+                    document |= {"time": None, ORDER_COLUMN: document.pop("order")}
+                file.write(orjson.dumps(document) + b"\n")
             yield len(batch)
 
 

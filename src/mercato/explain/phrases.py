@@ -46,7 +46,12 @@ class Phrases:
         return self.fields.get(name) or name.removeprefix("attributes.").replace("_", " ")
 
     def date(self, time: float, *, now: float, utc_offset_s: float) -> str:
-        """Write the shopper's local date of a moment, with the year where it is not the present one."""
+        """Write the shopper's local date of a moment, with the year where it is not the present one.
+
+        Of an event without a time (below 0) nothing is known but that it was earlier.
+        """
+        if time < 0:
+            return self.texts["no date"]
         day = datetime.fromtimestamp(time + utc_offset_s, timezone.utc)
         today = datetime.fromtimestamp(now + utc_offset_s, timezone.utc)
         values = {"day": day.day, "month": self.months[day.month - 1], "year": day.year}
@@ -75,6 +80,7 @@ ENGLISH = Phrases(
         "semicolon": "; ",
         "date": "{day} {month}",
         "date with year": "{day} {month} {year}",
+        "no date": "an earlier day",
         "deed": "chose {what}",
         "it": "it",
         # What matched.

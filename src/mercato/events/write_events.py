@@ -121,6 +121,8 @@ def _write_jsonl(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
     with path.open("wb") as file:
         for batch in batches:
             for document in to_documents(batch):
+                if not file.tell():
+                    document[ORDER_COLUMN] = None  # readers look at the first lines alone to know the columns
                 if "order" in document:
                     document |= {"time": None, ORDER_COLUMN: document.pop("order")}
                 file.write(orjson.dumps(document) + b"\n")

@@ -16,7 +16,7 @@ from mercato.incoming import read_json_line
 OPERATIONS_PER_CALL = 200  # as many new texts are encoded in one call
 DEFAULT_SERVER = "127.0.0.1:8001"
 
-catalog_app = typer.Typer(help="The catalogue of a running server.", no_args_is_help=True)
+catalog_app = typer.Typer(help="The catalogue: changes of a running server's, and what to clean in a snapshot.", no_args_is_help=True)
 
 _EPILOG = (
     'Example: mercato catalog apply changes.jsonl, with lines such as {"operation": "patch", "product": {"id": "17",'
@@ -28,7 +28,7 @@ _EPILOG = (
 # A group of one command only keeps the command's name if it has a callback.
 @catalog_app.callback()
 def _catalog() -> None:
-    """Change the catalogue of a running server."""
+    """Change the catalogue of a running server, or report on a snapshot."""
 
 
 @catalog_app.command("apply", epilog=_EPILOG)

@@ -14,6 +14,8 @@ from mercato.text.words import UNITS
 
 #: An attribute with more values than this is nothing to choose from, so that its spellings matter to no facet.
 MOST_VALUES = 1_000
+#: An attribute is of a category's kind where nine of ten have it; what fewer have may not apply to the others.
+NEARLY_ALL = 0.9
 _MEASURE = re.compile(r"([-+]?\d+(?:[.,]\d+)*)\s*([a-zA-Z\"']+)\.?")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
 #: Units that measure one thing and so may stand for one another.
@@ -55,6 +57,35 @@ def check_lonely(catalog: Catalog) -> Iterator[Finding]:
             rows=sorted(keys),
             values=lambda row: clip(", ".join(keys[row])),
             groups=sum(map(len, keys.values())),
+        )
+
+
+def check_gaps(catalog: Catalog) -> Iterator[Finding]:
+    """Find products without an attribute that nearly all of their category have (`NEARLY_ALL`)."""
+    members: Counter[tuple[str, ...]] = Counter(catalog.paths)
+    large = {path for path, count in members.items() if path and count >= catalog.thresholds.least_category}
+    holding: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for row, product in catalog.products():
+        if catalog.paths[row] in large:
+            holding[catalog.paths[row]].update(product.get("attributes", {}).keys())
+    usual = {
+        path: frozenset(key for key, count in counts.items() if count >= NEARLY_ALL * members[path])
+        for path, counts in holding.items()
+    }
+    found = []
+    for row, product in catalog.products():
+        if missing := usual.get(catalog.paths[row], frozenset()) - product.get("attributes", {}).keys():
+            found.append((row, clip(f"no {', '.join(sorted(missing))}")))
+    if found:
+        yield Finding(
+            name="attribute-missing",
+            section="attributes",
+            title="attributes missing that nearly all of the category have",
+            harm="A shopper who filters the category by one of them does not see the product.",
+            remedy="Fill them in, those of products that sell best first.",
+            weight=MODERATE,
+            rows=[row for row, _ in found],
+            values=[value for _, value in found],
         )
 
 
@@ -218,4 +249,4 @@ def _kind(value: object) -> type:
 
 _KIND_NAMES = {bool: "true or false", str: "texts", float: "numbers"}
 
-CHECKS = (check_lonely, check_names, check_values, check_types, check_units)
+CHECKS = (check_lonely, check_gaps, check_names, check_values, check_types, check_units)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -106,7 +106,9 @@ def check_deep(catalog: Catalog) -> Iterator[Finding]:
 
 def check_names(catalog: Catalog) -> Iterator[Finding]:
     """Find names that hold a whole path, are a number, or were given by the shop's system."""
-    faults = {path: fault for path in set(catalog.paths) if (fault := _find_fault(path))}
+    distinct = set(catalog.paths)
+    separator = _find_separator(distinct)
+    faults = {path: fault for path in distinct if (fault := _find_fault(path, separator))}
     rows = [row for row, path in enumerate(catalog.paths) if path in faults]
     if rows:
         yield Finding(
@@ -179,13 +181,24 @@ def _find_spelt(found: list[tuple[int, str]], names: int, name: str, section: st
         )
 
 
-def _find_fault(path: Path) -> str:
+def _find_separator(paths: Iterable[Path]) -> str:
+    """Return the sign that stands in most names where no path has a second level; empty where there is none.
+
+    One name may hold a slash (meat/fish); where four of five do, they are paths that were not split.
+    """
+    names = [path[0] for path in paths if path]
+    if len(names) < 5 or any(len(path) > 1 for path in paths):
+        return ""
+    return next((sign for sign in "/\\;:," if sum(sign in name for name in names) >= 0.8 * len(names)), "")
+
+
+def _find_fault(path: Path, separator: str) -> str:
     for name in path:
-        if _SEPARATOR.search(name):
+        if _SEPARATOR.search(name) or (separator and separator in name):
             return f"a path that was not split: {name}"
         if name.strip().isdigit():
             return f"a number: {name}"
-        if fold_name(name) in _SYSTEM_NAMES:
+        if any(fold_name(part) in _SYSTEM_NAMES for part in re.split(r"[/,;]", name)):
             return f"given by the shop's system: {name}"
     return ""
 

@@ -18,48 +18,70 @@ NO_DATES = ("1970-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1904-01-01"
 
 @dataclass(frozen=True, kw_only=True)
 class _Field:
-    """A field that a product may lack."""
+    """A field that a product may lack: what it hurts where others have it, and where none has."""
 
     name: str
     noun: str
     harm: str
     weight: float
+    nowhere: str
+    nowhere_weight: float = SLIGHT
 
 
 _FIELDS = (
     _Field(
         name="description",
-        noun="description",
-        harm="Only title, brand and attributes are there to match: needs that the title does not name are not found.",
+        noun="a description",
+        harm="Only title, brand and attributes are there to match: needs the title does not name are not found.",
         weight=SLIGHT,
+        nowhere="Only titles, brands and attributes are there to match: needs no title names are not found.",
     ),
     _Field(
         name="brand",
-        noun="brand",
+        noun="a brand",
         harm="Filters and facets by brand leave the product out, and a search for the brand finds it only where the"
         " title names it.",
         weight=MODERATE,
+        nowhere="Nobody can filter by brand; a shop of one brand need not mind.",
+        nowhere_weight=HARMLESS,
     ),
     _Field(
         name="categories",
-        noun="category",
+        noun="a category",
         harm="Filters, facets and category pages leave the product out, and ranking does not know what kind it is.",
         weight=MODERATE,
+        nowhere="There are no facets, filters and pages by category, and ranking does not know what kind a product is.",
     ),
     _Field(
         name="price",
-        noun="price",
+        noun="a price",
         harm="The product passes no filter on the price and comes last when sorted by it.",
         weight=MODERATE,
+        nowhere="Nobody can filter or sort by price.",
     ),
-    _Field(name="image_uri", noun="picture", harm="Shoppers pass over results without a picture.", weight=SLIGHT),
+    _Field(
+        name="image_uri",
+        noun="a picture",
+        harm="Shoppers pass over results without a picture.",
+        weight=SLIGHT,
+        nowhere="Answers carry no picture; a page that has pictures from elsewhere need not mind.",
+        nowhere_weight=HARMLESS,
+    ),
     _Field(
         name="attributes",
-        noun="attribute",
-        harm="No filter but those on the fixed fields knows the product, and sizes, colours and codes are not found.",
+        noun="attributes",
+        harm="Filters on attributes leave the product out, and its size, colour and codes are not found.",
         weight=SLIGHT,
+        nowhere="There are facets and filters on the fixed fields alone; sizes, colours and codes are not found.",
     ),
-    _Field(name="uri", noun="page address", harm="Search does not need it; answers carry no link.", weight=HARMLESS),
+    _Field(
+        name="uri",
+        noun="a page address",
+        harm="Search does not need it; answers carry no link.",
+        weight=HARMLESS,
+        nowhere="Search does not need it; answers carry no link.",
+        nowhere_weight=HARMLESS,
+    ),
 )
 
 
@@ -87,17 +109,18 @@ def check_missing(catalog: Catalog) -> Iterator[Finding]:
         if not rows[one.name]:
             continue
         nowhere = len(rows[one.name]) == catalog.count
+        plain = one.noun.removeprefix("a ")
         yield Finding(
             name=f"missing-{one.name.replace('_', '-')}",
             section="fields",
-            title=f"no product has a {one.noun}" if nowhere else f"products without a {one.noun}",
-            harm=one.harm,
-            remedy=f"If the file has it under another name: --map {one.name}=COLUMN; else leave it at that."
+            title=f"no product has {one.noun}" if nowhere else f"products without {one.noun}",
+            harm=one.nowhere if nowhere else one.harm,
+            remedy=f"If the file has it under another name: --map {one.name}=COLUMN."
             if nowhere
             else f"Fill in {one.name} where it is empty, those that sell best first.",
-            weight=one.weight,
+            weight=one.nowhere_weight if nowhere else one.weight,
             rows=rows[one.name],
-            values=[f"no {one.noun}"] * len(rows[one.name]),
+            values=[f"no {plain}"] * len(rows[one.name]),
         )
 
 

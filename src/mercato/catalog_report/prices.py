@@ -28,6 +28,8 @@ UNIT_FAULTS = {
     -3: "as if a sign of thousands had been read as a decimal one",
 }
 _LIKE = -1  # in the place of a level: the products nearest in meaning
+#: Near in meaning are a quilt and its patches too. So only what is nearer to a hundred times than to ten is called far.
+LIKE_FACTOR = 10.0**1.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,8 +53,12 @@ class PriceRatios:
     compared: Int64
 
     def find_far(self, factor: float) -> Bool:
-        """Mark prices that are beyond the usual deviation and `factor` times dearer or cheaper, bool [n]."""
-        far: Bool = (np.abs(self.z) > OUTLIER_Z) & (np.abs(np.log(self.price / self.usual)) >= np.log(factor) - 1e-9)
+        """Mark prices that are beyond the usual deviation and `factor` times dearer or cheaper, bool [n].
+
+        Of those that are compared with products near in meaning at least `LIKE_FACTOR` is asked.
+        """
+        least = np.where(self.level == _LIKE, max(factor, LIKE_FACTOR), factor)
+        far: Bool = (np.abs(self.z) > OUTLIER_Z) & (np.abs(np.log(self.price / self.usual)) >= np.log(least) - 1e-9)
         return far
 
 
@@ -86,16 +92,17 @@ def check_prices(catalog: Catalog) -> Iterator[Finding]:
         "Sorted by price they stand at an end, filters on the price pass or refuse them wrongly, and the ranges of the"
         " facet are stretched for all."
     )
+    dearer = [one for one in powers if not powers[one] and ratios.z[one] > 0]
+    cheaper = [one for one in powers if not powers[one] and ratios.z[one] < 0]
+    look = "Look at each: the price, or the category, may be wrong;"
     kinds = (
-        ("price-unit", "prices off by a hundred or a thousand", [one for one in powers if powers[one]], SEVERE,
+        ("price-unit", "prices that look off by a hundred or a thousand", [one for one in powers if powers[one]], SEVERE,
          "If many are off by the same power of ten, correct it as it is read, such as --map price=COLUMN/100; else"
          " correct each."),
-        ("price-far-above", "prices far dearer than their category",
-         [one for one in powers if not powers[one] and ratios.z[one] > 0], MODERATE,
-         "Look at each: the price, or the category, may be wrong; a pack of many may be right."),
-        ("price-far-below", "prices far cheaper than their category",
-         [one for one in powers if not powers[one] and ratios.z[one] < 0], MODERATE,
-         "Look at each: the price, or the category, may be wrong; a single piece or a spare part may be right."),
+        ("price-far-above", "prices far dearer than their category", dearer, MODERATE,
+         f"{look} a pack of many may be right."),
+        ("price-far-below", "prices far cheaper than their category", cheaper, MODERATE,
+         f"{look} a single piece or a spare part may be right."),
     )  # fmt: skip
     for name, title, members, weight, remedy in kinds:
         if members:
@@ -114,13 +121,15 @@ def check_prices(catalog: Catalog) -> Iterator[Finding]:
 def guess_power(price: float, usual: float, z: float) -> int:
     """Guess by which power of ten of `UNIT_FAULTS` a price is wrong; 0 where none explains it.
 
-    One explains it where the price is nearer to that power than to any other (within half of a decade) and, corrected,
-    within the usual deviation.
+    One explains it where the corrected price is within a quarter of a decade of what is usual (a factor of 1.8) and
+    within the usual deviation. What is too dear by a power of ten lost its decimals, so it is a whole number.
     """
     decades = float(np.log10(price / usual))
     power = round(decades)
     corrected = z * (decades - power) / decades if decades else 0.0
-    return power if power in UNIT_FAULTS and abs(corrected) <= OUTLIER_Z else 0
+    if power not in UNIT_FAULTS or abs(decades - power) > 0.25 or abs(corrected) > OUTLIER_Z:
+        return 0
+    return power if power < 0 or price.is_integer() else 0
 
 
 def _compare_in_categories(catalog: Catalog, ratios: PriceRatios) -> None:

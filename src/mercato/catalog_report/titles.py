@@ -124,7 +124,8 @@ def check_same_as_id(catalog: Catalog) -> Iterator[Finding]:
     rows = [
         row
         for row, product in catalog.products()
-        if product["title"] == product["id"] or not _LETTERS.search(product["title"])
+        if (product["title"] == product["id"] or not _LETTERS.search(product["title"]))
+        and not is_placeholder(product["title"])
     ]
     if rows:
         yield Finding(

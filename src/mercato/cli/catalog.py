@@ -16,7 +16,9 @@ from mercato.incoming import read_json_line
 OPERATIONS_PER_CALL = 200  # as many new texts are encoded in one call
 DEFAULT_SERVER = "127.0.0.1:8001"
 
-catalog_app = typer.Typer(help="The catalogue: changes of a running server's, and what to clean in a snapshot.", no_args_is_help=True)
+catalog_app = typer.Typer(
+    help="The catalogue: changing that of a server, cleaning that of a shop.", no_args_is_help=True
+)
 
 _EPILOG = (
     'Example: mercato catalog apply changes.jsonl, with lines such as {"operation": "patch", "product": {"id": "17",'

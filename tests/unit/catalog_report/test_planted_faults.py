@@ -50,6 +50,7 @@ ONE_PRODUCT: dict[str, tuple[dict[str, Any], str]] = {
     "category-spellings": ({"categories": ["Lighting", "lamps"]}, "lamps beside Lamps in Lighting"),
     "brand-spellings": ({"brand": "LUMIO"}, "LUMIO beside Lumio"),
     "attribute-of-one": ({"attributes": {"voltage": 12}}, "voltage"),
+    "attribute-missing": ({"attributes": {"colour": None}}, "no colour"),
     "attribute-names": ({"attributes": {"Colour": "black"}}, "Colour beside colour"),
     "value-spellings": ({"attributes": {"colour": "Black"}}, "colour: Black beside black"),
     "attribute-types": ({"attributes": {"weight_g": "light"}}, "weight_g: 'light', in others numbers"),
@@ -136,6 +137,19 @@ def test_a_field_that_no_product_has_is_one_sentence() -> None:
     assert found.title == "no product has a brand"
     assert "--map brand=COLUMN" in found.remedy
     assert len(found.rows) == 90
+
+
+def test_paths_that_were_not_split_are_told_from_names_with_a_slash() -> None:
+    shop = make_shop()
+    for number, product in enumerate(shop):
+        product["categories"] = [f"Home/{product['categories'][0]}/{number % 2}"]
+    assert len(find(shop)["category-odd"].rows) == 90
+    assert "category-odd" not in find(plant(Lamps_0={"categories": ["Lighting", "Indoor/outdoor"]}))
+
+
+def test_what_the_shops_system_calls_a_category_is_none() -> None:
+    shop = plant(Lamps_0={"categories": ["Default Category/Lamps"]}, Lamps_1={"categories": ["Uncategorized"]})
+    assert set(show(shop, find(shop)["category-odd"])) == {"Lamps-0", "Lamps-1"}
 
 
 def test_a_shop_of_short_titles_is_left_alone() -> None:

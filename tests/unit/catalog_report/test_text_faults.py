@@ -124,8 +124,10 @@ def test_wrong_numbers_are_told_why(number: str, said: str) -> None:
 def test_a_price_is_explained_by_the_nearest_power_of_ten() -> None:
     assert guess_power(2500.0, 25.0, 40.0) == 2
     assert guess_power(0.25, 25.0, -40.0) == -2
-    assert guess_power(19990.0, 25.0, 60.0) == 3  # 800 times: nearer to 1000 than to 100
+    assert guess_power(20000.0, 25.0, 60.0) == 3  # 800 times
     assert guess_power(250.0, 25.0, 20.0) == 0  # ten may be a pack of ten
+    assert guess_power(1250.0, 25.0, 30.0) == 0  # 50 times is neither ten nor a hundred
+    assert guess_power(2499.99, 25.0, 40.0) == 0  # cents given as units are whole numbers
 
 
 @pytest.mark.parametrize(

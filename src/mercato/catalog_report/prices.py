@@ -96,7 +96,8 @@ def check_prices(catalog: Catalog) -> Iterator[Finding]:
     cheaper = [one for one in powers if not powers[one] and ratios.z[one] < 0]
     look = "Look at each: the price, or the category, may be wrong;"
     kinds = (
-        ("price-unit", "prices that look off by a hundred or a thousand", [one for one in powers if powers[one]], SEVERE,
+        ("price-unit", "prices that look off by a hundred or a thousand", [one for one in powers if powers[one]],
+         SEVERE,
          "If many are off by the same power of ten, correct it as it is read, such as --map price=COLUMN/100; else"
          " correct each."),
         ("price-far-above", "prices far dearer than their category", dearer, MODERATE,

@@ -114,7 +114,7 @@ def check_names(catalog: Catalog) -> Iterator[Finding]:
         yield Finding(
             name="category-odd",
             section="categories",
-            title="categories that are none",
+            title="paths, numbers and system names as categories",
             harm="A facet offers them as they are; nobody looks for them. A path that was not split is one name,"
             " and no filter on a part of it finds it.",
             remedy="Map names instead of numbers, split paths at their separator, and sort in what was never sorted.",

@@ -121,6 +121,7 @@ def check_missing(catalog: Catalog) -> Iterator[Finding]:
             weight=one.nowhere_weight if nowhere else one.weight,
             rows=rows[one.name],
             values=[f"no {plain}"] * len(rows[one.name]),
+            listed=not nowhere,
         )
 
 
@@ -131,7 +132,7 @@ def check_free(catalog: Catalog) -> Iterator[Finding]:
         yield Finding(
             name="price-zero",
             section="prices",
-            title="products for nothing",
+            title="products with price 0",
             harm="They come first when sorted by price and pass every filter for cheap ones.",
             remedy="Leave the price out where it is not known; 0 says that it costs nothing.",
             weight=SEVERE,
@@ -241,8 +242,8 @@ def list_texts(product: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 _TEXT_FAULTS = {
     "markup": (
-        "texts with markup",
-        "Words of tags are found as if they were the product's, and shoppers see the signs.",
+        "texts with HTML or template signs",
+        "Words of tags and variables are searched as if they were the product's, and shoppers see them.",
         "Export plain text, or decode it once more: what is left was written twice over (&amp;amp;).",
         SLIGHT,
     ),

@@ -14,7 +14,7 @@ from mercato.arrays import Float32, Float64, Int32, Int64
 from mercato.errors import InvalidInputError
 
 #: How much a fault hurts the product that has it, from 0 to 1, and the name of it that a person sees.
-SEVERE, MODERATE, SLIGHT, HARMLESS = 1.0, 0.3, 0.1, 0.01
+SEVERE, MODERATE, SLIGHT, HARMLESS = 1.0, 0.3, 0.1, 0.0
 LEVELS = {SEVERE: "severe", MODERATE: "moderate", SLIGHT: "slight", HARMLESS: "harmless"}
 
 _BATCH = 512
@@ -182,6 +182,7 @@ class Finding:
         values: what is wrong with each of `rows`, or a function that says it of a row.
         groups: number of things that the products share a fault in (codes, categories, attributes); 0 where each
             product is for itself.
+        listed: whether the products are shown; what all of them lack is said once.
     """
 
     name: str
@@ -193,6 +194,7 @@ class Finding:
     rows: Sequence[int]
     values: Sequence[str] | Callable[[int], str]
     groups: int = 0
+    listed: bool = True
 
     def value(self, position: int) -> str:
         """Say what is wrong with the product at a position of `rows`."""
@@ -224,7 +226,8 @@ class Finding:
             "harm": self.harm,
             "remedy": self.remedy,
             "examples": [
-                self._describe(catalog.product(row), position) for position, row in enumerate(self.rows[:examples])
+                self._describe(catalog.product(row), position)
+                for position, row in enumerate(self.rows[:examples] if self.listed else ())
             ],
         }
 

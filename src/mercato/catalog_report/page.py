@@ -49,6 +49,7 @@ def render_page(document: Mapping[str, Any]) -> str:
     found = document["products_with_findings"]
     levels = [(level, sum(one["level"] == level for one in findings)) for level in ("severe", "moderate", "slight")]
     built = document["created"][:16].replace("T", " ")
+    figures = _draw(document)
     return template.render(
         title="Catalogue report",
         lead=f"{document['snapshot']}, built {built}: {document['products']:,} products.",
@@ -59,11 +60,16 @@ def render_page(document: Mapping[str, Any]) -> str:
                 "value": f"{len(findings):,}",
                 "note": ", ".join(f"{n} {name}" for name, n in levels),
             },
-            {"name": "products to look at", "value": f"{found:,}", "note": "but for fields that none has"},
+            {
+                "name": "products to look at",
+                "value": f"{found:,}",
+                "note": f"of {document['products']:,}; not counted is what all of them lack",
+            },
         ],
         findings=findings,
         events=document["events_learned"],
-        figures=_draw(document),
+        first=figures[:1],
+        further=figures[1:],
         thresholds=document["thresholds"],
     )
 

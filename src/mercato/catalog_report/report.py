@@ -111,7 +111,7 @@ def write_findings(path: Path, catalog: Catalog, findings: Sequence[Finding]) ->
         with path.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("finding", "id", "title", "value"))
-            for finding in findings:
+            for finding in (finding for finding in findings if finding.listed):
                 for position, row in enumerate(finding.rows):
                     product = catalog.product(row)
                     writer.writerow(
@@ -138,10 +138,10 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
 
 
 def _count_products(catalog: Catalog, findings: Sequence[Finding]) -> int:
-    """Count the products that something was found of; what all of them have (no field of a name) tells none apart."""
+    """Count the products that something was found of, but for what none of them has."""
     found = np.zeros(catalog.count, np.bool_)
     for finding in findings:
-        if len(finding.rows) < catalog.count:
+        if finding.listed:
             found[np.asarray(finding.rows, np.int64)] = True
     return int(found.sum())
 

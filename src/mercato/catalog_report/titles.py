@@ -15,18 +15,30 @@ _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _LETTERS = re.compile(r"[^\W\d_]+")
 # Scripts without spaces: a name has two or more of these, so that each counts for half a word.
 _WORDLESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
-#: Words of fewer letters are abbreviations as often as not (USB, LED, HDMI, DVD-RW).
-CAPITAL_LETTERS = 5
-#: Once a word or a brand stands there for the third time it says nothing new ("HP toner for HP LaserJet" has two).
+#: Words of fewer letters are abbreviations as often as not (USB, LED, DVD-RW).
+CAPITAL_LETTERS = 4
+#: Once a word stands there for the third time it says nothing new ("3.5 mm male to 2.5 mm male" has it twice).
 REPEATS = 3
+#: A brand may be named once more as what the product is for ("HP toner for HP LaserJet").
+_FOR = frozenset("for fits to with compatible für zu passend pour avec compatible para con per voor med till".split())
 REPEATED_LETTERS = 4
 
 
 def check_capitals(catalog: Catalog) -> Iterator[Finding]:
-    """Find titles whose every letter is a capital, and which hold two words too long for abbreviations."""
+    """Find titles whose every letter is a capital, and which are no rows of abbreviations.
+
+    What is an abbreviation the shop's other titles say: a word that is written in capitals there too.
+    """
+    capitals: Counter[str] = Counter()
+    for title in catalog.titles:
+        if not title.isupper():
+            for word in _LETTERS.findall(title):
+                if len(word) >= CAPITAL_LETTERS:
+                    capitals[word.casefold()] += 1 if word.isupper() else -1
+    abbreviations = frozenset(word for word, count in capitals.items() if count > 0)
     yield from _find(
         catalog,
-        lambda title, _: title if is_shouted(title) else "",
+        lambda title, brand: title if is_shouted(title, brand, abbreviations) else "",
         name="title-in-capitals",
         title="titles in capitals",
         harm="Words are found in either case, so that few searches suffer; but shoppers read such titles slower and"
@@ -88,7 +100,7 @@ def check_repeats(catalog: Catalog) -> Iterator[Finding]:
     )
     yield from _find(
         catalog,
-        lambda title, brand: find_repeated_word(title, brand),
+        find_repeated_word,
         name="title-repeats-word",
         title="titles that repeat a word",
         harm="A title filled with one word is ranked above better ones when that word is searched for.",
@@ -140,11 +152,19 @@ def check_same_as_id(catalog: Catalog) -> Iterator[Finding]:
         )
 
 
-def is_shouted(title: str) -> bool:
-    """Tell whether every letter of a title is a capital, and two words are too long for abbreviations."""
+def is_shouted(title: str, brand: str = "", abbreviations: frozenset[str] = frozenset()) -> bool:
+    """Tell whether every letter of a title is a capital, in two words or more that are not written so by themselves.
+
+    Args:
+        title: of a product.
+        brand: its words may be written in capitals.
+        abbreviations: words that are, folded.
+    """
     if not title.isupper():
         return False
-    return len({word for word in _WORD.findall(title) if len(word) >= CAPITAL_LETTERS and word.isalpha()}) >= 2
+    own = {word.casefold() for word in _LETTERS.findall(brand)} | abbreviations
+    words = {word.casefold() for word in _LETTERS.findall(title) if len(word) >= CAPITAL_LETTERS}
+    return len(words - own) >= 2
 
 
 def count_words(title: str, brand: str) -> float:
@@ -160,7 +180,10 @@ def count_words(title: str, brand: str) -> float:
 
 
 def find_repeated_brand(title: str, brand: str) -> str:
-    """Say how often the brand stands in a title, if it does so twice in a row or `REPEATS` times; else empty."""
+    """Say how often the brand stands in a title, if it does so twice; else empty.
+
+    It may stand there once more after a word that says what the product is for.
+    """
     if len(brand) < 2:
         return ""
     words = [word.casefold() for word in _WORD.findall(title)]
@@ -169,8 +192,8 @@ def find_repeated_brand(title: str, brand: str) -> str:
     if not size:
         return ""
     starts = [start for start in range(len(words) - size + 1) if words[start : start + size] == wanted]
-    twice = any(after - before == size for before, after in zip(starts, starts[1:], strict=False))
-    return f"{brand}, {len(starts)} times" if twice or len(starts) >= REPEATS else ""
+    repeated = [start for start in starts[1:] if not _FOR & set(words[max(0, start - 2) : start])]
+    return f"{brand}, {len(starts)} times" if repeated else ""
 
 
 def find_repeated_word(title: str, brand: str) -> str:

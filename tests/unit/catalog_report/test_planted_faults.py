@@ -137,6 +137,7 @@ def test_a_field_that_no_product_has_is_one_sentence() -> None:
     assert found.title == "no product has a brand"
     assert "--map brand=COLUMN" in found.remedy
     assert len(found.rows) == 90
+    assert not found.listed  # ninety times the same sentence helps nobody
 
 
 def test_paths_that_were_not_split_are_told_from_names_with_a_slash() -> None:
@@ -150,6 +151,14 @@ def test_paths_that_were_not_split_are_told_from_names_with_a_slash() -> None:
 def test_what_the_shops_system_calls_a_category_is_none() -> None:
     shop = plant(Lamps_0={"categories": ["Default Category/Lamps"]}, Lamps_1={"categories": ["Uncategorized"]})
     assert set(show(shop, find(shop)["category-odd"])) == {"Lamps-0", "Lamps-1"}
+
+
+def test_what_the_shop_writes_in_capitals_anyway_is_an_abbreviation() -> None:
+    shop = plant(Lamps_0={"title": "SDRAM DIMM 16"})
+    assert "title-in-capitals" in find(shop)
+    for product in shop[1:]:
+        product["title"] += ", SDRAM"
+    assert "title-in-capitals" not in find(shop)
 
 
 def test_a_shop_of_short_titles_is_left_alone() -> None:

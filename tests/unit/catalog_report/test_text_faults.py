@@ -88,17 +88,22 @@ def test_copies_are_told_from_what_is_called_a_copy() -> None:
     assert not find_copy_mark("Hard copy holder")
 
 
-def test_only_long_words_are_shouted() -> None:
+def test_abbreviations_and_brands_are_not_shouted() -> None:
     assert is_shouted("GLASS STAR FROSTED HOLDER")
-    assert not is_shouted("USB HDMI HUB 4K")
+    assert is_shouted("RED WOOL SCARF")
+    assert not is_shouted("USB HUB 4K")
+    assert not is_shouted("HDMI WLAN BOX", abbreviations=frozenset({"hdmi"}))
+    assert not is_shouted("ASUS ZENBOOK", "Asus")
     assert not is_shouted("SDRAM SDR SDRAM")
     assert not is_shouted("寝具 カバー")
 
 
-def test_a_brand_may_stand_twice_where_another_word_is_between() -> None:
+def test_a_brand_may_stand_twice_where_it_says_what_the_product_is_for() -> None:
     assert find_repeated_brand("HP toner for HP LaserJet", "HP") == ""
+    assert find_repeated_brand("HP toner compatible with the HP LaserJet", "HP") == ""
     assert find_repeated_brand("HP HP toner", "HP") == "HP, 2 times"
-    assert find_repeated_brand("HP toner, HP ink, HP paper", "hp") == "hp, 3 times"
+    assert find_repeated_brand("Air running shoe by Nike, Nike", "NIKE") == "NIKE, 2 times"
+    assert find_repeated_brand("Old Spice spice rack", "Old Spice") == ""
 
 
 @pytest.mark.parametrize("number", ["4006381333931", "036000291452", "96385074", "04006381333931", "0-306-40615-2"])

@@ -100,34 +100,48 @@ def check_near_texts(catalog: Catalog) -> Iterator[Finding]:
 def may_be_one(product: dict[str, Any], other: dict[str, Any]) -> bool:
     """Tell whether two products with nearly the same vector may be one.
 
-    Brands and the attributes that both have must be equal, codes aside, and so must the numbers of both titles. The
-    titles' words must be the same but for repetition, an ending (cable, cables) and one word more in one of them; in
-    another order only where no word says how others belong together (black on white, USB to serial).
+    The brands, where both have one, all numbers of the titles, and the texts of attributes that both have must be
+    equal, codes aside (numbers may be of stock or ratings). The titles' words must be the same but for
+    order, repetition, endings (cable, cables), words written apart (note book) and those that say nothing. Where both
+    say how things belong together (black on white, USB to serial), the order must be the same too.
     """
     brands = product.get("brand", ""), other.get("brand", "")
     if all(brands) and fold_name(brands[0]) != fold_name(brands[1]):
         return False
-    theirs = other.get("attributes", {})
-    for key, value in product.get("attributes", {}).items():
-        if key in theirs and theirs[key] != value and not is_code(key):
-            return False
-    if _numbers(product["title"]) != _numbers(other["title"]):
+    if _numbers(product["title"]) != _numbers(other["title"]) or _differ(product, other):
         return False
-    left, right = (list(dict.fromkeys(fold_title(one["title"]).split())) for one in (product, other))
-    for brand in set(fold_title(" ".join(brands)).split()):
-        left, right = ([word for word in words if word != brand] for words in (left, right))
-    if _join(left) == _join(right):
-        return fold_title(product["title"]) != fold_title(other["title"])
-    joined = bool(_JOINING & {*left, *right}) or any(
-        sign in one["title"] for one in (product, other) for sign in _JOINING_SIGNS
+    known = set(fold_title(" ".join(brands)).split()) | _EMPTY | _JOINING
+    left, right = (
+        [_stem(word) for word in dict.fromkeys(_split(one["title"])) if word not in known] for one in (product, other)
     )
-    if sorted(map(_stem, left)) == sorted(map(_stem, right)):
-        return not joined
-    short, long = sorted((left, right), key=len)
-    return len(long) == len(short) + 1 and any(
-        _join(long[:position] + long[position + 1 :]) == _join(short) and long[position] in _EMPTY
-        for position in range(len(long))
+    if fold_title(product["title"]) == fold_title(other["title"]) or not (left and right):
+        return False
+    if "".join(left) == "".join(right):
+        return True
+    return set(left) == set(right) and not all(_joins(one["title"]) for one in (product, other))
+
+
+def _differ(product: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether an attribute that both have, and which is no number and no code, is another."""
+    theirs = other.get("attributes", {})
+    return any(
+        isinstance(value, bool | str | list) and not is_code(key) and _fold_value(theirs[key]) != _fold_value(value)
+        for key, value in product.get("attributes", {}).items()
+        if key in theirs
     )
+
+
+def _fold_value(value: Any) -> Any:
+    return [_stem(word) for word in _split(value)] if isinstance(value, str) else value
+
+
+def _split(text: str) -> list[str]:
+    """Split a text into its words, folded; of a genitive (women's) the name alone."""
+    return fold_title(re.sub(r"['’]s\b", "", text)).split()
+
+
+def _joins(title: str) -> bool:
+    return bool(_JOINING & set(fold_title(title).split())) or any(sign in title for sign in _JOINING_SIGNS)
 
 
 #: Words after which the order of the others matters, and signs that stand for them.
@@ -141,11 +155,6 @@ _EMPTY = frozenset("the a an original genuine new neu nouveau nuevo der die das 
 
 def _stem(word: str) -> str:
     return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _join(words: list[str]) -> str:
-    """Join words so that one written apart (note book) is equal to one written together."""
-    return "".join(map(_stem, words))
 
 
 def _numbers(title: str) -> list[str]:

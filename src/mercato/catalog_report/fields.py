@@ -16,6 +16,9 @@ NO_DATES = ("1970-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1904-01-01"
             "9999-12-31")  # fmt: skip
 
 
+_WHOLE = ("http://", "https://", "//", "data:")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Field:
     """A field that a product may lack: what it hurts where others have it, and where none has."""
@@ -183,6 +186,33 @@ def check_dates(catalog: Catalog) -> Iterator[Finding]:
         )
 
 
+def check_addresses(catalog: Catalog) -> Iterator[Finding]:
+    """Find addresses of pictures and pages that are none: with spaces, or only a name where others are whole."""
+    names = ("image_uri", "uri")
+    whole: Counter[str] = Counter()
+    for _, product in catalog.products():
+        whole.update(name for name in names if product.get(name, "").startswith(_WHOLE))
+    found = []
+    for row, product in catalog.products():
+        for name in names:
+            text = product.get(name, "")
+            # A shop whose addresses are all relative has a page that makes them whole.
+            if text and (" " in text or (whole[name] and not text.startswith(_WHOLE))):
+                found.append((row, f"{name}: {clip(text, 80)}"))
+                break
+    if found:
+        yield Finding(
+            name="address-odd",
+            section="fields",
+            title="addresses that lead nowhere",
+            harm="Answers carry them as they are: no picture is shown, or the link is dead.",
+            remedy="Give whole addresses (https://...), a space as %20; leave the field out where there is none.",
+            weight=SLIGHT,
+            rows=[row for row, _ in found],
+            values=[value for _, value in found],
+        )
+
+
 def check_texts(catalog: Catalog) -> Iterator[Finding]:
     """Find markup, wrong encodings, lost letters and placeholders in any text of a product."""
     found: dict[str, list[tuple[int, str]]] = {"markup": [], "misread": [], "lost": [], "placeholder": []}
@@ -267,4 +297,4 @@ _TEXT_FAULTS = {
     ),
 }
 
-CHECKS = (check_missing, check_free, check_currencies, check_dates, check_texts)
+CHECKS = (check_missing, check_free, check_currencies, check_dates, check_addresses, check_texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import orjson
@@ -17,6 +17,7 @@ from mercato.errors import InvalidInputError
 SEVERE, MODERATE, SLIGHT, HARMLESS = 1.0, 0.3, 0.1, 0.0
 LEVELS = {SEVERE: "severe", MODERATE: "moderate", SLIGHT: "slight", HARMLESS: "harmless"}
 
+T = TypeVar("T")
 _BATCH = 512
 _EF_SEARCH = 128  # of neighbours one that is missed hides one pair, not a product
 
@@ -37,7 +38,7 @@ class Thresholds:
 
     price_factor: float = 10.0
     least_category: int = 20
-    cosine: float = 0.98
+    cosine: float = 0.95
     near_texts: int = 20_000
     title_chars: int = 150
     category_levels: int = 7
@@ -108,6 +109,13 @@ class Catalog:
     text_of_row: Int32 | None = None
     dense: NearTexts | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+    _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, compute: Callable[[Catalog], T]) -> T:
+        """Compute something of the products that several need, and keep it."""
+        if compute not in self._results:
+            self._results[compute] = compute(self)
+        return cast(T, self._results[compute])
 
     @property
     def count(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mercato.errors import DataError, MercatoError
@@ -36,6 +37,21 @@ def write_page(path: Path, document: Mapping[str, Any]) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise DataError(f"--out {path.parent}: cannot be written ({exc}); choose a folder that can") from exc
+
+
+def require_page(folder: Path) -> None:
+    """Refuse, before minutes are spent on it, a page that could not be written.
+
+    Raises:
+        MercatoError: matplotlib or jinja2 is not installed.
+        DataError: the folder cannot be made.
+    """
+    _load_template()
+    _import_plots()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DataError(f"--out {folder}: cannot be written ({exc}); choose a folder that can") from exc
 
 
 def render_page(document: Mapping[str, Any]) -> str:
@@ -86,12 +102,10 @@ def _list_notes(document: Mapping[str, Any]) -> list[str]:
 
 
 def _draw(document: Mapping[str, Any]) -> list[dict[str, str]]:
-    try:
-        from mercato.catalog_report import plots
-        from mercato.evaluation.page import embed_svg
-        from mercato.evaluation.plots import write_svg
-    except ImportError as exc:
-        raise MercatoError(_INSTALL) from exc
+    plots = _import_plots()
+    from mercato.evaluation.page import embed_svg
+    from mercato.evaluation.plots import write_svg
+
     shapes = document["distributions"]
     drawn = []
     if document["findings"]:
@@ -112,6 +126,14 @@ def _draw(document: Mapping[str, Any]) -> list[dict[str, str]]:
         {"title": title, "caption": caption, "svg": embed_svg(write_svg(figure), title)}
         for title, caption, figure in drawn
     ]
+
+
+def _import_plots() -> ModuleType:
+    try:
+        from mercato.catalog_report import plots
+    except ImportError as exc:
+        raise MercatoError(_INSTALL) from exc
+    return plots
 
 
 @cache

@@ -83,7 +83,7 @@ def compare_prices(catalog: Catalog) -> PriceRatios:
 
 def check_prices(catalog: Catalog) -> Iterator[Finding]:
     """Find prices far from their category: those off by a hundred or a thousand, and others, by direction."""
-    ratios = compare_prices(catalog)
+    ratios = catalog.once(compare_prices)
     far = np.flatnonzero(ratios.find_far(catalog.thresholds.price_factor))
     powers = {
         int(one): guess_power(float(ratios.price[one]), float(ratios.usual[one]), float(ratios.z[one])) for one in far

@@ -154,7 +154,7 @@ def _as_text(cell: str) -> str:
 def _describe_distributions(catalog: Catalog) -> dict[str, Any]:
     """Count what the page draws: characters of titles, and prices by how far they are from what is usual."""
     lengths = Counter(min(len(title), _TITLE_BINS[-2]) // 10 for title in catalog.titles)
-    ratios = prices.compare_prices(catalog)
+    ratios = catalog.once(prices.compare_prices)
     bounds = np.arange(-4.125, 4.25, 0.25)
     powers = np.clip(np.log10(ratios.price / ratios.usual), -4, 4) if len(ratios.rows) else np.zeros(0)
 

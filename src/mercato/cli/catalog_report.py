@@ -30,7 +30,7 @@ def report(
     least_category: Annotated[
         int, typer.Option(help="Priced products that a category needs to say what is usual.")
     ] = 20,
-    cosine: Annotated[float, typer.Option(help="Least cosine of near duplicates, up to 1.")] = 0.98,
+    cosine: Annotated[float, typer.Option(help="Least cosine of near duplicates, up to 1.")] = 0.95,
     near_texts: Annotated[
         int, typer.Option(help="Most texts to look for near ones of, the most popular first.")
     ] = 20_000,
@@ -72,12 +72,14 @@ def write_report(snapshot: Path, thresholds: Thresholds, out: Path | None, outpu
         DataError: the folder cannot be written.
         MercatoError: what the page needs is not installed.
     """
-    from mercato.catalog_report.page import write_page
+    from mercato.catalog_report.page import require_page, write_page
     from mercato.catalog_report.report import describe_report, open_catalog, run_checks, write_document, write_findings
     from mercato.index.snapshot import Snapshot
 
     opened = Snapshot(snapshot)
     catalog = open_catalog(opened, thresholds)
+    if out is not None:
+        require_page(out)
     with output.progress() as progress:
         findings = run_checks(catalog, progress=progress)
     facts = {"snapshot": str(snapshot), "created": opened.manifest.created}

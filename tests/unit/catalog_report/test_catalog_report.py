@@ -7,9 +7,12 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mercato.catalog.product import parse_product
@@ -139,6 +142,45 @@ def test_plots_are_drawn_of_what_there_is() -> None:
 def test_every_check_is_asked_once_and_named() -> None:
     assert len(set(CHECKS)) == len(CHECKS)
     assert all(check.__doc__ and check.__doc__.startswith("Find") for check in CHECKS)
+
+
+TEXT = st.text(max_size=30)
+ATTRIBUTE = (
+    TEXT | st.integers(-5, 5) | st.floats(-1e9, 1e9) | st.booleans() | st.lists(TEXT | st.integers(0, 9), max_size=3)
+)
+PRODUCT = st.fixed_dictionaries(
+    {"title": TEXT},
+    optional={
+        "description": TEXT,
+        "brand": TEXT,
+        "categories": st.lists(st.sampled_from(["A", "a", "B > C", "7", "Uncategorized", ""]) | TEXT, max_size=9),
+        "price": st.floats(0, 1e15) | st.sampled_from([0, 1e-300, 5]),
+        "currency": st.sampled_from(["EUR", "USD"]),
+        "attributes": st.dictionaries(st.sampled_from(["gtin", "SKU", "size", "Size"]) | TEXT, ATTRIBUTE, max_size=4),
+        "image_uri": TEXT,
+        "uri": TEXT,
+    },
+)
+
+
+@given(st.lists(PRODUCT, min_size=1, max_size=12), st.booleans(), st.integers(1, 3))
+def test_whatever_products_there_are_a_report_is_made(products: list[dict[str, Any]], seen: bool, least: int) -> None:
+    shop = []
+    for number, product in enumerate(products):
+        try:
+            shop.append(parse_product({**product, "id": f"p{number}"}).as_dict())
+        except InvalidInputError:
+            continue  # it would not be in a snapshot
+    if not shop:
+        return
+    catalog = make_catalog(
+        shop, [float(number % 2) for number in range(len(shop))] if seen else None, least_category=least
+    )
+    findings = run_checks(catalog)
+    for finding in findings:
+        assert list(finding.rows) == sorted(set(finding.rows))
+        assert all(finding.value(position) for position in range(len(finding.rows)))
+    json.dumps(describe_report(catalog, findings, {}), allow_nan=False)
 
 
 def test_pictures_of_the_page_are_xml() -> None:

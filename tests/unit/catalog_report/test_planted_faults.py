@@ -31,6 +31,7 @@ ONE_PRODUCT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "currencies-mixed": ({"currency": "USD"}, "USD"),
     "time-of-nothing": ({"available_time": "1970-01-01T00:00:00Z"}, "1970-01-01T00:00:00Z"),
+    "address-odd": ({"image_uri": "lamp 0.jpg"}, "image_uri: lamp 0.jpg"),
     "title-in-capitals": ({"title": "BLACK DESK LAMP WITH CLAMP, MODEL 0"}, "BLACK DESK LAMP WITH CLAMP, MODEL 0"),
     "title-too-short": ({"title": "Lamp"}, "Lamp"),
     "title-too-long": ({"title": f"Black desk lamp {'x' * 150}"}, "166 characters"),
@@ -146,6 +147,11 @@ def test_paths_that_were_not_split_are_told_from_names_with_a_slash() -> None:
         product["categories"] = [f"Home/{product['categories'][0]}/{number % 2}"]
     assert len(find(shop)["category-odd"].rows) == 90
     assert "category-odd" not in find(plant(Lamps_0={"categories": ["Lighting", "Indoor/outdoor"]}))
+
+
+def test_a_shop_of_relative_addresses_is_left_alone() -> None:
+    shop = [{**product, "image_uri": f"{product['id']}.jpg"} for product in make_shop()]
+    assert find(shop) == {}
 
 
 def test_what_the_shops_system_calls_a_category_is_none() -> None:

@@ -138,7 +138,8 @@ def test_a_price_is_explained_by_the_nearest_power_of_ten() -> None:
 @pytest.mark.parametrize(
     ("first", "second"),
     [("Blue wool socks", "Wool socks blue"), ("Note book, A5", "Notebook A5"), ("Dinner plate", "Dinner plates"),
-     ("Acme desk lamp", "Desk lamp"), ("Desk lamp", "Desk lamp, new")],
+     ("Acme desk lamp", "Desk lamp"), ("Desk lamp", "Desk lamp, new"),
+     ("Red wool scarf for women", "Women's red wool scarf")],
 )  # fmt: skip
 def test_other_words_for_one_product(first: str, second: str) -> None:
     assert may_be_one({"title": first, "brand": "Acme"}, {"title": second, "brand": "Acme"})

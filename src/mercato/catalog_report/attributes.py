@@ -57,6 +57,7 @@ def check_lonely(catalog: Catalog) -> Iterator[Finding]:
             rows=sorted(keys),
             values=lambda row: clip(", ".join(keys[row])),
             groups=sum(map(len, keys.values())),
+            things="attributes",
         )
 
 
@@ -111,6 +112,7 @@ def check_names(catalog: Catalog) -> Iterator[Finding]:
         rows=[row for row, _ in found],
         values=[f"{key} beside {rare[key]}" for _, key in found],
         groups=len(rare),
+        things="names",
     )
 
 
@@ -145,6 +147,7 @@ def check_values(catalog: Catalog) -> Iterator[Finding]:
         rows=[row for row, _ in found],
         values=[value for _, value in found],
         groups=len(rare),
+        things="values",
     )
 
 
@@ -178,6 +181,7 @@ def check_types(catalog: Catalog) -> Iterator[Finding]:
         rows=[row for row, _ in found],
         values=[value for _, value in found],
         groups=len(rarer),
+        things="attributes",
     )
 
 
@@ -216,6 +220,7 @@ def check_units(catalog: Catalog) -> Iterator[Finding]:
         rows=[row for row, _ in found],
         values=[value for _, value in found],
         groups=len({key for key, _ in rare}),
+        things="attributes",
     )
 
 

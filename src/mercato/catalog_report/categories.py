@@ -56,6 +56,7 @@ def check_lonely(catalog: Catalog) -> Iterator[Finding]:
             rows=rows,
             values=lambda row: " > ".join(catalog.paths[row]),
             groups=len(rows),
+            things="categories",
         )
 
 
@@ -101,6 +102,7 @@ def check_deep(catalog: Catalog) -> Iterator[Finding]:
             rows=rows,
             values=lambda row: " > ".join(catalog.paths[row]),
             groups=len({catalog.paths[row] for row in rows}),
+            things="categories",
         )
 
 
@@ -122,6 +124,7 @@ def check_names(catalog: Catalog) -> Iterator[Finding]:
             rows=rows,
             values=lambda row: faults[catalog.paths[row]],
             groups=len(faults),
+            things="categories",
         )
 
 
@@ -178,6 +181,7 @@ def _find_spelt(found: list[tuple[int, str]], names: int, name: str, section: st
             rows=[row for row, _ in found],
             values=[value for _, value in found],
             groups=names,
+            things="spellings",
         )
 
 

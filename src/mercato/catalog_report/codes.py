@@ -49,6 +49,7 @@ def check_same_codes(catalog: Catalog) -> Iterator[Finding]:
         rows=rows,
         values=lambda row: said[row],
         groups=len(groups),
+        things="codes",
     )
 
 

@@ -77,6 +77,9 @@ def check_near_texts(catalog: Catalog) -> Iterator[Finding]:
     said: dict[int, str] = {}
     groups = 0
     for row, other in sorted(pairs):
+        # Cheap, and most sizes and models end here.
+        if _numbers(catalog.titles[row]) != _numbers(catalog.titles[other]):
+            continue
         if not may_be_one(catalog.product(row), catalog.product(other)):
             continue
         groups += 1
@@ -94,6 +97,7 @@ def check_near_texts(catalog: Catalog) -> Iterator[Finding]:
             rows=sorted(said),
             values=lambda row: said[row],
             groups=groups,
+            things="pairs",
         )
 
 

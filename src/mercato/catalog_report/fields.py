@@ -162,6 +162,7 @@ def check_currencies(catalog: Catalog) -> Iterator[Finding]:
         rows=rows,
         values=lambda row: codes[row] or "no currency",
         groups=len(counts),
+        things="currencies",
     )
 
 

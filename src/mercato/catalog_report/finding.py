@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -19,6 +20,8 @@ LEVELS = {SEVERE: "severe", MODERATE: "moderate", SLIGHT: "slight", HARMLESS: "h
 
 T = TypeVar("T")
 _BATCH = 512
+#: Products of a finding that are looked at for examples that differ.
+MOST_LOOKED_AT = 5_000
 _EF_SEARCH = 128  # of neighbours one that is missed hides one pair, not a product
 
 
@@ -190,6 +193,7 @@ class Finding:
         values: what is wrong with each of `rows`, or a function that says it of a row.
         groups: number of things that the products share a fault in (codes, categories, attributes); 0 where each
             product is for itself.
+        things: what these things are called.
         listed: whether the products are shown; what all of them lack is said once.
     """
 
@@ -202,6 +206,7 @@ class Finding:
     rows: Sequence[int]
     values: Sequence[str] | Callable[[int], str]
     groups: int = 0
+    things: str = "groups"
     listed: bool = True
 
     def value(self, position: int) -> str:
@@ -231,13 +236,29 @@ class Finding:
             "share": round(share, 6),
             "demand_share": None if demand is None else round(demand, 6),
             "groups": self.groups,
+            "things": self.things,
             "harm": self.harm,
             "remedy": self.remedy,
             "examples": [
-                self._describe(catalog.product(row), position)
-                for position, row in enumerate(self.rows[:examples] if self.listed else ())
+                self._describe(catalog.product(self.rows[position]), position)
+                for position in self.choose_examples(examples)
             ],
         }
+
+    def choose_examples(self, count: int) -> list[int]:
+        """Choose positions of `rows` to show: each thing that was found once, then more of those that sell best."""
+        if not self.listed:
+            return []
+        if not self.groups:
+            return list(range(min(count, len(self.rows))))
+        first: dict[str, int] = {}
+        for position in range(min(len(self.rows), MOST_LOOKED_AT)):
+            first.setdefault(self.value(position), position)
+            if len(first) == count:
+                break
+        chosen = sorted(first.values())
+        others = (position for position in range(len(self.rows)) if position not in first.values())
+        return sorted([*chosen, *islice(others, count - len(chosen))])
 
     def _describe(self, product: dict[str, Any], position: int) -> dict[str, str]:
         return {"id": product["id"], "title": product["title"], "value": self.value(position)}

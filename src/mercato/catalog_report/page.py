@@ -83,6 +83,7 @@ def render_page(document: Mapping[str, Any]) -> str:
             },
         ],
         findings=findings,
+        severe=[finding for finding in findings if finding["level"] == "severe"],
         events=document["events_learned"],
         first=figures[:1],
         further=figures[1:],

@@ -46,6 +46,7 @@ def check_pictures(catalog: Catalog) -> Iterator[Finding]:
             rows=[row for row, _ in found],
             values=[value for _, value in found],
             groups=len(shared),
+            things="pictures",
         )
 
 
@@ -72,6 +73,7 @@ def check_descriptions(catalog: Catalog) -> Iterator[Finding]:
             rows=[row for row, _ in boilerplate],
             values=[value for _, value in boilerplate],
             groups=len(shared),
+            things="descriptions",
         )
     if repeating:
         yield Finding(

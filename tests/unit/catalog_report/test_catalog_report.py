@@ -83,6 +83,20 @@ def test_every_finding_says_harm_remedy_and_at_most_twenty_products() -> None:
     assert hurts == sorted(hurts, reverse=True)
 
 
+def test_examples_show_each_thing_once_before_they_repeat() -> None:
+    shop = make_shop()
+    for number in range(40):
+        shop[number]["attributes"]["colour"] = "Green" if number < 38 else "Black"
+    for product in shop[40:]:
+        product["attributes"]["colour"] = "green" if product["attributes"]["colour"] != "black" else "black"
+    catalog = make_catalog(shop)
+    document = describe_report(catalog, run_checks(catalog), {})
+    found = next(one for one in document["findings"] if one["name"] == "value-spellings")
+    values = [example["value"] for example in found["examples"]]
+    assert len(values) == 20
+    assert values.count("colour: Black beside black") == 1  # it is first at place 39
+
+
 def test_the_command_writes_page_document_and_table(snapshot: Path, tmp_path: Path) -> None:
     out = tmp_path / "made" / "report"
     done = CliRunner().invoke(app, ["catalog", "report", str(snapshot), "--out", str(out), "--json"])
@@ -94,6 +108,7 @@ def test_the_command_writes_page_document_and_table(snapshot: Path, tmp_path: Pa
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in page and "<script>" not in page
     assert "Lampe fÃ¼r &lt;Büro&gt;" in page
+    assert '<a href="#misread">texts read in a wrong encoding</a> (1)' in page
     assert "src=" not in page and page.count("<svg") == 4
     rows = list(csv.DictReader((out / "findings.csv").read_text(encoding="utf-8-sig").splitlines()))
     assert len(rows) == sum(finding["products"] for finding in document["findings"] if finding["examples"])

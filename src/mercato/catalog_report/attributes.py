@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mercato.catalog_report.categories import find_spellings
+from mercato.catalog_report.codes import is_code
 from mercato.catalog_report.finding import MODERATE, SLIGHT, Catalog, Finding, clip
 from mercato.catalog_report.text_faults import fold_name
 from mercato.text.words import UNITS
@@ -121,7 +122,7 @@ def check_values(catalog: Catalog) -> Iterator[Finding]:
     values: dict[str, Counter[str]] = defaultdict(Counter)
     for _, product in catalog.products():
         for key, text in list_values(product, str):
-            if len(values[key]) <= MOST_VALUES:
+            if not is_code(key) and len(values[key]) <= MOST_VALUES:
                 values[key][text] += 1
     rare = {
         (key, name): usual

@@ -49,7 +49,9 @@ _TRIAL = re.compile(
 )
 _LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
 _COPY = re.compile(
-    r"^(?:copy|kopie|copie|copia) (?:of|von|de|di|av|van) |[\s-]+\(?(?:copy|kopie)(?: \d+)?\)?$", re.IGNORECASE
+    r"^(?:copy of|kopie von|copie de|copia de|copia di|kopie van|kopia av) "
+    r"|\((?:copy|kopie|copie|copia)(?: \d+)?\)$| - (?:copy|kopie|copie|copia)(?: \d+)?$",
+    re.IGNORECASE,
 )
 
 
@@ -61,7 +63,8 @@ def find_markup(text: str) -> str:
     if "<" in text:
         for found in _TAG.finditer(text):
             name = _TAG_NAME.match(found[0])
-            if name is None or name[1].lower() in _TAGS:
+            # One letter in angle brackets may be a size: a tag of one letter is closed somewhere.
+            if name is None or (name[1].lower() in _TAGS and (len(name[1]) > 1 or f"</{name[1]}" in text)):
                 return found[0]
     if "&" in text:
         for found in _REFERENCE.finditer(text):

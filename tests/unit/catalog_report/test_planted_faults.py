@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ ONE_PRODUCT: dict[str, tuple[dict[str, Any], str]] = {
     "missing-categories": ({"categories": None}, "no category"),
     "missing-price": ({"price": None}, "no price"),
     "missing-image-uri": ({"image_uri": None}, "no picture"),
+    "missing-attributes": ({"attributes": {"colour": None, "weight_g": None, "gtin": None}}, "no attributes"),
+    "missing-uri": ({"uri": None}, "no page address"),
     "price-zero": ({"price": 0}, "price 0"),
     "price-unit": (
         {"price": 2500.0},
@@ -64,6 +68,17 @@ ONE_PRODUCT: dict[str, tuple[dict[str, Any], str]] = {
         "black desk lamp.",
     ),
 }  # fmt: skip
+
+
+# kinds of fault that take several products, planted below and in test_catalog_report.py
+SEVERAL_PRODUCTS = {"duplicate-code", "duplicate-text", "same-title", "near-duplicate", "units-mixed", "never-seen",
+                    "description-shared"}  # fmt: skip
+
+
+def test_the_document_names_what_can_be_found() -> None:
+    document = Path(__file__).parents[3] / "docs" / "catalog-report.md"
+    rows = [line for line in document.read_text(encoding="utf-8").splitlines() if line.startswith("| ") and "`" in line]
+    assert set(re.findall(r"`([a-z-]+)`", " ".join(rows))) == ONE_PRODUCT.keys() | SEVERAL_PRODUCTS
 
 
 def test_a_clean_shop_is_not_blamed() -> None:

@@ -30,7 +30,19 @@ def test_markup_is_found(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["< 5 mm", "a < b > c", "fish & chips", "AT&T; phones", "I <3 tea", "<Unknown>", "size [M]", "{3}", "Q&A"]
+    "text",
+    [
+        "< 5 mm",
+        "a < b > c",
+        "fish & chips",
+        "AT&T; phones",
+        "I <3 tea",
+        "<Unknown>",
+        "size <S>",
+        "size [M]",
+        "{3}",
+        "Q&A",
+    ],
 )
 def test_what_is_no_markup_is_left_alone(text: str) -> None:
     assert find_markup(text) == ""
@@ -86,6 +98,7 @@ def test_copies_are_told_from_what_is_called_a_copy() -> None:
     assert find_copy_mark("Copy of Desk lamp")
     assert find_copy_mark("Desk lamp - Kopie 2")
     assert not find_copy_mark("Hard copy holder")
+    assert not find_copy_mark("The last hard copy")
 
 
 def test_abbreviations_and_brands_are_not_shouted() -> None:

@@ -18,10 +18,11 @@ import numpy.typing as npt
 import orjson
 
 from mercato.arrays import Bool, Float32, Int32
-from mercato.catalog.product import Product, parse_product
-from mercato.errors import InvalidInputError, StateError
+from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.errors import InvalidInputError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate
+from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 
 _MASKS_KEPT = 128
+_TEXTS = frozenset(TEXT_FIELDS)
+_LONG_MASKS_KEPT = 16
+"""Filters of thousands of values, which are megabytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ class LiveCatalog:
                 numbers that count as read.
         """
         if state is not None:
-            _check_sequence(snapshot, state)
+            check_sequence(snapshot, state)
         self.snapshot = snapshot
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
@@ -101,6 +105,7 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+        self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
     def term_frequency(self, term: str) -> int:
         """Return in how many products a term of the word index stands, those changed since the snapshot included."""
@@ -126,28 +131,42 @@ class LiveCatalog:
     def _apply(self, change: ProductChange) -> None:
         product_id = change.product_id
         original = self.snapshot.row_by_id.get(product_id, -1)
-        product = None
-        if change.document is not None:
-            try:
-                product = parse_product(orjson.loads(change.document))
-            except (InvalidInputError, orjson.JSONDecodeError):
-                # A newer version may have written it; the product stays as it was, and the entry keeps its number.
-                logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
-                self.delta.append(None, b"", None, original)
-                return
-        entry_row = self.base + len(self.delta)
         previous = self._changed_rows.get(product_id, original)
+        try:
+            product, document = follow_change(change, self.document(previous) if previous >= 0 else None)
+        except (InvalidInputError, orjson.JSONDecodeError):
+            # A newer version may have written it; the product stays as it was, and the entry keeps its number.
+            logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
+            self.delta.append(None, b"", None, original)
+            return
+        entry_row = self.base + len(self.delta)
+        vector = self._fitting(change)
+        if change.operation == "patch" and change.vector is None and product is not None:
+            vector = self._vector_of(previous)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
-        vector = self._fitting(change)
         inherits = False
         if original >= 0:
             inherits = vector is not None and np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1
-        self.delta.append(product, change.document or b"", vector, original, inherits_vector=inherits)
+        inherits_words = product is not None and self._keeps_words(change, previous)
+        self.delta.append(
+            product, document or b"", vector, original, inherits_vector=inherits, inherits_words=inherits_words
+        )
         self._changed_rows[product_id] = entry_row if product is not None else -1
+
+    def _keeps_words(self, change: ProductChange, previous: int) -> bool:
+        """Tell whether a change leaves a product the words that the snapshot has of it."""
+        if change.operation != "patch" or change.document is None or _TEXTS.intersection(orjson.loads(change.document)):
+            return False
+        return previous < self.base or bool(self.delta.inherits_words[previous - self.base])
+
+    def _vector_of(self, row: int) -> Float32 | None:
+        """Return the vector of a row, float32 [dimension]; None where it has none."""
+        vector: Float32 = self.vectors(np.array([row]))[0]
+        return vector if vector.any() else None
 
     def _fitting(self, change: ProductChange) -> Float32 | None:
         """Return a change's vector; None where it has none or an encoder of another dimension made it."""
@@ -189,6 +208,16 @@ class LiveCatalog:
         row = self.row_of(product_id)
         return parse_product(orjson.loads(self.document(row))) if row >= 0 else None
 
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """Fields of a product that are encoded, in their order."""
+        return tuple(self.snapshot.settings["text_fields"])
+
+    def vector(self, product_id: str) -> Float32 | None:
+        """Return the vector of a product, float32 [dimension]; None where there is none."""
+        row = self.row_of(product_id)
+        return self._vector_of(row) if row >= 0 else None
+
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> Float32:
         """Return the vectors of rows, float32 [n, dimension]."""
         if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
@@ -226,7 +255,7 @@ class LiveCatalog:
         if condition is None:
             entries = self.delta.passing(None)
             return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(self.delta) > 0)
-        rows, texts = self._masks(condition)
+        rows, texts = (self._long_masks if condition.is_long else self._masks)(condition)
         entries = self.delta.passing(condition)
         texts = self._with_inherited(texts, entries)
         return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)
@@ -255,17 +284,3 @@ class LiveCatalog:
         layout = self.snapshot.texts
         texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
         return texts
-
-
-def _check_sequence(snapshot: Snapshot, state: StateStore) -> None:
-    built = snapshot.manifest.product_sequence
-    try:
-        last = state.product_sequence()
-    except StateError:
-        logger.warning("state cannot be read yet; going on without its changes")
-        return
-    if last < built:
-        raise StateError(
-            f"state: holds {last} product changes, but catalogue {snapshot.folder} contains {built}; serve the state "
-            "it was built with, or build it again with `mercato index ... --state URL`"
-        )

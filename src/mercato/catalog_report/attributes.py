@@ -94,7 +94,7 @@ def check_gaps(catalog: Catalog) -> Iterator[Finding]:
 def check_names(catalog: Catalog) -> Iterator[Finding]:
     """Find attributes whose names differ in case, spaces, signs or accents."""
     counts = Counter(key for _, product in catalog.products() for key in product.get("attributes", ()))
-    rare = find_spellings(counts, letters=False)
+    rare = find_spellings(counts)
     if not rare:
         return
     found = [
@@ -128,7 +128,7 @@ def check_values(catalog: Catalog) -> Iterator[Finding]:
         (key, name): usual
         for key, counts in values.items()
         if len(counts) <= MOST_VALUES
-        for name, usual in find_spellings(_worded(counts), letters=False).items()
+        for name, usual in find_spellings(_worded(counts)).items()
     }
     if not rare:
         return

@@ -36,14 +36,10 @@ _SYSTEM_NAMES = frozenset(
 
 
 def check_lonely(catalog: Catalog) -> Iterator[Finding]:
-    """Find the most specific categories that hold one product alone, beside others of their parent that hold more."""
-    counts = Counter(catalog.paths)
-    below = _count_below(counts)
-    rows = [
-        row
-        for row, path in enumerate(catalog.paths)
-        if path and counts[path] == 1 and below[path] == 1 and below[path[:-1]] > 1
-    ]
+    """Find products whose most specific category is theirs alone, beside others of its parent."""
+    names = Counter(name for path in catalog.paths for name in path)
+    below = _count_below(Counter(catalog.paths))
+    rows = [row for row, path in enumerate(catalog.paths) if path and names[path[-1]] == 1 and below[path[:-1]] > 1]
     if rows:
         yield Finding(
             name="category-of-one",
@@ -61,23 +57,23 @@ def check_lonely(catalog: Catalog) -> Iterator[Finding]:
 
 
 def check_spellings(catalog: Catalog) -> Iterator[Finding]:
-    """Find categories of one parent, and brands, whose names differ in case, spaces, signs, accents or one letter."""
-    by_parent: dict[Path, Counter[str]] = defaultdict(Counter)
-    for path, count in Counter(catalog.paths).items():
-        for depth, name in enumerate(path):
-            by_parent[path[:depth]][name] += count
-    rare: dict[tuple[Path, str], str] = {}
-    for parent, names in by_parent.items():
-        rare |= {(parent, name): usual for name, usual in find_spellings(names, letters=True).items()}
+    """Find categories and brands whose names differ in case, spaces, signs or accents.
+
+    Of categories with one parent also those that differ in one letter: elsewhere it may be another word.
+    """
+    rare = find_spellings(Counter(name for path in catalog.paths for name in path))
+    slips: dict[tuple[Path, str], str] = {}
+    for parent, names in _list_siblings(catalog).items():
+        slips |= {(parent, name): usual for name, usual in find_slips(names).items()}
     found = []
     for row, path in enumerate(catalog.paths):
         for depth, name in enumerate(path):
-            if usual := rare.get((path[:depth], name)):
+            if usual := rare.get(name) or slips.get((path[:depth], name)):
                 found.append((row, f"{name} beside {usual}" + (f" in {' > '.join(path[:depth])}" if depth else "")))
                 break
-    yield from _find_spelt(found, len(rare), "category-spellings", "categories", "categories spelt in several ways")
-    brands = Counter(brand for brand in catalog.brands if brand)
-    rare_brands = find_spellings(brands, letters=False)
+    spellings = len(rare) + len(slips)
+    yield from _find_spelt(found, spellings, "category-spellings", "categories", "categories spelt in several ways")
+    rare_brands = find_spellings(Counter(brand for brand in catalog.brands if brand))
     found = [
         (row, f"{brand} beside {rare_brands[brand]}")
         for row, brand in enumerate(catalog.brands)
@@ -94,10 +90,11 @@ def check_deep(catalog: Catalog) -> Iterator[Finding]:
         yield Finding(
             name="category-too-deep",
             section="categories",
-            title=f"paths of more than {limit} categories",
-            harm="Each level is a facet value more, and the words of all of them are searched: products match by what"
-            " their paths say. Several paths in one field look like this too.",
-            remedy="Give each product one path, from general to specific.",
+            title=f"products in more than {limit} categories",
+            harm="The words of all of them are searched, so that the product matches what its categories say; and"
+            " what is learned by category is learned of none.",
+            remedy="Give each product the path it belongs to, from general to specific; sales and collections are"
+            " attributes.",
             weight=SLIGHT,
             rows=rows,
             values=lambda row: " > ".join(catalog.paths[row]),
@@ -128,35 +125,38 @@ def check_names(catalog: Catalog) -> Iterator[Finding]:
         )
 
 
-def find_spellings(names: Counter[str], *, letters: bool) -> dict[str, str]:
+def find_spellings(names: Counter[str]) -> dict[str, str]:
     """Find names that are another spelling of one that more products have.
 
     Args:
         names: with the number of products of each.
-        letters: also those in which one letter of one word differs, or two changed places, if the words have
-            `LEAST_LETTERS` or more and begin alike.
 
     Returns:
         Name to the most usual spelling of it; the usual ones themselves are left out. Of equal ones the first in the
         order of the alphabet is usual.
     """
-    order = sorted(names, key=lambda name: (-names[name], name))
     usual_of: dict[str, str] = {}
-    rare: dict[str, str] = {}
-    for name in order:
-        usual = usual_of.setdefault(fold_name(name), name)
-        if usual != name:
-            rare[name] = usual
-    if letters and len(usual_of) <= MOST_SIBLINGS:
-        for name, other in _find_slips(list(usual_of.values())):
-            rare[name] = other
-    return rare
+    for name in _order(names):
+        usual_of.setdefault(fold_name(name), name)
+    return {name: usual for name in names if (usual := usual_of[fold_name(name)]) != name}
 
 
-def _find_slips(names: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield names that are like an earlier one but for a letter of one word, with the earlier one."""
+def find_slips(names: Counter[str]) -> dict[str, str]:
+    """Find names that are like one of more products but for a letter of one word, or two that changed places.
+
+    The word has `LEAST_LETTERS` or more and begins alike.
+
+    Args:
+        names: with the number of products of each.
+
+    Returns:
+        Name to the more usual one.
+    """
+    if len(names) > MOST_SIBLINGS:
+        return {}
+    slips: dict[str, str] = {}
     by_others: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
-    for name in names:
+    for name in _order(names):
         words = fold_title(name).split()
         for position, word in enumerate(words):
             if len(word) < LEAST_LETTERS or not word.isalpha():
@@ -164,9 +164,24 @@ def _find_slips(names: list[str]) -> Iterator[tuple[str, str]]:
             alike = by_others[(*words[:position], word[0], *words[position + 1 :])]
             for other, usual in alike:
                 if other != word and DamerauLevenshtein.distance(word, other, score_cutoff=1) == 1:
-                    yield name, usual
+                    slips[name] = usual
                     break
             alike.append((word, name))
+    return slips
+
+
+def _order(names: Counter[str]) -> list[str]:
+    """Order names, the most usual first."""
+    return sorted(names, key=lambda name: (-names[name], name))
+
+
+def _list_siblings(catalog: Catalog) -> dict[Path, Counter[str]]:
+    """List the categories below each parent, with the products of each."""
+    siblings: dict[Path, Counter[str]] = defaultdict(Counter)
+    for path, count in Counter(catalog.paths).items():
+        for depth, name in enumerate(path):
+            siblings[path[:depth]][name] += count
+    return siblings
 
 
 def _find_spelt(found: list[tuple[int, str]], names: int, name: str, section: str, title: str) -> Iterator[Finding]:

@@ -17,6 +17,8 @@ _CODE_NAMES = frozenset(
     "sku mpn partnumber partno manufacturerpartnumber manufacturercode articlenumber articleno itemnumber itemno"
     " productcode modelnumber artikelnummer artnr".split()
 )
+#: Kinds of codes that are one product's in the whole shop; other codes are one product's of a maker.
+_UNIQUE = frozenset({"gtin", "variant", "sku"})
 _GTIN_LENGTHS = (8, 12, 13, 14)
 _TYPE_PREFIXES = ("t_", "n_", "b_", "g:", "c_")
 
@@ -25,8 +27,8 @@ def check_same_codes(catalog: Catalog) -> Iterator[Finding]:
     """Find codes that several products have; a maker's code counts within its brand."""
     holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for row, product in catalog.products():
-        for kind, code in dict(list_codes(product)).items():
-            brand = "" if kind == "gtin" else fold_name(product.get("brand", ""))
+        for kind, code in dict.fromkeys(list_codes(product)):
+            brand = "" if kind in _UNIQUE else fold_name(product.get("brand", ""))
             holders[kind, code, brand].append(row)
     groups = {key: rows for key, rows in holders.items() if len(rows) > 1}
     if not groups:
@@ -83,6 +85,8 @@ def list_codes(product: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
     A trade item number is written with 14 digits, so that one of 12 and the same with a zero before it are equal.
     """
+    for variant in product.get("variants", ()):
+        yield "variant", variant["id"].casefold()
     for key, value in product.get("attributes", {}).items():
         name = fold_key(key)
         if name not in _GTIN_NAMES and name not in _CODE_NAMES:

@@ -275,7 +275,7 @@ _TEXT_FAULTS = {
     "markup": (
         "texts with HTML or template signs",
         "Words of tags and variables are searched as if they were the product's, and shoppers see them.",
-        "Export plain text, or decode it once more: what is left was written twice over (&amp;amp;).",
+        "Index again: tags are stripped as products are read. Variables of a template, fill in the export.",
         SLIGHT,
     ),
     "misread": (

@@ -131,9 +131,9 @@ class Catalog:
             yield row, self.product(row)
 
     def product(self, row: int) -> dict[str, Any]:
-        """Return the document of a row."""
+        """Return the document of a row; attributes and addresses of its variants are its own where it has variants."""
         product: dict[str, Any] = orjson.loads(self.documents.document(row))
-        return product
+        return _join_variants(product) if "variants" in product else product
 
     @property
     def titles(self) -> list[str]:
@@ -262,6 +262,27 @@ class Finding:
 
     def _describe(self, product: dict[str, Any], position: int) -> dict[str, str]:
         return {"id": product["id"], "title": product["title"], "value": self.value(position)}
+
+
+def _join_variants(product: dict[str, Any]) -> dict[str, Any]:
+    """Give a product what its variants say: of an attribute all values, an address where it has none of its own."""
+    attributes = {key: _as_list(value) for key, value in product.get("attributes", {}).items()}
+    for variant in product["variants"]:
+        for name in ("image_uri", "uri", "price"):
+            if name in variant:
+                product.setdefault(name, variant[name])
+        for key, value in variant.get("attributes", {}).items():
+            known = attributes.setdefault(key, [])
+            known += [one for one in _as_list(value) if one not in known]
+    if attributes:
+        product["attributes"] = {
+            key: several[0] if len(several) == 1 else several for key, several in attributes.items()
+        }
+    return product
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
 
 
 def share_of_demand(catalog: Catalog, rows: Sequence[int]) -> float | None:

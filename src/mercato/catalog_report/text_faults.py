@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 
-#: A tag as browsers know them, a comment, a character reference, or a variable that a template did not fill.
-_TAG = re.compile(r"</?(?:[a-zA-Z][a-zA-Z0-9]{0,10})(?:\s[^<>]*)?/?>|<!--")
-_REFERENCE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,31}[0-9]{0,2});")
+from mercato.text.markup import to_plain_text
+
+# What may be markup, to be shown; whether it is, `to_plain_text` knows.
+_PIECE = re.compile(r"</?[a-zA-Z!][^<>]{0,80}>|&(?:#?[0-9a-zA-Z]{1,32});?")
+#: A variable that a template did not fill, and the tags of forums.
 _TEMPLATE = re.compile(
     r"\{\{.{0,60}?\}\}|\$\{\w[^}]{0,60}\}"
     r"|\[/?(?:b|i|u|url|img|color)\b[^\]]{0,60}\]|\{%.{0,60}?%\}"
 )
-_TAGS = frozenset(
-    "a abbr b big blockquote body br button center cite code col dd del div dl dt em embed fieldset figure font form"
-    " h1 h2 h3 h4 h5 h6 head hr html i iframe img input label li link meta nobr ol option p param pre s script section"
-    " select small span strike strong style sub sup svg table tbody td textarea tfoot th thead title tr tt u ul"
-    " video".split()
-)
-_TAG_NAME = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)")
 
 # Two to four bytes of UTF-8 read as Windows-1252: a lead byte from C2 on, then bytes 80 to BF.
 _CP1252_HIGH = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
@@ -58,18 +52,12 @@ _COPY = re.compile(
 def find_markup(text: str) -> str:
     """Return the first piece of markup in a text as it stands there, empty where there is none.
 
-    A sign between numbers (``<5 mm``), a name in angle brackets that is no tag, and a lone ``&`` are no markup.
+    Products are stripped of tags and references when they are read; what is found is of a snapshot from before that, or
+    of a template. What only looks like markup (``<5 mm``, a name in angle brackets) `to_plain_text` tells.
     """
-    if "<" in text:
-        for found in _TAG.finditer(text):
-            name = _TAG_NAME.match(found[0])
-            # One letter in angle brackets may be a size: a tag of one letter is closed somewhere.
-            if name is None or (name[1].lower() in _TAGS and (len(name[1]) > 1 or f"</{name[1]}" in text)):
-                return found[0]
-    if "&" in text:
-        for found in _REFERENCE.finditer(text):
-            if html.unescape(found[0]) != found[0]:
-                return found[0]
+    if ("<" in text or "&" in text) and to_plain_text(text).split() != text.split():
+        piece = next((found[0] for found in _PIECE.finditer(text) if to_plain_text(found[0]) != found[0]), text[:80])
+        return piece.strip()
     if "{" in text or "[" in text:
         template = _TEMPLATE.search(text)
         if template:

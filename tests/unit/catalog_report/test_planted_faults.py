@@ -44,7 +44,7 @@ ONE_PRODUCT: dict[str, tuple[dict[str, Any], str]] = {
     "title-placeholder": ({"title": "Test product 3"}, "Test product 3"),
     "title-of-a-copy": ({"title": "Black desk lamp, model 0 (Copy)"}, "(Copy)"),
     "title-is-a-code": ({"title": "4711-08"}, "4711-08"),
-    "markup": ({"description": "Clamps to <b>every</b> desk."}, "description: <b>"),
+    "markup": ({"description": "Clamps to {{ product.place }}."}, "description: {{ product.place }}"),
     "misread": ({"title": "Lampe fÃ¼r den Schreibtisch"}, "title: Lampe fÃ¼r den Sc"),
     "lost-letters": ({"title": "Lampe f?r den Schreibtisch"}, "title: f?r"),
     "placeholder": ({"description": "TBD"}, "description: TBD"),
@@ -120,6 +120,31 @@ def test_equal_products_are_told_from_variants() -> None:
     found = find(shop)
     assert set(show(shop, found["duplicate-text"])) == {"Lamps-0", "Lamps-3"}
     assert set(show(shop, found["same-title"])) == {"Lamps-0", "Lamps-3", "Lamps-6"}
+
+
+def test_what_variants_say_is_the_products() -> None:
+    small, large = ({"id": f"L0-{size}", "attributes": {"size": size, "colour": "black"}} for size in "sl")
+    shop = plant(
+        Lamps_0={
+            "attributes": {"colour": None},
+            "image_uri": None,
+            "variants": [{**small, "image_uri": "https://shop.example/s.jpg"}, large],
+        },
+        Lamps_1={"variants": [{"id": "L0-S"}]},
+    )
+    found = find(shop)
+    assert set(found) == {"duplicate-code", "attribute-of-one"}
+    assert show(shop, found["duplicate-code"])["Lamps-1"] == "variant l0-s also of Lamps-0"
+    assert show(shop, found["attribute-of-one"]) == {"Lamps-0": "size"}
+
+
+def test_a_category_that_several_paths_lead_to_is_not_of_one_product() -> None:
+    shop = plant(
+        Lamps_0={"categories": ["Lighting", "Lamps", "Gifts", "Under 20"]},
+        Linen_0={"categories": ["Bedroom", "Linen", "Gifts", "Under 20"]},
+        Linen_1={"categories": ["Bedroom", "Linen", "Gifts"]},
+    )
+    assert "category-of-one" not in find(shop)
 
 
 def test_units_that_measure_one_thing_are_mixed_and_others_are_not() -> None:

@@ -153,37 +153,46 @@ def check_values(catalog: Catalog) -> Iterator[Finding]:
 
 
 def check_types(catalog: Catalog) -> Iterator[Finding]:
-    """Find attributes that are numbers in some products and texts in others; the rarer kind is what is shown."""
-    kinds: dict[str, Counter[type]] = defaultdict(Counter)
+    """Find attributes that are numbers in some products and texts in others; the rarer kind is what is shown.
+
+    Texts that are written like numbers are texts, as sizes and codes are. Where `NEARLY_ALL` of an attribute's texts
+    are written so and it is no code, the others are found.
+    """
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
     for _, product in catalog.products():
         for key, value in list_values(product, object):
-            kinds[key][_kind(value)] += 1
-    rarer = {
-        key: min(counts, key=lambda kind: (counts[kind], kind.__name__))
-        for key, counts in kinds.items()
-        if len(counts) > 1
-    }
-    if not rarer:
-        return
+            kinds[key][_name_kind(value)] += 1
+    rarer: dict[str, set[str]] = {}
+    usual: dict[str, str] = {}
+    for key, counts in kinds.items():
+        typed = Counter({_TYPE_OF.get(kind, kind): 0 for kind in counts})
+        for kind, count in counts.items():
+            typed[_TYPE_OF.get(kind, kind)] += count
+        if len(typed) > 1:
+            most = max(typed, key=lambda kind: (typed[kind], kind))
+            usual[key], rarer[key] = most, {kind for kind in counts if _TYPE_OF.get(kind, kind) != most}
+        elif counts["texts"] and not is_code(key) and counts[_WRITTEN] >= NEARLY_ALL * counts.total():
+            usual[key], rarer[key] = "numbers", {"texts"}
     found = []
     for row, product in catalog.products():
         for key, value in list_values(product, object):
-            if key in rarer and _kind(value) is rarer[key]:
-                usual = _KIND_NAMES[next(kind for kind, _ in kinds[key].most_common() if kind is not rarer[key])]
-                found.append((row, f"{key}: {clip(repr(value), 60)}, in others {usual}"))
+            if key in rarer and _name_kind(value) in rarer[key]:
+                found.append((row, f"{key}: {clip(repr(value), 60)}, in others {usual[key]}"))
                 break
-    yield Finding(
-        name="attribute-types",
-        section="attributes",
-        title="attributes with numbers and texts mixed",
-        harm="A filter such as attributes.KEY: IN(10, 20) and sorting pass over the products that have a text there.",
-        remedy="Give numbers alone, the unit in the name (width_cm), and leave out what is not known.",
-        weight=MODERATE,
-        rows=[row for row, _ in found],
-        values=[value for _, value in found],
-        groups=len(rarer),
-        things="attributes",
-    )
+    if found:
+        yield Finding(
+            name="attribute-types",
+            section="attributes",
+            title="attributes with numbers and texts mixed",
+            harm="A filter such as attributes.KEY: IN(10, 20) and sorting pass over products that have a text there;"
+            " and one text among a column's numbers may make texts of all.",
+            remedy="Give numbers alone, the unit in the name (width_cm), and leave out what is not known.",
+            weight=MODERATE,
+            rows=[row for row, _ in found],
+            values=[value for _, value in found],
+            groups=len(rarer),
+            things="attributes",
+        )
 
 
 def check_units(catalog: Catalog) -> Iterator[Finding]:
@@ -249,10 +258,16 @@ def _worded(counts: Counter[str]) -> Counter[str]:
     )
 
 
-def _kind(value: object) -> type:
-    return bool if isinstance(value, bool) else str if isinstance(value, str) else float
+_WRITTEN = "texts written like numbers"
+_TYPE_OF = {_WRITTEN: "texts"}
 
 
-_KIND_NAMES = {bool: "true or false", str: "texts", float: "numbers"}
+def _name_kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, str):
+        return _WRITTEN if _NUMBER.fullmatch(value.strip()) else "texts"
+    return "numbers"
+
 
 CHECKS = (check_lonely, check_gaps, check_names, check_values, check_types, check_units)

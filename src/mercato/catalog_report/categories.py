@@ -71,7 +71,7 @@ def check_spellings(catalog: Catalog) -> Iterator[Finding]:
             if usual := rare.get(name) or slips.get((path[:depth], name)):
                 found.append((row, f"{name} beside {usual}" + (f" in {' > '.join(path[:depth])}" if depth else "")))
                 break
-    spellings = len(rare) + len(slips)
+    spellings = len(rare.keys() | {name for _, name in slips})
     yield from _find_spelt(found, spellings, "category-spellings", "categories", "categories spelt in several ways")
     rare_brands = find_spellings(Counter(brand for brand in catalog.brands if brand))
     found = [

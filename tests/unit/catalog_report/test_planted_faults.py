@@ -122,6 +122,15 @@ def test_equal_products_are_told_from_variants() -> None:
     assert set(show(shop, found["same-title"])) == {"Lamps-0", "Lamps-3", "Lamps-6"}
 
 
+def test_a_text_among_texts_written_like_numbers_is_found_where_nearly_all_are() -> None:
+    shop = make_shop()
+    for number, product in enumerate(shop):
+        product["attributes"] |= {"weight_g": "heavy" if number == 4 else str(100 + number)}
+        product["attributes"] |= {"size": "M" if number % 3 == 0 else str(36 + number % 3)}
+    found = find(shop)["attribute-types"]
+    assert show(shop, found) == {"Lamps-4": "weight_g: 'heavy', in others numbers"}
+
+
 def test_what_variants_say_is_the_products() -> None:
     small, large = ({"id": f"L0-{size}", "attributes": {"size": size, "colour": "black"}} for size in "sl")
     shop = plant(

@@ -7,7 +7,7 @@ categories, the products nearest in meaning take their place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,17 +66,23 @@ def compare_prices(catalog: Catalog) -> PriceRatios:
     """Compare each price with those of the most specific category of enough products; else of its parent, and so on.
 
     ``z = 0.6745 (log p - median) / max(MAD, log 1.1)``. The shop as a whole is no category; products that are in none
-    are compared with those nearest in meaning, and left out where no vectors are known.
+    are compared with those nearest in meaning, and left out where no vectors are known. Prices in one currency are
+    compared with one another alone.
     """
-    found = [(row, float(product["price"])) for row, product in catalog.products() if product.get("price", 0) > 0]
-    rows = np.array([row for row, _ in found], np.int64)
-    price = np.array([value for _, value in found], np.float64)
+    found = [
+        (row, float(product["price"]), product.get("currency", ""))
+        for row, product in catalog.products()
+        if product.get("price", 0) > 0
+    ]
+    rows = np.array([row for row, _, _ in found], np.int64)
+    price = np.array([value for _, value, _ in found], np.float64)
+    currency = [name for _, _, name in found]
     ratios = PriceRatios(
         rows=rows, price=price, usual=np.full(len(rows), np.nan), z=np.zeros(len(rows)),
         level=np.zeros(len(rows), np.int64), compared=np.zeros(len(rows), np.int64),
     )  # fmt: skip
-    _compare_in_categories(catalog, ratios)
-    _compare_with_like(catalog, ratios)
+    _compare_in_categories(catalog, ratios, currency)
+    _compare_with_like(catalog, ratios, currency)
     known = ~np.isnan(ratios.usual)
     return PriceRatios(**{name: getattr(ratios, name)[known] for name in PriceRatios.__dataclass_fields__})
 
@@ -133,12 +139,12 @@ def guess_power(price: float, usual: float, z: float) -> int:
     return power if power < 0 or price.is_integer() else 0
 
 
-def _compare_in_categories(catalog: Catalog, ratios: PriceRatios) -> None:
-    """Fill in what is usual, the most specific categories first."""
-    paths = [catalog.paths[row] for row in ratios.rows]
+def _compare_in_categories(catalog: Catalog, ratios: PriceRatios, currency: Sequence[str]) -> None:
+    """Fill in what is usual, the most specific categories first; the currency is the first step of each path."""
+    paths = [(name, *catalog.paths[row]) for row, name in zip(ratios.rows, currency, strict=True)]
     lengths = np.array([len(path) for path in paths], np.int64)
     logs = np.log(ratios.price)
-    for depth in range(int(lengths.max(initial=0)), 0, -1):
+    for depth in range(int(lengths.max(initial=0)), 1, -1):
         inside = np.flatnonzero(lengths >= depth)
         codes: dict[tuple[str, ...], int] = {}
         code = np.array([codes.setdefault(paths[one][:depth], len(codes)) for one in inside], np.int64)
@@ -148,10 +154,10 @@ def _compare_in_categories(catalog: Catalog, ratios: PriceRatios) -> None:
             members = inside[order[start:end]]
             asked = members[np.isnan(ratios.usual[members])]
             if len(members) >= catalog.thresholds.least_category and len(asked):
-                _compare(ratios, asked, logs[members], depth)
+                _compare(ratios, asked, logs[members], depth - 1)
 
 
-def _compare_with_like(catalog: Catalog, ratios: PriceRatios) -> None:
+def _compare_with_like(catalog: Catalog, ratios: PriceRatios, currency: Sequence[str]) -> None:
     """Fill in what is usual of products in no category of enough, from the texts nearest to theirs."""
     waiting = np.isnan(ratios.usual)
     if not waiting.any() or catalog.neighbours is None or catalog.text_of_row is None:
@@ -159,17 +165,16 @@ def _compare_with_like(catalog: Catalog, ratios: PriceRatios) -> None:
     near = catalog.neighbours
     position_of = np.full(catalog.count, -1, np.int64)
     position_of[ratios.rows] = np.arange(len(ratios.rows))
-    asked_of_text: dict[int, list[int]] = {}
+    asked_of_text: dict[int, dict[str, list[int]]] = {}
     for one in np.flatnonzero(waiting):
-        asked_of_text.setdefault(int(catalog.text_of_row[ratios.rows[one]]), []).append(int(one))
+        of_text = asked_of_text.setdefault(int(catalog.text_of_row[ratios.rows[one]]), {})
+        of_text.setdefault(currency[one], []).append(int(one))
     for text, found in zip(near.texts, near.found, strict=True):
-        asked = asked_of_text.get(int(text))
-        if not asked:
-            continue
         like = position_of[near.first_row[found[(found >= 0) & (found != text)]]]
-        like = like[like >= 0]
-        if len(like) >= min(catalog.thresholds.least_category, found.shape[0] - 1):
-            _compare(ratios, np.array(asked), np.log(ratios.price[like]), _LIKE)
+        for name, asked in asked_of_text.get(int(text), {}).items():
+            same = np.array([one for one in like if one >= 0 and currency[one] == name], np.int64)
+            if len(same) >= min(catalog.thresholds.least_category, found.shape[0] - 1):
+                _compare(ratios, np.array(asked), np.log(ratios.price[same]), _LIKE)
 
 
 def _compare(ratios: PriceRatios, asked: Int64, logs: Float64, level: int) -> None:

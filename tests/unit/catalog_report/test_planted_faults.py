@@ -222,6 +222,19 @@ def test_a_shop_of_short_titles_is_left_alone() -> None:
     assert "title-too-short" not in find(shop)
 
 
+def test_prices_in_another_currency_are_compared_among_themselves() -> None:
+    shop = make_shop()
+    yen = [
+        {**product, "id": f"{product['id']}-y", "title": f"{product['title']}, Japan", "price": product["price"] * 160,
+         "currency": "JPY", "attributes": {**product["attributes"], "gtin": make_gtin(5000 + number)}}
+        for number, product in enumerate(shop)
+    ]  # fmt: skip
+    yen[0]["price"] = 400_000
+    found = find([*shop, *yen])
+    assert set(found) == {"currencies-mixed", "price-unit"}
+    assert show([*shop, *yen], found["price-unit"]).keys() == {"Lamps-0-y"}
+
+
 def test_the_shops_own_thresholds_hold() -> None:
     shop = plant(Lamps_0={"price": 100.0})
     assert "price-far-above" not in find(shop)

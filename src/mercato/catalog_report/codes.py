@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mercato.catalog_report.finding import MODERATE, SLIGHT, Catalog, Finding
@@ -36,9 +36,7 @@ def check_same_codes(catalog: Catalog) -> Iterator[Finding]:
     said: dict[int, str] = {}
     for (kind, code, _), rows in groups.items():
         for row in rows:
-            others = [product_id(catalog, other) for other in rows if other != row][:3]
-            more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
-            said.setdefault(row, f"{kind} {code} also of {', '.join(others)}{more}")
+            said.setdefault(row, f"{kind} {code} of {list_ids(catalog, rows)}")
     rows = sorted(said)
     yield Finding(
         name="duplicate-code",
@@ -142,6 +140,12 @@ def fold_key(key: str) -> str:
 def is_code(key: str) -> bool:
     """Tell whether an attribute of this name holds a code."""
     return fold_key(key) in _GTIN_NAMES | _CODE_NAMES
+
+
+def list_ids(catalog: Catalog, rows: Sequence[int], count: int = 4) -> str:
+    """Name the first products of a group; the same for each of its members."""
+    more = f" and {len(rows) - count:,} more" if len(rows) > count else ""
+    return ", ".join(product_id(catalog, row) for row in rows[:count]) + more
 
 
 def product_id(catalog: Catalog, row: int) -> str:

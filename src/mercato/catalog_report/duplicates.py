@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from mercato.catalog_report.codes import is_code, product_id
+from mercato.catalog_report.codes import is_code, list_ids, product_id
 from mercato.catalog_report.finding import MODERATE, SLIGHT, Catalog, Finding, clip
 from mercato.catalog_report.text_faults import fold_name, fold_title
 
@@ -173,9 +173,7 @@ def _find_groups(
     group_of = {row: rows for rows in groups for row in rows}
 
     def describe(row: int) -> str:
-        others = [other for other in group_of[row] if other != row]
-        more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
-        return f"as {', '.join(product_id(catalog, other) for other in others[:3])}{more}"
+        return f"alike: {list_ids(catalog, group_of[row])}"
 
     yield Finding(
         name=name, section="duplicates", title=title, harm=harm, remedy=remedy, weight=weight,

@@ -35,9 +35,9 @@ _FIELDS = (
     _Field(
         name="description",
         noun="a description",
-        harm="Only title, brand and attributes are there to match: needs the title does not name are not found.",
+        harm="Only title, brand and attributes are there to match: what the title does not name is not found.",
         weight=SLIGHT,
-        nowhere="Only titles, brands and attributes are there to match: needs no title names are not found.",
+        nowhere="Only titles, brands and attributes are there to match: what no title names is not found.",
     ),
     _Field(
         name="brand",

@@ -98,8 +98,8 @@ def test_products_that_share_a_code_are_named_together() -> None:
     shop = plant(Lamps_0={"attributes": {"gtin": code}}, Kettles_4={"attributes": {"gtin": f"0{code}"}})
     found = find(shop)["duplicate-code"]
     assert show(shop, found) == {
-        "Lamps-0": f"gtin 0{code} also of Kettles-4",
-        "Kettles-4": f"gtin 0{code} also of Lamps-0",
+        "Lamps-0": f"gtin 0{code} of Lamps-0, Kettles-4",
+        "Kettles-4": f"gtin 0{code} of Lamps-0, Kettles-4",
     }
     assert found.groups == 1
 
@@ -118,7 +118,8 @@ def test_equal_products_are_told_from_variants() -> None:
     }
     shop = plant(Lamps_3=same, Lamps_6={"title": first["title"]})
     found = find(shop)
-    assert set(show(shop, found["duplicate-text"])) == {"Lamps-0", "Lamps-3"}
+    said = "alike: Lamps-0, Lamps-3"
+    assert show(shop, found["duplicate-text"]) == {"Lamps-0": said, "Lamps-3": said}
     assert set(show(shop, found["same-title"])) == {"Lamps-0", "Lamps-3", "Lamps-6"}
 
 
@@ -143,7 +144,7 @@ def test_what_variants_say_is_the_products() -> None:
     )
     found = find(shop)
     assert set(found) == {"duplicate-code", "attribute-of-one"}
-    assert show(shop, found["duplicate-code"])["Lamps-1"] == "variant l0-s also of Lamps-0"
+    assert show(shop, found["duplicate-code"])["Lamps-1"] == "variant l0-s of Lamps-0, Lamps-1"
     assert show(shop, found["attribute-of-one"]) == {"Lamps-0": "size"}
 
 

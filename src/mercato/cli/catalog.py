@@ -85,7 +85,7 @@ def apply_file(
         InvalidInputError: options that exclude each other.
         MercatoError: the server cannot be reached or fails, or state cannot be written; what was applied before stays.
     """
-    from mercato.catalog.column_mapping import parse_mapping
+    from mercato.catalog.map_arguments import parse_mapping
     from mercato.ingest.catalog import NO_PRODUCT
     from mercato.ingest.change_file import ChangeFile
 

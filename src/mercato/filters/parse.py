@@ -293,9 +293,7 @@ def point_at(parameter: str, text: str, position: int, problem: str, remedy: str
 
 
 # A bare key of several words, before a colon or an operator, that holds nothing which means something in a filter.
-_BARE = (
-    r"""(?=[^\W\d])(?:(?!\b(?i:and|or|not)\b)[^"'():<>=,!&|;*\n])+(?<!\s)(?=\s*(?::|[<>=]))"""
-)
+_BARE = r"""(?=[^\W\d])(?:(?!\b(?i:and|or|not)\b)[^"'():<>=,!&|;*\n])+(?<!\s)(?=\s*(?::|[<>=]))"""
 # Many values of a list are one token: reading a list of ten thousand token by token takes most of a second.
 _TERMINALS = rf"""
 TEXT: /{TEXT_PATTERN}/

@@ -18,8 +18,8 @@ _BODY = re.compile(r"[.,]?\d(?:[\d., ']*\d)?", re.ASCII)
 _SPACED = re.compile(r"(\d{1,3}(?:( |')\d{3})(?:\2\d{3})*)(?:[.,](\d+))?", re.ASCII)
 _THREES = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*", re.ASCII)
 _INDIAN = re.compile(r"\d{1,2}(?:,\d\d)+,\d{3}", re.ASCII)  # lakhs and crores: 12,34,56,789
-# "12,-": the mark is decimal, the dash stands for no cents.
-_NO_CENTS = re.compile(r" ?([.,:]) ?-{1,2}")
+# "12,-": the mark is decimal, the dash stands for no cents; so it does in the 99:- of Sweden and the 99/- of India.
+_NO_CENTS = re.compile(r" ?([.,:/]) ?-{1,2}")
 _SIGN_BETWEEN = re.compile(r"(\d+) ?(\D{1,3}?) ?(\d\d)", re.ASCII)
 
 # A word, a sign, or one by another; powers as digits or signs.
@@ -116,7 +116,7 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     plain, decimal_mark = _make_regular(text, decimal_mark)
     if _EXPONENT.fullmatch(plain):
         return Price(_check_finite(float(plain), text), currency)
-    negative, plain = _take_sign(plain)
+    negative, plain = _take_sign(plain.rstrip("* "))  # a star leads to a footnote about taxes
     between = _SIGN_BETWEEN.fullmatch(plain)
     if between and find_currencies(between[2]) is not None:
         plain, decimal_mark = f"{between[1]}.{between[3]} {between[2]}", "."
@@ -124,7 +124,7 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     cents = _NO_CENTS.match(after)
     if cents:
         after = after[cents.end() :].strip()
-        if cents[1] != ":":
+        if cents[1] in ".,":
             decimal_mark = cents[1]
     if before.endswith("-") and not negative:
         negative, before = True, before[:-1].rstrip()
@@ -168,7 +168,7 @@ def _shown_mark(text: str) -> str | None:
     except ValueError:
         return None
     cents = _NO_CENTS.match(after)
-    if cents and cents[1] != ":":
+    if cents and cents[1] in ".,":
         return cents[1]
     comma, point = body.rfind(","), body.rfind(".")
     if comma < 0 and point < 0:

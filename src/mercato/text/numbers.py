@@ -13,6 +13,10 @@ LIMIT_CHARS = 100
 
 # What programs write, and nobody reads otherwise: no group, no three digits behind the mark.
 _PLAIN = re.compile(r"-?\d+(?:\.(?:\d{1,2}|\d{4,}))?", re.ASCII)
+# Most prices of most files: two decimals, groups of the other mark or none, something beside them.
+_COMMON = re.compile(
+    r"([^\d()+-]{0,8})(\d+|\d{1,3}(?:,\d{3})+(?=\.)|\d{1,3}(?:\.\d{3})+(?=,))[.,](\d\d)([^\d()*+-]{0,8})", re.ASCII
+)
 _EXPONENT = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}", re.ASCII)
 _BODY = re.compile(r"[.,]?\d(?:[\d., ']*\d)?", re.ASCII)
 _SPACED = re.compile(r"(\d{1,3}(?:( |')\d{3})(?:\2\d{3})*)(?:[.,](\d+))?", re.ASCII)
@@ -113,6 +117,16 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     """
     if decimal_mark != "," and len(text) < LIMIT_CHARS and _PLAIN.fullmatch(text):
         return Price(float(text), currency)
+    common = _COMMON.fullmatch(text) if len(text) < LIMIT_CHARS else None
+    if common:
+        before, whole, decimals, after = common.groups()
+        try:
+            beside = understand_signs(before.strip(), after.strip(), currency)
+        except ValueError:
+            pass  # said below, or the signs become known once they are regular
+        else:
+            digits = f"{whole.replace(',', '').replace('.', '')}.{decimals}"
+            return Price(_scale(digits, beside.factor, False), beside.currency)
     plain, decimal_mark = _make_regular(text, decimal_mark)
     if _EXPONENT.fullmatch(plain):
         return Price(_check_finite(float(plain), text), currency)

@@ -76,10 +76,10 @@ def understand_signs(before: str, after: str, currency: str) -> Beside:
     named: list[tuple[str, list[str]]] = []
     factor = 1
     if before:
-        codes = find_currencies(before)
-        if codes is None:
-            raise ValueError(_NO_PRICE)
-        named.append((before, codes))
+        if find_currencies(before) is None and before[3:4] == " ":  # USD $12.00
+            named.append((before[:3], _find_some(before[:3])))
+            before = before[4:].lstrip()
+        named.append((before, _find_some(before)))
     if after:
         codes, factors = _read_after(after, alone=not before)
         if codes is not None:
@@ -106,6 +106,13 @@ def find_currencies(part: str) -> list[str] | None:
     if len(part) == 3 and (part in signs.decimals or part in _SMALL_CODES):
         return [part.upper()]
     return signs.currencies.get(fold_sign(part))
+
+
+def _find_some(part: str) -> list[str]:
+    codes = find_currencies(part)
+    if codes is None:
+        raise ValueError(_NO_PRICE)
+    return codes
 
 
 def _read_after(part: str, *, alone: bool) -> tuple[list[str] | None, list[int]]:

@@ -13,13 +13,17 @@ LIMIT_CHARS = 100
 
 # What programs write, and nobody reads otherwise: no group, no three digits behind the mark.
 _PLAIN = re.compile(r"-?\d+(?:\.(?:\d{1,2}|\d{4,}))?", re.ASCII)
+# Most prices of most files: two decimals, groups of the other mark or none, something beside them.
+_COMMON = re.compile(
+    r"([^\d()+-]{0,8})(\d+|\d{1,3}(?:,\d{3})+(?=\.)|\d{1,3}(?:\.\d{3})+(?=,))[.,](\d\d)([^\d()*+-]{0,8})", re.ASCII
+)
 _EXPONENT = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}", re.ASCII)
 _BODY = re.compile(r"[.,]?\d(?:[\d., ']*\d)?", re.ASCII)
 _SPACED = re.compile(r"(\d{1,3}(?:( |')\d{3})(?:\2\d{3})*)(?:[.,](\d+))?", re.ASCII)
 _THREES = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*", re.ASCII)
 _INDIAN = re.compile(r"\d{1,2}(?:,\d\d)+,\d{3}", re.ASCII)  # lakhs and crores: 12,34,56,789
-# "12,-": the mark is decimal, the dash stands for no cents.
-_NO_CENTS = re.compile(r" ?([.,:]) ?-{1,2}")
+# "12,-": the mark is decimal, the dash stands for no cents; so it does in the 99:- of Sweden and the 99/- of India.
+_NO_CENTS = re.compile(r" ?([.,:/]) ?-{1,2}")
 _SIGN_BETWEEN = re.compile(r"(\d+) ?(\D{1,3}?) ?(\d\d)", re.ASCII)
 
 # A word, a sign, or one by another; powers as digits or signs.
@@ -113,10 +117,20 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     """
     if decimal_mark != "," and len(text) < LIMIT_CHARS and _PLAIN.fullmatch(text):
         return Price(float(text), currency)
+    common = _COMMON.fullmatch(text) if len(text) < LIMIT_CHARS else None
+    if common:
+        before, whole, decimals, after = common.groups()
+        try:
+            beside = understand_signs(before.strip(), after.strip(), currency)
+        except ValueError:
+            pass  # said below, or the signs become known once they are regular
+        else:
+            digits = f"{whole.replace(',', '').replace('.', '')}.{decimals}"
+            return Price(_scale(digits, beside.factor, False), beside.currency)
     plain, decimal_mark = _make_regular(text, decimal_mark)
     if _EXPONENT.fullmatch(plain):
         return Price(_check_finite(float(plain), text), currency)
-    negative, plain = _take_sign(plain)
+    negative, plain = _take_sign(plain.rstrip("* "))  # a star leads to a footnote about taxes
     between = _SIGN_BETWEEN.fullmatch(plain)
     if between and find_currencies(between[2]) is not None:
         plain, decimal_mark = f"{between[1]}.{between[3]} {between[2]}", "."
@@ -124,7 +138,7 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     cents = _NO_CENTS.match(after)
     if cents:
         after = after[cents.end() :].strip()
-        if cents[1] != ":":
+        if cents[1] in ".,":
             decimal_mark = cents[1]
     if before.endswith("-") and not negative:
         negative, before = True, before[:-1].rstrip()
@@ -168,7 +182,7 @@ def _shown_mark(text: str) -> str | None:
     except ValueError:
         return None
     cents = _NO_CENTS.match(after)
-    if cents and cents[1] != ":":
+    if cents and cents[1] in ".,":
         return cents[1]
     comma, point = body.rfind(","), body.rfind(".")
     if comma < 0 and point < 0:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercato.catalog.column_mapping import parse_mapping
+from mercato.catalog.map_arguments import parse_mapping
 from mercato.catalog.patches import Patch, PatchFile, list_fields, read_patches
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected

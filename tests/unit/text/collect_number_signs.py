@@ -35,8 +35,14 @@ _LOCAL_SIGNS = {
     "KZT": "тг тенге",
     "RSD": "din дин",
     "IDR": "rp",
+    "VND": "đ vnđ",
+    "MXN": "mex$",
+    "USD": "u$s u$",
+    "NAD": "n$",
+    "ARS": "ar$",
+    "ALL": "lek",
     "IRR": "﷼",
-    "": "$ kr rs dollar dollars pound pounds franc francs krona kronor kroner rupees pesos ¥ £e",
+    "": "$ kr rs ₨ dollar dollars pound pounds franc francs krona kronor kroner rupees pesos ¥ £e dh dirhams sr rials",
 }
 # Signs that are a unit of measure to everybody else.
 _NO_SIGNS = frozenset({"kg"})

@@ -104,6 +104,8 @@ def test_upsert_is_found_by_words_and_by_meaning(live: Client) -> None:
     assert ids(found) == [NEW["id"]]
     assert found.results[0].fields["description"] == NEW["description"]
     assert ids(live.search("illuminating the bedroom", page_size=1)) == [NEW["id"]]
+    assert NEW["title"].lower() in [one.text for one in live.suggest("zebra")]
+    assert live.search("zebra lampshaed", page_size=1).corrected_query == "zebra lampshade"
 
 
 def test_deleted_product_is_gone(live: Client, changed: ChangedShop) -> None:

@@ -77,13 +77,32 @@ class Snapshot:
 
     @cached_property
     def row_by_id(self) -> dict[str, int]:
-        """Row of each product id."""
-        return {product_id: row for row, product_id in enumerate(self.documents.ids())}
+        """Row of each product id, and of each variant's product by the variant's id where no product has that."""
+        rows = {product_id: row for row, product_id in enumerate(self.documents.ids())}
+        return add_variant_rows(rows, self.columns) if self.columns.variants is not None else rows
 
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """Return the vectors of rows, float32 [n, dimension]."""
         found: npt.NDArray[np.float32] = self.dense.vectors[self.texts.text_of_row[rows]]
         return found
+
+
+def add_variant_rows(rows: dict[str, int], columns: ColumnSet) -> dict[str, int]:
+    """Add the ids of variants to the rows of products.
+
+    Args:
+        rows: of each product by its id.
+        columns: of the same rows; their field ``id`` has the ids of variants too.
+
+    Returns:
+        The same mapping. A product's own id goes first, then the product of the lowest row.
+    """
+    ids = columns.text("id")
+    if ids is not None:
+        for code, variant_id in enumerate(ids.values()):
+            if variant_id not in rows:
+                rows[variant_id] = int(ids.rows[ids.indptr[code]])
+    return rows
 
 
 def read_columns(folder: Path) -> ColumnSet:

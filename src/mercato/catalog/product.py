@@ -228,6 +228,32 @@ class Product:
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
         return parse_product(merged)
 
+    def merged_variant(self, variant_id: str, patch: Mapping[str, object] | None) -> "Product":
+        """Apply a partial update to one variant, or take it away.
+
+        Args:
+            variant_id: of a variant of this product.
+            patch: as of `merged`, with fields of the variant; None takes it away.
+
+        Returns:
+            The new product, checked as a whole.
+
+        Raises:
+            InvalidInputError: the patch names another id, or the result is no variant.
+        """
+        variants = []
+        for variant in self.variants:
+            if variant.id != variant_id:
+                variants.append(variant.as_dict())
+            elif patch is not None:
+                if patch.get("id", variant_id) != variant_id:
+                    refuse("id", f"of a patch must be the variant's, {variant_id!r}", patch["id"])
+                attributes = patch.get("attributes", {})
+                if isinstance(attributes, Mapping):
+                    attributes = {**variant.attributes, **attributes}
+                variants.append({**variant.as_dict(), **patch, "attributes": attributes})
+        return self.merged({"variants": variants})
+
     def _said(self) -> dict[str, Any]:
         """Give the document without what other variants would give it again."""
         said = self.as_dict()

@@ -22,7 +22,7 @@ from mercato.errors import InvalidInputError
 VARIANT_FIELDS = ("id", "title", "price", "availability", "image_uri", "uri", "attributes")
 VARIANTS_LIMIT = 1_000
 #: What a shopper would rather have comes first.
-_BEST_AVAILABILITY = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
+PREFERRED_AVAILABILITIES = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
 
 _KNOWN_FIELDS = frozenset(VARIANT_FIELDS)
 
@@ -137,7 +137,7 @@ def find_price(variants: Sequence[Variant]) -> float | None:
 def find_availability(variants: Sequence[Variant]) -> str | None:
     """Give the availability of a product that says none: the best of its variants; None where one says none either."""
     said = {variant.availability for variant in variants}
-    return None if "" in said else next((name for name in _BEST_AVAILABILITY if name in said), None)
+    return None if "" in said else next((name for name in PREFERRED_AVAILABILITIES if name in said), None)
 
 
 def join_attributes(

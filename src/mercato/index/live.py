@@ -198,6 +198,30 @@ class LiveCatalog:
         product = self.delta.products[row - self.base]
         return product.id if product is not None else ""
 
+    def has_variants(self, row: int) -> bool:
+        """Tell whether a row's product has variants."""
+        if row < self.base:
+            return bool(self._find_variants(row).stop)
+        product = self.delta.products[row - self.base]
+        return product is not None and bool(product.variants)
+
+    def passing_variants(self, row: int, allowed: Allowed) -> Bool:
+        """Return which variants of a row's product pass the filter of what is allowed, bool [its variants]."""
+        if row < self.base:
+            own, passing = self._find_variants(row), allowed.variants
+        else:
+            entry = row - self.base
+            own, passing = slice(*np.searchsorted(self.delta.entry_of_item, [entry, entry + 1])), allowed.items
+        return np.ones(own.stop - own.start, np.bool_) if passing is None else passing[own]
+
+    def _find_variants(self, row: int) -> slice:
+        """Find the variants of a snapshot row among all; an empty slice at 0 where it has none."""
+        products = self.snapshot.columns.variant_products
+        if not len(products):
+            return slice(0, 0)
+        first, last = np.searchsorted(products, [row, row + 1]).tolist()
+        return slice(first, last) if last > first else slice(0, 0)
+
     def document(self, row: int) -> bytes:
         """Return a row's JSON document."""
         return self.snapshot.documents.document(row) if row < self.base else self.delta.documents[row - self.base]

@@ -102,6 +102,7 @@ class _Pending:
     def __init__(self, catalog: LiveCatalog) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
+        self._owners: dict[str, str] = {}
         self.changes: list[tuple[str, Product | None, Product | None]] = []
         self.kept: dict[str, Float32] = {}
 
@@ -114,11 +115,22 @@ class _Pending:
                 self.kept[product_id] = self._catalog.vectors(np.array([row]))[0]
         return self._now[product_id]
 
+    def owner(self, variant_id: str) -> Product | None:
+        """Return the product that has a variant of an id, with the changes so far; None if there is none."""
+        owner_id = self._owners.get(variant_id)
+        if owner_id is None:
+            row = self._catalog.row_of(variant_id)
+            owner_id = self._catalog.id_of(row) if row >= 0 else variant_id
+        owner = self.product(owner_id)
+        return owner if owner and any(variant.id == variant_id for variant in owner.variants) else None
+
     def put(self, product_id: str, product: Product | None) -> None:
         """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
         before = self.product(product_id)
         self.changes.append((product_id, product, before))
         self._now[product_id] = product
+        if product is not None:
+            self._owners.update((variant.id, product_id) for variant in product.variants)
         if product is None or (before is not None and before.text() != product.text()):
             self.kept.pop(product_id, None)
 
@@ -159,14 +171,17 @@ def _apply(pending: _Pending, operation: Any) -> None:
     product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
     if not isinstance(product_id, str):
         raise InvalidInputError("id", f"of the product to {kind} must be given, got {str(product_id)[:64]!r}")
+    patch = None
+    if kind != "delete":
+        if not isinstance(fields, Mapping):
+            problem = f"must be an object with the fields to patch, got {type(fields).__name__}"
+            raise InvalidInputError("product", problem)
+        patch = fields
     before = pending.product(product_id)
     if before is None:
-        raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
-    if kind == "delete":
-        pending.put(product_id, None)
+        owner = pending.owner(product_id)
+        if owner is None:
+            raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
+        pending.put(owner.id, owner.merged_variant(product_id, patch))
     else:
-        if not isinstance(fields, Mapping):
-            raise InvalidInputError(
-                "product", f"must be an object with the fields to patch, got {type(fields).__name__}"
-            )
-        pending.put(product_id, before.merged(fields))
+        pending.put(product_id, None if patch is None else before.merged(patch))

@@ -150,6 +150,7 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         total=details.integer("total"),
         token=details.text("token") or "",
         missing_ids=details.texts("missing_ids"),
+        variant_products=details.mapping("variant_products"),
         degraded=details.texts("degraded"),
         facets=tuple(_read_facet(facet) for facet in details.optional_objects("facets")),
         corrected_query=details.text("corrected_query"),

@@ -193,6 +193,7 @@ class ResultPage:
         total: how many products the whole list has.
         token: names this answer; give it back in the context of later events, so that they can be traced to it.
         missing_ids: seed products that the catalogue does not hold.
+        variant_products: of the seeds that name a variant, variant id -> id of its product.
         degraded: stages that were left out because they were late or broken; empty when all is well.
         facets: those asked for, in the order asked for.
         corrected_query: what the shopper seems to have meant; None where the query is fine.
@@ -204,6 +205,7 @@ class ResultPage:
     total: int
     token: str = ""
     missing_ids: tuple[str, ...] = ()
+    variant_products: Mapping[str, str] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
     facets: tuple[Facet, ...] = ()
     corrected_query: str | None = None

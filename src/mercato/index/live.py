@@ -205,6 +205,13 @@ class LiveCatalog:
         product = self.delta.products[row - self.base]
         return product is not None and bool(product.variants)
 
+    def name_products(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return for each id that is a variant's the id of its product."""
+        if self.snapshot.columns.variants is None and not self.delta.has_variants:
+            return {}
+        named = {known: self.id_of(row) for known, row in zip(ids, self.rows_of(ids).tolist(), strict=True) if row >= 0}
+        return {known: product for known, product in named.items() if known != product}
+
     def passing_variants(self, row: int, allowed: Allowed) -> Bool:
         """Return which variants of a row's product pass the filter of what is allowed, bool [its variants]."""
         if row < self.base:

@@ -84,6 +84,8 @@ def write_answer(
         details["learned_from"] = learned_from
     if retrieved.relaxed:
         details["filter_relaxed"] = True
+    if named := catalog.name_products(request.retrieval.seed_ids):
+        details["variant_products"] = named
     if state.corrected_query:
         details["corrected_query"] = state.corrected_query
     if retrieved.facets:

@@ -181,6 +181,7 @@ def test_a_list_may_name_variants_and_shows_them(catalog: LiveCatalog) -> None:
     page = read(answer)
     assert sorted(page["ids"]) == ["nowhere", "p04", "shirt"]
     assert page["missing_ids"] == ["nowhere"]
+    assert page["variant_products"] == {"7710232": "shirt", "7710231": "shirt"}
     assert code(page) == "7710232"
 
 
@@ -205,6 +206,7 @@ def test_seeds_may_name_variants_and_are_left_out_as_products(catalog: LiveCatal
     assert like("7710231")["ids"] == like("shirt")["ids"]
     assert "shirt" not in like("7710231")["ids"]
     assert like("7710231")["missing_ids"] == []
+    assert "variant_products" not in like("shirt")
 
 
 def test_what_was_bought_as_a_variant_counts_for_the_product(catalog: LiveCatalog, state: SqliteStateStore) -> None:

@@ -1,6 +1,6 @@
 """Gathers the values of products by field, and packs them into a handful of arrays however many fields there are."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,12 +49,16 @@ def joined_values(product: Product, field: str) -> tuple[str | float | bool, ...
 
     Price and time are the product's own: what is shown, and what products are sorted by.
     """
-    if not product.variants or field in FIXED_NUMBER_FIELDS:
+    return _join_values(product, product.as_variants(), field)
+
+
+def _join_values(product: Product, views: Sequence[Product], field: str) -> tuple[str | float | bool, ...]:
+    if not (field == "availability" or field.startswith("attributes.")):
         return tuple(dict.fromkeys(field_values(product, field)))
-    views = product.as_variants()
-    return tuple(
-        value for _, value in dict.fromkeys((type(item), item) for view in views for item in field_values(view, field))
-    )
+    if len(views) == 1:
+        return tuple(dict.fromkeys(field_values(views[0], field)))
+    held = dict.fromkeys((type(value), value) for view in views for value in field_values(view, field))
+    return tuple(value for _, value in held)
 
 
 def attribute_fields(product: Product) -> list[str]:
@@ -67,11 +71,13 @@ def is_number(value: str | float | bool) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def collect_values(products: Iterable[Product], mixed: Collection[str] = ()) -> tuple[int, Texts, Numbers]:
-    """Gather the values of products by field.
+def collect_values(
+    rows: Iterable[tuple[Product, Sequence[Product]]], mixed: Collection[str] = ()
+) -> tuple[int, Texts, Numbers]:
+    """Gather the values of products by field, as `joined_values` has them.
 
     Args:
-        products: in row order.
+        rows: each product with what `Product.as_variants` gives of it, in row order.
         mixed: fields that have both texts and numbers, whether or not these products do.
 
     Returns:
@@ -81,10 +87,11 @@ def collect_values(products: Iterable[Product], mixed: Collection[str] = ()) -> 
     numbers: Numbers = {field: ([], []) for field in FIXED_NUMBER_FIELDS}
     fixed = (*FIXED_TEXT_FIELDS, *FIXED_NUMBER_FIELDS)
     count = 0
-    for row, product in enumerate(products):
+    for row, (product, views) in enumerate(rows):
         count += 1
-        for field in (*fixed, *attribute_fields(product)):
-            for value in joined_values(product, field):
+        keys = dict.fromkeys(key for view in views for key in view.attributes)
+        for field in (*fixed, *(f"attributes.{key}" for key in keys)):
+            for value in _join_values(product, views, field):
                 if is_number(value):
                     rows, values = numbers.setdefault(field, ([], []))
                     rows.append(row)

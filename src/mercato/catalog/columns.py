@@ -351,18 +351,21 @@ def build_columns(products: Iterable[Product]) -> ColumnSet:
     variants: list[Product] = []
     rows: list[int] = []
 
-    def set_aside() -> Iterator[Product]:
+    def set_aside() -> Iterator[tuple[Product, Sequence[Product]]]:
         for row, product in enumerate(products):
+            views = product.as_variants()
             if product.variants:
-                variants.extend(product.as_variants())
-                rows.extend([row] * len(product.variants))
-            yield product
+                variants.extend(views)
+                rows.extend([row] * len(views))
+            yield product, views
 
     count, texts, numbers = collect_values(set_aside())
     arrays, meta = pack_values(count, texts, numbers)
     if not variants:
         return ColumnSet(arrays, {"version": _VERSIONS[0], **meta})
-    own, own_meta = pack_values(*collect_values(variants, mixed=numbers.keys() & texts.keys()))
+    own, own_meta = pack_values(
+        *collect_values(((one, (one,)) for one in variants), mixed=numbers.keys() & texts.keys())
+    )
     own["products"] = np.array(rows, np.int32)
     arrays |= {_OF_VARIANTS + name: array for name, array in own.items()}
     return ColumnSet(arrays, {"version": _VERSIONS[1], **meta, "variants": own_meta})

@@ -72,12 +72,12 @@ def is_number(value: str | float | bool) -> bool:
 
 
 def collect_values(
-    rows: Iterable[tuple[Product, Sequence[Product]]], mixed: Collection[str] = ()
+    products: Iterable[tuple[Product, Sequence[Product]]], mixed: Collection[str] = ()
 ) -> tuple[int, Texts, Numbers]:
     """Gather the values of products by field, as `joined_values` has them.
 
     Args:
-        rows: each product with what `Product.as_variants` gives of it, in row order.
+        products: each with what `Product.as_variants` gives of it, in row order.
         mixed: fields that have both texts and numbers, whether or not these products do.
 
     Returns:
@@ -87,7 +87,7 @@ def collect_values(
     numbers: Numbers = {field: ([], []) for field in FIXED_NUMBER_FIELDS}
     fixed = (*FIXED_TEXT_FIELDS, *FIXED_NUMBER_FIELDS)
     count = 0
-    for row, (product, views) in enumerate(rows):
+    for row, (product, views) in enumerate(products):
         count += 1
         keys = dict.fromkeys(key for view in views for key in view.attributes)
         for field in (*fixed, *(f"attributes.{key}" for key in keys)):

@@ -363,9 +363,8 @@ def build_columns(products: Iterable[Product]) -> ColumnSet:
     arrays, meta = pack_values(count, texts, numbers)
     if not variants:
         return ColumnSet(arrays, {"version": _VERSIONS[0], **meta})
-    own, own_meta = pack_values(
-        *collect_values(((one, (one,)) for one in variants), mixed=numbers.keys() & texts.keys())
-    )
+    mixed = numbers.keys() & texts.keys()
+    own, own_meta = pack_values(*collect_values(((one, (one,)) for one in variants), mixed))
     own["products"] = np.array(rows, np.int32)
     arrays |= {_OF_VARIANTS + name: array for name, array in own.items()}
     return ColumnSet(arrays, {"version": _VERSIONS[1], **meta, "variants": own_meta})

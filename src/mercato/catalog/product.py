@@ -20,6 +20,7 @@ from mercato.catalog.field_checks import (
     check_currency,
     check_id,
     check_price,
+    check_shown_text,
     check_text,
     check_time,
     refuse,
@@ -30,6 +31,7 @@ from mercato.catalog.variant import (
     find_availability,
     find_price,
     join_attributes,
+    patch_variants,
     write_attributes,
 )
 from mercato.errors import InvalidInputError
@@ -51,6 +53,7 @@ _TYPE_PREFIX = re.compile("^[a-z]_")
 # Codes of variants (SKU, GTIN) are found as words; to an encoder they mean nothing, and there may be hundreds.
 _CODE = re.compile(r"\S*\d{4}\S*")
 _KNOWN_FIELDS = frozenset(PRODUCT_FIELDS)
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +208,9 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` are
-        replaced as a whole; a price and an availability that the product has of its variants are then taken anew.
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is a
+        list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product has
+        no variant of is passed over. A price and an availability that the product has of its variants follow them.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.
@@ -222,37 +226,13 @@ class Product:
         if patch.get("id", self.id) != self.id:
             refuse("id", f"of a patch must be the product's, {self.id!r}", patch["id"], "upsert a new product instead")
         merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
-        attributes = patch.get("attributes")
+        attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
             kept = {**self.attributes, **attributes}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
+        if isinstance(variants, Mapping):
+            merged["variants"] = patch_variants(self.variants, variants)
         return parse_product(merged)
-
-    def merged_variant(self, variant_id: str, patch: Mapping[str, object] | None) -> "Product":
-        """Apply a partial update to one variant, or take it away.
-
-        Args:
-            variant_id: of a variant of this product.
-            patch: as of `merged`, with fields of the variant; None takes it away.
-
-        Returns:
-            The new product, checked as a whole.
-
-        Raises:
-            InvalidInputError: the patch names another id, or the result is no variant.
-        """
-        variants = []
-        for variant in self.variants:
-            if variant.id != variant_id:
-                variants.append(variant.as_dict())
-            elif patch is not None:
-                if patch.get("id", variant_id) != variant_id:
-                    refuse("id", f"of a patch must be the variant's, {variant_id!r}", patch["id"])
-                attributes = patch.get("attributes", {})
-                if isinstance(attributes, Mapping):
-                    attributes = {**variant.attributes, **attributes}
-                variants.append({**variant.as_dict(), **patch, "attributes": attributes})
-        return self.merged({"variants": variants})
 
     def _said(self) -> dict[str, Any]:
         """Give the document without what other variants would give it again."""
@@ -299,6 +279,18 @@ class Product:
         return worded
 
 
+def changes_text(patch: Mapping[str, Any]) -> bool:
+    """Tell whether a patch may change the words of a product, or what the encoder reads of it.
+
+    Args:
+        patch: as of `Product.merged`.
+    """
+    variants = patch.get("variants", {})
+    if not _TEXTS.isdisjoint(patch) or not isinstance(variants, Mapping):
+        return True
+    return any(changes is None or "title" in changes or "attributes" in changes for changes in variants.values())
+
+
 def format_value(value: Scalar) -> str:
     """Write an attribute's value as text, as filters and the word index see it.
 
@@ -341,7 +333,7 @@ def parse_product(obj: object) -> Product:
                 f"is no field of a product; fields: {', '.join(PRODUCT_FIELDS)}",
                 f"did you mean {close[0]}?" if close else "put it under attributes",
             )
-    title = check_text(obj.get("title"), "title", TITLE_LIMIT_CHARS)
+    title = check_shown_text(obj.get("title"), "title", TITLE_LIMIT_CHARS)
     if not title:
         refuse("title", "must be given and not be blank", obj.get("title"))
     price, availability = obj.get("price"), obj.get("availability")
@@ -352,8 +344,8 @@ def parse_product(obj: object) -> Product:
     return Product(
         id=check_id(obj.get("id")),
         title=title,
-        description=check_text(obj.get("description"), "description", TEXT_LIMIT_CHARS),
-        brand=check_text(obj.get("brand"), "brand", NAME_LIMIT_CHARS),
+        description=check_shown_text(obj.get("description"), "description", TEXT_LIMIT_CHARS),
+        brand=check_shown_text(obj.get("brand"), "brand", NAME_LIMIT_CHARS),
         categories=check_categories(obj.get("categories")),
         price=check_price(price),
         currency=check_currency(obj.get("currency")),

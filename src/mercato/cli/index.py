@@ -3,37 +3,58 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import orjson
 import typer
 
-from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
-from mercato.cli.moments import parse_moment
+from mercato.catalog.product import TEXT_FIELDS
+from mercato.catalog.shop_formats import FORMAT_NAMES
+from mercato.cli.moments import parse_moment, parse_past
 from mercato.cli.output import Output
+from mercato.cli.product_file import Reading, describe, open_file, read_file, summarize
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
 
-if TYPE_CHECKING:
-    from mercato.state.store import StateStore
-
-_SHOWN_ERRORS = 20
+_SOME_NOT_AT_ALL = 3
+# people were told of these on the way, and in the last line
+_ONLY_JSON = (
+    "file", "rows", "whole", "in_part", "rejected", "variant_rows", "not_for_sale", "left_out", "left_out_values",
+    "errors", "summary",
+)  # fmt: skip
 EPILOG = "Example: mercato index products.parquet --out catalog --map title=name --state sqlite:state.db"
 
 
 def index(
-    products: Annotated[Path, typer.Argument(help="Products: .parquet, .csv or .jsonl (text also .gz).")],
-    out: Annotated[Path, typer.Option(help="Name of the snapshot; servers are given this name.")],
+    products: Annotated[
+        Path, typer.Argument(help="Products: CSV, JSON, XML or Parquet, also .gz or .zip (docs/feeds.md).")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Name of the snapshot; servers are given this name.")] = None,
     state: Annotated[str | None, typer.Option(help="sqlite:PATH; events to learn from, changes to apply.")] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if any row is bad.")] = False,
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"Shop system that wrote the file: {', '.join(FORMAT_NAMES)}.")
+    ] = "auto",
+    group_by: Annotated[str, typer.Option(help="Column whose value is the same in all rows of one product.")] = "",
+    encoding: Annotated[str, typer.Option(help="Encoding of a text file, where it is not found right.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check the file, say how it was understood, and build nothing.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the file if any product does not go in whole.")
+    ] = False,
     until: Annotated[
         str | None, typer.Option(help="Learn from events before this date or time alone; from all without.")
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="When the file was written: later live changes in state stay. Without: the file's own time."),
+    ] = None,
+    drop_unlisted: Annotated[
+        bool, typer.Option("--drop-unlisted", help="Drop products that exist by earlier live upserts alone.")
+    ] = False,
     encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
     language: Annotated[str, typer.Option(help="Language of the texts, for stemming.")] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
@@ -50,17 +71,42 @@ def index(
 ) -> None:
     """Build a catalogue snapshot and switch it into place.
 
-    Product changes in state are applied on top of the file, so nothing that was acknowledged is lost.
+    The file is newer than the live changes in state that were made before it was written, and wins over them field by
+    field; changes made after stay. What gave way to what is listed.
+
+    The last line says how many products went in whole, in part and not at all. Exit status: 0 all went in, in whole or
+    in part; 3 some not at all; 1 nothing was built.
     """
     output = Output(as_json=as_json)
+    reading = Reading(
+        mapping=mapping or [], format_name=format_name, group_by=group_by, encoding=encoding, strict=strict
+    )
     with output.handle_errors():
         settings = SearchSettings.parse(weights, fusion, synonyms)
         moment = parse_moment(until, "--until")
-        output.finish(
-            build_index(
-                products, out, state, mapping or [], strict, encoder, language, encode, output, settings, moment
+        if dry_run:
+            result = check_file(products, reading, output)
+        elif out is None:
+            raise InvalidInputError("--out", "must be given", "or --dry-run, which builds nothing")
+        else:
+            result = build_index(
+                products,
+                out,
+                state,
+                reading,
+                encoder,
+                language,
+                encode,
+                output,
+                settings,
+                moment,
+                as_of=parse_past(as_of, "--as-of"),
+                drop_unlisted=drop_unlisted,
             )
-        )
+        output.finish(result if as_json else {name: result[name] for name in result if name not in _ONLY_JSON})
+        output.say(result["summary"])
+    if result["rejected"]:
+        raise typer.Exit(_SOME_NOT_AT_ALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,38 +137,55 @@ class SearchSettings:
         )
 
 
+def check_file(source: Path, reading: Reading, output: Output) -> dict[str, Any]:
+    """Read a file and build nothing; returns what `--json` prints.
+
+    Raises:
+        MercatoError: the file cannot be used.
+    """
+    file = open_file(source, reading)
+    describe(file, output)
+    products, report = read_file(file, reading, output)
+    return {"products": len(products), **summarize(file, report)}
+
+
 def build_index(
     source: Path,
     out: Path,
     state_url: str | None,
-    mapping: list[str],
-    strict: bool,
+    reading: Reading,
     encoder_folder: Path,
     language: str,
     encode: str,
     output: Output,
     search: SearchSettings | None = None,
     until: float | None = None,
+    *,
+    as_of: float | None = None,
+    drop_unlisted: bool = False,
 ) -> dict[str, Any]:
     """Do the work of the command; returns what `--json` prints.
 
     Raises:
         MercatoError: the products, the state or the encoder cannot be used.
     """
+    from mercato.cli.feed_summary import summarize_changes, tell_changes
     from mercato.indexing.build import BuildOptions, build_snapshot
+    from mercato.indexing.join_state import join_state
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
     from mercato.state.store import open_state
     from mercato.state.values import EventTable
 
     started = time.monotonic()
     model = OnnxEncoder(encoder_folder)
-    rows, rejected = read_rows(source, mapping, output)
-    if rejected and strict:
-        raise DataError(f"{source.name}: {rejected} rows are bad and --strict was given; correct them or leave it out")
+    file = open_file(source, reading)
+    describe(file, output)
+    rows, read = read_file(file, reading, output)
     store = open_state(state_url) if state_url else None
-    sequence = store.product_sequence() if store else 0
-    catalogue = apply_changes(rows, store)
-    output.say(f"{len(catalogue):,} products read, {rejected:,} bad rows left out")
+    joined = join_state(source, rows, store, out, fields=file.mapping.fields, as_of=as_of, drop_unlisted=drop_unlisted)
+    if not joined.merged.products:
+        raise DataError("the catalogue is empty: no row is a product")
+    tell_changes(joined, output, dropped=drop_unlisted)
     events = store.event_columns() if store else EventTable.empty()
     search = search or SearchSettings()
     options = BuildOptions(
@@ -132,22 +195,24 @@ def build_index(
         language=language,
         text_fields=_parse_fields(encode),
         until=until,
-        product_sequence=sequence,
+        product_sequence=joined.sequence,
         event_sequence=store.event_sequence() if store else 0,
+        feed=joined.record,
         reuse=out,
     )
     with output.progress() as report:
-        manifest = build_snapshot(catalogue, events, model, out, options, report)
+        manifest = build_snapshot(joined.merged.products, events, model, out, options, report)
     return {
         "snapshot": str(out),
         "products": manifest.products,
-        "rejected": rejected,
         "texts": manifest.texts,
         "events": len(events) if until is None else int((events.time < until).sum()),
         "encoder": manifest.encoder,
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
         "synonyms": len(search.synonyms),
+        **summarize(file, read),
+        **({"changes": summarize_changes(joined, dropped=drop_unlisted)} if store and output.as_json else {}),
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -160,41 +225,3 @@ def _parse_fields(names: str) -> tuple[str, ...]:
             "--encode", f"must name title and any of {', '.join(TEXT_FIELDS[1:])}, got {names[:200]!r}"
         )
     return fields
-
-
-def read_rows(source: Path, mapping: list[str], output: Output) -> tuple[list[Product], int]:
-    """Read a file of products; the first bad rows are shown, all are counted."""
-    from mercato.catalog.column_mapping import parse_mapping
-    from mercato.catalog.read import read_products
-    from mercato.incoming import Rejected
-
-    rows: list[Product] = []
-    rejected = 0
-    for batch in read_products(source, parse_mapping(mapping)):
-        for item in batch:
-            if not isinstance(item, Rejected):
-                rows.append(item)
-                continue
-            rejected += 1
-            if rejected <= _SHOWN_ERRORS:
-                output.warn(f"{source.name} line {item.position}: {item.reason}")
-    if rejected > _SHOWN_ERRORS:
-        output.warn(f"... and {rejected - _SHOWN_ERRORS:,} more bad rows")
-    return rows, rejected
-
-
-def apply_changes(rows: Iterable[Product], store: StateStore | None) -> list[Product]:
-    """Apply the product changes in state on top of the file's products.
-
-    Raises:
-        MercatoError: state cannot be read.
-    """
-    catalogue = {product.id: product for product in rows}
-    for change in store.product_changes_since(0) if store else ():
-        if change.document is None:
-            catalogue.pop(change.product_id, None)
-        else:
-            catalogue[change.product_id] = parse_product(orjson.loads(change.document))
-    if not catalogue:
-        raise DataError("the catalogue is empty: no row is a product")
-    return list(catalogue.values())

@@ -16,7 +16,7 @@ from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
 from mercato.events.event_files import open_event_file
-from mercato.events.raw_columns import to_numbers, to_seconds
+from mercato.events.raw_columns import find_column_day_order, to_numbers, to_seconds
 from mercato.incoming import Rejected, RowReport
 from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state
@@ -135,12 +135,15 @@ def read_interactions(
     found = Interactions(columns={name: [] for name in extra_columns})
     positions, times, ratings = [], [], []
     latest = (time.time() if now is None else now) + MAX_FUTURE_S
+    day_order = find_column_day_order(
+        batch.columns.get("time", []) for batch in read_fields(path, fields, column_map or {})
+    )
     for batch in read_fields(path, fields, column_map or {}):
         count = len(batch.lines)
         first = found.rows
         found.rows += count + len(batch.rejected)
         users, products = read_texts(batch.columns["user_id"]), read_texts(batch.columns["product_id"])
-        moment, given = to_seconds(batch.columns["time"]) if "time" in batch.columns else _nothing(count)
+        moment, given = to_seconds(batch.columns["time"], day_order) if "time" in batch.columns else _nothing(count)
         order, _ = to_numbers(batch.columns["order"]) if "order" in batch.columns else (moment, given)
         order = np.where(np.isnan(order), np.arange(first, first + count), order)
         rating, _ = to_numbers(batch.columns["rating"]) if "rating" in batch.columns else _nothing(count)

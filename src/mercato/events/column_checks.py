@@ -25,6 +25,7 @@ from mercato.events.event import (
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.events.raw_columns import RawColumn, to_list, to_numbers, to_seconds, to_text
 from mercato.events.raw_values import read_context, read_id
+from mercato.text.timestamps import DayOrder
 
 NO_TYPE = 255  # code of what is no event type
 
@@ -91,9 +92,9 @@ def check_types(column: RawColumn | None, length: int, default: str | None) -> C
     return CheckedColumn(codes, codes != NO_TYPE)
 
 
-def check_times(column: RawColumn, now: float) -> CheckedColumn:
+def check_times(column: RawColumn, now: float, day_order: DayOrder | None = None) -> CheckedColumn:
     """Check times: float64 [n], seconds since 1970. Every row of a file must have one."""
-    seconds, _ = to_seconds(column)
+    seconds, _ = to_seconds(column, day_order)
     return CheckedColumn(seconds, (seconds >= 0) & (seconds <= now + MAX_FUTURE_S))
 
 

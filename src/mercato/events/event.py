@@ -12,7 +12,7 @@ from mercato.errors import InvalidInputError
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.incoming import Rejected, read_json_array
 from mercato.text.normalize import QUERY_LIMIT_CHARS
-from mercato.text.timestamps import parse_timestamp
+from mercato.text.timestamps import read_timestamp
 
 MAX_ID_BYTES = 256
 MAX_CONTEXT_BYTES = 8_192
@@ -179,18 +179,17 @@ def _parse_event_type(value: object) -> str:
 
 
 def _parse_time(value: object, now: float) -> float:
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
         return now
-    if isinstance(value, str):
-        try:
-            seconds = parse_timestamp(value)
-        except ValueError as exc:
-            raise InvalidInputError("time", str(exc), "seconds since 1970 are read too") from exc
-    else:
-        seconds = _parse_number("time", value)
+    try:
+        seconds = read_timestamp(value)
+    except ValueError as exc:
+        raise InvalidInputError("time", str(exc)) from exc
+    if seconds is None:
+        raise InvalidInputError("time", f"must be finite, got {value}")
     problem = check_event_time(seconds, now=now)
     if problem is not None:
-        raise InvalidInputError("time", problem, "give RFC 3339 text or seconds (not milliseconds) since 1970")
+        raise InvalidInputError("time", problem, "give RFC 3339 text or seconds since 1970")
     return seconds
 
 

@@ -31,10 +31,12 @@ from mercato.events.event_batch import EventBatch
 from mercato.events.event_files import EventFile, RawBatch, open_event_file
 from mercato.events.event_key import KeyDeriver, key_of_event_id
 from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
-from mercato.events.raw_columns import RawColumn, value_at
+from mercato.events.raw_columns import RawColumn, find_column_day_order, value_at
 from mercato.events.raw_values import read_document
 from mercato.incoming import MAX_SHOWN, Rejected, RowReport
+from mercato.text.timestamps import DayOrder
 
+_ID_FIELDS = ("user_id", "visitor_id", "product_id", "order_id", "event_id")
 _NEEDS_PRODUCT: Bool = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
 
 
@@ -95,8 +97,9 @@ def read_events(
 ) -> Iterator[EventBatch]:
     """Read a file of events; bad rows are left out and reported, they never harm their neighbours.
 
-    Columns are taken by the fields' names or as mapped; others are ignored. Ids may be numbers. A time without an
-    offset is UTC; unlike an event that is sent, every row must have a time.
+    Columns are taken by the fields' names or as mapped; others are ignored. Ids may be numbers. Times are read as
+    ``parse_timestamp`` reads them, dates of two readings as the file's other dates show; unlike an event that is sent,
+    every row must have a time.
 
     Args:
         path: ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``; text formats also with ``.gz``.
@@ -119,9 +122,12 @@ def read_events(
     sources = _resolve_columns(path.name, file, mapping or {}, default_event_type, map_option)
     report = ReadReport() if report is None else report
     report.total = file.rows
-    reader = _Reader(sources, default_event_type, time.time() if now is None else now, report)
     try:
-        for raw in file.read(list(dict.fromkeys(sources.values()))):
+        when = sources["time"]
+        day_order = find_column_day_order(raw.columns[when] for raw in file.read([when]))
+        reader = _Reader(sources, default_event_type, time.time() if now is None else now, report, day_order)
+        ids = [sources[name] for name in _ID_FIELDS if name in sources]
+        for raw in file.read(list(dict.fromkeys(sources.values())), ids):
             batch = reader.check(raw)
             if len(batch):
                 yield batch
@@ -160,11 +166,19 @@ def _resolve_columns(
 class _Reader:
     """Checks the batches of one file."""
 
-    def __init__(self, sources: dict[str, str], default_event_type: str | None, now: float, report: ReadReport) -> None:
+    def __init__(
+        self,
+        sources: dict[str, str],
+        default_event_type: str | None,
+        now: float,
+        report: ReadReport,
+        day_order: DayOrder | None,
+    ) -> None:
         self._sources = sources
         self._default = default_event_type
         self._now = now
         self._report = report
+        self._day_order = day_order
         self._keys = KeyDeriver()
 
     def check(self, raw: RawBatch) -> EventBatch:
@@ -190,7 +204,7 @@ class _Reader:
             "user_id": check_ids(columns.get("user_id"), length),
             "visitor_id": check_ids(columns.get("visitor_id"), length),
             "product_id": check_ids(columns.get("product_id"), length),
-            "time": check_times(columns["time"], self._now),
+            "time": check_times(columns["time"], self._now, self._day_order),
             "quantity": check_quantities(columns.get("quantity"), length),
             "price": check_prices(columns.get("price"), length),
             "order_id": check_ids(columns.get("order_id"), length),
@@ -223,7 +237,7 @@ class _Reader:
             self._report.reject(entry, name)
 
     def _reason(self, columns: Mapping[str, RawColumn], row: int) -> str:
-        document = read_document({name: value_at(column, row) for name, column in columns.items()})
+        document = read_document({name: value_at(column, row) for name, column in columns.items()}, self._day_order)
         if not document.get("event_type") and self._default is not None:
             document["event_type"] = self._default
         if document.get("time") in (None, ""):

@@ -8,7 +8,8 @@ import numpy as np
 
 from mercato.arrays import Bool
 from mercato.catalog.column_builder import field_values, is_number
-from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn, full_name
+from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn
+from mercato.catalog.field_names import full_name, write_field
 from mercato.catalog.product import Product, format_value
 from mercato.errors import InvalidInputError
 from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
@@ -101,14 +102,14 @@ def _evaluate(expression: Expression, columns: ColumnSet, asked: ColumnSet, text
     texts, numbers = columns.text(field), columns.number(field)
     if isinstance(expression, AnyOf):
         if texts is None and numbers is not None:
-            problem = f"{expression.field} holds numbers, ANY asks for texts"
-            raise point_at("FILTER", text, expression.position, problem, f"write {expression.field}: IN(10, 50)")
+            problem = f"{write_field(field)} holds numbers, ANY asks for texts"
+            raise point_at("FILTER", text, expression.position, problem, f"write {write_field(field)}: IN(10, 50)")
         return _rows_with_text(expression, asked.text(field), asked.count)
     if numbers is None and texts is not None:
-        problem = f"{expression.field} holds texts, a range or comparison asks for numbers"
-        raise point_at("FILTER", text, expression.position, problem, f'write {expression.field}: ANY("...")')
+        problem = f"{write_field(field)} holds texts, a range or comparison asks for numbers"
+        raise point_at("FILTER", text, expression.position, problem, f'write {write_field(field)}: ANY("...")')
     if expression.is_time and field not in _TIME_FIELDS:
-        problem = f"{expression.field} holds no times"
+        problem = f"{write_field(field)} holds no times"
         raise point_at("FILTER", text, expression.position, problem, f"times are in {', '.join(_TIME_FIELDS)}")
     return _rows_with_number(expression, asked.number(field), asked.count)
 
@@ -117,8 +118,7 @@ def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) ->
     result = np.zeros(count, np.bool_)
     if column is None:
         return result
-    for value in expression.values:
-        column.mark(value, result)
+    column.mark_all(expression.values, result)
     return result
 
 
@@ -152,5 +152,5 @@ def _matches(expression: Expression, product: Product) -> bool:
         return not _matches(expression.operand, product)
     values = field_values(product, full_name(expression.field))
     if isinstance(expression, AnyOf):
-        return any(format_value(value) in expression.values for value in values)
+        return any(format_value(value) in expression.lookup for value in values)
     return any(bool(_compare(expression, float(value))) for value in values if is_number(value))

@@ -14,6 +14,7 @@ from mercato.filters import Filter, matches_one
 
 _FIRST_CAPACITY = 64
 _MASKS_KEPT = 256
+_LONG_MASKS_KEPT = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Delta:
         documents: its JSON document.
         items: what filters and facets look at: the product of each entry, one as each of its variants is where it has
             any; None for a deletion. Where no product has variants, items are entries.
-        postings: the entries of each term, superseded ones too.
+        postings: the entries of each term, superseded ones too; without those that inherit their words.
         fields: full names of the attributes that some product has, as filters call them.
     """
 
@@ -52,6 +53,7 @@ class Delta:
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self._inherits_words = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._own_vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
@@ -63,6 +65,7 @@ class Delta:
         self.postings: dict[str, Postings] = {}
         self.fields: set[str] = set()
         self._filter_masks: dict[Filter, Bool] = {}
+        self._long_filter_masks: dict[Filter, Bool] = {}
 
     def __len__(self) -> int:
         """Return the number of entries, alive or not."""
@@ -77,6 +80,11 @@ class Delta:
     def inherits_vector(self) -> Bool:
         """Which entries have the vector of the snapshot row they replace, and are found by it: bool [entries]."""
         return self._inherits_vector[: len(self)]
+
+    @property
+    def inherits_words(self) -> Bool:
+        """Which entries have the words of the snapshot row they replace, and are found by it: bool [entries]."""
+        return self._inherits_words[: len(self)]
 
     @property
     def own_vectors(self) -> Float32:
@@ -116,6 +124,7 @@ class Delta:
         replaced_row: int,
         *,
         inherits_vector: bool = False,
+        inherits_words: bool = False,
     ) -> None:
         """Add an entry.
 
@@ -125,15 +134,17 @@ class Delta:
             vector: float32 [dimension]; None for a deletion, or where it could not be encoded.
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
+            inherits_words: so are its words. A price feed changes many products; their words need no second place.
         """
         entry = len(self)
         if entry == len(self._alive):
-            self._double("_vectors", "_alive", "_inherits_vector", "_replaced_rows")
+            self._double("_vectors", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
         if vector is not None:
             self._vectors[entry] = vector
             if not inherits_vector:
                 self._append_own(entry, vector)
         self._inherits_vector[entry] = inherits_vector
+        self._inherits_words[entry] = inherits_words
         self._alive[entry] = product is not None
         self._replaced_rows[entry] = replaced_row
         self.products.append(product)
@@ -143,12 +154,14 @@ class Delta:
                 self._double("_entry_of_item")
             self._entry_of_item[len(self.items)] = entry
             self.items.append(item)
-        if product is not None:
+        if product is None:
+            return
+        self.fields.update(attribute_fields(product))
+        if not inherits_words:
             for term, weight in self._weigh_terms(product).items():
                 postings = self.postings.setdefault(term, Postings())
                 postings.entries.append(entry)
                 postings.weights.append(weight)
-            self.fields.update(attribute_fields(product))
 
     def _append_own(self, entry: int, vector: Float32) -> None:
         if self._own_count == len(self._own_entries):
@@ -186,11 +199,12 @@ class Delta:
         return entries
 
     def _passing_items(self, condition: Filter) -> Bool:
-        known = self._filter_masks.get(condition, np.zeros(0, np.bool_))
+        masks = self._long_filter_masks if condition.is_long else self._filter_masks
+        known = masks.get(condition, np.zeros(0, np.bool_))
         if len(known) < len(self.items):
             fresh = [item is not None and matches_one(condition, item) for item in self.items[len(known) :]]
             known = np.concatenate([known, np.array(fresh, np.bool_)])
-            if len(self._filter_masks) >= _MASKS_KEPT:
-                self._filter_masks.clear()
-            self._filter_masks[condition] = known
+            if condition not in masks and len(masks) >= (_LONG_MASKS_KEPT if condition.is_long else _MASKS_KEPT):
+                masks.clear()
+            masks[condition] = known
         return known

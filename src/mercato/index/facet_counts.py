@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mercato.arrays import Float64, Int64
+from mercato.catalog.field_names import write_field
 from mercato.errors import InvalidInputError
 from mercato.index.facet_intervals import AUTOMATIC, count_intervals, make_intervals
 from mercato.index.field_codes import FieldCodes, FieldNumbers, Matches
@@ -42,17 +43,17 @@ class FacetCounter:
             columns = self.catalog.snapshot.columns
             if spec.intervals and columns.number(field) is None and columns.text(field) is not None:
                 raise InvalidInputError(
-                    f"OPTIONS.facets[{index}].intervals", f"{spec.key} holds texts", "leave the intervals out"
+                    f"OPTIONS.facets[{index}].intervals", f"{write_field(field)} holds texts", "leave the intervals out"
                 )
 
     def resolve(self, name: str, parameter: str) -> str:
-        """Find the full name of a field.
+        """Find the full name of a field, written as in filters or as a bare key.
 
         Raises:
             InvalidInputError: there is no such field; the message has the names near to it.
         """
         try:
-            return self.catalog.snapshot.columns.resolve(name, self.catalog.delta.fields)
+            return self.catalog.snapshot.columns.resolve_written(name, self.catalog.delta.fields)
         except InvalidInputError as exc:
             raise InvalidInputError(parameter, str(exc).removeprefix(f"{exc.parameter}: ")) from exc
 

@@ -22,6 +22,7 @@ FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
 SYNONYMS = "synonyms.json"
+FEED = "feed.json"
 
 
 @dataclass(frozen=True, kw_only=True)

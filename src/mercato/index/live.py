@@ -18,10 +18,11 @@ import numpy.typing as npt
 import orjson
 
 from mercato.arrays import Bool, Float32, Int32
-from mercato.catalog.product import Product, parse_product
-from mercato.errors import InvalidInputError, StateError
+from mercato.catalog.product import Product, changes_text, parse_product
+from mercato.errors import InvalidInputError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate_variants
+from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 
 _MASKS_KEPT = 128
+_LONG_MASKS_KEPT = 16
+"""Filters of thousands of values, which are megabytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,7 @@ class LiveCatalog:
                 numbers that count as read.
         """
         if state is not None:
-            _check_sequence(snapshot, state)
+            check_sequence(snapshot, state)
         self.snapshot = snapshot
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
@@ -107,6 +110,7 @@ class LiveCatalog:
         self._features = snapshot.features
         self._features_entries = 0
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+        self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
     def term_frequency(self, term: str) -> int:
         """Return in how many products a term of the word index stands, those changed since the snapshot included."""
@@ -132,30 +136,44 @@ class LiveCatalog:
     def _apply(self, change: ProductChange) -> None:
         product_id = change.product_id
         original = self.snapshot.row_by_id.get(product_id, -1)
-        product = None
-        if change.document is not None:
-            try:
-                product = parse_product(orjson.loads(change.document))
-            except (InvalidInputError, orjson.JSONDecodeError):
-                # A newer version may have written it; the product stays as it was, and the entry keeps its number.
-                logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
-                self.delta.append(None, b"", None, original)
-                return
-        entry_row = self.base + len(self.delta)
         previous = self._changed_rows.get(product_id, original)
+        try:
+            product, document = follow_change(change, self.document(previous) if previous >= 0 else None)
+        except (InvalidInputError, orjson.JSONDecodeError):
+            # A newer version may have written it; the product stays as it was, and the entry keeps its number.
+            logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
+            self.delta.append(None, b"", None, original)
+            return
+        entry_row = self.base + len(self.delta)
+        vector = self._fitting(change)
+        if change.operation == "patch" and change.vector is None and product is not None:
+            vector = self._vector_of(previous)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
-        vector = self._fitting(change)
         inherits = False
         if original >= 0:
             inherits = vector is not None and np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1
-        self.delta.append(product, change.document or b"", vector, original, inherits_vector=inherits)
+        inherits_words = product is not None and self._keeps_words(change, previous)
+        self.delta.append(
+            product, document or b"", vector, original, inherits_vector=inherits, inherits_words=inherits_words
+        )
         self._changed_rows[product_id] = entry_row if product is not None else -1
         if product is not None:
             self._changed_variants.update((variant.id, product_id) for variant in product.variants)
+
+    def _keeps_words(self, change: ProductChange, previous: int) -> bool:
+        """Tell whether a change leaves a product the words that the snapshot has of it."""
+        if change.operation != "patch" or change.document is None or changes_text(orjson.loads(change.document)):
+            return False
+        return previous < self.base or bool(self.delta.inherits_words[previous - self.base])
+
+    def _vector_of(self, row: int) -> Float32 | None:
+        """Return the vector of a row, float32 [dimension]; None where it has none."""
+        vector: Float32 = self.vectors(np.array([row]))[0]
+        return vector if vector.any() else None
 
     def _fitting(self, change: ProductChange) -> Float32 | None:
         """Return a change's vector; None where it has none or an encoder of another dimension made it."""
@@ -173,7 +191,7 @@ class LiveCatalog:
         changed = self._changed_rows.get(product_id)
         if changed is not None and changed >= 0:
             return changed
-        original = self.snapshot.row_by_id.get(product_id, -1)
+        original = self.snapshot.row_by_any_id.get(product_id, -1)
         owner = self._changed_variants.get(product_id)
         if owner is not None:
             is_product = changed is None and original >= 0 and self.snapshot.documents.id(original) == product_id
@@ -182,7 +200,7 @@ class LiveCatalog:
 
     def rows_of(self, product_ids: Sequence[str]) -> Int32:
         """Return the rows of products, as `row_of` does, int32 [n]."""
-        known = self.snapshot.row_by_id
+        known = self.snapshot.row_by_any_id
         rows = np.fromiter(map(known.get, product_ids, repeat(-1)), np.int32, len(product_ids))
         if self._changed_rows:
             rows = np.where(rows >= 0, self.current_row[rows], np.int32(-1))
@@ -190,6 +208,11 @@ class LiveCatalog:
                 if rows[index] < 0 or product_id in self._changed_variants:
                     rows[index] = self.row_of(product_id)
         return rows
+
+    def owner_of(self, variant_id: str) -> str | None:
+        """Return the id of the product that an id of a variant stands for; None if there is none."""
+        row = self.row_of(variant_id)
+        return self.id_of(row) if row >= 0 else None
 
     def id_of(self, row: int) -> str:
         """Return a row's product id."""
@@ -239,6 +262,16 @@ class LiveCatalog:
         product = parse_product(orjson.loads(self.document(row))) if row >= 0 else None
         return product if product is not None and product.id == product_id else None
 
+    @property
+    def text_fields(self) -> tuple[str, ...]:
+        """Fields of a product that are encoded, in their order."""
+        return tuple(self.snapshot.settings["text_fields"])
+
+    def vector(self, product_id: str) -> Float32 | None:
+        """Return the vector of a product, float32 [dimension]; None where there is none."""
+        row = self.row_of(product_id)
+        return self._vector_of(row) if row >= 0 else None
+
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> Float32:
         """Return the vectors of rows, float32 [n, dimension]."""
         if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
@@ -278,7 +311,7 @@ class LiveCatalog:
         items = delta.passing_items(condition) if delta.has_variants else None
         if condition is None:
             return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(delta) > 0, items=items)
-        rows, texts, variants = self._masks(condition)
+        rows, texts, variants = (self._long_masks if condition.is_long else self._masks)(condition)
         texts = self._with_inherited(texts, entries)
         return Allowed(
             rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True, variants=variants, items=items
@@ -328,17 +361,3 @@ class LiveCatalog:
         layout = self.snapshot.texts
         texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
         return texts
-
-
-def _check_sequence(snapshot: Snapshot, state: StateStore) -> None:
-    built = snapshot.manifest.product_sequence
-    try:
-        last = state.product_sequence()
-    except StateError:
-        logger.warning("state cannot be read yet; going on without its changes")
-        return
-    if last < built:
-        raise StateError(
-            f"state: holds {last} product changes, but catalogue {snapshot.folder} contains {built}; serve the state "
-            "it was built with, or build it again with `mercato index ... --state URL`"
-        )

@@ -77,9 +77,13 @@ class Snapshot:
 
     @cached_property
     def row_by_id(self) -> dict[str, int]:
+        """Row of each product id."""
+        return {product_id: row for row, product_id in enumerate(self.documents.ids())}
+
+    @cached_property
+    def row_by_any_id(self) -> dict[str, int]:
         """Row of each product id, and of each variant's product by the variant's id where no product has that."""
-        rows = {product_id: row for row, product_id in enumerate(self.documents.ids())}
-        return add_variant_rows(rows, self.columns) if self.columns.variants is not None else rows
+        return add_variant_rows(self.row_by_id, self.columns)
 
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """Return the vectors of rows, float32 [n, dimension]."""
@@ -95,14 +99,13 @@ def add_variant_rows(rows: dict[str, int], columns: ColumnSet) -> dict[str, int]
         columns: of the same rows; their field ``id`` has the ids of variants too.
 
     Returns:
-        The same mapping. A product's own id goes first, then the product of the lowest row.
+        A mapping with both; the same where no product has variants. A product's own id goes first, then the product of
+        the lowest row.
     """
     ids = columns.text("id")
-    if ids is not None:
-        for code, variant_id in enumerate(ids.values()):
-            if variant_id not in rows:
-                rows[variant_id] = int(ids.rows[ids.indptr[code]])
-    return rows
+    if columns.variants is None or ids is None:
+        return rows
+    return {**{value: int(ids.rows[ids.indptr[code]]) for code, value in enumerate(ids.values())}, **rows}
 
 
 def read_columns(folder: Path) -> ColumnSet:

@@ -20,6 +20,7 @@ from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
+from mercato.index.feed_record import FeedRecord, write_feed_record
 from mercato.index.learned import write_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features
@@ -52,6 +53,7 @@ class BuildOptions:
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all up to now.
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
+        feed: what to remember of the feed that the products came from; None where they came from none.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
 
@@ -64,6 +66,7 @@ class BuildOptions:
     until: float | None = None
     product_sequence: int = 0
     event_sequence: int = 0
+    feed: FeedRecord | None = None
     reuse: Path | None = None
 
 
@@ -161,6 +164,8 @@ def _fill_folder(
         **dictionaries,
     }
     (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
+    if options.feed is not None:
+        write_feed_record(folder, options.feed)
     manifest = Manifest(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         products=len(rows),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
+from mercato.catalog.product import Product, changes_text, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
-from mercato.index.live import LiveCatalog
+from mercato.index.current import ProductLookup
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore
 from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
@@ -25,7 +27,7 @@ _FIELDS = {"operation", "product", "id"}
 class CatalogWriter:
     """Writes product changes to state, with the vectors of new texts."""
 
-    def __init__(self, catalog: LiveCatalog, state: StateStore, encoder: EncoderStage) -> None:
+    def __init__(self, catalog: ProductLookup, state: StateStore, encoder: EncoderStage) -> None:
         """Make a writer.
 
         Args:
@@ -68,22 +70,30 @@ class CatalogWriter:
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
         """Return the changes to write, with vectors: kept where the text stayed, encoded where it is new."""
-        fields = tuple(self._catalog.snapshot.settings["text_fields"])
+        fields = self._catalog.text_fields
         new_texts: dict[int, str] = {}
-        for position, (product_id, product, before) in enumerate(pending.changes):
-            if product is None:
+        kept: dict[int, Float32] = {}
+        for position, change in enumerate(pending.changes):
+            if change.product is None or (change.patch is not None and not changes_text(change.patch)):
                 continue
-            text = product.text(fields)
-            if before is None or before.text(fields) != text or product_id not in pending.kept:
+            text = change.product.text(fields)
+            vector = None
+            if change.before is not None and change.before.text(fields) == text:
+                vector = pending.kept_vector(change.product_id)
+            if vector is None:
                 new_texts[position] = text
+            else:
+                kept[position] = vector
         encoded = self._encode(new_texts.values())
         changes = []
-        for position, (product_id, product, _) in enumerate(pending.changes):
-            if product is None:
-                changes.append(ProductChange("delete", product_id))
+        for position, change in enumerate(pending.changes):
+            vector = encoded[new_texts[position]] if position in new_texts else kept.get(position)
+            if change.product is None:
+                changes.append(ProductChange("delete", change.product_id))
+            elif change.patch is None:
+                changes.append(ProductChange("upsert", change.product_id, change.product.document(), vector))
             else:
-                vector = encoded[new_texts[position]] if position in new_texts else pending.kept[product_id]
-                changes.append(ProductChange("upsert", product_id, product.document(), vector))
+                changes.append(ProductChange("patch", change.product_id, orjson.dumps(change.patch), vector))
         return changes
 
     def _encode(self, texts: Iterable[str]) -> dict[str, Float32]:
@@ -96,43 +106,59 @@ class CatalogWriter:
         return vectors
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """An operation that was accepted.
+
+    Attributes:
+        product_id: of which product.
+        product: as it is afterwards; None where it is gone.
+        before: as it was; None where it is new.
+        patch: the fields that it changes; None where it is no patch.
+    """
+
+    product_id: str
+    product: Product | None
+    before: Product | None
+    patch: Mapping[str, Any] | None
+
+
 class _Pending:
     """The changes of a batch so far, and the products as they are with them."""
 
-    def __init__(self, catalog: LiveCatalog) -> None:
+    def __init__(self, catalog: ProductLookup) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
         self._owners: dict[str, str] = {}
-        self.changes: list[tuple[str, Product | None, Product | None]] = []
-        self.kept: dict[str, Float32] = {}
+        self.changes: list[_Change] = []
+        self._keeping: set[str] = set()
 
     def product(self, product_id: str) -> Product | None:
         """Return a product with the changes so far; None if there is none."""
         if product_id not in self._now:
             self._now[product_id] = self._catalog.product(product_id)
-            row = self._catalog.row_of(product_id)
-            if row >= 0:
-                self.kept[product_id] = self._catalog.vectors(np.array([row]))[0]
+            self._keeping.add(product_id)
         return self._now[product_id]
 
     def owner(self, variant_id: str) -> Product | None:
         """Return the product that has a variant of an id, with the changes so far; None if there is none."""
-        owner_id = self._owners.get(variant_id)
-        if owner_id is None:
-            row = self._catalog.row_of(variant_id)
-            owner_id = self._catalog.id_of(row) if row >= 0 else variant_id
-        owner = self.product(owner_id)
+        owner_id = self._owners.get(variant_id) or self._catalog.owner_of(variant_id)
+        owner = self.product(owner_id) if owner_id else None
         return owner if owner and any(variant.id == variant_id for variant in owner.variants) else None
 
-    def put(self, product_id: str, product: Product | None) -> None:
+    def put(self, product_id: str, product: Product | None, patch: Mapping[str, Any] | None = None) -> None:
         """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
         before = self.product(product_id)
-        self.changes.append((product_id, product, before))
+        self.changes.append(_Change(product_id=product_id, product=product, before=before, patch=patch))
         self._now[product_id] = product
         if product is not None:
             self._owners.update((variant.id, product_id) for variant in product.variants)
         if product is None or (before is not None and before.text() != product.text()):
-            self.kept.pop(product_id, None)
+            self._keeping.discard(product_id)
+
+    def kept_vector(self, product_id: str) -> Float32 | None:
+        """Return the vector that a product has in the catalogue; None where the text changed meanwhile."""
+        return self._catalog.vector(product_id) if product_id in self._keeping else None
 
 
 def parse_operations(document: bytes) -> list[Any]:
@@ -179,9 +205,47 @@ def _apply(pending: _Pending, operation: Any) -> None:
         patch = fields
     before = pending.product(product_id)
     if before is None:
-        owner = pending.owner(product_id)
-        if owner is None:
+        before = pending.owner(product_id)
+        if before is None:
             raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
-        pending.put(owner.id, owner.merged_variant(product_id, patch))
-    else:
-        pending.put(product_id, None if patch is None else before.merged(patch))
+        patch = {"variants": {product_id: patch}}
+    if patch is None:
+        pending.put(product_id, None)
+        return
+    patched = before.merged(patch)
+    pending.put(before.id, patched, _checked_patch(patch, before, patched))
+
+
+def _checked_patch(fields: Mapping[str, Any], before: Product, patched: Product) -> dict[str, Any]:
+    """Return a patch with its values as they were checked: what it removes is null.
+
+    Raises:
+        InvalidInputError: it patches a variant that the product does not have.
+    """
+    document = patched.as_dict()
+    checked = {name: document.get(name) for name in fields if name != "id"}
+    if isinstance(fields.get("attributes"), Mapping):
+        checked["attributes"] = _checked_attributes(fields["attributes"], document)
+    if isinstance(fields.get("variants"), Mapping):
+        known = {variant.id for variant in before.variants}
+        now = {variant.id: variant.as_dict() for variant in patched.variants}
+        for variant_id in fields["variants"]:
+            if variant_id not in known:
+                raise InvalidInputError("variants", f"has none with the id {str(variant_id)[:256]!r} to patch")
+        checked["variants"] = {
+            variant_id: None if changes is None else _checked_variant(changes, now[variant_id])
+            for variant_id, changes in fields["variants"].items()
+        }
+    return checked
+
+
+def _checked_variant(changes: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    checked = {name: variant.get(name) for name in changes if name != "id"}
+    if isinstance(changes.get("attributes"), Mapping):
+        checked["attributes"] = _checked_attributes(changes["attributes"], variant)
+    return checked
+
+
+def _checked_attributes(changes: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    left = document.get("attributes", {})
+    return {key: left.get(key) for key in (check_text(key, "attributes", NAME_LIMIT_CHARS) for key in changes)}

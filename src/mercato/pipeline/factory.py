@@ -6,6 +6,7 @@ import logging
 
 from mercato.errors import ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
+from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import CatalogWriter
@@ -48,8 +49,11 @@ def open_catalog(settings: Settings, state: StateStore | None) -> LiveCatalog:
         SnapshotError: it cannot be used, or was built with another encoder.
         ModelError: the encoder's folder cannot be used.
     """
-    identity = read_manifest(settings.encoder).serving.identity
-    return LiveCatalog(Snapshot(settings.catalog, encoder=identity), state)
+    return LiveCatalog(_open_snapshot(settings), state)
+
+
+def _open_snapshot(settings: Settings) -> Snapshot:
+    return Snapshot(settings.catalog, encoder=read_manifest(settings.encoder).serving.identity)
 
 
 def open_encoder(settings: Settings) -> OnnxEncoder:
@@ -133,7 +137,7 @@ def open_next_products(settings: Settings, catalog: LiveCatalog) -> NextProducts
     """Open the sequence model over a catalogue; None where none is served."""
     if settings.sequence is None:
         return None
-    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_id, catalog.base)
+    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_any_id, catalog.base)
 
 
 def weigh_sources(settings: Settings) -> Weights:
@@ -171,7 +175,7 @@ def open_catalog_writer(settings: Settings, call: Call | None = None) -> Catalog
         StateError: the settings name no state store, or it cannot be opened.
     """
     state = _require_state(settings)
-    return CatalogWriter(open_catalog(settings, state), state, open_encoder_stage(settings, call))
+    return CatalogWriter(CurrentProducts(_open_snapshot(settings), state), state, open_encoder_stage(settings, call))
 
 
 def _require_state(settings: Settings) -> StateStore:

@@ -50,6 +50,22 @@ class WordMatches:
         self.held[gone] = 0.0
         return WordMatches(rows=self.rows[stays], scores=self.scores, held=self.held, size=self.size)
 
+    def take_over(self, other: WordMatches, rows: Rows, documents: Rows) -> WordMatches:
+        """Give documents what others of the same query have.
+
+        Args:
+            other: where it is taken from.
+            rows: documents of ``other``, [n].
+            documents: the document of this one that is to have it, for each, [n] ascending.
+        """
+        found = other.scores[rows] > 0
+        rows, documents = rows[found], documents[found]
+        self.scores[documents] = other.scores[rows]
+        self.held[documents] = other.held[rows]
+        return WordMatches(
+            rows=np.union1d(self.rows, documents).astype(np.int64), scores=self.scores, held=self.held, size=self.size
+        )
+
     def followed_by(self, other: WordMatches) -> WordMatches:
         """Append other documents that the same query was asked of."""
         return WordMatches(

@@ -1,5 +1,6 @@
 """The state store in one SQLite file: for one machine, any number of processes."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -120,9 +121,10 @@ class SqliteStateStore:
                 return self.product_sequence()
             with session.writing() as connection:
                 last = session.last_sequence("product_changes")
+                now = time.time()  # asked for while the lock is held: a later change has no earlier time
                 connection.executemany(
-                    "INSERT INTO product_changes (sequence, operation, product_id, document, vector)"
-                    " VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO product_changes (sequence, operation, product_id, document, vector, time)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
                     (
                         (
                             sequence,
@@ -130,6 +132,7 @@ class SqliteStateStore:
                             change.product_id,
                             change.document,
                             None if change.vector is None else change.vector.astype("<f4").tobytes(),
+                            now if change.time is None else change.time,
                         )
                         for sequence, change in enumerate(changes, start=last + 1)
                     ),
@@ -145,7 +148,7 @@ class SqliteStateStore:
             if sequence >= session.product_sequence:
                 return []
             rows = session.connection.execute(
-                "SELECT operation, product_id, document, vector, sequence FROM product_changes"
+                "SELECT operation, product_id, document, vector, sequence, time FROM product_changes"
                 " WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 (sequence, -1 if limit is None else limit),
             ).fetchall()
@@ -156,8 +159,9 @@ class SqliteStateStore:
                     document,
                     None if vector is None else np.frombuffer(vector, dtype="<f4").astype(np.float32),
                     found,
+                    written,
                 )
-                for operation, product_id, document, vector, found in rows
+                for operation, product_id, document, vector, found, written in rows
             ]
 
     def product_sequence(self) -> int:
@@ -173,6 +177,17 @@ class SqliteStateStore:
             session = self._pool.get()
             session.refresh()
             return session.event_sequence
+
+    def catalog_path(self) -> str | None:
+        """Return which catalogue was last indexed with this state; see ``StateStore``."""
+        with translated_errors(self._path):
+            found = self._pool.get().connection.execute("SELECT value FROM notes WHERE name = 'catalog'").fetchone()
+            return None if found is None else str(found[0])
+
+    def note_catalog(self, path: str) -> None:
+        """Keep which catalogue was indexed with this state; see ``StateStore``."""
+        with translated_errors(self._path), self._pool.get().writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO notes (name, value) VALUES ('catalog', ?)", (path,))
 
     def close(self) -> None:
         """Close every connection of this process; the next call opens a new one."""

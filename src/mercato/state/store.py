@@ -97,6 +97,14 @@ class StateStore(Protocol):
         """Return the sequence number of the last event; 0 before the first."""
         ...
 
+    def catalog_path(self) -> str | None:
+        """Return which catalogue was last indexed with this state; None where none was."""
+        ...
+
+    def note_catalog(self, path: str) -> None:
+        """Keep which catalogue was indexed with this state."""
+        ...
+
     def close(self) -> None:
         """Close every connection of this process."""
         ...

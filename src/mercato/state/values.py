@@ -150,9 +150,12 @@ class ProductChange:
     Attributes:
         operation: one of ``PRODUCT_OPERATIONS``.
         product_id: which product.
-        document: the product as JSON in UTF-8; None for a deletion.
-        vector: float32 [D], the embedding of the product's text; None where there is none.
+        document: the product as JSON in UTF-8; of a patch the fields that it changes, null for those it removes; None
+            for a deletion.
+        vector: float32 [D], the embedding of the product's text; None where there is none, and for a patch that leaves
+            the text as it is.
         sequence: position in the log, from 1 without gaps; 0 before it is written.
+        time: when it was written, seconds since 1970; None before, the store then takes the clock.
     """
 
     operation: str
@@ -160,6 +163,7 @@ class ProductChange:
     document: bytes | None = None
     vector: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     sequence: int = 0
+    time: float | None = None
 
     def __post_init__(self) -> None:
         """Check.

@@ -238,6 +238,11 @@ def test_an_id_of_a_variant_leads_to_its_product(tmp_path: Path) -> None:
     assert owners("coat", "c-1", "c-2", "c-3") == ["", "", "cape", ""]
     change(stores.upsert(stores.product("c-3", "A product of its own")))
     assert owners("c-3") == ["c-3"]
+    change(stores.upsert(stores.product("s-1", "A product of its own, too")))
+    assert owners("s-1", "scarf") == ["s-1", "scarf"]  # the scarf stays what and where it was
+    assert catalog.row_of("scarf") == catalog.snapshot.row_by_id["scarf"]
+    change(stores.delete("s-1"))
+    assert owners("s-1", "scarf") == ["", "scarf"]
     store.close()
 
 

@@ -25,13 +25,13 @@ def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalC
     query = queries.read(context.request.text)
     index = catalog.snapshot.words
     found = match_words(query, index)
-    if context.allowed.rows_missing:
-        found = found.keep(context.allowed.rows)
     entries = context.allowed.entries
     if not len(entries):
-        return found
-    changed = match_words(query, index.look_outside(catalog.delta.postings, len(entries)))
-    return found.followed_by(changed.keep(entries))
+        return found.keep(context.allowed.rows) if context.allowed.rows_missing else found
+    changed = match_words(query, index.look_outside(catalog.delta.postings, len(entries))).keep(entries)
+    inheriting = np.flatnonzero(entries & catalog.delta.inherits_words[: len(entries)])
+    changed = changed.take_over(found, catalog.delta.replaced_rows[inheriting], inheriting)
+    return found.keep(context.allowed.rows).followed_by(changed)
 
 
 def select_matches(words: WordMatches) -> Int64:

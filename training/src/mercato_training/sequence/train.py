@@ -133,7 +133,7 @@ def train_sequence(
 
 def name_products(catalog: Snapshot, product_ids: Sequence[str]) -> list[str]:
     """Return product ids with that of the product in place of a variant's; what the catalogue lacks stays."""
-    rows = {known: catalog.row_by_id.get(known, -1) for known in set(product_ids)}
+    rows = {known: catalog.row_by_any_id.get(known, -1) for known in set(product_ids)}
     names = {known: known if row < 0 else catalog.documents.id(row) for known, row in rows.items()}
     return [names[known] for known in product_ids]
 
@@ -141,7 +141,7 @@ def name_products(catalog: Snapshot, product_ids: Sequence[str]) -> list[str]:
 def gather_texts(catalog: Snapshot, product_ids: Sequence[str]) -> npt.NDArray[np.float32]:
     """Return text vectors by code, float32 [products + 1, D]; zeros for padding and for what the catalogue lacks."""
     found = np.zeros((len(product_ids) + 1, catalog.manifest.dimension), np.float32)
-    known = [(code, catalog.row_by_id.get(product, -1)) for code, product in enumerate(product_ids, 1)]
+    known = [(code, catalog.row_by_any_id.get(product, -1)) for code, product in enumerate(product_ids, 1)]
     codes = np.array([code for code, row in known if row >= 0], np.int64)
     rows = np.array([row for _, row in known if row >= 0], np.int64)
     found[codes] = catalog.vectors(rows)

@@ -92,6 +92,18 @@ class Split:
     past: Interactions
     moment: Mapping[str, float]
 
+    def name_products(self, owners: Mapping[str, str]) -> Split:
+        """Put products in place of their variants.
+
+        Args:
+            owners: id of a variant -> id of its product.
+        """
+        test, past = (
+            replace(one, products=[owners.get(product, product) for product in one.products])
+            for one in (self.test, self.past)
+        )
+        return replace(self, test=test, past=past)
+
 
 def parse_holdout_map(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``--map`` of a holdout: ``user_id=...``, ``product_id=...``, ``time=...``, ``order=...`` and so on.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from mercato.catalog.field_names import list_readings, write_field
 from mercato.catalog.grouping import ReadRow
 from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
 from mercato.catalog.offer import Offer
@@ -139,7 +140,7 @@ class ColumnMapping:
         if only_named:
             for column in self._columns:
                 if column.startswith("attributes."):
-                    self._sources.setdefault(column, _Source([column]))
+                    self._sources.setdefault(list_readings(column)[0], _Source([column]))
         self._check_required(required)
         self._group = self._find_group(group_by)
         self._numbered = self._sources.get("id") == _Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
@@ -184,14 +185,14 @@ class ColumnMapping:
         for target, source in self._sources.items():
             for column in source.columns:
                 if column in meanings:
-                    meanings[column].append("left out" if target == IGNORE else target)
+                    meanings[column].append("left out" if target == IGNORE else write_field(target))
         if self._group:
             meanings[self._group].append("the same in all rows of one product")
         for name_column, value_column in self._pairs:
             meanings[name_column].append("the name of an attribute")
             meanings[value_column].append(f"the attribute that {name_column} names")
         for attribute in self._attributes:
-            meanings[attribute.column].append(f"attributes.{attribute.name}")
+            meanings[attribute.column].append(write_field(f"attributes.{attribute.name}"))
             ways[attribute.column] = attribute.how
         for name in ("price", "sale_price"):
             for column in self._sources[name].columns if name in self._sources else ():

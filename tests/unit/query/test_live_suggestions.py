@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.product import Product
+from mercato.index.current import follow_change
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.index.vocabulary import LiveVocabulary, count_words
@@ -50,6 +51,10 @@ def state(tmp_path: Path) -> Iterator[SqliteStateStore]:
 @pytest.fixture
 def suggester(sport_snapshot: Path, state: SqliteStateStore) -> Suggester:
     return Suggester(read_suggestions(sport_snapshot), state, snapshot=SnapshotTexts(sport_snapshot))
+
+
+def patch(product_id: str, **fields: object) -> ProductChange:
+    return ProductChange("patch", product_id, orjson.dumps(fields))
 
 
 def suggest(suggester: Suggester, prefix: str) -> list[str]:
@@ -108,6 +113,22 @@ def test_a_price_changes_no_suggestion(suggester: Suggester, state: SqliteStateS
     assert suggest(suggester, "fidg") == ["fidget spinner"]
 
 
+def test_a_patch_changes_what_it_names(suggester: Suggester, state: SqliteStateStore) -> None:
+    state.append_product_changes([patch("f1", price=1), patch("d1", title="Kettlebell 12 kg"), patch("y1", brand=None)])
+    assert suggest(suggester, "fidg") == ["fidget spinner"]
+    assert suggest(suggester, "dumb") == []
+    assert suggest(suggester, "kettle") == ["kettlebell 12 kg"]
+    assert suggest(suggester, "weights") == ["weights"]
+    state.append_product_changes([patch("d1", categories=["Gym"]), patch("y2", brand="Norda"), patch("d1", title=None)])
+    assert suggest(suggester, "weights") == []
+    assert suggest(suggester, "gym") == ["gym"]
+    assert suggest(suggester, "fitto") == ["fitto"], "of the kettlebell"
+    assert suggest(suggester, "kettle") == ["kettlebell 12 kg"], "a title cannot be taken away"
+    state.append_product_changes([stores.delete("d1"), patch("d1", title="Dumbbell")])
+    assert suggest(suggester, "dumb") == suggest(suggester, "kettle") == [], "a patch brings nothing back"
+    assert suggest(suggester, "fitto") == []
+
+
 def test_what_cannot_be_read_leaves_the_product(suggester: Suggester, state: SqliteStateStore) -> None:
     state.append_product_changes([ProductChange("upsert", "f1", b'{"name": "of another version"}')])
     assert suggest(suggester, "fidg") == ["fidget spinner"]
@@ -141,7 +162,13 @@ PRODUCTS = st.builds(
     st.one_of(st.just(""), NAMES),
     st.lists(NAMES, max_size=2),
 )
-CHANGES = st.one_of(PRODUCTS.map(stores.upsert), st.integers(0, 5).map(lambda number: stores.delete(f"p{number}")))
+IDS = st.integers(0, 5).map(lambda number: f"p{number}")
+CHANGES = st.one_of(
+    PRODUCTS.map(stores.upsert),
+    IDS.map(stores.delete),
+    st.builds(lambda product_id, title: patch(product_id, title=title), IDS, NAMES),
+    st.builds(lambda product_id, names: patch(product_id, price=2, categories=names), IDS, st.lists(NAMES, max_size=2)),
+)
 
 
 class Products:
@@ -187,10 +214,10 @@ def test_after_any_changes_names_are_those_of_the_products_that_are_left(
         for changes in rounds:
             for change in changes:
                 log.append(change)
-                if change.document is None:
-                    now.pop(change.product_id, None)
-                else:
-                    now[change.product_id] = parse_product(orjson.loads(change.document))
+                before = now.pop(change.product_id, None)
+                after, _ = follow_change(change, None if before is None else before.document())
+                if after is not None:
+                    now[change.product_id] = after
             suggestions.refresh()
             expected = {entry.text: entry for entry in collect_entries(map(suggestible, now.values()))}
             listed = [entry for entries in suggestions.find("", 1_000) for entry in entries]

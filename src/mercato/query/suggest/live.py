@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
@@ -87,16 +88,18 @@ class LiveSuggestions:
                 return
 
     def _apply(self, change: ProductChange) -> None:
-        new = None
-        if change.document is not None:
-            try:
-                new = read_suggestible(change.document)
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-                # A newer version may have written it; the product stays as it was, for search too.
-                logger.exception("change %d of product %r cannot be read; left out", change.sequence, change.product_id)
-                return
+        fields: dict[str, Any] = {}
         known = change.product_id in self._products
-        old = self._products[change.product_id] if known else self._read_old(change.product_id)
+        try:
+            fields = orjson.loads(change.document) if change.document is not None else {}
+            if change.operation == "patch" and _FIELDS.isdisjoint(fields):
+                return
+            old = self._products[change.product_id] if known else self._read_old(change.product_id)
+            new = _follow(change, fields, old)
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            # A newer version may have written it; the product stays as it was, for search too.
+            logger.exception("change %d of product %r cannot be read; left out", change.sequence, change.product_id)
+            return
         if old != new:
             self.changes += 1
             self._products[change.product_id] = new
@@ -104,7 +107,7 @@ class LiveSuggestions:
 
     def _read_old(self, product_id: str) -> Suggestible | None:
         document = self._snapshot.find(product_id) if self._snapshot is not None else None
-        return read_suggestible(document) if document is not None else None
+        return read_suggestible(orjson.loads(document)) if document is not None else None
 
     def _exchange(self, old: Suggestible | None, new: Suggestible | None, *, of_snapshot: bool) -> None:
         """Count the texts of a product anew: only what differs."""
@@ -160,6 +163,7 @@ class LiveSuggestions:
                 del self._word_counts[word], self.words[bisect_left(self.words, word)]
 
 
+_FIELDS = frozenset(Suggestible._fields)
 _NO_TEXTS = ProductTexts(set(), set())
 
 
@@ -170,7 +174,23 @@ def _list(product: Suggestible | None) -> ProductTexts:
         return _NO_TEXTS
 
 
-def read_suggestible(document: bytes) -> Suggestible:
-    """Read what suggestions need of a product's JSON document."""
-    fields = orjson.loads(document)
-    return Suggestible(fields["title"], fields.get("brand") or "", tuple(fields.get("categories") or ()))
+def _follow(change: ProductChange, fields: Mapping[str, Any], old: Suggestible | None) -> Suggestible | None:
+    """Apply a change as `mercato.index.current.follow_change` does: a patch brings no product back that is gone."""
+    if change.document is None or (change.operation == "patch" and old is None):
+        return None
+    if change.operation == "patch" and old is not None:
+        return read_suggestible({**old._asdict(), **fields})
+    return read_suggestible(fields)
+
+
+def read_suggestible(fields: Mapping[str, Any]) -> Suggestible:
+    """Read what suggestions need of a product's JSON document.
+
+    Raises:
+        KeyError: it has no title.
+        ValueError: the title is no text, or blank.
+    """
+    title = fields["title"]
+    if not isinstance(title, str) or not title.strip():
+        raise ValueError(f"title: must be text, got {title!r:.80}")
+    return Suggestible(title, fields.get("brand") or "", tuple(fields.get("categories") or ()))

@@ -131,7 +131,8 @@ class Delta:
         Args:
             product: the product as it is now; None for a deletion.
             document: its JSON document.
-            vector: float32 [dimension]; None for a deletion, or where it could not be encoded.
+            vector: float32 [dimension]; None for a deletion, where it could not be encoded, or may be where it is
+                inherited.
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
             inherits_words: so are its words. A price feed changes many products; their words need no second place.

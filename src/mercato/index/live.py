@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 _MASKS_KEPT = 128
 _LONG_MASKS_KEPT = 16
 """Filters of thousands of values, which are megabytes each."""
+_CHANGES_READ = 4_096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +143,10 @@ class LiveCatalog:
         """
         if self._state is None:
             return
-        for change in self._state.product_changes_since(self._sequence):
-            self._apply(change)
-            self._sequence = change.sequence
+        while changes := self._state.product_changes_since(self._sequence, limit=_CHANGES_READ):
+            for change in changes:
+                self._apply(change)
+                self._sequence = change.sequence
 
     def _apply(self, change: ProductChange) -> None:
         product_id = change.product_id
@@ -159,15 +161,17 @@ class LiveCatalog:
             return
         entry_row = self.base + len(self.delta)
         vector = self._fitting(change)
+        inherits = False
         if change.operation == "patch" and change.vector is None and product is not None:
-            vector = self._vector_of(previous)
+            inherits = previous < self.base or bool(self.delta.inherits_vector[previous - self.base])
+            vector = None if inherits else self._vector_of(previous)
+        elif vector is not None and original >= 0:
+            inherits = np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
         if self._vocabulary is not None:
             self._vocabulary.replace(self._read_product(previous), product)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
-        inherits = False
         if original >= 0:
-            inherits = vector is not None and np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1

@@ -309,7 +309,7 @@ class RefusingStore:
     def product_sequence(self) -> int:
         return 0
 
-    def product_changes_since(self, sequence: int) -> list[ProductChange]:
+    def product_changes_since(self, sequence: int, *, limit: int | None = None) -> list[ProductChange]:
         return []
 
     def append_product_changes(self, changes: Sequence[ProductChange]) -> int:

@@ -208,9 +208,9 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is a
-        list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product has
-        no variant of is passed over. A price and an availability that the product has of its variants follow them.
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` are
+        a list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product
+        has no variant of is passed over. A price and an availability that it has of its variants follow them.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.

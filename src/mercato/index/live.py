@@ -223,8 +223,9 @@ class LiveCatalog:
         rows = np.fromiter(map(known.get, product_ids, repeat(-1)), np.int32, len(product_ids))
         if self._changed_rows:
             rows = np.where(rows >= 0, self.current_row[rows], np.int32(-1))
+            changed, variants = self._changed_rows, self._changed_variants
             for index, product_id in enumerate(product_ids):
-                if rows[index] < 0 or product_id in self._changed_variants:
+                if rows[index] < 0 or product_id in changed or product_id in variants:
                     rows[index] = self.row_of(product_id)
         return rows
 

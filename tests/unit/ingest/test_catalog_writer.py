@@ -12,6 +12,7 @@ import pytest
 
 from mercato.errors import InvalidInputError, ModelError, StateError
 from mercato.incoming import WriteResult
+from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import ENCODE_BATCH, MAX_OPERATIONS, CatalogWriter
@@ -407,3 +408,40 @@ def test_a_product_of_that_id_goes_before_a_variant(writer: CatalogWriter, catal
     own, kettle = catalog.product("k-1"), catalog.product("kettle")
     assert own is not None and kettle is not None
     assert (own.price, kettle.variants[0].price) == (6.0, 30.0)
+
+
+def test_a_patch_of_a_product_may_patch_its_variants_by_id(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    result = write_one(
+        writer,
+        KETTLE,
+        patch("kettle", brand="Acme", variants={"k-2": {"price": 20, "availability": "IN_STOCK"}, "k-1": None}),
+        patch("kettle", variants={"k-3": {"price": 5}}),
+        patch("kettle", variants={"k-2": {"price": -1}}),
+        patch("kettle", variants={"k-2": 5}),
+    )
+    assert [rejected.position for rejected in result.rejected] == [2, 3, 4]
+    assert "has none with the id 'k-3'" in result.rejected[0].reason
+    assert "variants[0].price: must be" in result.rejected[1].reason
+    assert "variants.k-2: must be a JSON object" in result.rejected[2].reason
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.brand, product.price) == ("Acme", 20.0)
+    assert [variant.as_dict() for variant in product.variants] == [
+        {"id": "k-2", "price": 20.0, "availability": "IN_STOCK", "attributes": {"colour": "blue"}}
+    ]
+
+
+def test_what_reads_documents_alone_knows_variants_too(
+    writer: CatalogWriter, catalog: LiveCatalog, state: SqliteStateStore, encoder: NotingEncoder
+) -> None:
+    write_one(writer, KETTLE)
+    documents = CurrentProducts(catalog.snapshot, state)
+    documents.refresh()
+    assert (documents.owner_of("k-1"), documents.owner_of("nobody")) == ("kettle", None)
+    result = write_one(CatalogWriter(documents, state, encoder), patch("k-1", price=22))
+    assert result.rejected == []
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.price, product.variants[0].price) == (22.0, 22.0)

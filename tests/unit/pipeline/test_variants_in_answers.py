@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from mercato.incoming import WriteResult
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.ingest.catalog import CatalogWriter
 from mercato.requests.page import parse_recommend
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
@@ -233,3 +235,16 @@ def test_signals_learn_from_the_ids_of_variants(tmp_path: Path) -> None:
     assert catalog.id_of(0) == "shirt"  # rows are in the order of popularity
     assert recommend(make_pipeline(catalog))["ids"][0] == "shirt"
     store.close()
+
+
+def test_a_variant_that_sells_out_is_no_longer_found_as_in_stock(catalog: LiveCatalog, state: SqliteStateStore) -> None:
+    change = {"operation": "patch", "id": "7710232", "product": {"availability": "OUT_OF_STOCK"}}
+    [result] = CatalogWriter(catalog, state, stores.HashEncoder()).write([orjson.dumps([change])])
+    assert isinstance(result, WriteResult) and result.rejected == []
+    pipeline = make_pipeline(catalog, state)
+    page = search(pipeline, "7710232")  # the words of the product are as they were
+    assert (page["ids"][0], shown(page)["availability"]) == ("shirt", "OUT_OF_STOCK")
+    in_stock = 'availability: ANY("IN_STOCK") AND colour: ANY("olive")'
+    assert code(search(pipeline, "linen shirt", filter=in_stock)) == "7710233"
+    facets = search(pipeline, "linen shirt", filter=in_stock, facets=["size"])["facets"]
+    assert facets[0]["values"] == [{"value": "XL", "count": 1}]

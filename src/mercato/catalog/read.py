@@ -86,7 +86,10 @@ class ProductFile:
             for line, row in zip(raw.lines, raw.rows(), strict=True):
                 while rejected and rejected[0].position < line:
                     yield rejected.pop(0)
-                yield self.mapping.read(row, line)
+                try:
+                    yield self.mapping.read(row, line)
+                except RecursionError:
+                    yield Rejected(line, "is nested too deep; give attributes as texts, numbers and lists")
             yield from rejected
 
     def _read_each(self, report: ProductReport) -> Iterator[ReadRow | Rejected]:

@@ -111,6 +111,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         profiles={name: profiles[at] for name, at in zip(names, positions, strict=True)},
         repeated=repeated,
         rows=count,
+        is_complete=True,
     )
 
 

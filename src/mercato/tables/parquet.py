@@ -72,6 +72,7 @@ def open_parquet(source: Source) -> Table:
         read=read,
         format="Parquet",
         rows=file.metadata.num_rows,
+        is_complete=True,
     )
 
 

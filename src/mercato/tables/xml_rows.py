@@ -68,6 +68,7 @@ def open_xml(source: Source, encoding: str = "") -> Table:
         format="XML",
         profiles=profiles,
         rows=count,
+        is_complete=True,
         notes=[found.note] if found.note else [],
     )
 

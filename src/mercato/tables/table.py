@@ -113,6 +113,7 @@ class Table:
         profiles: column -> what it holds, for formats that are all text; empty for those with types.
         repeated: columns that the file names more than once: their name here -> the one in the file.
         rows: how many there are, at most; None where only reading would tell.
+        is_complete: whether no row has a column that is not among `columns`.
     """
 
     columns: list[str]
@@ -122,6 +123,7 @@ class Table:
     profiles: Mapping[str, ColumnProfile] = field(default_factory=dict)
     repeated: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
+    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from mercato.catalog.shop_formats import find_format
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
 from mercato.tables.open import open_table
+from mercato.tables.table import rows_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,11 @@ class PatchFile:
             DataError: the file is damaged.
         """
         for batch in self._table.read(as_written=self._mapping.as_written):
-            yield from batch.rejected
-            for line, raw in zip(batch.lines, batch.rows(), strict=True):
+            for item in rows_in_order(batch):
+                if isinstance(item, Rejected):
+                    yield item
+                    continue
+                line, raw = item
                 row = self._mapping.read(raw, line)
                 product_id = row.document.pop("id", None)
                 if not isinstance(product_id, str):

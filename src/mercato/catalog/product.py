@@ -32,6 +32,7 @@ from mercato.catalog.variant import (
     find_availability,
     find_price,
     join_attributes,
+    patch_variants,
     write_attributes,
 )
 from mercato.errors import InvalidInputError
@@ -53,6 +54,7 @@ _TYPE_PREFIX = re.compile("^[a-z]_")
 # Codes of variants (SKU, GTIN) are found as words; to an encoder they mean nothing, and there may be hundreds.
 _CODE = re.compile(r"\S*\d{4}\S*")
 _KNOWN_FIELDS = frozenset(PRODUCT_FIELDS)
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +209,9 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` are
-        replaced as a whole; a price and an availability that the product has of its variants are then taken anew.
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is
+        a list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product
+        has no variant of is passed over. A price and an availability that the product has of its variants follow them.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.
@@ -224,10 +227,12 @@ class Product:
         if patch.get("id", self.id) != self.id:
             refuse("id", f"of a patch must be the product's, {self.id!r}", patch["id"], "upsert a new product instead")
         merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
-        attributes = patch.get("attributes")
+        attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
             kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
+        if isinstance(variants, Mapping):
+            merged["variants"] = patch_variants(self.variants, variants)
         return parse_product(merged)
 
     def _said(self) -> dict[str, Any]:
@@ -275,6 +280,18 @@ class Product:
         return worded
 
 
+def changes_text(patch: Mapping[str, Any]) -> bool:
+    """Tell whether a patch may change the words of a product, or what the encoder reads of it.
+
+    Args:
+        patch: as of `Product.merged`.
+    """
+    variants = patch.get("variants", {})
+    if not _TEXTS.isdisjoint(patch) or not isinstance(variants, Mapping):
+        return True
+    return any(changes is None or "title" in changes or "attributes" in changes for changes in variants.values())
+
+
 def format_value(value: Scalar) -> str:
     """Write an attribute's value as text, as filters and the word index see it.
 
@@ -310,7 +327,7 @@ def parse_product(obj: object) -> Product:
     """
     if not isinstance(obj, Mapping):
         refuse("product", "must be a JSON object", obj)
-    for name in obj:
+    for name in () if obj.keys() <= _KNOWN_FIELDS else obj:
         if name not in _KNOWN_FIELDS:
             close = get_close_matches(str(name), PRODUCT_FIELDS, 1)
             raise InvalidInputError(

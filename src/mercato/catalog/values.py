@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ import orjson
 from mercato.catalog.field_checks import LIST_LIMIT
 from mercato.errors import InvalidInputError
 from mercato.text.numbers import parse_price
+from mercato.text.timestamps import DayOrder, format_timestamp, read_timestamp
 
 _WORDS = re.compile(r"[\W_]+")
 _STATES = {
@@ -28,7 +30,10 @@ _STATES = {
     "BACKORDER": "backorder|back order|onbackorder|on backorder|backordered|available for order|notify",
 }
 _AVAILABILITY_OF = {word: state for state, words in _STATES.items() for word in words.split("|")}
+_NEXT_ADDRESS = re.compile(r"\s*[,|;]\s*(?=https?://)")
 _NEXT_PAIR = re.compile(r",(?=[^,=|]+=)")
+# Texts below this length come again and again: what was read of them is kept.
+_CACHED_CHARS = 200
 _SCHEMA_ORG = re.compile(r"https?://(?:www\.)?schema\.org/", re.IGNORECASE)
 
 
@@ -49,7 +54,7 @@ def to_text(value: Any) -> str | bytes | None:
 
 def to_id(value: Any) -> str | bytes | None:
     """Read an id: text as it is written, but for white space and byte order marks around it."""
-    text = to_text(value)
+    text = value if type(value) is str else to_text(value)
     return text.strip(" \t\r\n\u00a0\ufeff") or None if isinstance(text, str) else text
 
 
@@ -109,6 +114,12 @@ class CategoryStyle:
 
     def read(self, value: Any) -> list[Any] | None:
         """Read categories: a list, JSON of one, or paths; a backslash makes a separator part of a name."""
+        if type(value) is str and len(value) < _CACHED_CHARS:
+            names = _read_categories(self, value)
+            return None if names is None else list(names)
+        return self._read(value)
+
+    def _read(self, value: Any) -> list[Any] | None:
         if isinstance(value, list):
             return [name for item in value for name in (self.read(item) or [])]
         text = to_text(value)
@@ -128,6 +139,12 @@ class CategoryStyle:
         return list(dict.fromkeys(name for name in found if name))
 
 
+@lru_cache(maxsize=16_384)
+def _read_categories(style: CategoryStyle, text: str) -> tuple[Any, ...] | None:
+    names = style._read(text)
+    return None if names is None else tuple(names)
+
+
 def split_escaped(text: str, mark: str) -> list[str]:
     r"""Split a text at a mark, but not at ``\mark``, which becomes the mark itself."""
     if "\\" not in text:
@@ -136,15 +153,43 @@ def split_escaped(text: str, mark: str) -> list[str]:
     return [part.replace(f"\\{mark}", mark) for part in parts]
 
 
-def to_time(value: Any) -> Any:
-    """Read a time; `check_time` reads text and numbers."""
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, date):
-        return value.isoformat()
+@dataclass(frozen=True, slots=True)
+class TimeReader:
+    """Reads times of one column.
+
+    Attributes:
+        day_order: which of day and month comes first in dates like ``01/05/2024``, where the column shows it.
+    """
+
+    day_order: DayOrder | None = None
+
+    def seconds(self, value: Any) -> float | None:
+        """Read a time as seconds since 1970 UTC, None where there is none.
+
+        Raises:
+            ValueError: it is no time, or could be two.
+        """
+        return read_timestamp(value, day_order=self.day_order)
+
+    def read(self, value: Any) -> str | None:
+        """Read a time as RFC 3339 in UTC, None where there is none.
+
+        Raises:
+            InvalidInputError: it is no time, or could be two.
+        """
+        try:
+            seconds = self.seconds(value)
+            return None if seconds is None else format_timestamp(seconds)
+        except (ValueError, OverflowError) as exc:
+            raise InvalidInputError("available_time", str(exc)) from exc
+
+
+def to_address(value: Any) -> str | bytes | None:
+    """Read the address of a picture or page: of several the first."""
+    if isinstance(value, list):
+        return next((text for text in map(to_text, value) if text), None)
     text = to_text(value)
-    return text.strip() if isinstance(text, str) else text
+    return _NEXT_ADDRESS.split(text.strip(), maxsplit=1)[0] if isinstance(text, str) else text
 
 
 def to_availability(value: Any) -> str | bytes | None:
@@ -160,6 +205,11 @@ def to_availability(value: Any) -> str | bytes | None:
     text = to_text(value)
     if not isinstance(text, str):
         return text
+    return _read_state(text) if len(text) < _CACHED_CHARS else text
+
+
+@lru_cache(maxsize=1_024)
+def _read_state(text: str) -> str:
     plain = _WORDS.sub(" ", _SCHEMA_ORG.sub("", text)).strip().lower()
     if plain in _AVAILABILITY_OF:
         return _AVAILABILITY_OF[plain]
@@ -237,10 +287,16 @@ def add_attribute(attributes: dict[str, Any], name: str, value: Any) -> None:
         if isinstance(value, Decimal):
             value = float(value)
         elif isinstance(value, date):
-            value = to_time(value)
+            value = _write_time(value)
         held = attributes.get(name)
         if held is None:
             attributes[name] = value
         else:
             both = [*(held if isinstance(held, list) else [held]), *(value if isinstance(value, list) else [value])]
             attributes[name] = list(dict.fromkeys(both)) if len(set(map(str, both))) > 1 else held
+
+
+def _write_time(value: date) -> str:
+    """Write a date of a typed column as text; a moment as RFC 3339 in UTC."""
+    seconds = read_timestamp(value) if isinstance(value, datetime) else None
+    return value.isoformat() if seconds is None else format_timestamp(seconds)

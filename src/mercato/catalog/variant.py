@@ -23,7 +23,7 @@ from mercato.errors import InvalidInputError
 VARIANT_FIELDS = ("id", "title", "price", "availability", "image_uri", "uri", "attributes")
 VARIANTS_LIMIT = 1_000
 #: What a shopper would rather have comes first.
-_BEST_AVAILABILITY = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
+PREFERRED_AVAILABILITIES = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
 
 _KNOWN_FIELDS = frozenset(VARIANT_FIELDS)
 
@@ -128,6 +128,37 @@ def _check_variant(value: object, name: str) -> Variant:
         raise InvalidInputError(f"{name}.{exc.parameter}", problem) from exc
 
 
+def patch_variants(variants: Sequence[Variant], patches: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Apply partial updates to some variants.
+
+    Args:
+        variants: of a product.
+        patches: by id of a variant the fields to replace, null for what it then has of its product, `attributes` key by
+            key; None takes the variant away. Ids of no variant are passed over.
+
+    Returns:
+        Documents for `check_variants`.
+
+    Raises:
+        InvalidInputError: a patch is no JSON object, or names another id.
+    """
+    documents = []
+    for variant in variants:
+        document = variant.as_dict()
+        patch = patches.get(variant.id, {})
+        if patch is None:
+            continue
+        if not isinstance(patch, Mapping):
+            refuse(f"variants.{variant.id}", "must be a JSON object with the fields to patch", patch)
+        if patch.get("id", variant.id) != variant.id:
+            refuse(f"variants.{variant.id}.id", f"must be {variant.id!r} or be left out", patch["id"])
+        document.update(patch)
+        if isinstance(patch.get("attributes"), Mapping):
+            document["attributes"] = {**variant.attributes, **patch["attributes"]}
+        documents.append(document)
+    return documents
+
+
 def find_price(variants: Sequence[Variant]) -> float | None:
     """Give the price of a product that says none: the lowest of what is in stock, else the lowest; None without any."""
     priced = [variant for variant in variants if variant.price is not None]
@@ -138,7 +169,7 @@ def find_price(variants: Sequence[Variant]) -> float | None:
 def find_availability(variants: Sequence[Variant]) -> str | None:
     """Give the availability of a product that says none: the best of its variants; None where one says none either."""
     said = {variant.availability for variant in variants}
-    return None if "" in said else next((name for name in _BEST_AVAILABILITY if name in said), None)
+    return None if "" in said else next((name for name in PREFERRED_AVAILABILITIES if name in said), None)
 
 
 def join_attributes(

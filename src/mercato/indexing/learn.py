@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mercato.catalog.product import Product
 from mercato.events.event_order import has_time
 from mercato.index.learned import Learned, LearningInput
 from mercato.retrieval.nearness import FACTORS
@@ -18,18 +19,30 @@ from mercato.signals.repeat import Repeat, compute_repeat
 from mercato.state.values import EventTable
 
 
-def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventColumns, EventColumns]:
+def number_products(products: Sequence[Product]) -> dict[str, int]:
+    """Number products by their ids, and by those of their variants where no product has that id.
+
+    Args:
+        products: in row order; of two with a variant of one id the first has it.
+    """
+    rows = {product.id: row for row, product in enumerate(products)}
+    for row, product in enumerate(products):
+        for variant in product.variants:
+            rows.setdefault(variant.id, row)
+    return rows
+
+
+def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[EventColumns, EventColumns]:
     """Turn a store's events into columns over rows.
 
     Args:
         table: the events.
-        product_ids: the catalogue's ids in row order; events of other products are left out.
+        row_by_id: row of each product and variant; events of other products are left out.
 
     Returns:
         All events that say something about a product, weighted by type, and the purchases among them; the codes of
         regions are those of `list_regions`.
     """
-    row_by_id = {product_id: row for row, product_id in enumerate(product_ids)}
     row_of_code = np.array([row_by_id.get(product_id, -1) for product_id in table.products], np.int32)
     rows = row_of_code[table.product] if len(row_of_code) else np.zeros(len(table.product), np.int32)
     rows = np.where(table.product >= 0, rows, -1).astype(np.int32)

@@ -137,7 +137,7 @@ def open_next_products(settings: Settings, catalog: LiveCatalog) -> NextProducts
     """Open the sequence model over a catalogue; None where none is served."""
     if settings.sequence is None:
         return None
-    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_id, catalog.base)
+    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_any_id, catalog.base)
 
 
 def weigh_sources(settings: Settings) -> Weights:

@@ -113,6 +113,7 @@ class Table:
         profiles: column -> what it holds, for formats that are all text; empty for those with types.
         repeated: columns that the file names more than once: their name here -> the one in the file.
         rows: how many there are, at most; None where only reading would tell.
+        is_complete: whether no row has a column that is not among `columns`.
     """
 
     columns: list[str]
@@ -122,6 +123,7 @@ class Table:
     profiles: Mapping[str, ColumnProfile] = field(default_factory=dict)
     repeated: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
+    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +141,18 @@ class ObjectBatch:
     def column(self, name: str) -> list[Any]:
         """See `RowBatch`."""
         return [row.get(name) for row in self.objects]
+
+
+def rows_in_order(batch: RowBatch) -> Iterator[tuple[int, Row] | Rejected]:
+    """Give the rows of a batch with their lines, and between them, where they stand, those that are none."""
+    rejected = sorted(batch.rejected, key=lambda row: row.position)
+    at = 0
+    for line, row in zip(batch.lines, batch.rows(), strict=True):
+        while at < len(rejected) and rejected[at].position < line:
+            yield rejected[at]
+            at += 1
+        yield line, row
+    yield from rejected[at:]
 
 
 def name_columns(header: Sequence[str], taken: Collection[str] = ()) -> tuple[list[str], dict[str, str]]:

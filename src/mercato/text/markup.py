@@ -63,7 +63,8 @@ _INVISIBLE = re.compile(
 )
 # All of the above in one set, which is found fastest; a joiner may turn out to belong where it stands.
 _ODD = re.compile("[\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u2069\u3000\ufeff\ud800-\udfff]")
-_SPACES = re.compile(r"\s+")
+# But for one space or one line break alone, which stay as they are.
+_SPACES = re.compile(r"\s{2,}|[^\S \n]")
 # A noncharacter of Unicode, at the end of what is parsed: where it is missing after, the parser took text for markup.
 _END_MARK = "\ufdd0"
 

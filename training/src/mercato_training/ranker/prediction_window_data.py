@@ -70,7 +70,7 @@ def prepare_window_data(
             "training needs purchases of known users, the state has none; import them: mercato events import FILE"
         )
     require_times(events)
-    timeline = Timeline(events, snapshot.row_by_id)
+    timeline = Timeline(events, snapshot.row_by_any_id)
     require_purchases(timeline)
     end = float(np.nextafter(events.time.max(), np.inf))
     snapshot_dates = list_snapshot_dates(end, window)
@@ -126,7 +126,7 @@ def _build_searches(
 ) -> tuple[ExampleSet, list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
     """Build the searches of the latest moment's weeks: the examples, their texts, and the texts' vectors."""
     rng = np.random.default_rng(options.seed)
-    timeline = Timeline(events, past.row_by_id)
+    timeline = Timeline(events, past.row_by_any_id)
     orders = timeline.orders(since=past.until, until=past.until + window.days * SECONDS_PER_DAY)
     texts, queries_of_row = read_queries(past, np.unique(orders.rows))
     tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)

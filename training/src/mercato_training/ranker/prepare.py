@@ -113,7 +113,7 @@ def prepare_data(
     )
     report("learning from what came before the training orders", 0, 1)
     past = PastSnapshot(snapshot, events, until=split.train)
-    timeline = Timeline(events, past.row_by_id)
+    timeline = Timeline(events, past.row_by_any_id)
     require_purchases(timeline)
     if not ((timeline.type == PURCHASE) & (timeline.order >= 0)).any():
         raise DataError(

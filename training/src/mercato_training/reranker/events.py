@@ -48,7 +48,7 @@ def read_behaviour(batches: Iterable[EventBatch], row_by_id: Mapping[str, int]) 
         batches: the events, as ``StateStore.export_events`` gives them.
         row_by_id: row of each product; events about others are left out.
     """
-    behaviour = Behaviour(interest=np.zeros(len(row_by_id)))
+    behaviour = Behaviour(interest=np.zeros(1 + max(row_by_id.values(), default=-1)))
     seen: list[tuple[float, int, str, int]] = []
     ids: list[tuple[str, str]] = []
     for batch in batches:

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 _MASKS_KEPT = 128
+_TEXTS_KEPT = 8_192
 _LONG_MASKS_KEPT = 16
 """Filters of thousands of values, which are megabytes each."""
 
@@ -109,6 +110,8 @@ class LiveCatalog:
         """Id of a variant to that of the product which a change gave it to."""
         self._features = snapshot.features
         self._features_entries = 0
+        self.terms_of = lru_cache(_TEXTS_KEPT)(self._list_terms)
+        """The terms of a short text that comes again and again, such as a size or a colour."""
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
         self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
@@ -116,6 +119,9 @@ class LiveCatalog:
         """Return in how many products a term of the word index stands, those changed since the snapshot included."""
         postings = self.delta.postings
         return self.snapshot.words.frequency(term) + (len(postings[term].entries) if term in postings else 0)
+
+    def _list_terms(self, text: str) -> frozenset[str]:
+        return frozenset(self.analyzer.analyze(text))
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
@@ -242,7 +248,8 @@ class LiveCatalog:
             own, passing = self._find_variants(row), allowed.variants
         else:
             entry = row - self.base
-            own, passing = slice(*np.searchsorted(self.delta.entry_of_item, [entry, entry + 1])), allowed.items
+            bounds = np.array([entry, entry + 1], np.int32)
+            own, passing = slice(*np.searchsorted(self.delta.entry_of_item, bounds).tolist()), allowed.items
         return np.ones(own.stop - own.start, np.bool_) if passing is None else passing[own]
 
     def _find_variants(self, row: int) -> slice:
@@ -250,7 +257,7 @@ class LiveCatalog:
         products = self.snapshot.columns.variant_products
         if not len(products):
             return slice(0, 0)
-        first, last = np.searchsorted(products, [row, row + 1]).tolist()
+        first, last = np.searchsorted(products, np.array([row, row + 1], np.int32)).tolist()
         return slice(first, last) if last > first else slice(0, 0)
 
     def document(self, row: int) -> bytes:

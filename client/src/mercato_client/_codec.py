@@ -271,6 +271,7 @@ def decode_write(model: ModelSpec, answer: InferResult) -> WriteResult:
             for item in result.objects("rejected")
         ),
         sequence=result.integer("sequence"),
+        unchanged=int(result.number("unchanged") or 0),
     )
 
 

@@ -247,6 +247,7 @@ class WriteResult:
 
     Attributes:
         accepted: number of elements taken.
+        unchanged: how many of these changed nothing, and asked not to be written then (``if_changed``).
         rejected: the others, each with its reason.
         sequence: number of the last entry in the server's log; what is read from a server that has come this far
             includes the write.
@@ -255,6 +256,7 @@ class WriteResult:
     accepted: int
     rejected: tuple[Rejection, ...]
     sequence: int
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from mercato.catalog.field_checks import (
     TITLE_LIMIT_CHARS,
     AttributeValue,
     Scalar,
+    check_attribute_key,
     check_attributes,
     check_availability,
     check_categories,
@@ -208,9 +209,9 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` are
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is
         a list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product
-        has no variant of is passed over. A price and an availability that it has of its variants follow them.
+        has no variant of is passed over. A price and an availability that the product has of its variants follow them.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.
@@ -228,7 +229,7 @@ class Product:
         merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
         attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
-            kept = {**self.attributes, **attributes}
+            kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
         if isinstance(variants, Mapping):
             merged["variants"] = patch_variants(self.variants, variants)
@@ -310,8 +311,9 @@ def format_value(value: Scalar) -> str:
 def parse_product(obj: object) -> Product:
     """Check a product document.
 
-    Null is the same as not given. White space around texts is dropped, control characters in texts become
-    spaces (in an id they are refused). Bytes are accepted where text is, if they are UTF-8.
+    Null is the same as not given. Texts that shoppers read lose their markup (`to_plain_text`), all texts the white
+    space around them; control characters in texts become spaces (in an id they are refused). Bytes are accepted where
+    text is, if they are UTF-8.
 
     Args:
         obj: a JSON object as Python values.

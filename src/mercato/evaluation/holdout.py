@@ -16,6 +16,7 @@ from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
 from mercato.events.event_files import open_event_file
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.events.raw_columns import find_column_day_order, to_numbers, to_seconds
 from mercato.incoming import Rejected, RowReport
 from mercato.index.manifest import read_manifest
@@ -214,12 +215,15 @@ def divide(
 def refuse_late_state(split: Split, state: str) -> None:
     """Refuse a server's state that holds purchases from the time of the holdout.
 
+    Where only the order of purchases is known, it must not hold one that is to be recommended more often than the
+    user's past does.
+
     Args:
         split: what is to be recommended.
         state: ``sqlite:PATH``.
 
     Raises:
-        DataError: it does; the message has the dates.
+        DataError: it does; the message has the dates, or how many.
         StateError: the state cannot be read.
     """
     store = open_state(state)
@@ -228,6 +232,18 @@ def refuse_late_state(split: Split, state: str) -> None:
     finally:
         store.close()
     users = list(table.users)
+    if not split.moment:
+        bought = (table.event_type == EVENT_TYPE_CODES["purchase-complete"]) & (table.user >= 0) & (table.product >= 0)
+        pairs = zip(table.user[bought].tolist(), table.product[bought].tolist(), strict=True)
+        there = Counter((users[user], table.products[product]) for user, product in pairs)
+        before = Counter(zip(split.past.users, split.past.products, strict=True))
+        late = sum(there[pair] > before[pair] for pair in zip(split.test.users, split.test.products, strict=True))
+        if late and len(split.past.users):
+            raise DataError(
+                f"the server's state ({state}) holds {late:,} of the {len(split.test.users):,} purchases that are to be"
+                " recommended; import what came before them alone"
+            )
+        return
     known = Interactions(
         users=[users[code] if code >= 0 else "" for code in table.user.tolist()],
         products=[""] * len(table.user),

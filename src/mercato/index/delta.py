@@ -50,12 +50,12 @@ class Delta:
             weigh_terms: terms of a product and their weighted frequencies, as the word index has them.
         """
         self._weigh_terms = weigh_terms
-        self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_words = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._own_vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._own_positions = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
         self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
         self.products: list[Product | None] = []
@@ -70,11 +70,6 @@ class Delta:
     def __len__(self) -> int:
         """Return the number of entries, alive or not."""
         return len(self.products)
-
-    @property
-    def vectors(self) -> Float32:
-        """float32 [entries, dimension]; zeros where there is none."""
-        return self._vectors[: len(self)]
 
     @property
     def inherits_vector(self) -> Bool:
@@ -95,6 +90,11 @@ class Delta:
     def own_entries(self) -> Int32:
         """The entry of each of `own_vectors`, superseded ones too: int32 [m]."""
         return self._own_entries[: self._own_count]
+
+    @property
+    def own_positions(self) -> Int32:
+        """Where the vector of each entry stands in `own_vectors`, -1 where it has none of its own: int32 [entries]."""
+        return self._own_positions[: len(self)]
 
     @property
     def replaced_rows(self) -> Int32:
@@ -131,18 +131,18 @@ class Delta:
         Args:
             product: the product as it is now; None for a deletion.
             document: its JSON document.
-            vector: float32 [dimension]; None for a deletion, or where it could not be encoded.
+            vector: float32 [dimension]; None for a deletion, where it could not be encoded, or may be where it is
+                inherited.
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
             inherits_words: so are its words. A price feed changes many products; their words need no second place.
         """
         entry = len(self)
         if entry == len(self._alive):
-            self._double("_vectors", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
-        if vector is not None:
-            self._vectors[entry] = vector
-            if not inherits_vector:
-                self._append_own(entry, vector)
+            self._double("_own_positions", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
+        self._own_positions[entry] = -1
+        if vector is not None and not inherits_vector:
+            self._append_own(entry, vector)
         self._inherits_vector[entry] = inherits_vector
         self._inherits_words[entry] = inherits_words
         self._alive[entry] = product is not None
@@ -168,6 +168,7 @@ class Delta:
             self._double("_own_vectors", "_own_entries")
         self._own_vectors[self._own_count] = vector
         self._own_entries[self._own_count] = entry
+        self._own_positions[entry] = self._own_count
         self._own_count += 1
 
     def _double(self, *columns: str) -> None:

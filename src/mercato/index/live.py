@@ -27,6 +27,7 @@ from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
+from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
@@ -39,6 +40,7 @@ _MASKS_KEPT = 128
 _TEXTS_KEPT = 8_192
 _LONG_MASKS_KEPT = 16
 """Filters of thousands of values, which are megabytes each."""
+_CHANGES_READ = 4_096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ class LiveCatalog:
         """int32 [snapshot rows]: the row that each snapshot row's vector finds now; -1 if deleted or of a new text."""
         self.alive: Bool = np.ones(snapshot.count, np.bool_)
         self._changed_rows: dict[str, int] = {}
+        self._vocabulary: LiveVocabulary | None = None
         self._changed_variants: dict[str, str] = {}
         """Id of a variant to that of the product which a change gave it to."""
         self._features = snapshot.features
@@ -123,6 +126,17 @@ class LiveCatalog:
     def _list_terms(self, text: str) -> frozenset[str]:
         return frozenset(self.analyzer.analyze(text))
 
+    @property
+    def vocabulary(self) -> LiveVocabulary:
+        """The words of the products as they are now; counted from the first time on that somebody asks for them."""
+        if self._vocabulary is None:
+            self._vocabulary = LiveVocabulary(self.snapshot.vocabulary)
+            for row in np.flatnonzero(~self.alive).tolist():
+                self._vocabulary.replace(self._read_product(row), None)
+            for entry in np.flatnonzero(self.delta.alive).tolist():
+                self._vocabulary.replace(None, self.delta.products[entry])
+        return self._vocabulary
+
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
         return words.weigh(list_terms(product, words.settings.fields, self.analyzer))
@@ -135,9 +149,10 @@ class LiveCatalog:
         """
         if self._state is None:
             return
-        for change in self._state.product_changes_since(self._sequence):
-            self._apply(change)
-            self._sequence = change.sequence
+        while changes := self._state.product_changes_since(self._sequence, limit=_CHANGES_READ):
+            for change in changes:
+                self._apply(change)
+                self._sequence = change.sequence
 
     def _apply(self, change: ProductChange) -> None:
         product_id = change.product_id
@@ -152,13 +167,17 @@ class LiveCatalog:
             return
         entry_row = self.base + len(self.delta)
         vector = self._fitting(change)
+        inherits = False
         if change.operation == "patch" and change.vector is None and product is not None:
-            vector = self._vector_of(previous)
+            inherits = previous < self.base or bool(self.delta.inherits_vector[previous - self.base])
+            vector = None if inherits else self._vector_of(previous)
+        elif vector is not None and original >= 0:
+            inherits = np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
+        if self._vocabulary is not None:
+            self._vocabulary.replace(self._read_product(previous), product)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
-        inherits = False
         if original >= 0:
-            inherits = vector is not None and np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
             self.alive[original] = False
             self.current_row[original] = entry_row if product is not None else -1
             self.vector_row[original] = entry_row if inherits else -1
@@ -266,9 +285,13 @@ class LiveCatalog:
 
     def product(self, product_id: str) -> Product | None:
         """Return a product as it is now; None if there is none, a variant's id included."""
-        row = self.row_of(product_id)
-        product = parse_product(orjson.loads(self.document(row))) if row >= 0 else None
+        product = self._read_product(self.row_of(product_id))
         return product if product is not None and product.id == product_id else None
+
+    def _read_product(self, row: int) -> Product | None:
+        if row >= self.base:
+            return self.delta.products[row - self.base]
+        return parse_product(orjson.loads(self.document(row))) if row >= 0 else None
 
     @property
     def text_fields(self) -> tuple[str, ...]:
@@ -284,10 +307,15 @@ class LiveCatalog:
         """Return the vectors of rows, float32 [n, dimension]."""
         if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
             return self.snapshot.vectors(rows)
-        vectors = np.empty((len(rows), self.snapshot.manifest.dimension), np.float32)
+        vectors = np.zeros((len(rows), self.snapshot.manifest.dimension), np.float32)
+        entries = np.maximum(rows - self.base, 0)
         changed = rows >= self.base
-        vectors[~changed] = self.snapshot.vectors(rows[~changed])
-        vectors[changed] = self.delta.vectors[rows[changed] - self.base]
+        inherited = changed & self.delta.inherits_vector[entries]
+        known = ~changed | inherited
+        vectors[known] = self.snapshot.vectors(np.where(inherited, self.delta.replaced_rows[entries], rows)[known])
+        positions = self.delta.own_positions[entries]
+        own = changed & (positions >= 0)
+        vectors[own] = self.delta.own_vectors[positions[own]]
         return vectors
 
     def original_rows(self, rows: Int32) -> Int32:

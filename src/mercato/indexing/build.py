@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, SnapshotError
+from mercato.events.event_order import has_time
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.dense import DenseIndex, build_dense_index
@@ -144,7 +145,7 @@ def _fill_folder(
     progress("learning from events", 0, 1)
     weighted, purchases = select_events(events, number_products(rows))
     signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
-    learned = events.time[events.time < until]
+    learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("writing", 0, 1)
     columns = build_columns(rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mercato.catalog.product import Product
+from mercato.events.event_order import has_time
 from mercato.index.learned import Learned, LearningInput
 from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.sources.registry import list_signals
@@ -72,13 +73,13 @@ def list_regions(table: EventTable) -> list[str]:
 def find_moment(table: EventTable, *, now: float) -> float:
     """Return the moment that signals are learned for: just after the last event, at the latest now.
 
-    What sells "now" in a history that ended a year ago is what sold when it ended.
+    What sells "now" in a history that ended a year ago is what sold when it ended. Events without times are past.
 
     Args:
         table: the events.
         now: seconds since 1970 UTC; later events are mistakes of a clock.
     """
-    past = table.time[table.time < now]
+    past = table.time[has_time(table.time) & (table.time < now)]
     return float(np.nextafter(past.max(), np.inf)) if len(past) else now
 
 

@@ -116,6 +116,14 @@ class _Older:
             self.values.update(dict.fromkeys([name for name in self.values if name.startswith(tuple(gone))]))
 
 
+@dataclass(kw_only=True)
+class _Changes:
+    """The live changes of one product, in their order."""
+
+    older: _Older | None = None
+    newer: list[ProductChange] = field(default_factory=list)
+
+
 def merge_feed(
     feed: Sequence[Product],
     changes: Iterable[ProductChange],
@@ -140,42 +148,34 @@ def merge_feed(
         drop_unlisted: leave out products that exist by an older upsert alone.
     """
     merged = MergedFeed()
-    by_product: dict[str, list[ProductChange]] = {}
-    for change in changes:
-        by_product.setdefault(change.product_id, []).append(change)
+    by_product = _group(changes, as_of, merged)
     carried = _list_fields(feed) | set(fields)
-    listed = set()
     for product in feed:
-        listed.add(product.id)
-        own = by_product.get(product.id)
+        own = by_product.pop(product.id, None)
         if own is None:
             merged.products.append(product)
-            continue
-        older, newer = _split(own, as_of, merged)
-        _merge_newer(product, _overrule(product, older, carried, merged), newer, merged)
+        else:
+            _merge_newer(product, _overrule(product, own.older, carried, merged), own.newer, merged)
     for product_id, own in by_product.items():
-        if product_id not in listed:
-            older, newer = _split(own, as_of, merged)
-            kept = _keep_unlisted(product_id, older, settled, drop_unlisted, merged)
-            _merge_newer(None, kept, newer, merged)
+        kept = _keep_unlisted(product_id, own.older, settled, drop_unlisted, merged)
+        _merge_newer(None, kept, own.newer, merged)
     return merged
 
 
-def _split(
-    changes: Sequence[ProductChange], as_of: float, merged: MergedFeed
-) -> tuple[_Older | None, list[ProductChange]]:
-    older: _Older | None = None
-    newer = []
+def _group(changes: Iterable[ProductChange], as_of: float, merged: MergedFeed) -> dict[str, _Changes]:
+    """Sort changes by product; of a long log only what the older ones lead to is kept."""
+    by_product: dict[str, _Changes] = {}
     for change in changes:
+        own = by_product.setdefault(change.product_id, _Changes())
         if change.time is not None and change.time > as_of:
-            newer.append(change)
+            own.newer.append(change)
             continue
-        older = older or _Older()
+        own.older = own.older or _Older()
         try:
-            older.apply(change)
+            own.older.apply(change)
         except (InvalidInputError, orjson.JSONDecodeError):
             _leave_out(change, merged)
-    return older, newer
+    return by_product
 
 
 def _overrule(product: Product, older: _Older | None, carried: set[str], merged: MergedFeed) -> Product:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
+from mercato.catalog.field_checks import check_attribute_key
 from mercato.catalog.product import Product, changes_text, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
@@ -21,7 +21,9 @@ from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
 MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32
 """Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
-_FIELDS = {"operation", "product", "id"}
+_FIELDS = {"operation", "product", "id", "if_changed"}
+NO_PRODUCT = "there is no product"
+"""How the reason begins, after the field, where an operation names a product that is not there."""
 
 
 class CatalogWriter:
@@ -55,7 +57,7 @@ class CatalogWriter:
         self._catalog.refresh()
         outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
         pending = _Pending(self._catalog)
-        parsed: dict[int, tuple[int, list[Rejected]]] = {}
+        parsed: dict[int, tuple[int, int, list[Rejected]]] = {}
         for position, document in enumerate(documents):
             try:
                 if isinstance(document, MercatoError):
@@ -64,8 +66,10 @@ class CatalogWriter:
             except MercatoError as exc:
                 outcomes[position] = exc
         sequence = self._state.append_product_changes(self._changes(pending))
-        for position, (accepted, rejected) in parsed.items():
-            outcomes[position] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        for position, (accepted, unchanged, rejected) in parsed.items():
+            outcomes[position] = WriteResult(
+                accepted=accepted, unchanged=unchanged, rejected=rejected, sequence=sequence
+            )
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
@@ -170,17 +174,20 @@ def parse_operations(document: bytes) -> list[Any]:
     return read_json_array(document, parameter="OPERATIONS", items="operations", limit=MAX_OPERATIONS)
 
 
-def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:
+def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, int, list[Rejected]]:
+    """Apply operations; returns how many were accepted, how many of these changed nothing, and those rejected."""
     rejected = []
+    unchanged = 0
     for index, operation in enumerate(operations):
         try:
-            _apply(pending, operation)
+            unchanged += not _apply(pending, operation)
         except InvalidInputError as exc:
             rejected.append(Rejected(index, str(exc)))
-    return len(operations) - len(rejected), rejected
+    return len(operations) - len(rejected), unchanged, rejected
 
 
-def _apply(pending: _Pending, operation: Any) -> None:
+def _apply(pending: _Pending, operation: Any) -> bool:
+    """Apply an operation; returns whether there is something to write."""
     if not isinstance(operation, Mapping):
         raise InvalidInputError("operation", f"must be a JSON object, got {type(operation).__name__}")
     unknown = sorted(str(key) for key in set(operation) - _FIELDS)
@@ -192,7 +199,7 @@ def _apply(pending: _Pending, operation: Any) -> None:
     if kind == "upsert":
         product = parse_product(operation.get("product"))
         pending.put(product.id, product)
-        return
+        return True
     fields = operation.get("product")
     product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
     if not isinstance(product_id, str):
@@ -207,13 +214,36 @@ def _apply(pending: _Pending, operation: Any) -> None:
     if before is None:
         before = pending.owner(product_id)
         if before is None:
-            raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
+            raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
         patch = {"variants": {product_id: patch}}
     if patch is None:
         pending.put(product_id, None)
-        return
+        return True
     patched = before.merged(patch)
-    pending.put(before.id, patched, _checked_patch(patch, before, patched))
+    checked = _checked_patch(patch, before, patched)
+    if operation.get("if_changed") is True:
+        checked = _select_changes(checked, before.as_dict())
+        if not checked:
+            return False
+    pending.put(before.id, patched, checked)
+    return True
+
+
+def _select_changes(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a patch differs from a document."""
+    changes = {name: value for name, value in patch.items() if value != document.get(name)}
+    if isinstance(changes.get("attributes"), Mapping):
+        attributes = _select_changes(changes.pop("attributes"), document.get("attributes", {}))
+        changes.update({"attributes": attributes} if attributes else {})
+    if isinstance(changes.get("variants"), Mapping):
+        held = {variant["id"]: variant for variant in document.get("variants", [])}
+        variants = {
+            variant_id: None if patched is None else _select_changes(patched, held.get(variant_id, {}))
+            for variant_id, patched in changes.pop("variants").items()
+        }
+        changed = {variant_id: patched for variant_id, patched in variants.items() if patched != {}}
+        changes.update({"variants": changed} if changed else {})
+    return changes
 
 
 def _checked_patch(fields: Mapping[str, Any], before: Product, patched: Product) -> dict[str, Any]:
@@ -248,4 +278,4 @@ def _checked_variant(changes: Mapping[str, Any], variant: Mapping[str, Any]) -> 
 
 def _checked_attributes(changes: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     left = document.get("attributes", {})
-    return {key: left.get(key) for key in (check_text(key, "attributes", NAME_LIMIT_CHARS) for key in changes)}
+    return {key: left.get(key) for key in map(check_attribute_key, changes)}

@@ -12,10 +12,10 @@ from mercato_client.errors import UnavailableError
 from mercato_client.types import Rejection, WriteResult
 from typer.testing import CliRunner
 
-from mercato.cli import catalog as catalog_command
 from mercato.cli import events as events_command
 from mercato.cli.catalog import catalog_app
 from mercato.cli.events import events_app
+from mercato.ingest import change_file
 from mercato.state import Actor, open_state
 
 CSV = "household,sku,day,quantity\n" + "".join(f"h{i % 2},p{i},2026-01-0{i + 1},{i}\n" for i in range(5))
@@ -65,7 +65,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     fake = FakeServer()
     monkeypatch.setattr(mercato_client, "Client", fake)
     monkeypatch.setattr(events_command, "EVENTS_PER_CALL", 3)
-    monkeypatch.setattr(catalog_command, "OPERATIONS_PER_CALL", 2)
+    monkeypatch.setattr(change_file, "TEXT_OPERATIONS", 2)
+    monkeypatch.setattr(change_file, "PATCH_OPERATIONS", 2)
     return fake
 
 

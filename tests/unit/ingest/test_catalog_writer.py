@@ -125,6 +125,25 @@ def test_a_patch_is_kept_as_the_fields_that_it_changes(writer: CatalogWriter, st
     assert [change.vector is None for change in changes] == [True, False, False]
 
 
+def test_a_patch_that_asks_for_it_is_written_as_far_as_it_changes_something(
+    writer: CatalogWriter, state: SqliteStateStore
+) -> None:
+    result = write_one(
+        writer,
+        {**patch("p04", price=5.0, brand="Acme", attributes={"size": "small"}), "if_changed": True},
+        {**patch("p04", price=5, brand="Bolt", attributes={"size": "small", "crust": "thin"}), "if_changed": True},
+        {**patch("p04", brand="Bolt", image_uri=None), "if_changed": True},
+        {**patch("p06", price=7.0), "if_changed": False},
+        {**patch("gone", price=7.0), "if_changed": True},
+    )
+    assert (result.accepted, result.unchanged, len(result.rejected), result.sequence) == (4, 2, 1, 2)
+    assert orjson.loads(result.document())["unchanged"] == 2
+    assert [orjson.loads(change.document or b"") for change in state.product_changes_since(0)] == [
+        {"brand": "Bolt", "attributes": {"crust": "thin"}},
+        {"price": 7.0},
+    ]
+
+
 def test_upsert_of_the_same_text_keeps_the_vector(
     writer: CatalogWriter, catalog: LiveCatalog, encoder: NotingEncoder
 ) -> None:
@@ -172,7 +191,7 @@ def test_vector_belongs_to_the_text_in_every_order(
     for entry, there in enumerate(catalog.delta.products):
         if there is not None:
             expected = stores.HashEncoder().encode([there.text()])[0]
-            np.testing.assert_array_equal(catalog.delta.vectors[entry], expected)
+            np.testing.assert_array_equal(catalog.vectors(np.array([catalog.base + entry]))[0], expected)
     product = catalog.product("p04")
     assert product is not None
     assert product.price == 1.0
@@ -291,7 +310,7 @@ class RefusingStore:
     def product_sequence(self) -> int:
         return 0
 
-    def product_changes_since(self, sequence: int) -> list[ProductChange]:
+    def product_changes_since(self, sequence: int, *, limit: int | None = None) -> list[ProductChange]:
         return []
 
     def append_product_changes(self, changes: Sequence[ProductChange]) -> int:

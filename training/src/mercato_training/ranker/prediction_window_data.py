@@ -27,7 +27,7 @@ from mercato_training.ranker.prediction_window import (
     list_snapshot_dates,
     renumber,
 )
-from mercato_training.ranker.prepare import DataOptions, RankerData, read_queries, require_purchases
+from mercato_training.ranker.prepare import DataOptions, RankerData, read_queries, require_purchases, require_times
 from mercato_training.ranker.tasks import Split, draw_searches, forget_histories
 from mercato_training.ranker.timeline import Timeline
 
@@ -62,13 +62,14 @@ def prepare_window_data(
         report: told of progress.
 
     Raises:
-        DataError: the events have no purchase of the catalogue's products by known users, or nobody bought something
-            before the first moment and something after it.
+        DataError: no event has a time, the events have no purchase of the catalogue's products by known users, or
+            nobody bought something before the first moment and something after it.
     """
     if not len(events) or not (events.user >= 0).any():
         raise DataError(
             "training needs purchases of known users, the state has none; import them: mercato events import FILE"
         )
+    require_times(events)
     timeline = Timeline(events, snapshot.row_by_any_id)
     require_purchases(timeline)
     end = float(np.nextafter(events.time.max(), np.inf))

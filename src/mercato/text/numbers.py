@@ -23,8 +23,6 @@ _SMALL_CODES = frozenset(
 
 # What programs write, and nobody reads otherwise: no group, no three digits behind the mark.
 _PLAIN = re.compile(r"-?\d+(?:\.(?:\d{1,2}|\d{4,}))?", re.ASCII)
-# One code of a currency, before or behind.
-_CODED = re.compile(r"(?:([A-Z]{3}) ?)?(\d+(?:\.\d{1,2})?)(?: ?([A-Z]{3}))?", re.ASCII)
 _EXPONENT = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}", re.ASCII)
 _BODY = re.compile(r"[.,]?\d(?:[\d., ']*\d)?", re.ASCII)
 _SPACED = re.compile(r"(\d{1,3}(?:( |')\d{3})(?:\2\d{3})*)(?:[.,](\d+))?", re.ASCII)
@@ -131,14 +129,8 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     Raises:
         ValueError: no price, several, or one that can be read in two ways; the message says what was given, and both.
     """
-    if decimal_mark != "," and len(text) < LIMIT_CHARS:
-        if _PLAIN.fullmatch(text):
-            return Price(float(text), currency)
-        coded = _CODED.fullmatch(text)
-        if coded:
-            before, amount, after = coded.groups()
-            if (before or after) in read_signs().decimals and not (before and after):
-                return Price(float(amount), before or after)
+    if decimal_mark != "," and len(text) < LIMIT_CHARS and _PLAIN.fullmatch(text):
+        return Price(float(text), currency)
     plain, decimal_mark = _make_regular(text, decimal_mark)
     if _EXPONENT.fullmatch(plain):
         return Price(_check_finite(float(plain), text), currency)

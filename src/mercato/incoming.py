@@ -65,11 +65,13 @@ class WriteResult:
 
     Attributes:
         accepted: how many were taken, repeated ones included.
+        unchanged: how many of these were not written, because they change nothing and asked not to be then.
         rejected: those that were not.
         sequence: the store's last sequence number afterwards.
     """
 
     accepted: int
+    unchanged: int = 0
     rejected: Sequence[Rejected] = field(default_factory=list)
     sequence: int
 
@@ -80,7 +82,8 @@ class WriteResult:
             {"index": item.position, "reason": item.reason.encode("utf-8", "replace").decode()}
             for item in self.rejected
         ]
-        return orjson.dumps({"accepted": self.accepted, "rejected": rejected, "sequence": self.sequence})
+        unchanged = {"unchanged": self.unchanged} if self.unchanged else {}
+        return orjson.dumps({"accepted": self.accepted, **unchanged, "rejected": rejected, "sequence": self.sequence})
 
 
 def read_json_array(document: bytes, *, parameter: str, items: str, limit: int) -> list[Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from mercato.catalog.field_names import list_readings, write_field
 from mercato.catalog.grouping import ReadRow
 from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
 from mercato.catalog.offer import Offer
@@ -17,20 +18,22 @@ from mercato.catalog.shop_formats import OFFER_FIELDS, ShopFormat, normal_name
 from mercato.catalog.values import (
     CategoryStyle,
     PriceReader,
+    TimeReader,
     add_attribute,
     can_be_attribute,
     join_texts,
     split_list,
+    to_address,
     to_availability,
     to_id,
     to_object,
     to_text,
-    to_time,
     unpack_attributes,
 )
 from mercato.errors import DataError, InvalidInputError
 from mercato.tables.table import Row, Table
 from mercato.text.numbers import find_decimal_mark
+from mercato.text.timestamps import find_day_order
 
 REQUIRED_FIELDS = ("id", "title")
 
@@ -140,7 +143,7 @@ class ColumnMapping:
         if only_named:
             for column in self._columns:
                 if column.startswith("attributes."):
-                    self._sources.setdefault(column, _Source([column]))
+                    self._sources.setdefault(list_readings(column)[0], _Source([column]))
         self._check_required(required)
         self._group = self._find_group(group_by)
         self._numbered = self._sources.get("id") == _Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
@@ -186,14 +189,14 @@ class ColumnMapping:
         for target, source in self._sources.items():
             for column in source.columns:
                 if column in meanings:
-                    meanings[column].append("left out" if target == IGNORE else target)
+                    meanings[column].append("left out" if target == IGNORE else write_field(target))
         if self._group:
             meanings[self._group].append("the same in all rows of one product")
         for name_column, value_column in self._pairs:
             meanings[name_column].append("the name of an attribute")
             meanings[value_column].append(f"the attribute that {name_column} names")
         for attribute in self._attributes:
-            meanings[attribute.column].append(f"attributes.{attribute.name}")
+            meanings[attribute.column].append(write_field(f"attributes.{attribute.name}"))
             ways[attribute.column] = attribute.how
         for name in ("price", "sale_price"):
             for column in self._sources[name].columns if name in self._sources else ():
@@ -333,7 +336,8 @@ class ColumnMapping:
         converters: dict[str, Callable[[Any], Any]] = {
             "id": to_id,
             "categories": categories.read,
-            "available_time": to_time,
+            "available_time": self._plan_times("available_time").read,
+            "image_uri": to_address,
             "availability": to_availability,
             "variants": lambda value: value or None,
         }
@@ -343,16 +347,22 @@ class ColumnMapping:
             if name in self._sources and name not in ("price", "attributes") and not (name == "id" and self._numbered)
         ]
 
+    def _sample(self, *targets: str) -> list[str]:
+        """Give values of the columns of some targets, for what their values have in common."""
+        columns = [column for name in targets if name in self._sources for column in self._sources[name].columns]
+        return [text for column in columns if column in self._profiles for text in self._profiles[column].sample]
+
+    def _plan_times(self, *targets: str) -> TimeReader:
+        return TimeReader(find_day_order(self._sample(*targets)))
+
     def _plan_offer(self, now: float) -> Offer:
-        sources = {name: self._sources[name].first for name in ("price", *OFFER_FIELDS) if name in self._sources}
-        columns = [
-            column
-            for name in ("price", "sale_price")
-            if name in self._sources
-            for column in self._sources[name].columns
-        ]
-        sample = [text for column in columns if column in self._profiles for text in self._profiles[column].sample]
-        return Offer(sources, PriceReader(find_decimal_mark(sample)), scale=self._scale, now=now)
+        return Offer(
+            {name: self._sources[name].first for name in ("price", *OFFER_FIELDS) if name in self._sources},
+            PriceReader(find_decimal_mark(self._sample("price", "sale_price"))),
+            self._plan_times("sale_start", "sale_end"),
+            scale=self._scale,
+            now=now,
+        )
 
     def _plan_pairs(self) -> list[tuple[str, str]]:
         pairs = []

@@ -6,7 +6,7 @@ row and value where rare or where a product has several.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -25,7 +25,9 @@ from mercato.catalog.field_names import ATTRIBUTES, full_name, list_readings, wr
 from mercato.catalog.product import Product
 from mercato.errors import InvalidInputError, SnapshotError
 
-_VERSION = 1
+#: Of columns without variants, and with.
+_VERSIONS = (1, 2)
+_OF_VARIANTS = "variants."
 #: Field names that a message lists at most.
 _LISTED_FIELDS = 12
 _HELD_NAME_CHARS = 3
@@ -236,6 +238,12 @@ class ColumnSet:
     Field names are those that filters use: ``id``, ``brand``, ``categories``, ``currency``, ``availability`` (text),
     ``price``, ``available_time`` (numbers; a time is seconds since 1970), ``attributes.KEY``. An attribute is text,
     numbers, or, where products differ, both: then its text column holds the numbers too, as `format_value` writes them.
+
+    A product with variants has here what any of its variants has; a filter asks the columns of `variants` in its place.
+
+    Attributes:
+        variants: columns with a row for each variant of those products that have any; None where none has.
+        variant_products: int32 [variants], the row of each variant's product, ascending.
     """
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -253,6 +261,19 @@ class ColumnSet:
         }
         for field, (first, last) in meta["sparse"].items():
             self._numbers[field] = NumberColumn(arrays["number.values"][first:last], arrays["number.rows"][first:last])
+        self.variants: ColumnSet | None = None
+        self.variant_products: Int32 = np.zeros(0, np.int32)
+        if "variants" in meta:
+            own = {
+                name.removeprefix(_OF_VARIANTS): array
+                for name, array in arrays.items()
+                if name.startswith(_OF_VARIANTS)
+            }
+            self.variants = ColumnSet(own, meta["variants"])
+            self.variant_products = own["products"]
+        self._first_variants = np.flatnonzero(np.diff(self.variant_products, prepend=-1))
+        self.with_variants: Int32 = self.variant_products[self._first_variants]
+        """int32, the rows of the products that have variants, ascending."""
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> "ColumnSet":
@@ -268,10 +289,10 @@ class ColumnSet:
         Raises:
             SnapshotError: an array is missing, or of another version.
         """
-        if meta.get("version") != _VERSION:
+        if meta.get("version") not in _VERSIONS:
             raise SnapshotError(
-                f"feature columns are of version {meta.get('version')}, this Mercato reads {_VERSION}; "
-                "build the snapshot again"
+                f"feature columns are of version {meta.get('version')}, this Mercato reads "
+                f"{' and '.join(map(str, _VERSIONS))}; build the snapshot again"
             )
         try:
             return cls(arrays, meta)
@@ -299,6 +320,18 @@ class ColumnSet:
     def number(self, field: str) -> NumberColumn | None:
         """Return the number column of a field (a full name), None where it has no numbers."""
         return self._numbers.get(field)
+
+    def have_some(self, variants: Bool) -> Bool:
+        """Tell which of the products `with_variants` have one of some variants.
+
+        Args:
+            variants: bool [variants].
+
+        Returns:
+            bool [with_variants].
+        """
+        some: Bool = np.logical_or.reduceat(variants, self._first_variants)
+        return some
 
     def row_of(self, product_id: str) -> int | None:
         """Return the row of a product, None where the catalogue does not have it."""
@@ -368,6 +401,23 @@ def build_columns(products: Iterable[Product]) -> ColumnSet:
     Returns:
         The columns; `ColumnSet.count` is the number of products, none included.
     """
-    count, texts, numbers = collect_values(products)
+    variants: list[Product] = []
+    rows: list[int] = []
+
+    def set_aside() -> Iterator[tuple[Product, Sequence[Product]]]:
+        for row, product in enumerate(products):
+            views = product.as_variants()
+            if product.variants:
+                variants.extend(views)
+                rows.extend([row] * len(views))
+            yield product, views
+
+    count, texts, numbers = collect_values(set_aside())
     arrays, meta = pack_values(count, texts, numbers)
-    return ColumnSet(arrays, {"version": _VERSION, **meta})
+    if not variants:
+        return ColumnSet(arrays, {"version": _VERSIONS[0], **meta})
+    mixed = numbers.keys() & texts.keys()
+    own, own_meta = pack_values(*collect_values(((one, (one,)) for one in variants), mixed))
+    own["products"] = np.array(rows, np.int32)
+    arrays |= {_OF_VARIANTS + name: array for name, array in own.items()}
+    return ColumnSet(arrays, {"version": _VERSIONS[1], **meta, "variants": own_meta})

@@ -86,7 +86,10 @@ def check_shown_text(value: object, name: str, limit_chars: int) -> str:
     raw = _decode(value, name)
     if len(raw) > MARKUP_LIMIT_CHARS:
         raise InvalidInputError(name, f"must be at most {MARKUP_LIMIT_CHARS:,} characters, got {len(raw):,}")
-    return check_text(to_plain_text(raw), name, limit_chars)
+    text = to_plain_text(raw)
+    if text is not raw and name != "description":
+        text = text.replace("\n", " ")  # only a description has lines
+    return check_text(text, name, limit_chars)
 
 
 def check_id(value: object) -> str:
@@ -162,6 +165,15 @@ def check_categories(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+@lru_cache(maxsize=4_096)  # the same few come in every product
+def check_attribute_key(value: object) -> str:
+    """Check the name of an attribute: not blank, its character references decoded, its other characters as given."""
+    key = check_text(decode_references(value) if isinstance(value, str) else value, "attributes", NAME_LIMIT_CHARS)
+    if not key:
+        refuse("attributes", "must have keys that are not blank", value)
+    return key
+
+
 def check_attributes(value: object) -> dict[str, AttributeValue]:
     """Check attributes: sorted by key; keys whose value is null, blank or an empty list are dropped."""
     if value is None:
@@ -172,22 +184,13 @@ def check_attributes(value: object) -> dict[str, AttributeValue]:
         raise InvalidInputError("attributes", f"must have at most {ATTRIBUTES_LIMIT:,} keys, got {len(value):,}")
     checked: dict[str, AttributeValue] = {}
     for key, item in value.items():
-        name = _check_key(key)
+        name = check_attribute_key(key)
         kept = _attribute(item, name)
         if kept is not None and kept != "" and kept != ():
             checked[name] = kept
     names = list(checked)
     in_order = sorted(names)
     return checked if names == in_order else {name: checked[name] for name in in_order}
-
-
-@lru_cache(maxsize=4_096)
-def _check_key(key: object) -> str:
-    """Check the key of an attribute; the same few come in every product."""
-    name = check_text(decode_references(key) if isinstance(key, str) else key, "attributes", NAME_LIMIT_CHARS)
-    if not name:
-        refuse("attributes", "must have keys that are not blank", key)
-    return name
 
 
 def _attribute(value: object, key: str) -> AttributeValue | None:

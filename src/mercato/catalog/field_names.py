@@ -116,9 +116,10 @@ def list_readings(name: str) -> list[str]:
         name: a written name, or a bare key.
 
     Returns:
-        One or two: as `write_field` would have written it, then the characters as they are.
+        One to three: as `write_field` would have written it, then the characters as they are, last a key that looks
+        like a full name.
     """
-    readings = [full_name(name)]
+    readings = [full_name(name), f"{ATTRIBUTES}{name}"]
     if '"' in name and _FIELD.fullmatch(name):
         try:
             readings.insert(0, full_name(parse_field(name)))

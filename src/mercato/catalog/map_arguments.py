@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 
+from mercato.catalog.field_names import ATTRIBUTES, FIELD_PATTERN, EscapeError, full_name, parse_field
 from mercato.catalog.product import PRODUCT_FIELDS
 from mercato.catalog.shop_formats import OFFER_FIELDS
 from mercato.errors import InvalidInputError
 
+_QUOTED_TARGET = re.compile(rf"\s*({FIELD_PATTERN})\s*=(.*)", re.DOTALL)
 #: Target that drops columns.
 IGNORE = "ignore"
 #: Source of `id` for files that have none: the number of the row.
@@ -27,24 +30,34 @@ def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
 
     Args:
         pairs: such as ``title=name``, ``price=price_cents/100``, ``categories=department,type``,
-            ``attributes.colour=color``, ``ignore=internal_note``.
+            ``attributes.colour=color``, ``attributes."thread size"=thread``, ``ignore=internal_note``.
 
     Returns:
-        Target -> source, checked by `ColumnMapping` once the file's columns are known.
+        Target (an attribute by its full name) -> source, checked by `ColumnMapping` once the file's columns are known.
 
     Raises:
         InvalidInputError: no ``=``, an unknown target, or a target given twice.
     """
     mapping: dict[str, str] = {}
     for pair in pairs:
-        target, equals, source = (part.strip() for part in pair.partition("="))
-        if not (equals and target and source):
+        target, source = _split_pair(pair)
+        if not (target and source):
             raise InvalidInputError("--map", f"must be FIELD=COLUMN, got {pair!r}", "for example --map title=name")
         if target in mapping:
             raise InvalidInputError("--map", f"{target} is mapped twice, to {mapping[target]!r} and to {source!r}")
         check_target(target)
         mapping[target] = source
     return mapping
+
+
+def _split_pair(pair: str) -> tuple[str, str]:
+    """Split an argument into target and source, empty where it has no ``=``; within quotes that stands for itself."""
+    quoted = _QUOTED_TARGET.match(pair)
+    if quoted and quoted[1].startswith(ATTRIBUTES):
+        with suppress(EscapeError):
+            return full_name(parse_field(quoted[1])), quoted[2].strip()
+    target, _, source = pair.partition("=")
+    return target.strip(), source.strip()
 
 
 def check_target(target: str) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mercato.catalog.problems import LeftOut
-from mercato.catalog.values import PriceReader, to_availability, to_text, to_time
+from mercato.catalog.values import PriceReader, TimeReader, to_availability, to_text
 from mercato.errors import InvalidInputError
 from mercato.tables.table import Row
-from mercato.text.timestamps import parse_timestamp
 
 #: The attribute that holds the price without the sale.
 ORIGINAL_PRICE = "original_price"
@@ -24,12 +23,14 @@ class Offer:
     Attributes:
         sources: ``price`` or a field of `OFFER_FIELDS` -> what gives its value in a row.
         prices: reads prices.
+        times: reads when a sale starts and ends.
         scale: operator and number by which the price is scaled.
         now: seconds since 1970 UTC; a sale price holds if its sale is on then.
     """
 
     sources: Mapping[str, Callable[[Row], Any]]
     prices: PriceReader
+    times: TimeReader = TimeReader()
     scale: tuple[str, float] | None = None
     now: float = 0.0
 
@@ -83,10 +84,11 @@ class Offer:
         try:
             if isinstance(span, str):
                 start, _, end = span.partition("/")
-            return (start is None or _to_seconds(start) <= self.now) and (end is None or self.now <= _to_seconds(end))
+            first, last = self.times.seconds(start), self.times.seconds(end)
         except ValueError as exc:
             left_out.append(LeftOut("sale_dates", str(exc)))
             return False
+        return (first is None or first <= self.now) and (last is None or self.now <= last)
 
     def _fill_availability(self, row: Row, document: dict[str, Any]) -> None:
         stock = self.sources["stock"](row) if "stock" in self.sources else None
@@ -104,8 +106,3 @@ class Offer:
             and backorders.strip().lower() in _ALLOWED
         ):
             document["availability"] = "BACKORDER"
-
-
-def _to_seconds(value: Any) -> float:
-    text = to_time(value)
-    return parse_timestamp(text if isinstance(text, str) else str(text))

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mercato.catalog.column_mapping import ColumnMapping
-from mercato.catalog.problems import LeftOut
+from mercato.catalog.problems import LeftOut, keep_readable
 from mercato.catalog.shop_formats import find_format
-from mercato.errors import DataError
+from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
 from mercato.tables.open import open_table
+from mercato.tables.table import rows_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,22 @@ class PatchFile:
             DataError: the file is damaged.
         """
         for batch in self._table.read(as_written=self._mapping.as_written):
-            yield from batch.rejected
-            for line, raw in zip(batch.lines, batch.rows(), strict=True):
+            for item in rows_in_order(batch):
+                if isinstance(item, Rejected):
+                    yield item
+                    continue
+                line, raw = item
                 row = self._mapping.read(raw, line)
                 product_id = row.document.pop("id", None)
-                if isinstance(product_id, str):
-                    yield Patch(line, product_id, row.document, tuple(row.left_out))
-                else:
+                if not isinstance(product_id, str):
                     yield Rejected(line, "id: must be given and not be empty")
+                    continue
+                try:
+                    fields, left_out = keep_readable(row.document)
+                except InvalidInputError as exc:
+                    yield Rejected(line, str(exc))
+                    continue
+                yield Patch(line, product_id, fields, (*row.left_out, *left_out))
 
 
 def read_patches(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[Patch | Rejected]:

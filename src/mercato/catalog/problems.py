@@ -93,18 +93,40 @@ def parse_leniently(document: Mapping[str, Any]) -> tuple[Product, list[LeftOut]
     Raises:
         InvalidInputError: id or title break their rule; there is no product without them.
     """
+    product, _, left_out = _read_leniently(document)
+    return product, left_out
+
+
+def keep_readable(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[LeftOut]]:
+    """Keep of some fields of a product, such as a patch, what can be read.
+
+    Args:
+        fields: of a product document.
+
+    Returns:
+        The fields that can be read, and what was left out.
+
+    Raises:
+        InvalidInputError: they hold a title that cannot be one.
+    """
+    _, kept, left_out = _read_leniently({"title": "-", **fields, "id": "-"})
+    return {name: value for name, value in kept.items() if name in fields}, left_out
+
+
+def _read_leniently(document: Mapping[str, Any]) -> tuple[Product, Mapping[str, Any], list[LeftOut]]:
+    """Make a product of what can be read; returns it, the document that it was made of, and what was left out."""
     try:
-        return parse_product(document), []
+        return parse_product(document), document, []
     except InvalidInputError as first:
         error = first
-    rest = {name: value for name, value in document.items()}
+    rest = dict(document)
     left_out: list[LeftOut] = []
     for _ in range(_MAX_FAULTS):
         left_out.append(LeftOut.of(error))
         if not _mend(rest, error.parameter):
             raise error
         try:
-            return parse_product(rest), left_out
+            return parse_product(rest), rest, left_out
         except InvalidInputError as next_error:
             error = next_error
     raise error

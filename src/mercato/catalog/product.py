@@ -14,6 +14,7 @@ from mercato.catalog.field_checks import (
     TITLE_LIMIT_CHARS,
     AttributeValue,
     Scalar,
+    check_attribute_key,
     check_attributes,
     check_availability,
     check_categories,
@@ -31,6 +32,7 @@ from mercato.catalog.variant import (
     find_availability,
     find_price,
     join_attributes,
+    patch_variants,
     write_attributes,
 )
 from mercato.errors import InvalidInputError
@@ -52,6 +54,7 @@ _TYPE_PREFIX = re.compile("^[a-z]_")
 # Codes of variants (SKU, GTIN) are found as words; to an encoder they mean nothing, and there may be hundreds.
 _CODE = re.compile(r"\S*\d{4}\S*")
 _KNOWN_FIELDS = frozenset(PRODUCT_FIELDS)
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +209,9 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` are
-        replaced as a whole; a price and an availability that the product has of its variants are then taken anew.
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is
+        a list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product
+        has no variant of is passed over. A price and an availability that the product has of its variants follow them.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.
@@ -223,10 +227,12 @@ class Product:
         if patch.get("id", self.id) != self.id:
             refuse("id", f"of a patch must be the product's, {self.id!r}", patch["id"], "upsert a new product instead")
         merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
-        attributes = patch.get("attributes")
+        attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
-            kept = {**self.attributes, **attributes}
+            kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
+        if isinstance(variants, Mapping):
+            merged["variants"] = patch_variants(self.variants, variants)
         return parse_product(merged)
 
     def _said(self) -> dict[str, Any]:
@@ -274,6 +280,18 @@ class Product:
         return worded
 
 
+def changes_text(patch: Mapping[str, Any]) -> bool:
+    """Tell whether a patch may change the words of a product, or what the encoder reads of it.
+
+    Args:
+        patch: as of `Product.merged`.
+    """
+    variants = patch.get("variants", {})
+    if not _TEXTS.isdisjoint(patch) or not isinstance(variants, Mapping):
+        return True
+    return any(changes is None or "title" in changes or "attributes" in changes for changes in variants.values())
+
+
 def format_value(value: Scalar) -> str:
     """Write an attribute's value as text, as filters and the word index see it.
 
@@ -293,8 +311,9 @@ def format_value(value: Scalar) -> str:
 def parse_product(obj: object) -> Product:
     """Check a product document.
 
-    Null is the same as not given. White space around texts is dropped, control characters in texts become
-    spaces (in an id they are refused). Bytes are accepted where text is, if they are UTF-8.
+    Null is the same as not given. Texts that shoppers read lose their markup (`to_plain_text`), all texts the white
+    space around them; control characters in texts become spaces (in an id they are refused). Bytes are accepted where
+    text is, if they are UTF-8.
 
     Args:
         obj: a JSON object as Python values.

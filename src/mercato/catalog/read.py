@@ -15,7 +15,7 @@ from mercato.catalog.shop_formats import ShopFormat, find_format
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
 from mercato.tables.open import open_table
-from mercato.tables.table import BATCH_ROWS, Table
+from mercato.tables.table import BATCH_ROWS, Table, rows_in_order
 
 _NEED = "; the catalogue needs at least one product"
 
@@ -82,15 +82,15 @@ class ProductFile:
     def _rows(self, report: ProductReport) -> Iterator[ReadRow | Rejected]:
         for raw in self.table.read(as_written=self.mapping.as_written):
             report.rows += len(raw.lines) + len(raw.rejected)
-            rejected = list(raw.rejected)
-            for line, row in zip(raw.lines, raw.rows(), strict=True):
-                while rejected and rejected[0].position < line:
-                    yield rejected.pop(0)
+            for item in rows_in_order(raw):
+                if isinstance(item, Rejected):
+                    yield item
+                    continue
+                line, row = item
                 try:
                     yield self.mapping.read(row, line)
                 except RecursionError:
                     yield Rejected(line, "is nested too deep; give attributes as texts, numbers and lists")
-            yield from rejected
 
     def _read_each(self, report: ProductReport) -> Iterator[ReadRow | Rejected]:
         for row in self._rows(report):

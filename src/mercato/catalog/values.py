@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ import orjson
 from mercato.catalog.field_checks import LIST_LIMIT
 from mercato.errors import InvalidInputError
 from mercato.text.numbers import parse_price
+from mercato.text.timestamps import DayOrder, format_timestamp, read_timestamp
 
 _WORDS = re.compile(r"[\W_]+")
 _STATES = {
@@ -29,6 +30,7 @@ _STATES = {
     "BACKORDER": "backorder|back order|onbackorder|on backorder|backordered|available for order|notify",
 }
 _AVAILABILITY_OF = {word: state for state, words in _STATES.items() for word in words.split("|")}
+_NEXT_ADDRESS = re.compile(r"\s*[,|;]\s*(?=https?://)")
 _NEXT_PAIR = re.compile(r",(?=[^,=|]+=)")
 # Texts below this length come again and again: what was read of them is kept.
 _CACHED_CHARS = 200
@@ -151,15 +153,43 @@ def split_escaped(text: str, mark: str) -> list[str]:
     return [part.replace(f"\\{mark}", mark) for part in parts]
 
 
-def to_time(value: Any) -> Any:
-    """Read a time; `check_time` reads text and numbers."""
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, date):
-        return value.isoformat()
+@dataclass(frozen=True, slots=True)
+class TimeReader:
+    """Reads times of one column.
+
+    Attributes:
+        day_order: which of day and month comes first in dates like ``01/05/2024``, where the column shows it.
+    """
+
+    day_order: DayOrder | None = None
+
+    def seconds(self, value: Any) -> float | None:
+        """Read a time as seconds since 1970 UTC, None where there is none.
+
+        Raises:
+            ValueError: it is no time, or could be two.
+        """
+        return read_timestamp(value, day_order=self.day_order)
+
+    def read(self, value: Any) -> str | None:
+        """Read a time as RFC 3339 in UTC, None where there is none.
+
+        Raises:
+            InvalidInputError: it is no time, or could be two.
+        """
+        try:
+            seconds = self.seconds(value)
+            return None if seconds is None else format_timestamp(seconds)
+        except (ValueError, OverflowError) as exc:
+            raise InvalidInputError("available_time", str(exc)) from exc
+
+
+def to_address(value: Any) -> str | bytes | None:
+    """Read the address of a picture or page: of several the first."""
+    if isinstance(value, list):
+        return next((text for text in map(to_text, value) if text), None)
     text = to_text(value)
-    return text.strip() if isinstance(text, str) else text
+    return _NEXT_ADDRESS.split(text.strip(), maxsplit=1)[0] if isinstance(text, str) else text
 
 
 def to_availability(value: Any) -> str | bytes | None:
@@ -257,10 +287,16 @@ def add_attribute(attributes: dict[str, Any], name: str, value: Any) -> None:
         if isinstance(value, Decimal):
             value = float(value)
         elif isinstance(value, date):
-            value = to_time(value)
+            value = _write_time(value)
         held = attributes.get(name)
         if held is None:
             attributes[name] = value
         else:
             both = [*(held if isinstance(held, list) else [held]), *(value if isinstance(value, list) else [value])]
             attributes[name] = list(dict.fromkeys(both)) if len(set(map(str, both))) > 1 else held
+
+
+def _write_time(value: date) -> str:
+    """Write a date of a typed column as text; a moment as RFC 3339 in UTC."""
+    seconds = read_timestamp(value) if isinstance(value, datetime) else None
+    return value.isoformat() if seconds is None else format_timestamp(seconds)

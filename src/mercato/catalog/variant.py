@@ -13,6 +13,7 @@ from mercato.catalog.field_checks import (
     check_availability,
     check_id,
     check_price,
+    check_shown_text,
     check_text,
     refuse,
 )
@@ -22,7 +23,7 @@ from mercato.errors import InvalidInputError
 VARIANT_FIELDS = ("id", "title", "price", "availability", "image_uri", "uri", "attributes")
 VARIANTS_LIMIT = 1_000
 #: What a shopper would rather have comes first.
-_BEST_AVAILABILITY = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
+PREFERRED_AVAILABILITIES = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
 
 _KNOWN_FIELDS = frozenset(VARIANT_FIELDS)
 
@@ -115,7 +116,7 @@ def _check_variant(value: object, name: str) -> Variant:
         availability = value.get("availability")
         return Variant(
             id=check_id(value.get("id")),
-            title=check_text(value.get("title"), "title", TITLE_LIMIT_CHARS),
+            title=check_shown_text(value.get("title"), "title", TITLE_LIMIT_CHARS),
             price=check_price(value.get("price")),
             availability="" if availability is None else check_availability(availability),
             image_uri=check_text(value.get("image_uri"), "image_uri", TITLE_LIMIT_CHARS),
@@ -125,6 +126,37 @@ def _check_variant(value: object, name: str) -> Variant:
     except InvalidInputError as exc:
         problem = str(exc).removeprefix(f"{exc.parameter}: ")
         raise InvalidInputError(f"{name}.{exc.parameter}", problem) from exc
+
+
+def patch_variants(variants: Sequence[Variant], patches: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Apply partial updates to some variants.
+
+    Args:
+        variants: of a product.
+        patches: by id of a variant the fields to replace, null for what it then has of its product, `attributes` key by
+            key; None takes the variant away. Ids of no variant are passed over.
+
+    Returns:
+        Documents for `check_variants`.
+
+    Raises:
+        InvalidInputError: a patch is no JSON object, or names another id.
+    """
+    documents = []
+    for variant in variants:
+        document = variant.as_dict()
+        patch = patches.get(variant.id, {})
+        if patch is None:
+            continue
+        if not isinstance(patch, Mapping):
+            refuse(f"variants.{variant.id}", "must be a JSON object with the fields to patch", patch)
+        if patch.get("id", variant.id) != variant.id:
+            refuse(f"variants.{variant.id}.id", f"must be {variant.id!r} or be left out", patch["id"])
+        document.update(patch)
+        if isinstance(patch.get("attributes"), Mapping):
+            document["attributes"] = {**variant.attributes, **patch["attributes"]}
+        documents.append(document)
+    return documents
 
 
 def find_price(variants: Sequence[Variant]) -> float | None:
@@ -137,7 +169,7 @@ def find_price(variants: Sequence[Variant]) -> float | None:
 def find_availability(variants: Sequence[Variant]) -> str | None:
     """Give the availability of a product that says none: the best of its variants; None where one says none either."""
     said = {variant.availability for variant in variants}
-    return None if "" in said else next((name for name in _BEST_AVAILABILITY if name in said), None)
+    return None if "" in said else next((name for name in PREFERRED_AVAILABILITIES if name in said), None)
 
 
 def join_attributes(

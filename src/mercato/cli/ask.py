@@ -294,6 +294,7 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
                 "availability": product.availability,
                 "attributes": dict(product.attributes),
                 "sources": list(product.sources),
+                **({"variant": product.fields["variant"]} if product.variant is not None else {}),
                 **({"variants": list(product.variants)} if product.variants else {}),
                 **({"pinned": True} if product.pinned else {}),
                 **(

@@ -202,6 +202,8 @@ def build_index(
     )
     with output.progress() as report:
         manifest = build_snapshot(joined.merged.products, events, model, out, options, report)
+    if store is not None:
+        store.note_catalog(str(out.absolute()))
     return {
         "snapshot": str(out),
         "products": manifest.products,

@@ -16,6 +16,8 @@ from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
 from mercato.events.event_files import open_event_file
+from mercato.events.event_order import has_time
+from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.events.raw_columns import find_column_day_order, to_numbers, to_seconds
 from mercato.incoming import Rejected, RowReport
 from mercato.index.manifest import read_manifest
@@ -90,6 +92,18 @@ class Split:
     test: Interactions
     past: Interactions
     moment: Mapping[str, float]
+
+    def name_products(self, owners: Mapping[str, str]) -> Split:
+        """Put products in place of their variants.
+
+        Args:
+            owners: id of a variant -> id of its product.
+        """
+        test, past = (
+            replace(one, products=[owners.get(product, product) for product in one.products])
+            for one in (self.test, self.past)
+        )
+        return replace(self, test=test, past=past)
 
 
 def parse_holdout_map(pairs: Sequence[str]) -> dict[str, str]:
@@ -202,12 +216,15 @@ def divide(
 def refuse_late_state(split: Split, state: str) -> None:
     """Refuse a server's state that holds purchases from the time of the holdout.
 
+    Where only the order of purchases is known, it must not hold one that is to be recommended more often than the
+    user's past does.
+
     Args:
         split: what is to be recommended.
         state: ``sqlite:PATH``.
 
     Raises:
-        DataError: it does; the message has the dates.
+        DataError: it does; the message has the dates, or how many.
         StateError: the state cannot be read.
     """
     store = open_state(state)
@@ -216,12 +233,26 @@ def refuse_late_state(split: Split, state: str) -> None:
     finally:
         store.close()
     users = list(table.users)
+    if not split.moment:
+        bought = (table.event_type == EVENT_TYPE_CODES["purchase-complete"]) & (table.user >= 0) & (table.product >= 0)
+        pairs = zip(table.user[bought].tolist(), table.product[bought].tolist(), strict=True)
+        there = Counter((users[user], table.products[product]) for user, product in pairs)
+        before = Counter(zip(split.past.users, split.past.products, strict=True))
+        late = sum(there[pair] > before[pair] for pair in zip(split.test.users, split.test.products, strict=True))
+        if late and len(split.past.users):
+            raise DataError(
+                f"the server's state ({state}) holds {late:,} of the {len(split.test.users):,} purchases that are to be"
+                " recommended; import what came before them alone"
+            )
+        return
+    timed = has_time(table.time)
+    user, when = table.user[timed], table.time[timed]
     known = Interactions(
-        users=[users[code] if code >= 0 else "" for code in table.user.tolist()],
-        products=[""] * len(table.user),
-        position=table.time,
-        time=table.time,
-        rating=np.full(len(table.time), np.nan),
+        users=[users[code] if code >= 0 else "" for code in user.tolist()],
+        products=[""] * len(user),
+        position=when,
+        time=when,
+        rating=np.full(len(when), np.nan),
     )
     refuse_overlap(split, known, f"the server's state ({state})")
 

@@ -1,6 +1,8 @@
 """Raw columns of files as arrays, all at once where their type allows, value by value where one is odd."""
 
+import re
 from collections.abc import Callable, Iterable
+from datetime import date
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -115,6 +117,23 @@ def _list_day_dates(column: RawColumn) -> list[str]:
         return []
 
 
+def holds_times(name: str, column: RawColumn) -> bool:
+    """Guess from a column's name and first values whether it holds times; numbers do only where the name says so."""
+    values = [value for value in to_list(column[:LOOKED_AT]) if value is not None and value != ""]
+    if not values or not all(isinstance(value, str | date | int | float) for value in values):
+        return False
+    seconds = [_read_second(value, "day first") for value in values]
+    if any(second != second for second in seconds):
+        return False
+    if all(_is_count(value) for value in values):
+        return _TIME_NAME.search(name.lower()) is not None and min(seconds) > _FIRST_LIKELY_S
+    return True
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.strip().replace(".", "", 1).isdigit())
+
+
 def to_list(column: RawColumn) -> list[Any]:
     """Give a column as Python values; text that is not UTF-8 as bytes, times to the microsecond."""
     return column if isinstance(column, list) else [value_at(column, row) for row in range(len(column))]
@@ -135,6 +154,10 @@ def value_at(column: RawColumn, row: int) -> Any:
         return str(column[row])
 
 
+LOOKED_AT = 100
+"""Values of a column that are looked at to guess whether they are times."""
+_TIME_NAME = re.compile(r"time|date|stamp|(?:^|_)(?:at|on|ts|when)$|datum|zeit|fecha|datetime")
+_FIRST_LIKELY_S = 5e8  # November 1985: no shop's history is older
 _MICROSECONDS = pa.timestamp("us")
 _PLAIN_NUMBER = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 _DATE_POWERS = (1e2, 1e6, 1e10, 1e12)  # of 2026, 20260301, 202603010930 and 20260301093000

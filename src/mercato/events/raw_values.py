@@ -66,6 +66,7 @@ _READERS = {
     "product_id": read_id,
     "order_id": read_id,
     "event_id": read_id,
+    "order": read_number,
     "quantity": read_number,
     "price": read_number,
     "context": read_context,

@@ -119,7 +119,7 @@ def compare_products(product: Product, other: Product) -> list[FieldMatch]:
     if product.categories and other.categories and product.categories[-1] == other.categories[-1]:
         shared["categories"] = (product.categories[-1],)
     for name, value in _list_attributes(product):
-        if value and other.attributes.get(name) == product.attributes[name]:
+        if value and other.joined_attributes.get(name) == product.joined_attributes[name]:
             shared[write_field(ATTRIBUTES + name)] = (value,)
     return [FieldMatch(field=name, words=words) for name, words in shared.items()]
 
@@ -145,7 +145,7 @@ def _list_texts(product: Product, fields: Iterable[str]) -> Iterable[tuple[str, 
 
 def _list_attributes(product: Product) -> Iterable[tuple[str, str]]:
     one_each: Mapping[str, Product] = {
-        key: replace(product, attributes={key: value}) for key, value in product.attributes.items()
+        key: replace(product, attributes={key: value}, variants=()) for key, value in product.joined_attributes.items()
     }
     for key, alone in one_each.items():
         yield key, alone.field_text("attributes")

@@ -47,7 +47,12 @@ class Phrases:
         return self.fields.get(name) or parse_field(name).removeprefix(ATTRIBUTES).replace("_", " ")
 
     def date(self, time: float, *, now: float, utc_offset_s: float) -> str:
-        """Write the shopper's local date of a moment, with the year where it is not the present one."""
+        """Write the shopper's local date of a moment, with the year where it is not the present one.
+
+        Of an event without a time (below 0) nothing is known but that it was earlier.
+        """
+        if time < 0:
+            return self.texts["no date"]
         day = datetime.fromtimestamp(time + utc_offset_s, timezone.utc)
         today = datetime.fromtimestamp(now + utc_offset_s, timezone.utc)
         values = {"day": day.day, "month": self.months[day.month - 1], "year": day.year}
@@ -76,6 +81,7 @@ ENGLISH = Phrases(
         "semicolon": "; ",
         "date": "{day} {month}",
         "date with year": "{day} {month} {year}",
+        "no date": "an earlier day",
         "deed": "chose {what}",
         "it": "it",
         # What matched.

@@ -27,7 +27,8 @@ _SHOWN_BEFORE = 50
 _SHOWN_AFTER = 30
 
 _TEXT = re.compile(TEXT_PATTERN)
-_TEXTS = re.compile(rf"{TEXT_PATTERN}(?:\s*,\s*{TEXT_PATTERN})*")
+_FIELD = re.compile(FIELD_PATTERN)
+_TEXTS = re.compile(rf"{TEXT_PATTERN}(?:\s*,\s*{TEXT_PATTERN})*|\"")
 _EXAMPLE = 'for example (brand: ANY("Acme")) AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")'
 _ESCAPES = r"write \" for a quote and \\ for a backslash"
 # What a person calls the terminals of grammar.lark.
@@ -51,7 +52,7 @@ def parse_filter(text: str, parameter: str = "FILTER") -> Filter:
         `_CACHED_LONG_FILTERS`.
 
     Raises:
-        InvalidInputError: longer than `FILTER_LIMIT_CHARS`, or `OUTSIDE_LIMIT_CHARS` outside of lists of texts; nested deeper
+        InvalidInputError: longer than `FILTER_LIMIT_CHARS`, or `OUTSIDE_LIMIT_CHARS` outside of texts; nested deeper
             than `NESTING_LIMIT`, more values in ``ANY`` than `VALUES_LIMIT`, or not in the grammar: with line, column,
             a caret below the place, and what was expected.
     """
@@ -82,7 +83,7 @@ def _parse(text: str, parameter: str) -> Filter:
 
 @lru_cache(_CACHED_LONG_FILTERS)
 def _parse_long(text: str, parameter: str) -> Filter:
-    outside = len(text) - sum(found.end() - found.start() for found in _TEXTS.finditer(text))
+    outside = _count_outside(text)
     if outside > OUTSIDE_LIMIT_CHARS:
         raise InvalidInputError(
             parameter,
@@ -90,6 +91,16 @@ def _parse_long(text: str, parameter: str) -> Filter:
             'name many values in one list: ANY("a", "b"), and close every quote',
         )
     return _parse(text, parameter)
+
+
+def _count_outside(text: str) -> int:
+    """Count the characters outside of lists of texts; behind a quote that is not closed all of them."""
+    inside = 0
+    for found in _TEXTS.finditer(text):
+        if found[0] == '"':
+            break
+        inside += found.end() - found.start()
+    return len(text) - inside
 
 
 _parse_short = lru_cache(_CACHED_FILTERS)(_parse)
@@ -195,7 +206,7 @@ def _read_text(quoted: str, position: int) -> str:
 
 def _field_name(token: Token) -> str:
     try:
-        return parse_field(str(token))
+        return parse_field(str(token)) if _FIELD.fullmatch(token) else str(token)
     except EscapeError as exc:
         raise _RefusedError(_position(token) + exc.position, str(exc), _ESCAPES) from exc
 
@@ -281,11 +292,13 @@ def point_at(parameter: str, text: str, position: int, problem: str, remedy: str
     )
 
 
+# A bare key of several words, before a colon or an operator, that holds nothing which means something in a filter.
+_BARE = r"""(?=[^\W\d])(?:(?!\b(?i:and|or|not)\b)[^"'():<>=,!&|;*\n])+(?<!\s)(?=\s*(?::|[<>=]))"""
 # Many values of a list are one token: reading a list of ten thousand token by token takes most of a second.
 _TERMINALS = rf"""
 TEXT: /{TEXT_PATTERN}/
 MORE.2: /(?:\s*,\s*{TEXT_PATTERN})+/
-FIELD: /(?!(?:AND|OR|NOT)(?![\w.\-])){FIELD_PATTERN}/
+FIELD: /(?!(?:AND|OR|NOT)(?![\w.\-]))(?:{_BARE}|{FIELD_PATTERN})/
 """
 _PARSER = Lark(
     files("mercato.filters").joinpath("grammar.lark").read_text("utf-8") + _TERMINALS,

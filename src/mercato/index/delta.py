@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mercato.arrays import Bool, Float32, Int32
+from mercato.catalog.column_builder import attribute_fields
 from mercato.catalog.product import Product
-from mercato.filters import Filter, matches
+from mercato.filters import Filter, matches_one
 
 _FIRST_CAPACITY = 64
 _MASKS_KEPT = 256
@@ -35,6 +36,8 @@ class Delta:
     Attributes:
         products: the product of each entry; None for a deletion.
         documents: its JSON document.
+        items: what filters and facets look at: the product of each entry, one as each of its variants is where it has
+            any; None for a deletion. Where no product has variants, items are entries.
         postings: the entries of each term, superseded ones too; without those that inherit their words.
         fields: full names of the attributes that some product has, as filters call them.
     """
@@ -47,16 +50,18 @@ class Delta:
             weigh_terms: terms of a product and their weighted frequencies, as the word index has them.
         """
         self._weigh_terms = weigh_terms
-        self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_words = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._own_vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
         self._own_entries = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._own_positions = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
         self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
         self.products: list[Product | None] = []
         self.documents: list[bytes] = []
+        self.items: list[Product | None] = []
+        self._entry_of_item = np.zeros(_FIRST_CAPACITY, np.int32)
         self.postings: dict[str, Postings] = {}
         self.fields: set[str] = set()
         self._filter_masks: dict[Filter, Bool] = {}
@@ -65,11 +70,6 @@ class Delta:
     def __len__(self) -> int:
         """Return the number of entries, alive or not."""
         return len(self.products)
-
-    @property
-    def vectors(self) -> Float32:
-        """float32 [entries, dimension]; zeros where there is none."""
-        return self._vectors[: len(self)]
 
     @property
     def inherits_vector(self) -> Bool:
@@ -92,9 +92,24 @@ class Delta:
         return self._own_entries[: self._own_count]
 
     @property
+    def own_positions(self) -> Int32:
+        """Where the vector of each entry stands in `own_vectors`, -1 where it has none of its own: int32 [entries]."""
+        return self._own_positions[: len(self)]
+
+    @property
     def replaced_rows(self) -> Int32:
         """The snapshot row that each entry's product had, -1 for a new product: int32 [entries]."""
         return self._replaced_rows[: len(self)]
+
+    @property
+    def entry_of_item(self) -> Int32:
+        """The entry of each of `items`: int32 [items], ascending."""
+        return self._entry_of_item[: len(self.items)]
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether items are others than entries."""
+        return len(self.items) > len(self)
 
     @property
     def alive(self) -> Bool:
@@ -116,27 +131,32 @@ class Delta:
         Args:
             product: the product as it is now; None for a deletion.
             document: its JSON document.
-            vector: float32 [dimension]; None for a deletion, or where it could not be encoded.
+            vector: float32 [dimension]; None for a deletion, where it could not be encoded, or may be where it is
+                inherited.
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
             inherits_words: so are its words. A price feed changes many products; their words need no second place.
         """
         entry = len(self)
         if entry == len(self._alive):
-            self._double("_vectors", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
-        if vector is not None:
-            self._vectors[entry] = vector
-            if not inherits_vector:
-                self._append_own(entry, vector)
+            self._double("_own_positions", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
+        self._own_positions[entry] = -1
+        if vector is not None and not inherits_vector:
+            self._append_own(entry, vector)
         self._inherits_vector[entry] = inherits_vector
         self._inherits_words[entry] = inherits_words
         self._alive[entry] = product is not None
         self._replaced_rows[entry] = replaced_row
         self.products.append(product)
         self.documents.append(document)
+        for item in (None,) if product is None else product.as_variants():
+            if len(self.items) == len(self._entry_of_item):
+                self._double("_entry_of_item")
+            self._entry_of_item[len(self.items)] = entry
+            self.items.append(item)
         if product is None:
             return
-        self.fields.update(f"attributes.{key}" for key in product.attributes)
+        self.fields.update(attribute_fields(product))
         if not inherits_words:
             for term, weight in self._weigh_terms(product).items():
                 postings = self.postings.setdefault(term, Postings())
@@ -148,6 +168,7 @@ class Delta:
             self._double("_own_vectors", "_own_entries")
         self._own_vectors[self._own_count] = vector
         self._own_entries[self._own_count] = entry
+        self._own_positions[entry] = self._own_count
         self._own_count += 1
 
     def _double(self, *columns: str) -> None:
@@ -163,12 +184,28 @@ class Delta:
         """Return which entries are alive and pass a filter, one that the snapshot accepts: bool [entries]."""
         if condition is None:
             return self.alive.copy()
+        return self.hold_some(self._passing_items(condition)) & self.alive
+
+    def passing_items(self, condition: Filter | None) -> Bool:
+        """Return which items are alive and pass a filter, one that the snapshot accepts: bool [items]."""
+        alive = self.alive[self.entry_of_item] if self.has_variants else self.alive.copy()
+        return alive if condition is None else alive & self._passing_items(condition)
+
+    def hold_some(self, items: Bool) -> Bool:
+        """Return which entries have one of some items, bool [entries]."""
+        if not self.has_variants:
+            return items
+        entries = np.zeros(len(self), np.bool_)
+        entries[self.entry_of_item[items]] = True
+        return entries
+
+    def _passing_items(self, condition: Filter) -> Bool:
         masks = self._long_filter_masks if condition.is_long else self._filter_masks
         known = masks.get(condition, np.zeros(0, np.bool_))
-        if len(known) < len(self):
-            fresh = [product is not None and matches(condition, product) for product in self.products[len(known) :]]
+        if len(known) < len(self.items):
+            fresh = [item is not None and matches_one(condition, item) for item in self.items[len(known) :]]
             known = np.concatenate([known, np.array(fresh, np.bool_)])
             if condition not in masks and len(masks) >= (_LONG_MASKS_KEPT if condition.is_long else _MASKS_KEPT):
                 masks.clear()
             masks[condition] = known
-        return known & self.alive
+        return known

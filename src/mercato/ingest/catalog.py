@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
-from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.catalog.field_checks import check_attribute_key
+from mercato.catalog.product import Product, changes_text, parse_product
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
 from mercato.index.current import ProductLookup
@@ -21,8 +21,9 @@ from mercato.state.values import PRODUCT_OPERATIONS, ProductChange
 MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32
 """Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
-_FIELDS = {"operation", "product", "id"}
-_TEXTS = frozenset(TEXT_FIELDS)
+_FIELDS = {"operation", "product", "id", "if_changed"}
+NO_PRODUCT = "there is no product"
+"""How the reason begins, after the field, where an operation names a product that is not there."""
 
 
 class CatalogWriter:
@@ -56,7 +57,7 @@ class CatalogWriter:
         self._catalog.refresh()
         outcomes: list[WriteResult | MercatoError | None] = [None] * len(documents)
         pending = _Pending(self._catalog)
-        parsed: dict[int, tuple[int, list[Rejected]]] = {}
+        parsed: dict[int, tuple[int, int, list[Rejected]]] = {}
         for position, document in enumerate(documents):
             try:
                 if isinstance(document, MercatoError):
@@ -65,8 +66,10 @@ class CatalogWriter:
             except MercatoError as exc:
                 outcomes[position] = exc
         sequence = self._state.append_product_changes(self._changes(pending))
-        for position, (accepted, rejected) in parsed.items():
-            outcomes[position] = WriteResult(accepted=accepted, rejected=rejected, sequence=sequence)
+        for position, (accepted, unchanged, rejected) in parsed.items():
+            outcomes[position] = WriteResult(
+                accepted=accepted, unchanged=unchanged, rejected=rejected, sequence=sequence
+            )
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _changes(self, pending: _Pending) -> list[ProductChange]:
@@ -75,7 +78,7 @@ class CatalogWriter:
         new_texts: dict[int, str] = {}
         kept: dict[int, Float32] = {}
         for position, change in enumerate(pending.changes):
-            if change.product is None or (change.patch is not None and not _TEXTS.intersection(change.patch)):
+            if change.product is None or (change.patch is not None and not changes_text(change.patch)):
                 continue
             text = change.product.text(fields)
             vector = None
@@ -130,6 +133,7 @@ class _Pending:
     def __init__(self, catalog: ProductLookup) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
+        self._owners: dict[str, str] = {}
         self.changes: list[_Change] = []
         self._keeping: set[str] = set()
 
@@ -140,11 +144,19 @@ class _Pending:
             self._keeping.add(product_id)
         return self._now[product_id]
 
+    def owner(self, variant_id: str) -> Product | None:
+        """Return the product that has a variant of an id, with the changes so far; None if there is none."""
+        owner_id = self._owners.get(variant_id) or self._catalog.owner_of(variant_id)
+        owner = self.product(owner_id) if owner_id else None
+        return owner if owner and any(variant.id == variant_id for variant in owner.variants) else None
+
     def put(self, product_id: str, product: Product | None, patch: Mapping[str, Any] | None = None) -> None:
         """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
         before = self.product(product_id)
         self.changes.append(_Change(product_id=product_id, product=product, before=before, patch=patch))
         self._now[product_id] = product
+        if product is not None:
+            self._owners.update((variant.id, product_id) for variant in product.variants)
         if product is None or (before is not None and before.text() != product.text()):
             self._keeping.discard(product_id)
 
@@ -162,17 +174,20 @@ def parse_operations(document: bytes) -> list[Any]:
     return read_json_array(document, parameter="OPERATIONS", items="operations", limit=MAX_OPERATIONS)
 
 
-def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, list[Rejected]]:
+def _apply_all(pending: _Pending, operations: Sequence[Any]) -> tuple[int, int, list[Rejected]]:
+    """Apply operations; returns how many were accepted, how many of these changed nothing, and those rejected."""
     rejected = []
+    unchanged = 0
     for index, operation in enumerate(operations):
         try:
-            _apply(pending, operation)
+            unchanged += not _apply(pending, operation)
         except InvalidInputError as exc:
             rejected.append(Rejected(index, str(exc)))
-    return len(operations) - len(rejected), rejected
+    return len(operations) - len(rejected), unchanged, rejected
 
 
-def _apply(pending: _Pending, operation: Any) -> None:
+def _apply(pending: _Pending, operation: Any) -> bool:
+    """Apply an operation; returns whether there is something to write."""
     if not isinstance(operation, Mapping):
         raise InvalidInputError("operation", f"must be a JSON object, got {type(operation).__name__}")
     unknown = sorted(str(key) for key in set(operation) - _FIELDS)
@@ -184,31 +199,83 @@ def _apply(pending: _Pending, operation: Any) -> None:
     if kind == "upsert":
         product = parse_product(operation.get("product"))
         pending.put(product.id, product)
-        return
+        return True
     fields = operation.get("product")
     product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
     if not isinstance(product_id, str):
         raise InvalidInputError("id", f"of the product to {kind} must be given, got {str(product_id)[:64]!r}")
+    patch = None
+    if kind != "delete":
+        if not isinstance(fields, Mapping):
+            problem = f"must be an object with the fields to patch, got {type(fields).__name__}"
+            raise InvalidInputError("product", problem)
+        patch = fields
     before = pending.product(product_id)
     if before is None:
-        raise InvalidInputError("id", f"there is no product {product_id[:256]!r} to {kind}", "upsert it first")
-    if kind == "delete":
+        before = pending.owner(product_id)
+        if before is None:
+            raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
+        patch = {"variants": {product_id: patch}}
+    if patch is None:
         pending.put(product_id, None)
-    else:
-        if not isinstance(fields, Mapping):
-            raise InvalidInputError(
-                "product", f"must be an object with the fields to patch, got {type(fields).__name__}"
-            )
-        patched = before.merged(fields)
-        pending.put(product_id, patched, _checked_patch(fields, patched))
+        return True
+    patched = before.merged(patch)
+    checked = _checked_patch(patch, before, patched)
+    if operation.get("if_changed") is True:
+        checked = _select_changes(checked, before.as_dict())
+        if not checked:
+            return False
+    pending.put(before.id, patched, checked)
+    return True
 
 
-def _checked_patch(fields: Mapping[str, Any], patched: Product) -> dict[str, Any]:
-    """Return a patch with its values as they were checked: what it removes is null."""
+def _select_changes(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a patch differs from a document."""
+    changes = {name: value for name, value in patch.items() if value != document.get(name)}
+    if isinstance(changes.get("attributes"), Mapping):
+        attributes = _select_changes(changes.pop("attributes"), document.get("attributes", {}))
+        changes.update({"attributes": attributes} if attributes else {})
+    if isinstance(changes.get("variants"), Mapping):
+        held = {variant["id"]: variant for variant in document.get("variants", [])}
+        variants = {
+            variant_id: None if patched is None else _select_changes(patched, held.get(variant_id, {}))
+            for variant_id, patched in changes.pop("variants").items()
+        }
+        changed = {variant_id: patched for variant_id, patched in variants.items() if patched != {}}
+        changes.update({"variants": changed} if changed else {})
+    return changes
+
+
+def _checked_patch(fields: Mapping[str, Any], before: Product, patched: Product) -> dict[str, Any]:
+    """Return a patch with its values as they were checked: what it removes is null.
+
+    Raises:
+        InvalidInputError: it patches a variant that the product does not have.
+    """
     document = patched.as_dict()
     checked = {name: document.get(name) for name in fields if name != "id"}
     if isinstance(fields.get("attributes"), Mapping):
-        left = document.get("attributes", {})
-        keys = [check_text(key, "attributes", NAME_LIMIT_CHARS) for key in fields["attributes"]]
-        checked["attributes"] = {key: left.get(key) for key in keys}
+        checked["attributes"] = _checked_attributes(fields["attributes"], document)
+    if isinstance(fields.get("variants"), Mapping):
+        known = {variant.id for variant in before.variants}
+        now = {variant.id: variant.as_dict() for variant in patched.variants}
+        for variant_id in fields["variants"]:
+            if variant_id not in known:
+                raise InvalidInputError("variants", f"has none with the id {str(variant_id)[:256]!r} to patch")
+        checked["variants"] = {
+            variant_id: None if changes is None else _checked_variant(changes, now[variant_id])
+            for variant_id, changes in fields["variants"].items()
+        }
     return checked
+
+
+def _checked_variant(changes: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    checked = {name: variant.get(name) for name in changes if name != "id"}
+    if isinstance(changes.get("attributes"), Mapping):
+        checked["attributes"] = _checked_attributes(changes["attributes"], variant)
+    return checked
+
+
+def _checked_attributes(changes: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    left = document.get("attributes", {})
+    return {key: left.get(key) for key in map(check_attribute_key, changes)}

@@ -12,7 +12,8 @@ import numpy as np
 from mercato.arrays import Bool
 from mercato.catalog.field_names import full_name, write_field
 from mercato.errors import InvalidInputError
-from mercato.index.facet_counts import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter
+from mercato.index.field_codes import Matches
 from mercato.requests.facets import FacetSpec, drop_fields
 from mercato.requests.order_by import OrderBy
 from mercato.requests.retrieval import RetrievalRequest
@@ -85,7 +86,7 @@ class WholeResult:
         if len(pinned):
             mask = mask.copy()
             mask[pinned] = True
-        matches = Matches(mask, self._catalog.base)
+        matches = Matches(mask, self._catalog, context.allowed)
         return [self._counter.count(facet, matches) for facet in facets]
 
     def without_excluded(self, request: RetrievalRequest, facet: FacetSpec) -> RetrievalRequest:

@@ -145,6 +145,18 @@ class ObjectBatch:
         return [row.get(name) for row in self.objects]
 
 
+def rows_in_order(batch: RowBatch) -> Iterator[tuple[int, Row] | Rejected]:
+    """Give the rows of a batch with their lines, and between them, where they stand, those that are none."""
+    rejected = sorted(batch.rejected, key=lambda row: row.position)
+    at = 0
+    for line, row in zip(batch.lines, batch.rows(), strict=True):
+        while at < len(rejected) and rejected[at].position < line:
+            yield rejected[at]
+            at += 1
+        yield line, row
+    yield from rejected[at:]
+
+
 def name_columns(header: Sequence[str], taken: Collection[str] = ()) -> tuple[list[str], dict[str, str]]:
     """Give every column of a header a name of its own.
 

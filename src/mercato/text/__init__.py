@@ -1,4 +1,4 @@
-"""Text as it comes in: queries made regular, words for the word index, times."""
+"""Text as it comes in: queries made regular, words for the word index, markup, numbers, times."""
 
 from mercato.text.normalize import QUERY_LIMIT_CHARS, decode_utf8, normalize_query
 from mercato.text.timestamps import find_day_order, format_timestamp, parse_timestamp, read_timestamp

@@ -120,11 +120,11 @@ def to_plain_text(text: str) -> str:
 
 def decode_references(text: str) -> str:
     """Decode the character references of a text that has no markup, such as the name of an attribute; tags stay."""
+    if "&" not in text:
+        return text
     for _ in range(_ROUNDS):
-        if "&" not in text:
-            break
         text = _REFERENCE.sub(_decode_reference, text)
-    return text
+    return _clean_characters(text)
 
 
 def _clean_characters(text: str) -> str:

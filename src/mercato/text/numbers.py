@@ -5,31 +5,25 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
 
-from mercato.text.cldr import fold_sign, read_signs
+from mercato.text.number_signs import choose_factor, find_currencies, fold_sign, read_signs, understand_signs
 
 #: What is longer is no number.
 LIMIT_CHARS = 100
 
-_NO_PRICE = "expected a price such as 12.50 or $1,299.00"
-# Codes that are no words in any case; others are read in capitals alone (Top 12, all 5).
-_SMALL_CODES = frozenset(
-    code
-    for name in "usd eur gbp jpy cny inr cad aud nzd chf sek nok dkk pln czk huf ron bgn brl mxn rub uah zar".split()
-    for code in (name, name.title())
-)
-
 # What programs write, and nobody reads otherwise: no group, no three digits behind the mark.
 _PLAIN = re.compile(r"-?\d+(?:\.(?:\d{1,2}|\d{4,}))?", re.ASCII)
+# Most prices of most files: two decimals, groups of the other mark or none, something beside them.
+_COMMON = re.compile(
+    r"([^\d()+-]{0,8})(\d+|\d{1,3}(?:,\d{3})+(?=\.)|\d{1,3}(?:\.\d{3})+(?=,))[.,](\d\d)([^\d()*+-]{0,8})", re.ASCII
+)
 _EXPONENT = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}", re.ASCII)
 _BODY = re.compile(r"[.,]?\d(?:[\d., ']*\d)?", re.ASCII)
 _SPACED = re.compile(r"(\d{1,3}(?:( |')\d{3})(?:\2\d{3})*)(?:[.,](\d+))?", re.ASCII)
 _THREES = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*", re.ASCII)
 _INDIAN = re.compile(r"\d{1,2}(?:,\d\d)+,\d{3}", re.ASCII)  # lakhs and crores: 12,34,56,789
-# "12,-": the mark is decimal, the dash stands for no cents.
-_NO_CENTS = re.compile(r" ?([.,:]) ?-{1,2}")
+# "12,-": the mark is decimal, the dash stands for no cents; so it does in the 99:- of Sweden and the 99/- of India.
+_NO_CENTS = re.compile(r" ?([.,:/]) ?-{1,2}")
 _SIGN_BETWEEN = re.compile(r"(\d+) ?(\D{1,3}?) ?(\d\d)", re.ASCII)
 
 # A word, a sign, or one by another; powers as digits or signs.
@@ -61,14 +55,6 @@ class Price:
 
     amount: float
     currency: str = ""
-
-
-class _Beside(NamedTuple):
-    """What stands beside the digits of a price, understood."""
-
-    currency: str
-    decimals: int
-    factor: int
 
 
 def parse_number(text: str, *, decimal_mark: str | None = None) -> float:
@@ -104,7 +90,7 @@ def parse_number(text: str, *, decimal_mark: str | None = None) -> float:
         if not factors:
             raise ValueError(f"expected a number such as 1299.50, got {text[:64]!r}")
         try:
-            factor = _choose_factor(factors, after)
+            factor = choose_factor(factors, after)
         except ValueError as exc:
             raise ValueError(f"{exc}, got {text[:64]!r}") from None
     amount = _read_body(body, decimal_mark, groups=False, given=text)
@@ -131,23 +117,33 @@ def parse_price(text: str, *, decimal_mark: str | None = None, currency: str = "
     """
     if decimal_mark != "," and len(text) < LIMIT_CHARS and _PLAIN.fullmatch(text):
         return Price(float(text), currency)
+    common = _COMMON.fullmatch(text) if len(text) < LIMIT_CHARS else None
+    if common:
+        before, whole, decimals, after = common.groups()
+        try:
+            beside = understand_signs(before.strip(), after.strip(), currency)
+        except ValueError:
+            pass  # said below, or the signs become known once they are regular
+        else:
+            digits = f"{whole.replace(',', '').replace('.', '')}.{decimals}"
+            return Price(_scale(digits, beside.factor, False), beside.currency)
     plain, decimal_mark = _make_regular(text, decimal_mark)
     if _EXPONENT.fullmatch(plain):
         return Price(_check_finite(float(plain), text), currency)
-    negative, plain = _take_sign(plain)
+    negative, plain = _take_sign(plain.rstrip("* "))  # a star leads to a footnote about taxes
     between = _SIGN_BETWEEN.fullmatch(plain)
-    if between and _find_currencies(between[2]) is not None:
+    if between and find_currencies(between[2]) is not None:
         plain, decimal_mark = f"{between[1]}.{between[3]} {between[2]}", "."
     before, body, after = _split(plain, text)
     cents = _NO_CENTS.match(after)
     if cents:
         after = after[cents.end() :].strip()
-        if cents[1] != ":":
+        if cents[1] in ".,":
             decimal_mark = cents[1]
     if before.endswith("-") and not negative:
         negative, before = True, before[:-1].rstrip()
     try:
-        beside = _understand(before, after, currency)
+        beside = understand_signs(before, after, currency)
     except ValueError as exc:
         raise ValueError(f"{exc}, got {text[:64]!r}") from None
     groups = beside.decimals < 3 and (bool(before or after) or "," in body)
@@ -186,7 +182,7 @@ def _shown_mark(text: str) -> str | None:
     except ValueError:
         return None
     cents = _NO_CENTS.match(after)
-    if cents and cents[1] != ":":
+    if cents and cents[1] in ".,":
         return cents[1]
     comma, point = body.rfind(","), body.rfind(".")
     if comma < 0 and point < 0:
@@ -239,78 +235,6 @@ def _split(plain: str, given: str) -> tuple[str, str, str]:
     if any(char.isdigit() for char in after):
         raise ValueError(f"expected one number, got {given[:64]!r}")
     return plain[:start].strip(), plain[start:end], after
-
-
-@lru_cache(maxsize=4_096)
-def _understand(before: str, after: str, currency: str) -> _Beside:
-    """Understand what stands beside the digits of a price: signs and codes of currencies, short forms, a sign.
-
-    Raises:
-        ValueError: something else stands there; the message lacks what was given.
-    """
-    signs = read_signs()
-    named: list[tuple[str, list[str]]] = []
-    factor = 1
-    if before:
-        codes = _find_currencies(before)
-        if codes is None:
-            raise ValueError(_NO_PRICE)
-        named.append((before, codes))
-    if after:
-        codes, factors = _read_after(after, alone=not before)
-        if codes is not None:
-            named.append((after, codes))
-        if factors:
-            factor = _choose_factor(factors, after)
-    code = ""
-    for sign, codes in named:
-        if currency in codes:
-            found = currency
-        else:
-            found = codes[0] if len(codes) == 1 else signs.usual.get(fold_sign(sign), "")
-        if found and code and found != code:
-            raise ValueError(f"expected a price in one currency, not in {code} and {found}")
-        code = code or found
-    if not code and all(not codes for _, codes in named):
-        code = currency
-    return _Beside(code, signs.decimals.get(code, 2), factor)
-
-
-def _find_currencies(part: str) -> list[str] | None:
-    """Find the currencies of a code or sign: one, several, none named for one that many have; None for another word."""
-    signs = read_signs()
-    if len(part) == 3 and (part in signs.decimals or part in _SMALL_CODES):
-        return [part.upper()]
-    return signs.currencies.get(fold_sign(part))
-
-
-def _read_after(part: str, *, alone: bool) -> tuple[list[str] | None, list[int]]:
-    """Read what stands behind the digits: a short form, a currency, or one and then the other: ``Mio. EUR``."""
-    signs = read_signs()
-    codes = _find_currencies(part)
-    factors = signs.counts.get(fold_sign(part)) if part not in signs.decimals else None
-    if factors and codes and alone and part.isupper():
-        raise ValueError(f"expected a currency or the number written out, {part!r} can be {codes[0]} or {factors[0]:,}")
-    if factors:
-        return None, factors
-    # A single letter stands before an amount where it is a currency (R 12, Q12); behind one it is a unit or a size.
-    if codes is not None and not (len(part) == 1 and part.isascii() and part.isalpha()):
-        return codes, []
-    for cut in range(1, min(len(part), 20)):
-        factors = signs.counts.get(fold_sign(part[:cut]))
-        codes = _find_currencies(part[cut:].lstrip(". ")) if factors else None
-        if factors and codes is not None:
-            return codes, factors
-    raise ValueError(_NO_PRICE)
-
-
-def _choose_factor(factors: list[int], word: str) -> int:
-    if len(factors) > 1:
-        readings = " or ".join(f"{factor:,}" for factor in factors)
-        raise ValueError(
-            f"expected the number written out, {word!r} behind it can be {readings} in different languages"
-        )
-    return factors[0]
 
 
 def _can_group(whole: str) -> bool:

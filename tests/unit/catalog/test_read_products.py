@@ -89,6 +89,12 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     )
 
 
+def test_an_attribute_is_mapped_as_filters_write_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,title,a,b,c\n1,Pipe,x,y,z\n")
+    (product,) = products(path, 'attributes."thread size"=a', r'attributes."15\" = 38 cm" = b', "attributes.max. °C=c")
+    assert product.attributes == {"thread size": "x", '15" = 38 cm': "y", "max. °C": "z"}
+
+
 def test_a_column_serves_its_own_field_beside_another(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,brand,kind\n1,Acme,Pen\n")
     assert products(path, "title=brand,kind") == [Product(id="1", title="Acme Pen", brand="Acme", attributes={})]

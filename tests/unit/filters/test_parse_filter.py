@@ -62,6 +62,17 @@ def pointed_at(text: str) -> str:
         ("price > 1 OR price > 1 AND NOT price > 1", Or((PRICE, And((PRICE, Not(PRICE)))))),
         ("(price > 1 OR price > 1) AND price > 1", And((Or((PRICE, PRICE)), PRICE))),
         ("price > 1 AND price > 1 AND price > 1", And((PRICE, PRICE, PRICE))),
+        # A bare key of several words ends before its colon or operator.
+        ('thread size: ANY("x")', AnyOf("thread size", ("x",))),
+        (
+            "max. °C >= 90 AND -In stock? = 1",
+            And((Comparison("max. °C", ">=", 90), Not(Comparison("In stock?", "=", 1)))),
+        ),
+        ("attributes.shoe size: IN(1, 2)", InRange("attributes.shoe size", 1, 2)),
+        (
+            "NOT (thread  size > 1 OR android phone > 1)",
+            Not(Or((Comparison("thread  size", ">", 1), Comparison("android phone", ">", 1)))),
+        ),
         # Names that begin as an operator does.
         ('NOTE: ANY("x") OR ANDROID: ANY("x")', Or((AnyOf("NOTE", ("x",)), AnyOf("ANDROID", ("x",))))),
         ("IN: IN(1, 2)", InRange("IN", 1, 2)),

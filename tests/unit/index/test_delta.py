@@ -23,7 +23,8 @@ def test_an_empty_delta_has_no_entries() -> None:
     delta = make_delta()
 
     assert len(delta) == 0
-    assert delta.vectors.shape == (0, 2)
+    assert delta.own_vectors.shape == (0, 2)
+    assert delta.own_positions.tolist() == []
     assert delta.passing(None).tolist() == []
     assert delta.passing(parse_filter("price < 5")).tolist() == []
 
@@ -34,7 +35,7 @@ def test_entries_keep_product_vector_and_replaced_row() -> None:
     add(delta, None, None, 3)
     add(delta, product("b", "y"), None)
 
-    assert delta.vectors.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    assert delta.own_positions.tolist() == [0, -1, -1]
     assert (delta.own_vectors.tolist(), delta.own_entries.tolist()) == ([[1.0, 0.0]], [0])
     assert delta.inherits_vector.tolist() == [False, False, False]
     assert delta.alive.tolist() == [True, False, True]
@@ -57,10 +58,10 @@ def test_it_grows_beyond_its_first_room() -> None:
     for number in range(200):
         add(delta, product(str(number), f"t{number}"), [float(number), 1.0], number)
 
-    assert delta.vectors[:, 0].tolist() == [float(number) for number in range(200)]
+    assert delta.own_vectors[:, 0].tolist() == [float(number) for number in range(200)]
     assert delta.replaced_rows.tolist() == list(range(200))
     assert delta.alive.all() and not delta.inherits_vector.any()
-    np.testing.assert_array_equal(delta.own_vectors, delta.vectors)
+    assert delta.own_positions.tolist() == list(range(200))
     assert delta.own_entries.tolist() == list(range(200))
     assert delta.postings["t199"].entries == [199]
 
@@ -132,5 +133,16 @@ def test_a_vector_that_the_snapshot_has_is_not_its_own() -> None:
     add(delta, product("b", "y"), [3.0, 4.0])
 
     assert delta.inherits_vector.tolist() == [True, False]
-    assert delta.vectors.tolist() == [[1, 2], [3, 4]]
+    assert delta.own_positions.tolist() == [-1, 0]
     assert (delta.own_vectors.tolist(), delta.own_entries.tolist()) == ([[3, 4]], [1])
+
+
+def test_words_that_the_snapshot_has_get_no_second_place() -> None:
+    delta = make_delta()
+    item = product("a", "milk", attributes={"colour": "red"})
+    delta.append(item, b"{}", None, 4, inherits_words=True)
+    add(delta, product("b", "milk"))
+
+    assert delta.inherits_words.tolist() == [True, False]
+    assert delta.postings["milk"].entries == [1]
+    assert delta.fields == {"attributes.colour"}

@@ -1,5 +1,7 @@
 """Changes of the catalogue: what is read is what was written, in order, without gaps."""
 
+import sqlite3
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from mercato.errors import InvalidInputError
 from mercato.state import ProductChange, open_state
+from mercato.state.schema import APPLICATION_ID, MIGRATIONS
 
 JSON = st.recursive(
     st.none()
@@ -84,6 +87,48 @@ def test_log_survives_closing(tmp_path: Path) -> None:
     assert np.array_equal(change.vector, vector)
     assert store.product_sequence() == 1  # a closed store opens itself again
     store.close()
+
+
+def test_changes_know_when_they_were_written(tmp_path: Path) -> None:
+    store = open_state(f"sqlite:{tmp_path / 'state.db'}")
+    before = time.time()
+    store.append_product_changes([ProductChange("delete", "a"), ProductChange("delete", "b", time=17.5)])
+    store.append_product_changes([ProductChange("delete", "c")])
+    first, second, third = (change.time for change in store.product_changes_since(0))
+    assert first is not None
+    assert third is not None
+    assert before <= first <= third <= time.time()
+    assert second == 17.5
+    store.close()
+
+
+def test_changes_of_an_older_file_were_written_by_the_time_it_is_opened_at_the_latest(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    connection = sqlite3.connect(path)
+    for statement in MIGRATIONS[0]:
+        connection.execute(statement)
+    connection.execute("INSERT INTO product_changes VALUES (1, 'upsert', 'p', x'7b7d', NULL)")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    before = time.time() - 0.01  # SQLite's clock counts milliseconds
+    store = open_state(f"sqlite:{path}")
+    (change,) = store.product_changes_since(0)
+    assert (change.operation, change.product_id, change.document, change.sequence) == ("upsert", "p", b"{}", 1)
+    assert change.time is not None
+    assert before <= change.time <= time.time()
+    assert store.append_product_changes([ProductChange("delete", "p")]) == 2
+    store.close()
+
+
+def test_the_catalogue_of_a_state_is_the_one_that_was_noted_last(tmp_path: Path) -> None:
+    store = open_state(f"sqlite:{tmp_path / 'state.db'}")
+    assert store.catalog_path() is None
+    store.note_catalog("/shop/a")
+    store.note_catalog("/shop/b")
+    store.close()
+    assert open_state(f"sqlite:{tmp_path / 'state.db'}").catalog_path() == "/shop/b"
 
 
 @pytest.mark.parametrize(

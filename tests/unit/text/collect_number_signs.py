@@ -1,17 +1,17 @@
-"""What the Unicode CLDR data say of currencies and of short forms of numbers, for all languages at once.
+"""Collects signs of currencies and short forms of numbers from CLDR, as babel carries it.
 
-babel carries the data; reading them of 1,147 locales takes half a second and 190 MB, so the few that are asked here are
-written to ``cldr.json`` beside this file by ``python -m mercato.text.cldr``. A test holds the file to babel's.
+python -m tests.unit.text.collect_number_signs     # writes the file again, for a newer babel
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+from babel import Locale, localedata
+from babel.core import get_global
+from babel.numbers import get_currency_precision
 
-_PATH = Path(__file__).with_name("cldr.json")
+from mercato.text.number_signs import SIGNS_PATH, Signs, fold_sign
 
 # What people write and CLDR, which has one sign a language, does not. A sign of many currencies has none here.
 _LOCAL_SIGNS = {
@@ -35,8 +35,14 @@ _LOCAL_SIGNS = {
     "KZT": "тг тенге",
     "RSD": "din дин",
     "IDR": "rp",
+    "VND": "đ vnđ",
+    "MXN": "mex$",
+    "USD": "u$s u$",
+    "NAD": "n$",
+    "ARS": "ar$",
+    "ALL": "lek",
     "IRR": "﷼",
-    "": "$ kr rs dollar dollars pound pounds franc francs krona kronor kroner rupees pesos ¥ £e",
+    "": "$ kr rs ₨ dollar dollars pound pounds franc francs krona kronor kroner rupees pesos ¥ £e dh dirhams sr rials",
 }
 # Signs that are a unit of measure to everybody else.
 _NO_SIGNS = frozenset({"kg"})
@@ -45,43 +51,10 @@ _LEAST_SHARE = 0.1
 _LOCAL_COUNTS = {"lac": 100_000, "lacs": 100_000, "lakhs": 100_000, "crores": 10_000_000}
 # Of short forms of one or two letters these alone are read: the others are units of measure to most.
 _SHORT_COUNTS = frozenset("k m b bn mn cr jt rb tr tỷ tn md".split())
-# Marks of direction, and the apostrophes that CLDR quotes with.
-_LEFT_OUT = str.maketrans("", "", "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e'")
-
-
-class Signs(NamedTuple):
-    """What languages write beside numbers; signs and short forms as `fold_sign` gives them.
-
-    Attributes:
-        decimals: ISO 4217 code, those of the past included -> how many decimals an amount has.
-        currencies: sign -> the currencies it stands for somewhere, sorted; none where they are many.
-        usual: sign -> the currency that it is where nothing else is said; only signs of several.
-        counts: short form of a number -> what it multiplies by somewhere, sorted.
-    """
-
-    decimals: dict[str, int]
-    currencies: dict[str, list[str]]
-    usual: dict[str, str]
-    counts: dict[str, list[int]]
-
-
-def fold_sign(text: str) -> str:
-    """Return a sign as the tables hold it: no spaces, marks of direction or full stop at its end, in lower case."""
-    return "".join(text.translate(_LEFT_OUT).split()).rstrip(".").casefold()
-
-
-@cache
-def read_signs() -> Signs:
-    """Read the table, once a process."""
-    return Signs(**orjson.loads(_PATH.read_bytes()))
 
 
 def collect_signs() -> Signs:
     """Collect the table from babel's data."""
-    from babel import Locale, localedata
-    from babel.core import get_global
-    from babel.numbers import get_currency_precision
-
     languages: dict[str, dict[str, set[str]]] = {}
     counting: dict[str, dict[int, set[str]]] = {}
     for identifier in sorted(localedata.locale_identifiers()):
@@ -139,7 +112,10 @@ def _list_counts(formats: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
                     yield word, int(size) // 10 ** (zeros - 1)
 
 
+def write(signs: Signs) -> bytes:
+    """Return the table as the file holds it."""
+    return orjson.dumps(signs._asdict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+
+
 if __name__ == "__main__":
-    _PATH.write_bytes(
-        orjson.dumps(collect_signs()._asdict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
-    )
+    SIGNS_PATH.write_bytes(write(collect_signs()))

@@ -27,7 +27,7 @@ def ids(page: ResultPage) -> list[str]:
 
 
 def product_of(shop: Shop, kind: str, number: int = 0) -> str:
-    """A product whose most specific category holds a word, by its place among them."""
+    """A product whose most specific category holds a word, by its index among them."""
     fits = shop.products["categories"].map(lambda names: kind in " ".join(names).lower())
     return str(shop.products.loc[fits, "id"].iloc[number])
 

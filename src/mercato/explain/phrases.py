@@ -84,8 +84,8 @@ ENGLISH = Phrases(
         "deed": "chose {what}",
         "it": "it",
         # What matched.
-        "matches": "matches {places}",
-        "place": "{words} in {field}",
+        "matches": "matches {words}",
+        "words in field": "{words} in {field}",
         "word": "'{word}'",
         "other": "'{word}' for '{meant}'",
         "close": "close in meaning to '{query}'",

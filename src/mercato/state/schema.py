@@ -35,7 +35,7 @@ _VERSION_1 = (
         sequence INTEGER PRIMARY KEY, operation TEXT NOT NULL, product_id TEXT NOT NULL, document BLOB, vector BLOB)""",
 )
 
-_VERSION_2 = (
+_LOGINS_AND_ERASURES = (
     "CREATE TABLE visitor_users (visitor INTEGER, user INTEGER, PRIMARY KEY (visitor, user)) WITHOUT ROWID",
     "CREATE INDEX visitors_of_user ON visitor_users (user, visitor)",
     """INSERT INTO visitor_users SELECT DISTINCT visitor, user FROM events
@@ -44,7 +44,7 @@ _VERSION_2 = (
 )
 
 # Step i leads from version i to version i + 1. Steps that were released are never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _LOGINS_AND_ERASURES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

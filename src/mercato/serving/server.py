@@ -325,6 +325,7 @@ class TritonServer:
                 prefix=folder.prefix,
                 models=self._staged,
                 options=self.options,
+                log=self.log,
             )
             self._supervisor.start()
 

@@ -16,11 +16,13 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tritonclient.utils import InferenceServerException
 
 from mercato.serving.canary import CanaryResult, Health, run_canary
+from mercato.serving.log_tail import LogWatch
 from mercato.serving.options import ServerOptions
 from mercato.serving.processes import Stub, is_alive, kill_stub, list_stubs
 from mercato.serving.repository import StagedModel
@@ -56,6 +58,7 @@ class Supervisor:
         prefix: str,
         models: Sequence[StagedModel],
         options: ServerOptions,
+        log: Path | None = None,
     ) -> None:
         """Make a supervisor of a server that is ready; :meth:`start` begins watching.
 
@@ -67,6 +70,7 @@ class Supervisor:
             prefix: its shared-memory prefix.
             models: its models.
             options: intervals, timeouts and canaries.
+            log: the server's log, watched for being emptied; None for none.
         """
         self.reloads: Counter[str] = Counter()
         self._client = client
@@ -76,6 +80,7 @@ class Supervisor:
         self._prefix = prefix
         self._models = {model.name: model for model in models}
         self._options = options
+        self._log = LogWatch(log)
         self._stubs: dict[str, list[Stub]] = {}
         self._failures: Counter[str] = Counter()
         self._attempts: Counter[str] = Counter()
@@ -196,6 +201,7 @@ class Supervisor:
                     next_canary = time.monotonic() + self._options.canary_interval_s
                 self.heal(ailing)
                 self.remove_leftovers(now=time.monotonic())
+                self._log.note_emptied()
             except Exception:
                 # Supervision must outlive whatever one pass meets; a server that is ending is no failure.
                 if not self._stopping.is_set() and self._is_server_alive():

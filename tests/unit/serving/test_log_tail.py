@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mercato.serving.log_tail import describe_failure, read_load_failures, read_tail
+from mercato.serving.log_tail import LogWatch, describe_failure, read_load_failures, read_tail
 
 START = """\
 E1122 12:26:13.821699 6493 server.cc:241] "CudaDriverHelper has not been initialized."
@@ -54,3 +54,20 @@ def test_reason_without_a_traceback() -> None:
 def test_log_that_is_empty_or_missing(tmp_path: Path) -> None:
     assert describe_failure(tmp_path / "missing.log") == "its log is empty"
     assert describe_failure(None) == "its log is empty"
+
+
+def test_an_emptied_log_says_so_and_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "triton.log"
+    log.write_text("a line\n" * 9)
+    watch = LogWatch(log)
+    assert not watch.note_emptied()
+    with log.open("a") as stream:
+        stream.write("another\n")
+    assert not watch.note_emptied(), "it only grew"
+    log.write_text("")
+    assert watch.note_emptied()
+    assert log.read_text().endswith("mercato: the log was emptied, and goes on here\n")
+    assert not watch.note_emptied()
+    log.unlink()
+    assert not watch.note_emptied() and not log.exists(), "one that was moved away is not begun again"
+    assert not LogWatch(None).note_emptied()

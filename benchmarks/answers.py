@@ -88,7 +88,7 @@ KINDS = ("Coffee", "Soup", "Cheese", "Yogurt", "Cold cereal", "Frozen pizza")
 def list_seeds() -> list[str]:
     """Return products of the demo store to start from, in an order that repeats."""
     ids = sorted(map(str, pq.read_table(VAR / "demo" / "products.parquet", columns=["id"])["id"].to_pylist()))
-    return [ids[place] for place in np.random.default_rng(1).choice(len(ids), OF_EACH_KIND, replace=False)]
+    return [ids[index] for index in np.random.default_rng(1).choice(len(ids), OF_EACH_KIND, replace=False)]
 
 
 def list_icecat_requests() -> list[Request]:
@@ -138,26 +138,26 @@ def ask(client: triton.InferenceServerClient, request: Request) -> dict[str, Any
     }
 
 
-def find_differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
+def find_differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     """Compare two answers; numbers may differ by `SCORE_TOLERANCE`, relative to the larger where that is above 1.
 
     Yields:
-        A line for each difference, with where it is.
+        A line for each difference, with the path of the value in the answer.
     """
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted({*before, *after}):
             if name not in before or name not in after:
-                yield f"{place}.{name}: only {'before' if name in before else 'after'}"
+                yield f"{path}.{name}: only {'before' if name in before else 'after'}"
             else:
-                yield from find_differences(before[name], after[name], f"{place}.{name}")
+                yield from find_differences(before[name], after[name], f"{path}.{name}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from find_differences(one, other, f"{place}[{number}]")
+            yield from find_differences(one, other, f"{path}[{number}]")
     elif isinstance(before, float) and isinstance(after, (int, float)):
         if abs(before - after) > SCORE_TOLERANCE * max(1.0, abs(before)):
-            yield f"{place}: {before} before, {after} after"
+            yield f"{path}: {before} before, {after} after"
     elif before != after:
-        yield f"{place}: {str(before)[:80]} before, {str(after)[:80]} after"
+        yield f"{path}: {str(before)[:80]} before, {str(after)[:80]} after"
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)

@@ -15,6 +15,7 @@ from benchmarks.harness.record import REPOSITORY
 from benchmarks.recommendation.baselines_recommend import Purchases
 from mercato.arrays import Float32, Float64
 from mercato.evaluation.measures import MeasurePlan, measure_orders
+from mercato.text.timestamps import parse_timestamp
 
 DATA = REPOSITORY.parent / "shared" / "data" / "online_retail"
 CUTOFF = 20
@@ -99,7 +100,7 @@ def read_sales(data: Path) -> Sales:
 
 def to_seconds(day: str) -> float:
     """Give a day's first moment in UTC, seconds since 1970."""
-    return float(np.datetime64(day, "s").astype(np.int64))
+    return parse_timestamp(day)
 
 
 def open_window(purchases: Purchases, start: str, stop: str) -> Window:

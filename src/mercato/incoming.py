@@ -128,7 +128,10 @@ def read_json_object(text: str | bytes) -> dict[str, Any] | str:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        return f"is not JSON: {exc}"
+        try:
+            value = json.loads(text)  # NaN, Infinity, half surrogate pairs
+        except (ValueError, RecursionError):
+            return f"is not JSON: {exc}"
     if isinstance(value, dict):
         return value
     shown = text[:40].decode("utf-8", "replace") if isinstance(text, bytes) else text[:40]

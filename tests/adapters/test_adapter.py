@@ -76,7 +76,7 @@ def test_bad_request_is_refused_among_good_ones() -> None:
         ("INVALID_ARG", "WORD: must be given"),
         ("word", "C"),
     ]
-    assert work.batches == [3], "the error goes along, so that places stay"
+    assert work.batches == [3], "the error goes along, so that positions stay"
 
 
 def test_exception_while_reading_is_hidden_and_logged(caplog: pytest.LogCaptureFixture) -> None:

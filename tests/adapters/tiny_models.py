@@ -164,14 +164,14 @@ def write_sequence(folder: Path, successors: Mapping[str, str], *, weight: float
         table[ids.index(product) + 1, ids.index(successor)] = 1.0
     nodes = [
         helper.make_node("Gather", ["table", "product_codes"], ["each"]),
-        helper.make_node("ReduceSum", ["each", "places"], ["state"], keepdims=0),
+        helper.make_node("ReduceSum", ["each", "axes"], ["state"], keepdims=0),
     ]
     graph = helper.make_graph(
         nodes,
         "sequence",
         [helper.make_tensor_value_info("product_codes", INT64, ["batch", "sequence"])],
         [helper.make_tensor_value_info("state", FLOAT, ["batch", SEQUENCE_WIDTH])],
-        [numpy_helper.from_array(table, "table"), helper.make_tensor("places", INT64, [1], [1])],
+        [numpy_helper.from_array(table, "table"), helper.make_tensor("axes", INT64, [1], [1])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(folder / "model.onnx"))

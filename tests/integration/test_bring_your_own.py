@@ -36,11 +36,13 @@ def run(commands: str, folder: Path) -> str:
 
 
 def test_from_a_file_to_an_evaluated_search(_triton: None, encoder_folder: Path, tmp_path: Path) -> None:
-    files, index, serve, search, first, second = BLOCKS
+    files, index, report, serve, search, first, second = BLOCKS
     (tmp_path / "var" / "models").mkdir(parents=True)
     (tmp_path / "var" / "models" / "encoder").symlink_to(encoder_folder)
     run(files, tmp_path)
     assert "10" in run(index, tmp_path)
+    assert "products without a price" not in (told := run(report, tmp_path)) and "no product has" in told
+    assert (tmp_path / "var" / "mine" / "report" / "report.html").is_file()
 
     given = dict(zip(shlex.split(serve)[2::2], shlex.split(serve)[3::2], strict=True))
     options = ServerOptions(

@@ -31,6 +31,7 @@ from mercato_client.types import (
     Rejection,
     ResultPage,
     Suggestion,
+    Variant,
     WriteResult,
 )
 
@@ -63,6 +64,7 @@ __all__ = [
     "Tls",
     "UnauthenticatedError",
     "UnavailableError",
+    "Variant",
     "WriteResult",
     "assign_event_ids",
 ]

@@ -23,6 +23,7 @@ from mercato_client.types import (
     Rejection,
     ResultPage,
     Suggestion,
+    Variant,
     WriteResult,
 )
 
@@ -149,6 +150,7 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         total=details.integer("total"),
         token=details.text("token") or "",
         missing_ids=details.texts("missing_ids"),
+        variant_products=details.mapping("variant_products"),
         degraded=details.texts("degraded"),
         facets=tuple(_read_facet(facet) for facet in details.optional_objects("facets")),
         corrected_query=details.text("corrected_query"),
@@ -171,11 +173,26 @@ def _read_product(document: Document, id_: str, score: float, rank: int) -> Prod
         attributes=document.mapping("attributes"),
         sources=document.texts("sources"),
         reasons=document.texts("reasons"),
+        variant=_read_variant(document.member("variant")),
         variants=document.texts("variants"),
         pinned=document.flag("pinned"),
         purchase_probability=document.number("purchase_probability"),
         explanation=_read_explanation(document.member("explanation")),
         fields=document.fields,
+    )
+
+
+def _read_variant(document: Document | None) -> Variant | None:
+    if document is None:
+        return None
+    return Variant(
+        id=document.text("id") or "",
+        title=document.text("title"),
+        price=document.number("price"),
+        availability=document.text("availability"),
+        attributes=document.mapping("attributes"),
+        image_uri=document.text("image_uri"),
+        uri=document.text("uri"),
     )
 
 

@@ -116,6 +116,29 @@ class Explanation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A size, colour or pack of a product.
+
+    Attributes:
+        id: its code.
+        title: None where it has the product's.
+        price: in the product's ``currency``; None where unknown.
+        availability: ``IN_STOCK``, ``OUT_OF_STOCK``, ``PREORDER`` or ``BACKORDER``; None where unknown.
+        attributes: what sets it apart, such as size and colour.
+        image_uri: of a picture; None where it has the product's.
+        uri: of its page; None where it has the product's.
+    """
+
+    id: str
+    title: str | None = None
+    price: float | None = None
+    availability: str | None = None
+    attributes: JsonObject = field(default_factory=dict)
+    image_uri: str | None = None
+    uri: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Product:
     """One product of a page, best first.
 
@@ -132,6 +155,7 @@ class Product:
         attributes: the shop's own fields.
         sources: the ways by which retrieval found it.
         reasons: why it is here, in words for a person.
+        variant: of its sizes, colours and packs the one that matches the request best; None where it has none.
         variants: ids of its near-duplicates, which are not shown, where collapsing was asked for.
         pinned: whether the shop's rules put it here.
         purchase_probability: how likely the shopper is to buy it, 0 to 1; None for a search, for a shopper of whom no
@@ -152,6 +176,7 @@ class Product:
     attributes: JsonObject = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    variant: Variant | None = None
     variants: tuple[str, ...] = ()
     pinned: bool = False
     purchase_probability: float | None = None
@@ -168,6 +193,7 @@ class ResultPage:
         total: how many products the whole list has.
         token: names this answer; give it back in the context of later events, so that they can be traced to it.
         missing_ids: seed products that the catalogue does not hold.
+        variant_products: of the seeds that name a variant, variant id -> id of its product.
         degraded: stages that were left out because they were late or broken; empty when all is well.
         facets: those asked for, in the order asked for.
         corrected_query: what the shopper seems to have meant; None where the query is fine.
@@ -179,6 +205,7 @@ class ResultPage:
     total: int
     token: str = ""
     missing_ids: tuple[str, ...] = ()
+    variant_products: Mapping[str, str] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
     facets: tuple[Facet, ...] = ()
     corrected_query: str | None = None

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper
 
+from mercato.models.onnx_session import open_session, run_session
 from mercato_export.exportable import Tensors
 
 # Their values are bounded by what was trained, so a scale may be fixed. After Gelu a few hidden units reach 25 at
 # [CLS] and [SEP] and 6 elsewhere: one step for both is too coarse, and such an activation keeps a scale for each row.
 BOUNDED = frozenset({"LayerNormalization", "Attention", "MultiHeadAttention"})
+
+OBSERVED = "calibration"
+"""What messages of ONNX Runtime call a graph whose activations are observed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +63,11 @@ def observe_ranges(model: onnx.ModelProto, feeds: Sequence[Tensors]) -> dict[str
     observed.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names if name not in given
     )
-    options = ort.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    session = ort.InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = open_session(observed.SerializeToString(), model=OBSERVED)
     lowest: dict[str, npt.NDArray[np.float32]] = {}
     highest: dict[str, npt.NDArray[np.float32]] = {}
     for feed in feeds:
-        for name, values in zip(names, session.run(names, feed), strict=True):
+        for name, values in zip(names, run_session(session, names, feed, model=OBSERVED), strict=True):
             rows = values.reshape(-1, values.shape[-1])
             least, most = rows.min(axis=0), rows.max(axis=0)
             lowest[name] = np.minimum(least, lowest.get(name, least))

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from mercato.checksum import hash_file
+from mercato.errors import ModelError
 from mercato.models.engine.machine import read_machine
 from mercato.models.engine.manifest import Bounds, EngineManifest, NamedFile, manifest_path
 from mercato.models.engine.shapes import EngineShapes
+from mercato.models.onnx_session import open_session, run_session
 from mercato_export.errors import ExportError
 from mercato_export.options import BuildOptions
 from mercato_export.tensorrt_flavour import (
@@ -73,7 +74,7 @@ def build_engine(
     )
     network = _parse(library, builder, logger, source, flavour)
     profiles = [_add_profile(builder, config, network, profile, logger) for profile in bounds_of(shapes, axes)]
-    require_longest(source, shapes, axes)
+    require_longest(source, shapes, axes, model=model)
     cache = None
     if options.timing_cache is not None:
         cache = options.timing_cache / f"{flavour.name}-{library.__version__}-{'-'.join(chosen)}.cache"
@@ -138,7 +139,7 @@ def bounds_of(shapes: EngineShapes, axes: Mapping[str, Sequence[str]]) -> list[d
     return listed
 
 
-def require_longest(source: Path, shapes: EngineShapes, axes: Mapping[str, Sequence[str]]) -> None:
+def require_longest(source: Path, shapes: EngineShapes, axes: Mapping[str, Sequence[str]], *, model: str) -> None:
     """Check with ONNX Runtime that a graph runs at the longest bucket, on one item of zeros.
 
     TensorRT builds what it cannot run: a sequence longer than the table of positions shows on the GPU alone.
@@ -147,17 +148,17 @@ def require_longest(source: Path, shapes: EngineShapes, axes: Mapping[str, Seque
         source: the graph.
         shapes: what an engine of it is to be built for.
         axes: see `build_engine`.
+        model: the model's name, for messages.
 
     Raises:
         ExportError: it does not run.
     """
     longest = shapes.buckets[-1]
     lengths = {"batch": 1, shapes.axis: longest}
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # the exception says it
     try:
-        session = ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-        session.run(
+        session = open_session(source, model=model, quiet=True)
+        run_session(
+            session,
             None,
             {
                 tensor.name: np.zeros(
@@ -169,8 +170,9 @@ def require_longest(source: Path, shapes: EngineShapes, axes: Mapping[str, Seque
                 )
                 for tensor in session.get_inputs()
             },
+            model=model,
         )
-    except Exception as exc:  # ONNX Runtime's exceptions have no common base of their own
+    except ModelError as exc:
         raise ExportError(
             f"engine shapes: {source.name} does not run at {shapes.axis} {longest}, the longest bucket: "
             f"{str(exc).splitlines()[0]}"

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 
+from mercato.models.onnx_session import open_session, run_session
 from mercato_export.engine import build_engine
 from mercato_export.errors import ExportError
 from mercato_export.exportable import Exportable, Tensors, collate
 from mercato_export.graph import write_onnx
+from mercato_export.half import round_halves
 from mercato_export.manifest import describe_parity, write_manifest
 from mercato_export.options import BuildOptions
 from mercato_export.parity import Figure, Outputs, require_parity
-from mercato_export.rounding import round_halves
 from mercato_export.targets import HALF_FILE, ONNX_FILE, Target, choose_targets
 
 # Items that are also run one at a time, to compare with the same items in a padded batch.
@@ -172,13 +172,11 @@ def run_graph(exportable: Exportable, file: Path, items: Sequence[Tensors], batc
             return np.concatenate(
                 [program(*(torch.from_numpy(batch[name]) for name in exportable.inputs)).numpy() for batch in batches]
             )
-    options = ort.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    content = round_halves(onnx.load(str(file))).SerializeToString() if file.name == HALF_FILE else str(file)
-    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    output = list(exportable.outputs[:1])
-    return np.concatenate([session.run(output, batch)[0] for batch in batches])
+    name = exportable.name
+    content = round_halves(onnx.load(str(file))).SerializeToString() if file.name == HALF_FILE else file
+    session = open_session(content, model=name)
+    output = exportable.outputs[:1]
+    return np.concatenate([run_session(session, output, batch, model=name)[0] for batch in batches])
 
 
 def _put_in_place(staging: Path, out: Path) -> None:

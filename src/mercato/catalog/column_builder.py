@@ -1,6 +1,6 @@
 """Gathers the values of products by field, and packs them into a handful of arrays however many fields there are."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,12 +24,14 @@ def field_values(product: Product, field: str) -> tuple[str | float | bool, ...]
     """Give a product's values of one field, as filters compare them.
 
     Args:
-        product: the product.
+        product: the product, one without variants or as one of them is (`Product.as_variants`).
         field: a full name (`FIXED_TEXT_FIELDS`, `FIXED_NUMBER_FIELDS`, ``attributes.KEY``).
 
     Returns:
-        Its values; empty where it has none.
+        Its values; empty where it has none. The ids are the product's and its variant's.
     """
+    if field == "id" and product.variants:
+        return tuple(dict.fromkeys((product.id, *(variant.id for variant in product.variants))))
     if field == "available_time":
         seconds = product.available_seconds
         return () if seconds is None else (seconds,)
@@ -42,16 +44,41 @@ def field_values(product: Product, field: str) -> tuple[str | float | bool, ...]
     return () if value is None or value == "" else (value,)
 
 
+def joined_values(product: Product, field: str) -> tuple[str | float | bool, ...]:
+    """Give the values of a field that a product has in any of its variants, each once.
+
+    Price and time are the product's own: what is shown, and what products are sorted by.
+    """
+    return _join_values(product, product.as_variants(), field)
+
+
+def _join_values(product: Product, views: Sequence[Product], field: str) -> tuple[str | float | bool, ...]:
+    if not (field == "availability" or field.startswith("attributes.")):
+        return tuple(dict.fromkeys(field_values(product, field)))
+    if len(views) == 1:
+        return tuple(dict.fromkeys(field_values(views[0], field)))
+    held = dict.fromkeys((type(value), value) for view in views for value in field_values(view, field))
+    return tuple(value for _, value in held)
+
+
+def attribute_fields(product: Product) -> list[str]:
+    """List the full names of the attributes that a product has, in any of its variants too."""
+    return [f"attributes.{key}" for key in product.joined_attributes]
+
+
 def is_number(value: str | float | bool) -> bool:
     """Tell numbers from texts and truths."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def collect_values(products: Iterable[Product]) -> tuple[int, Texts, Numbers]:
-    """Gather the values of products by field.
+def collect_values(
+    products: Iterable[tuple[Product, Sequence[Product]]], mixed: Collection[str] = ()
+) -> tuple[int, Texts, Numbers]:
+    """Gather the values of products by field, as `joined_values` has them.
 
     Args:
-        products: in row order.
+        products: each with what `Product.as_variants` gives of it, in row order.
+        mixed: fields that have both texts and numbers, whether or not these products do.
 
     Returns:
         Their number, the texts and the numbers. An attribute with both has its numbers among the texts too.
@@ -60,16 +87,18 @@ def collect_values(products: Iterable[Product]) -> tuple[int, Texts, Numbers]:
     numbers: Numbers = {field: ([], []) for field in FIXED_NUMBER_FIELDS}
     fixed = (*FIXED_TEXT_FIELDS, *FIXED_NUMBER_FIELDS)
     count = 0
-    for row, product in enumerate(products):
+    for row, (product, views) in enumerate(products):
         count += 1
-        for field in (*fixed, *(f"attributes.{key}" for key in product.attributes)):
-            for value in dict.fromkeys(field_values(product, field)):
+        keys = dict.fromkeys(key for view in views for key in view.attributes)
+        for field in (*fixed, *(f"attributes.{key}" for key in keys)):
+            for value in _join_values(product, views, field):
                 if is_number(value):
                     rows, values = numbers.setdefault(field, ([], []))
                     rows.append(row)
                     values.append(value)
                 else:
                     _add_row(texts.setdefault(field, {}), format_value(value), row)
+    texts.update((field, {}) for field in numbers.keys() & set(mixed) - texts.keys())
     for field in numbers.keys() & texts.keys():
         for row, number in zip(*numbers[field], strict=True):
             _add_row(texts[field], format_value(number), row)

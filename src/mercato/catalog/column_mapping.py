@@ -1,158 +1,430 @@
-"""From the columns of somebody's file to the fields of a product: what ``--map`` says, and what it leaves open."""
+"""From the columns of somebody's file to the fields of a product: what ``--map`` and the shop's format say of them."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timezone
-from decimal import Decimal
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any
 
-import orjson
-
-from mercato.catalog.field_checks import LIST_LIMIT
+from mercato.catalog.field_names import list_readings, write_field
+from mercato.catalog.grouping import ReadRow
+from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
+from mercato.catalog.offer import Offer
+from mercato.catalog.problems import LeftOut
 from mercato.catalog.product import PRODUCT_FIELDS
+from mercato.catalog.shop_formats import OFFER_FIELDS, ShopFormat, normal_name
+from mercato.catalog.values import (
+    CategoryStyle,
+    PriceReader,
+    TimeReader,
+    add_attribute,
+    can_be_attribute,
+    join_texts,
+    split_list,
+    to_address,
+    to_availability,
+    to_id,
+    to_object,
+    to_text,
+    unpack_attributes,
+)
 from mercato.errors import DataError, InvalidInputError
-
-Row: TypeAlias = Mapping[str, Any]
+from mercato.tables.table import Row, Table
+from mercato.text.numbers import find_decimal_mark
+from mercato.text.timestamps import find_day_order
 
 REQUIRED_FIELDS = ("id", "title")
-#: Target that drops columns.
-IGNORE = "ignore"
-#: Source of `id` for files that have none: the number of the row.
-ROW_NUMBER = "ROW"
 
-# Names that exports of shops use; they are suggested in messages, never taken without being asked for.
-_LIKELY_COLUMNS = {
-    "id": ("product_id", "sku", "item_id", "productid", "docid", "code", "uid", "asin", "article_id"),
-    "title": ("name", "product_name", "product_title", "item_name", "label", "product_type", "description"),
-}
-# A price as people write it: a number with separators, a currency's sign or name before or after it.
-_WRITTEN_PRICE = re.compile(r"[^\d.,+-]{0,4}\s*(\d[\d.,' \u00a0]*?)\s*[^\d.,+-]{0,4}")
 _SCALED = re.compile(r"(.+?)\s*([*/])\s*(\d+(?:\.\d+)?)")
+# What says of a row that it is not for sale; Magento writes 2, WooCommerce -1.
+_UNPUBLISHED = frozenset({"0", "-1", "2", "false", "no", "n", "draft", "archived", "hidden", "disabled", "private"})
 
 
-def parse_mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """Read the arguments of ``--map``.
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """How a column was understood.
 
-    Args:
-        pairs: such as ``title=name``, ``price=price_cents/100``, ``categories=department,type``,
-            ``attributes.colour=color``, ``ignore=internal_note``.
-
-    Returns:
-        Target -> source, checked by `ColumnMapping` once the file's columns are known.
-
-    Raises:
-        InvalidInputError: no ``=``, an unknown target, or a target given twice.
+    Attributes:
+        column: its name in the file.
+        meaning: the field that it becomes, ``attributes.KEY``, or why it is left out.
+        how: how its values are read, where that is not plain.
     """
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        target, equals, source = (part.strip() for part in pair.partition("="))
-        if not (equals and target and source):
-            raise InvalidInputError("--map", f"must be FIELD=COLUMN, got {pair!r}", "for example --map title=name")
-        if target in mapping:
-            raise InvalidInputError("--map", f"{target} is mapped twice, to {mapping[target]!r} and to {source!r}")
-        _check_target(target)
-        mapping[target] = source
-    return mapping
+
+    column: str
+    meaning: str
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a target comes from: columns whose values are joined, or of which the first that is filled counts."""
+
+    columns: Sequence[str]
+    is_joined: bool = True
+
+    def first(self, row: Row) -> Any:
+        """Give the first value that is filled, None where none is."""
+        for column in self.columns:
+            value = row.get(column)
+            if type(value) is str:
+                if value and not value.isspace():
+                    return value
+            elif value is not None and value == value:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _AttributeColumn:
+    """A column that becomes an attribute, or several."""
+
+    column: str
+    name: str
+    read: Callable[[Any], Any]
+    how: str = ""
 
 
 class ColumnMapping:
     """Turns rows of a file into product documents.
 
-    A field takes the column that is mapped to it, or the one of its own name (which others may use too). A source is a
-    column, several separated by commas (texts are joined by a space, categories follow each other), or ``COLUMN/100``,
-    ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a file without ids. Reads values leniently: numbers as
-    ids, ``A > B`` or a JSON list as categories, ``$1,299.00`` as a price, ``in stock`` and truths as availability,
-    dates as times. Every other column becomes an attribute of its name, but for lists that are too long or hold more
-    than texts and numbers (vectors, reviews): no filter could use them. A column mapped to ``attributes`` holds JSON
-    objects.
+    A field takes the column that is mapped to it, the one that the shop's format has for it, or the one of its own
+    name (which others may use too). A source is a column, several separated by commas (texts are joined by a space,
+    categories follow each other), or ``COLUMN/100``, ``COLUMN*1.2`` for the price; ``id=ROW`` numbers the rows of a
+    file without ids. Values are read leniently (`mercato.catalog.values`); what cannot be read is left out and
+    told. Every other column becomes an attribute of its name, but for lists that are too long or hold more than
+    texts and numbers (vectors, reviews): no filter could use them. A column mapped to ``attributes`` holds JSON
+    objects. Of a shop's format that is read without a mapping, columns that no shopper could use are left out.
     """
 
-    def __init__(self, mapping: Mapping[str, str], columns: Sequence[str], file_name: str) -> None:
+    def __init__(
+        self,
+        mapping: Mapping[str, str],
+        table: Table,
+        file_name: str,
+        *,
+        shop: ShopFormat | None = None,
+        group_by: str = "",
+        now: float = 0.0,
+        required: Sequence[str] = REQUIRED_FIELDS,
+        only_named: bool = False,
+    ) -> None:
         """Resolve a mapping against a file's columns.
 
         Args:
             mapping: target -> source, as from `parse_mapping`.
-            columns: the file's columns.
+            table: the file.
             file_name: for messages.
+            shop: the format of the shop system that wrote it.
+            group_by: the column whose value is the same in all rows of one product.
+            now: the moment for which sale prices hold, seconds since 1970 UTC.
+            required: fields that must have a source.
+            only_named: leave out columns that are neither mapped, nor named as a field, nor ``attributes.KEY``.
 
         Raises:
             InvalidInputError: an unknown target.
-            DataError: a source is not in the file, or `id` or `title` has none; the message lists the columns there
+            DataError: a source is not in the file, or a required field has none; the message lists the columns there
                 are and the ``--map`` to write.
         """
-        self._columns = list(columns)
+        self._columns = list(table.columns)
+        self._known = frozenset(self._columns)
+        self._profiles = table.profiles
         self._file_name = file_name
+        self._shop = shop
+        self._by_normal = {normal_name(column): column for column in reversed(self._columns)}
         self._scale: tuple[str, float] | None = None
-        self._sources: dict[str, list[str]] = {}
+        self._sources: dict[str, _Source] = {}
         for target, source in mapping.items():
-            _check_target(target)
-            self._sources[target] = self._resolve(target, source)
-        for name in PRODUCT_FIELDS:
-            if name not in self._sources and name in self._columns:
-                self._sources[name] = [name]
-        self._check_required()
-        self._numbered = self._sources.get("id") == [ROW_NUMBER] and ROW_NUMBER not in self._columns
-        self._taken = {column for sources in self._sources.values() for column in sources}
-        self._steps: list[tuple[str, list[str], Callable[[Any], Any]]] = [
-            (target, sources, _CONVERTERS.get(target, _to_text))
-            for target, sources in self._sources.items()
-            if target != IGNORE and not target.startswith("attributes") and not (target == "id" and self._numbered)
-        ]
-        self._attribute_columns = self._sources.get("attributes", [])
-        self._named_attributes = [
-            (target.removeprefix("attributes."), sources[0])
-            for target, sources in self._sources.items()
-            if target.startswith("attributes.")
-        ]
+            check_target(target)
+            self._sources[target] = _Source(self._resolve(target, source))
+        for name, own_source in self._list_own_sources().items():
+            self._sources.setdefault(name, own_source)
+        if only_named:
+            for column in self._columns:
+                if column.startswith("attributes."):
+                    self._sources.setdefault(list_readings(column)[0], _Source([column]))
+        self._check_required(required)
+        self._group = self._find_group(group_by)
+        self._numbered = self._sources.get("id") == _Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
+        self._offer = self._plan_offer(now)
+        self._steps = self._plan_steps()
+        self._only_named = only_named
+        self._is_complete = only_named or table.is_complete
+        self._pairs = [] if only_named else self._plan_pairs()
+        self._option_names: dict[str, tuple[str, str]] = {}
+        self._attributes = self._plan_attributes(table, is_mapped=bool(mapping))
 
     @property
-    def extra_columns(self) -> list[str]:
-        """Columns that become attributes."""
-        return [column for column in self._columns if column not in self._taken]
+    def as_written(self) -> list[str]:
+        """Columns whose numbers are texts: ids and codes."""
+        named = [self._sources[name].columns for name in ("id", "variant_id", "parent") if name in self._sources]
+        return [column for columns in named for column in columns] + ([self._group] if self._group else [])
 
-    def document(self, row: Row, number: int = 0) -> dict[str, Any]:
-        """Make the product document of one row; `parse_product` checks it.
+    @property
+    def is_grouped(self) -> bool:
+        """Whether several rows may be one product."""
+        return bool(self._group) or any(name in self._sources for name in ("parent", "children"))
+
+    @property
+    def fields(self) -> set[str]:
+        """Fields that the file has columns for: names such as ``availability`` and ``attributes.colour``."""
+        fields = {name for name in self._sources if name not in (IGNORE, "id", "attributes", *OFFER_FIELDS)}
+        if "sale_price" in self._sources:
+            fields.add("price")
+        if "stock" in self._sources:
+            fields.add("availability")
+        return fields
+
+    @property
+    def left_out(self) -> list[str]:
+        """Columns that become nothing."""
+        return [one.column for one in self.understood if one.meaning == "left out"]
+
+    @property
+    def understood(self) -> list[Understood]:
+        """How each column was understood, in the order of the file."""
+        meanings: dict[str, list[str]] = {column: [] for column in self._columns}
+        ways: dict[str, str] = {}
+        for target, source in self._sources.items():
+            for column in source.columns:
+                if column in meanings:
+                    meanings[column].append("left out" if target == IGNORE else write_field(target))
+        if self._group:
+            meanings[self._group].append("the same in all rows of one product")
+        for name_column, value_column in self._pairs:
+            meanings[name_column].append("the name of an attribute")
+            meanings[value_column].append(f"the attribute that {name_column} names")
+        for attribute in self._attributes:
+            meanings[attribute.column].append(write_field(f"attributes.{attribute.name}"))
+            ways[attribute.column] = attribute.how
+        for name in ("price", "sale_price"):
+            for column in self._sources[name].columns if name in self._sources else ():
+                mark = self._offer.prices.decimal_mark
+                ways[column] = f"decimal mark {mark!r}" if mark else ""
+        if self._shop and self._shop.categories.lists and "categories" in self._sources:
+            style = self._shop.categories
+            for column in self._sources["categories"].columns:
+                ways[column] = f"paths separated by {style.lists!r}, their steps by {style.path!r}"
+        return [
+            Understood(column, " and ".join(dict.fromkeys(found)) or "left out", ways.get(column, ""))
+            for column, found in meanings.items()
+        ]
+
+    def read(self, row: Row, number: int = 0) -> ReadRow:
+        """Make the product document of one row; `parse_leniently` checks it.
 
         Args:
             row: column -> value; columns may be missing.
-            number: of the row in the file, for ``id=ROW``.
+            number: of the row in the file.
 
         Returns:
-            Product fields, without those that have no value.
-
-        Raises:
-            InvalidInputError: a value cannot be read as its field.
+            The row, with what could not be read of it.
         """
+        left_out: list[LeftOut] = []
         document: dict[str, Any] = {"id": str(number)} if self._numbered else {}
-        for target, sources, convert in self._steps:
-            if len(sources) == 1:
-                value = convert(row.get(sources[0]))
-            else:
-                parts = [part for part in (convert(row.get(source)) for source in sources) if part is not None]
-                value = _join(target, parts)
+        for target, column, source, convert in self._steps:
+            value = None if column is None else row.get(column)
+            if type(value) is str and (not value or value.isspace()):
+                continue
+            try:
+                if type(value) is not str:
+                    value = _read_value(row, target, source, convert)
+                elif convert is not to_text:
+                    value = convert(value)
+            except InvalidInputError as exc:
+                left_out.append(LeftOut.of(exc))
+                continue
             if value is not None:
                 document[target] = value
-        if self._scale is not None and "price" in document:
-            operator, factor = self._scale
-            document["price"] = document["price"] * factor if operator == "*" else document["price"] / factor
-        attributes: dict[str, Any] = {}
-        for column in self._attribute_columns:
-            attributes.update(_to_object(row.get(column)))
-        for name, column in self._named_attributes:
-            _add_attribute(attributes, name, row.get(column))
-        for column, value in row.items():
-            if column not in self._taken and _can_be_attribute(value):
-                _add_attribute(attributes, column, value)
+        attributes = self._read_attributes(row, left_out)
+        self._offer.fill(row, document, attributes, left_out)
         if attributes:
             document["attributes"] = attributes
-        return document
+        if not self.is_grouped:
+            return ReadRow(line=number, document=document, left_out=left_out, is_hidden=self._is_hidden(row))
+        group = to_id(row.get(self._group)) if self._group else None
+        own_id = document.get("id")
+        variant_id = to_id(self._find(row, "variant_id")) or own_id
+        return ReadRow(
+            line=number,
+            document=document,
+            left_out=left_out,
+            group=group if isinstance(group, str) else "",
+            parent=_read_parent(self._find(row, "parent")),
+            children=_read_children(self._find(row, "children")),
+            variant_id=variant_id if isinstance(variant_id, str) else "",
+            codes=[code for code in (attributes.get("sku"), attributes.get("SKU")) if isinstance(code, str)],
+            is_picture=bool(group) and set(document) <= {"id", "image_uri"},
+            is_hidden=self._is_hidden(row),
+        )
+
+    def _find(self, row: Row, target: str) -> Any:
+        source = self._sources.get(target)
+        return source.first(row) if source else None
+
+    def _is_hidden(self, row: Row) -> bool:
+        if self._shop is None and "published" not in self._sources:
+            return False
+        for name, values in self._shop.hidden.items() if self._shop else ():
+            value = to_text(row.get(self._by_normal.get(name, "")))
+            if isinstance(value, str) and (not values or value.strip().lower() in values):
+                return True
+        published = to_text(self._find(row, "published"))
+        return isinstance(published, str) and published.strip().lower() in _UNPUBLISHED
+
+    def _read_attributes(self, row: Row, left_out: list[LeftOut]) -> dict[str, Any]:
+        attributes: dict[str, Any] = {}
+        packed = self._sources.get("attributes")
+        for column in packed.columns if packed else ():
+            try:
+                attributes.update(to_object(row.get(column)))
+            except InvalidInputError as exc:
+                left_out.append(LeftOut.of(exc))
+        for name_column, value_column in self._pairs:
+            name = self._name_option(row, name_column)
+            value = split_list(row.get(value_column))
+            if name and (name, value) != ("Title", "Default Title"):
+                add_attribute(attributes, name, value)
+        for attribute in self._attributes:
+            value = row.get(attribute.column)
+            if value is None or value == "":
+                continue
+            if attribute.read is _keep and type(value) is str and attribute.name not in attributes:
+                attributes[attribute.name] = value
+            else:
+                add_attribute(attributes, attribute.name, attribute.read(value))
+        if not self._is_complete and not row.keys() <= self._known:
+            for column, value in row.items():
+                if column not in self._known and can_be_attribute(value):
+                    add_attribute(attributes, column, value)
+        return attributes
+
+    def _name_option(self, row: Row, column: str) -> str:
+        """Give an option's name; only the first row of a product has it, those that follow go by it."""
+        group = str(row.get(self._group, "")) if self._group else ""
+        name = to_text(row.get(column))
+        if isinstance(name, str):
+            self._option_names[column] = group, name.strip()
+            return name.strip()
+        held_of, held = self._option_names.get(column, ("", ""))
+        return held if group and held_of == group else ""
+
+    def _list_own_sources(self) -> dict[str, _Source]:
+        """List what fields have without a mapping: the shop format's columns, and those of their own names."""
+        sources: dict[str, _Source] = {}
+        for target, names in self._shop.fields.items() if self._shop else ():
+            columns = [self._by_normal[name] for name in names if name in self._by_normal]
+            if columns:
+                sources[target] = _Source(columns, is_joined=False)
+        for name in PRODUCT_FIELDS:
+            if name in self._known:
+                sources.setdefault(name, _Source([name]))
+        return sources
+
+    def _find_group(self, wanted: str) -> str:
+        if wanted:
+            if wanted not in self._known:
+                raise DataError(self._tell_missing(wanted, f"--group-by {wanted}"))
+            return wanted
+        names = self._shop.group if self._shop else ()
+        return next((self._by_normal[name] for name in names if name in self._by_normal), "")
+
+    def _plan_steps(self) -> list[tuple[str, str | None, _Source, Callable[[Any], Any]]]:
+        """Plan how fields are read: their target, their column if it is one alone, their source, and what reads it."""
+        categories = self._shop.categories if self._shop else CategoryStyle()
+        converters: dict[str, Callable[[Any], Any]] = {
+            "id": to_id,
+            "categories": categories.read,
+            "available_time": self._plan_times("available_time").read,
+            "image_uri": to_address,
+            "availability": to_availability,
+            "variants": lambda value: value or None,
+        }
+        return [
+            (name, _alone(self._sources[name]), self._sources[name], converters.get(name, to_text))
+            for name in PRODUCT_FIELDS
+            if name in self._sources and name not in ("price", "attributes") and not (name == "id" and self._numbered)
+        ]
+
+    def _sample(self, *targets: str) -> list[str]:
+        """Give values of the columns of some targets, for what their values have in common."""
+        columns = [column for name in targets if name in self._sources for column in self._sources[name].columns]
+        return [text for column in columns if column in self._profiles for text in self._profiles[column].sample]
+
+    def _plan_times(self, *targets: str) -> TimeReader:
+        return TimeReader(find_day_order(self._sample(*targets)))
+
+    def _plan_offer(self, now: float) -> Offer:
+        return Offer(
+            {name: self._sources[name].first for name in ("price", *OFFER_FIELDS) if name in self._sources},
+            PriceReader(find_decimal_mark(self._sample("price", "sale_price"))),
+            self._plan_times("sale_start", "sale_end"),
+            scale=self._scale,
+            now=now,
+        )
+
+    def _plan_pairs(self) -> list[tuple[str, str]]:
+        pairs = []
+        for pattern, value_name in self._shop.pairs.items() if self._shop else ():
+            for column in self._columns:
+                match = re.fullmatch(pattern, normal_name(column))
+                value_column = self._by_normal.get(value_name.format(*match.groups())) if match else None
+                if value_column is not None:
+                    pairs.append((column, value_column))
+        return pairs
+
+    def _plan_attributes(self, table: Table, *, is_mapped: bool) -> list[_AttributeColumn]:
+        shop = self._shop
+        taken = {
+            column
+            for target, source in self._sources.items()
+            if target not in OFFER_FIELDS or not is_mapped
+            if not target.startswith("attributes.")
+            for column in source.columns
+        }
+        plan = [
+            self._read_attribute(source.columns[0], target.removeprefix("attributes."))
+            for target, source in self._sources.items()
+            if target.startswith("attributes.")
+        ]
+        named = {attribute.column for attribute in plan}
+        paired = {column for pair in self._pairs for column in pair}
+        for column in () if self._only_named else self._columns:
+            name = table.repeated.get(column, column)
+            if column in named:
+                continue
+            if shop is not None and not is_mapped:
+                normal = normal_name(column)
+                if normal in shop.attributes:
+                    plan.append(self._read_attribute(column, shop.attributes[normal]))
+                    continue
+                if shop.is_ignored(column) or column in paired:
+                    continue
+            if column not in taken:
+                plan.append(self._read_attribute(column, name))
+        return plan
+
+    def _read_attribute(self, column: str, name: str) -> _AttributeColumn:
+        profile = self._profiles.get(column)
+        if profile is not None and profile.is_number:
+            to_number = profile.to_number
+            how = "numbers with a decimal comma" if profile.decimal_comma else "numbers"
+            return _AttributeColumn(
+                column, name, lambda value: to_number(value) if isinstance(value, str) else value, how
+            )
+        normal = normal_name(column)
+        if self._shop and normal in self._shop.lists:
+            return _AttributeColumn(column, name, split_list, "a list, separated by commas")
+        if self._shop and normal in self._shop.packed:
+            return _AttributeColumn(column, "", unpack_attributes, "several attributes, NAME=VALUE")
+        return _AttributeColumn(column, name, _keep)
 
     def _resolve(self, target: str, source: str) -> list[str]:
-        if source in self._columns or (target == "id" and source == ROW_NUMBER):
+        if source in self._known or (target == "id" and source == ROW_NUMBER):
             return [source]
         scaled = _SCALED.fullmatch(source)
-        if scaled and scaled[1] in self._columns:
+        if scaled and scaled[1] in self._known:
             factor = float(scaled[3])
             if target != "price" or factor == 0:
                 raise InvalidInputError(
@@ -161,180 +433,67 @@ class ColumnMapping:
             self._scale = (scaled[2], factor)
             return [source[: scaled.end(1)]]
         names = [name.strip() for name in source.split(",")]
-        missing = [name for name in names if name not in self._columns]
+        missing = [name for name in names if name not in self._known]
         if missing:
-            close = get_close_matches(missing[0], self._columns, 1)
-            raise DataError(
-                f"{self._file_name} has no column {missing[0]!r} (--map {target}={source}); its columns: "
-                f"{', '.join(self._columns)}" + (f"; did you mean {close[0]!r}?" if close else "")
-            )
+            raise DataError(self._tell_missing(missing[0], f"--map {target}={source}"))
         return names
 
-    def _check_required(self) -> None:
-        missing = [name for name in REQUIRED_FIELDS if name not in self._sources]
+    def _tell_missing(self, column: str, option: str) -> str:
+        close = get_close_matches(column, self._columns, 1)
+        return f"{self._file_name} has no column {column!r} ({option}); its columns: {', '.join(self._columns)}" + (
+            f"; did you mean {close[0]!r}?" if close else ""
+        )
+
+    def _check_required(self, required: Sequence[str]) -> None:
+        missing = [name for name in required if name not in self._sources]
         if not missing:
             return
-        remedy = " ".join(f"--map {name}={self._likely_column(name)}" for name in missing)
+        taken = {column for source in self._sources.values() for column in source.columns}
+        free = [column for column in self._columns if column not in taken]
+        remedy = " ".join(f"--map {name}={suggest_column(name, free)}" for name in missing)
         raise DataError(
             f"{self._file_name} has no column for {' and '.join(missing)}; its columns: "
             f"{', '.join(self._columns) or 'none'}; name the right one, for example {remedy}"
             + (f" (--map id={ROW_NUMBER} numbers the rows)" if "id" in missing else "")
         )
 
-    def _likely_column(self, name: str) -> str:
-        taken = {column for sources in self._sources.values() for column in sources}
-        free = {column.lower(): column for column in self._columns if column not in taken}
-        for likely in _LIKELY_COLUMNS[name]:
-            if likely in free:
-                return free[likely]
-        holding = [column for lower, column in free.items() if name in lower]
-        return (holding or get_close_matches(name, list(free.values()), 1) or ["COLUMN"])[0]
+
+def _alone(source: _Source) -> str | None:
+    return source.columns[0] if len(source.columns) == 1 else None
 
 
-def _check_target(target: str) -> None:
-    if target not in PRODUCT_FIELDS and target != IGNORE and not re.fullmatch(r"attributes\..+", target):
-        close = get_close_matches(target, PRODUCT_FIELDS, 1)
-        raise InvalidInputError(
-            "--map",
-            f"{target!r} is no field; fields: {', '.join(PRODUCT_FIELDS)}, attributes.KEY, {IGNORE}",
-            f"did you mean {close[0]}?" if close else "",
-        )
+def _keep(value: Any) -> Any:
+    """Give a value as an attribute, None where no attribute can hold it."""
+    return value if can_be_attribute(value) else None
 
 
-def _to_text(value: Any) -> str | bytes | None:
-    if isinstance(value, str | bytes):
-        return value if value.strip() else None
-    if value is None or value != value:
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value if item is not None) or None
-    return str(value)
-
-
-def _to_price(value: Any) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value  # NaN included: parse_product refuses it, naming the field
-    if isinstance(value, Decimal):
-        return float(value)
-    text = _to_text(value)
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError as exc:
-        written = _WRITTEN_PRICE.fullmatch(text.strip()) if isinstance(text, str) else None
-        number = _read_written_number(written[1]) if written else None
-        if number is None:
-            raise InvalidInputError("price", f"must be a number, got {text!r:.60}") from exc
-        return number
-
-
-def _read_written_number(digits: str) -> float | None:
-    """Read digits with separators: the last mark followed by one or two digits is the decimal one, others group.
-
-    Returns:
-        None where the marks group nothing, as in ``1,29,9``.
-    """
-    plain = re.sub(r"[' \u00a0]", "", digits).rstrip(".,")
-    whole, mark, part = plain.rpartition("," if plain.rfind(",") > plain.rfind(".") else ".")
-    if not (mark and len(part) <= 2):
-        whole, part = plain, "0"
-    if re.fullmatch(r"\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+", whole) is None:
-        return None
-    return float(f"{re.sub('[.,]', '', whole)}.{part}")
-
-
-def _to_categories(value: Any) -> list[Any] | None:
-    if isinstance(value, list):
-        return value
-    text = _to_text(value)
-    if text is None:
-        return None
-    if isinstance(text, bytes):
-        return [text]
-    if text.lstrip().startswith("["):
-        try:
-            names = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            names = None
-        if isinstance(names, list):
-            return names
-    return text.split(">")
-
-
-def _to_time(value: Any) -> str | bytes | None:
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-        return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, date):
-        return value.isoformat()
-    return _to_text(value)
-
-
-def _to_availability(value: Any) -> str | bytes | None:
-    if isinstance(value, bool):
-        return "IN_STOCK" if value else "OUT_OF_STOCK"
-    text = _to_text(value)
-    return text.strip().upper().replace(" ", "_") if isinstance(text, str) else text
-
-
-def _to_object(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, str | bytes):
-        if not value.strip():
-            return {}
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as exc:
-            raise InvalidInputError("attributes", f"must be a JSON object ({exc}), got {value[:40]!r}") from exc
-    if value is None:
-        return {}
-    if isinstance(value, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
-        value = dict(value)  # a map column of Arrow
-    if not isinstance(value, Mapping):
-        raise InvalidInputError("attributes", f"must be a JSON object, got {value!r:.60}")
-    return value
-
-
-_CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "price": _to_price,
-    "categories": _to_categories,
-    "available_time": _to_time,
-    "availability": _to_availability,
-}
-
-
-def _join(target: str, parts: list[Any]) -> Any:
+def _read_value(row: Row, target: str, source: _Source, convert: Callable[[Any], Any]) -> Any:
+    for column in source.columns:
+        if isinstance(row.get(column), Mapping):
+            raise InvalidInputError(target, f"must be text or a number, got an object {row[column]!r:.60}")
+    if len(source.columns) == 1:
+        return convert(row.get(source.columns[0]))
+    if not source.is_joined:
+        return convert(source.first(row))
+    parts = [part for part in (convert(row.get(column)) for column in source.columns) if part is not None]
     if not parts:
         return None
-    if target == "categories":
-        return [name for names in parts for name in names]
-    if target == "price":
-        return parts[0]
-    return " ".join(part if isinstance(part, str) else part.decode("utf-8", "surrogateescape") for part in parts)
+    return [name for names in parts for name in names] if target == "categories" else join_texts(parts)
 
 
-def _can_be_attribute(value: Any) -> bool:
-    """Tell whether a value of a column that nobody mapped can be an attribute; a mapped one is refused by the row."""
-    if not isinstance(value, list) or (value and all(isinstance(pair, tuple) for pair in value)):
-        return True
-    return len(value) <= LIST_LIMIT and all(item is None or isinstance(item, str | int | float) for item in value)
+def _read_parent(value: Any) -> str:
+    """Read the parent of a variant: an id or a code; WooCommerce writes ``id:123`` for an id."""
+    text = to_id(value)
+    return text.removeprefix("id:") if isinstance(text, str) else ""
 
 
-def _add_attribute(attributes: dict[str, Any], name: str, value: Any) -> None:
-    if value is None or value == "" or value != value:
-        return
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            _add_attribute(attributes, f"{name}.{key}", item)
-    elif isinstance(value, list) and value and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
-        _add_attribute(attributes, name, dict(value))  # a map column of Arrow
-    elif isinstance(value, Decimal):
-        attributes[name] = float(value)
-    elif isinstance(value, date):
-        attributes[name] = _to_time(value)
-    else:
-        attributes[name] = value
+def _read_children(value: Any) -> list[str]:
+    """Read the ids of a product's variants: a list, or Magento's ``sku=A,size=S|sku=B,size=M``."""
+    if isinstance(value, list):
+        return [str(item) for item in value if item is not None]
+    text = to_text(value)
+    if not isinstance(text, str):
+        return []
+    if "sku=" not in text:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return [match.strip() for match in re.findall(r"(?:^|\|)(?:[^|]*,)?sku=([^,|]+)", text)]

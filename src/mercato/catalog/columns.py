@@ -5,9 +5,10 @@ Text fields (many values a product) are kept by value: a sorted dictionary, and 
 row and value where rare or where a product has several.
 """
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,21 @@ from mercato.catalog.column_builder import (
     collect_values,
     pack_values,
 )
+from mercato.catalog.field_names import ATTRIBUTES, full_name, list_readings, write_field
 from mercato.catalog.product import Product
 from mercato.errors import InvalidInputError, SnapshotError
 
-_VERSION = 1
+#: Of columns without variants, and with.
+_VERSIONS = (1, 2)
+_OF_VARIANTS = "variants."
 #: Field names that a message lists at most.
 _LISTED_FIELDS = 12
 _HELD_NAME_CHARS = 3
 #: From this share of all products on, a value's rows are kept as a mask once they were asked for.
 _FREQUENT_SHARE = 1 / 16
+#: From so many values on they are looked for together.
+_MANY_VALUES = 64
+_STEP = 32
 
 
 class TextColumn:
@@ -39,7 +46,7 @@ class TextColumn:
         rows: int32, row numbers, ascending within a value.
     """
 
-    __slots__ = ("_blob", "_bounds", "_masks", "indptr", "rows")
+    __slots__ = ("_blob", "_bounds", "_masks", "_steps", "indptr", "rows")
 
     def __init__(self, blob: npt.NDArray[np.uint8], bounds: Int64, indptr: Int64, rows: Int32) -> None:
         """Hold the arrays.
@@ -55,6 +62,7 @@ class TextColumn:
         self.indptr = indptr
         self.rows = rows
         self._masks: dict[int, Bool] = {}
+        self._steps: list[bytes] | None = None
 
     def __len__(self) -> int:
         """Count the distinct values."""
@@ -114,6 +122,43 @@ class TextColumn:
             self._masks[code] = known
         np.logical_or(mask, known, out=mask)
 
+    def mark_all(self, values: Sequence[str], mask: Bool) -> None:
+        """Set the products that have one of some values: `mark` for each, but for many at a cost of 2 us a value.
+
+        Args:
+            values: the texts.
+            mask: bool [n], written to.
+        """
+        if len(values) < _MANY_VALUES:
+            for value in values:
+                self.mark(value, mask)
+            return
+        codes = self._find_codes(sorted({value.encode("utf-8", "surrogatepass") for value in values}))
+        starts = self.indptr[codes]
+        sizes = self.indptr[codes + 1] - starts
+        before = np.cumsum(sizes) - sizes
+        mask[self.rows[np.arange(sizes.sum()) + np.repeat(starts - before, sizes)]] = True
+
+    def _find_codes(self, wanted: Sequence[bytes]) -> Int64:
+        """Find many values, ascending: int64 [k], the codes of those that some product has.
+
+        Every `_STEP`-th value is read once; between two of them lie few, which are read where something is wanted.
+        """
+        if self._steps is None:
+            self._steps = [self._bytes(code) for code in range(0, len(self), _STEP)]
+        found = []
+        block, held = -1, list[bytes]()
+        for value in wanted:
+            index = bisect_right(self._steps, value) - 1
+            if index < 0:
+                continue
+            if index != block:
+                block, held = index, self._read_block(index * _STEP)
+            position = bisect_left(held, value)
+            if position < len(held) and held[position] == value:
+                found.append(index * _STEP + position)
+        return np.array(found, np.int64)
+
     def count(self, mask: Bool) -> Int64:
         """Count, for facets, how many of some products have each value.
 
@@ -144,6 +189,13 @@ class TextColumn:
         for code in range(len(self) - 1, -1, -1):
             codes[self.rows[self.indptr[code] : self.indptr[code + 1]]] = code
         return codes
+
+    def _read_block(self, first: int) -> list[bytes]:
+        """Return the values from one code on, `_STEP` of them."""
+        bounds = self._bounds[first : first + _STEP + 1].tolist()
+        blob = self._blob[bounds[0] : bounds[-1]].tobytes()
+        starts = [bound - bounds[0] for bound in bounds]
+        return [blob[start:end] for start, end in pairwise(starts)]
 
     def _bytes(self, code: int) -> bytes:
         return self._blob[self._bounds[code] : self._bounds[code + 1]].tobytes()
@@ -186,6 +238,12 @@ class ColumnSet:
     Field names are those that filters use: ``id``, ``brand``, ``categories``, ``currency``, ``availability`` (text),
     ``price``, ``available_time`` (numbers; a time is seconds since 1970), ``attributes.KEY``. An attribute is text,
     numbers, or, where products differ, both: then its text column holds the numbers too, as `format_value` writes them.
+
+    A product with variants has here what any of its variants has; a filter asks the columns of `variants` in its place.
+
+    Attributes:
+        variants: columns with a row for each variant of those products that have any; None where none has.
+        variant_products: int32 [variants], the row of each variant's product, ascending.
     """
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -203,6 +261,19 @@ class ColumnSet:
         }
         for field, (first, last) in meta["sparse"].items():
             self._numbers[field] = NumberColumn(arrays["number.values"][first:last], arrays["number.rows"][first:last])
+        self.variants: ColumnSet | None = None
+        self.variant_products: Int32 = np.zeros(0, np.int32)
+        if "variants" in meta:
+            own = {
+                name.removeprefix(_OF_VARIANTS): array
+                for name, array in arrays.items()
+                if name.startswith(_OF_VARIANTS)
+            }
+            self.variants = ColumnSet(own, meta["variants"])
+            self.variant_products = own["products"]
+        self._first_variants = np.flatnonzero(np.diff(self.variant_products, prepend=-1))
+        self.with_variants: Int32 = self.variant_products[self._first_variants]
+        """int32, the rows of the products that have variants, ascending."""
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> "ColumnSet":
@@ -218,10 +289,10 @@ class ColumnSet:
         Raises:
             SnapshotError: an array is missing, or of another version.
         """
-        if meta.get("version") != _VERSION:
+        if meta.get("version") not in _VERSIONS:
             raise SnapshotError(
-                f"feature columns are of version {meta.get('version')}, this Mercato reads {_VERSION}; "
-                "build the snapshot again"
+                f"feature columns are of version {meta.get('version')}, this Mercato reads "
+                f"{' and '.join(map(str, _VERSIONS))}; build the snapshot again"
             )
         try:
             return cls(arrays, meta)
@@ -250,13 +321,25 @@ class ColumnSet:
         """Return the number column of a field (a full name), None where it has no numbers."""
         return self._numbers.get(field)
 
+    def have_some(self, variants: Bool) -> Bool:
+        """Tell which of the products `with_variants` have one of some variants.
+
+        Args:
+            variants: bool [variants].
+
+        Returns:
+            bool [with_variants].
+        """
+        some: Bool = np.logical_or.reduceat(variants, self._first_variants)
+        return some
+
     def row_of(self, product_id: str) -> int | None:
         """Return the row of a product, None where the catalogue does not have it."""
         rows = self._text["id"].rows_of(product_id)
         return int(rows[0]) if len(rows) else None
 
     def resolve(self, name: str, known: Collection[str] = ()) -> str:
-        """Find the field that a user means.
+        """Find the field that a filter means.
 
         Args:
             name: a full name, or the key alone of an attribute. A fixed field goes before an attribute of its name.
@@ -266,44 +349,47 @@ class ColumnSet:
             The full name.
 
         Raises:
-            InvalidInputError: no such field; the message has the names near to it, and known ones.
+            InvalidInputError: no such field; the message has the names near to it, and known ones, as they are written.
         """
-        field = full_name(name)
-        if field in self._text or field in self._numbers or field in known:
-            return field
-        fields = self.fields
-        listed = ", ".join(map(_as_written, fields[:_LISTED_FIELDS]))
+        return self._find([full_name(name)], name, known)
+
+    def resolve_written(self, written: str, known: Collection[str] = ()) -> str:
+        """Find the field that a name means which stands alone, as facets and sorting have them.
+
+        Args:
+            written: as filters write it, or the key of an attribute as it is.
+            known: see `resolve`.
+
+        Returns:
+            The full name.
+
+        Raises:
+            InvalidInputError: see `resolve`.
+        """
+        return self._find(list_readings(written), written, known)
+
+    def _find(self, readings: Sequence[str], name: str, known: Collection[str]) -> str:
+        for field in readings:
+            if field in self._text or field in self._numbers or field in known:
+                return field
+        fields = [*self.fields, *sorted(set(known).difference(self._text, self._numbers))]
+        listed = ", ".join(map(write_field, fields[:_LISTED_FIELDS]))
         more = len(fields) - _LISTED_FIELDS
-        near = _near_names(name, fields)
+        near = _near_names(readings[0], fields)
         raise InvalidInputError(
             "FILTER",
             f"unknown field {name!r}; known fields: {listed}{f' and {more:,} more' if more > 0 else ''}",
-            f"did you mean {' or '.join(map(_as_written, near))}?" if near else "",
+            f"did you mean {' or '.join(map(write_field, near))}?" if near else "",
         )
-
-
-def _as_written(field: str) -> str:
-    """Give a field as a filter must have it: a key that is no plain word stands in quotes."""
-    key = field.removeprefix("attributes.")
-    if re.fullmatch(r"[\w.-]+", key):
-        return field
-    return 'attributes."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _near_names(name: str, fields: Sequence[str]) -> list[str]:
     """Give up to three fields that are spelt like a name, or hold it; case and ``attributes.`` do not count."""
-    wanted = name.removeprefix("attributes.").lower()
-    by_key = {field.removeprefix("attributes.").lower(): field for field in reversed(fields)}
+    wanted = name.removeprefix(ATTRIBUTES).lower()
+    by_key = {field.removeprefix(ATTRIBUTES).lower(): field for field in reversed(fields)}
     holding = sorted((key for key in by_key if wanted in key), key=len) if len(wanted) >= _HELD_NAME_CHARS else []
     near = dict.fromkeys([*get_close_matches(wanted, by_key, 1, 0.8), *holding, *get_close_matches(wanted, by_key, 2)])
     return [by_key[key] for key in near][:3]
-
-
-def full_name(name: str) -> str:
-    """Complete a field name: fixed fields and ``attributes.KEY`` stay, any other name is an attribute's key."""
-    if name in FIXED_TEXT_FIELDS or name in FIXED_NUMBER_FIELDS or name.startswith("attributes."):
-        return name
-    return f"attributes.{name}"
 
 
 def build_columns(products: Iterable[Product]) -> ColumnSet:
@@ -315,6 +401,23 @@ def build_columns(products: Iterable[Product]) -> ColumnSet:
     Returns:
         The columns; `ColumnSet.count` is the number of products, none included.
     """
-    count, texts, numbers = collect_values(products)
+    variants: list[Product] = []
+    rows: list[int] = []
+
+    def set_aside() -> Iterator[tuple[Product, Sequence[Product]]]:
+        for row, product in enumerate(products):
+            views = product.as_variants()
+            if product.variants:
+                variants.extend(views)
+                rows.extend([row] * len(views))
+            yield product, views
+
+    count, texts, numbers = collect_values(set_aside())
     arrays, meta = pack_values(count, texts, numbers)
-    return ColumnSet(arrays, {"version": _VERSION, **meta})
+    if not variants:
+        return ColumnSet(arrays, {"version": _VERSIONS[0], **meta})
+    mixed = numbers.keys() & texts.keys()
+    own, own_meta = pack_values(*collect_values(((one, (one,)) for one in variants), mixed))
+    own["products"] = np.array(rows, np.int32)
+    arrays |= {_OF_VARIANTS + name: array for name, array in own.items()}
+    return ColumnSet(arrays, {"version": _VERSIONS[1], **meta, "variants": own_meta})

@@ -7,10 +7,12 @@ that names the field.
 import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
 from mercato.errors import InvalidInputError
-from mercato.text.timestamps import format_timestamp, parse_timestamp
+from mercato.text.markup import decode_references, to_plain_text
+from mercato.text.timestamps import format_timestamp, read_timestamp
 
 Scalar: TypeAlias = str | float | int | bool
 AttributeValue: TypeAlias = Scalar | tuple[str | float | int, ...]
@@ -21,6 +23,7 @@ AVAILABILITIES = ("IN_STOCK", "OUT_OF_STOCK", "PREORDER", "BACKORDER")
 ID_LIMIT_BYTES = 256  # 128 characters
 TITLE_LIMIT_CHARS = 2_000  # 1,000
 TEXT_LIMIT_CHARS = 50_000  # description 5,000
+MARKUP_LIMIT_CHARS = 1_000_000  # a text before its markup is taken away
 NAME_LIMIT_CHARS = 500  # brand, one category, one attribute key
 LIST_LIMIT = 400  # categories 250, values of an attribute 400
 ATTRIBUTES_LIMIT = 1_000  # 200
@@ -59,6 +62,10 @@ def check_text(value: object, name: str, limit_chars: int) -> str:
     """Check a text: trimmed, control characters as spaces, at most `limit_chars` characters; empty where not given."""
     if value is None:
         return ""
+    if type(value) is str and value.isprintable():  # neither controls nor halves of pairs are: most texts are done
+        text = value.strip()
+        if len(text) <= limit_chars:
+            return text
     text = _decode(value, name)
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
@@ -68,8 +75,28 @@ def check_text(value: object, name: str, limit_chars: int) -> str:
     return text
 
 
+def check_shown_text(value: object, name: str, limit_chars: int) -> str:
+    """Check a text that shoppers read: `check_text` of what a reader sees of it, its markup taken away."""
+    if value is None:
+        return ""
+    if type(value) is str and value.isprintable() and "<" not in value and "&" not in value and "[" not in value:
+        text = value.strip()  # what `to_plain_text` would give: what it looks for is not printable, or of these three
+        if len(text) <= limit_chars:
+            return text
+    raw = _decode(value, name)
+    if len(raw) > MARKUP_LIMIT_CHARS:
+        raise InvalidInputError(name, f"must be at most {MARKUP_LIMIT_CHARS:,} characters, got {len(raw):,}")
+    text = to_plain_text(raw)
+    if text is not raw and name != "description":
+        text = text.replace("\n", " ")  # only a description has lines
+    return check_text(text, name, limit_chars)
+
+
 def check_id(value: object) -> str:
     """Check a product id: given, 1 to `ID_LIMIT_BYTES` bytes, nothing invisible in it. It is never changed."""
+    if type(value) is str and value.isascii() and value.isprintable() and value == value.strip() != "":
+        if len(value) <= ID_LIMIT_BYTES:
+            return value
     if value is None or value == "":
         refuse("id", "must be given and not be empty", value)
     text = _decode(value, "id")
@@ -93,18 +120,23 @@ def check_price(value: object) -> float | None:
 
 
 def check_time(value: object) -> str:
-    """Check a time (`parse_timestamp`); kept as RFC 3339 in UTC, empty where not given."""
-    text = check_text(value, "available_time", 40)
-    if not text:
+    """Check a time (`read_timestamp`); kept as RFC 3339 in UTC, empty where not given."""
+    if value is None:
         return ""
+    given = check_text(value, "available_time", 80) if isinstance(value, str | bytes) else value
     try:
-        return format_timestamp(parse_timestamp(text))
+        seconds = read_timestamp(given)
+        return "" if seconds is None else format_timestamp(seconds)
     except (ValueError, OverflowError) as exc:
         raise InvalidInputError("available_time", str(exc)) from exc
 
 
 def check_currency(value: object) -> str:
     """Check a currency: three capital letters; empty where not given."""
+    if value is None:
+        return ""
+    if type(value) is str and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper():
+        return value
     text = check_text(value, "currency", NAME_LIMIT_CHARS)
     if text and not _CURRENCY.fullmatch(text):
         refuse("currency", "must be three capital letters (ISO 4217), such as USD", text)
@@ -128,8 +160,18 @@ def check_categories(value: object) -> tuple[str, ...]:
         refuse("categories", "must be a list of texts, general to specific", value)
     if len(value) > LIST_LIMIT:
         raise InvalidInputError("categories", f"must be at most {LIST_LIMIT}, got {len(value):,}")
-    names = (check_text(item, "categories", NAME_LIMIT_CHARS) for item in value)
-    return tuple(dict.fromkeys(name for name in names if name))
+    names = dict.fromkeys([check_shown_text(item, "categories", NAME_LIMIT_CHARS) for item in value])
+    names.pop("", None)
+    return tuple(names)
+
+
+@lru_cache(maxsize=4_096)  # the same few come in every product
+def check_attribute_key(value: object) -> str:
+    """Check the name of an attribute: not blank, its character references decoded, its other characters as given."""
+    key = check_text(decode_references(value) if isinstance(value, str) else value, "attributes", NAME_LIMIT_CHARS)
+    if not key:
+        refuse("attributes", "must have keys that are not blank", value)
+    return key
 
 
 def check_attributes(value: object) -> dict[str, AttributeValue]:
@@ -142,27 +184,43 @@ def check_attributes(value: object) -> dict[str, AttributeValue]:
         raise InvalidInputError("attributes", f"must have at most {ATTRIBUTES_LIMIT:,} keys, got {len(value):,}")
     checked: dict[str, AttributeValue] = {}
     for key, item in value.items():
-        name = check_text(key, "attributes", NAME_LIMIT_CHARS)
-        if not name:
-            refuse("attributes", "must have keys that are not blank", key)
+        name = check_attribute_key(key)
         kept = _attribute(item, name)
         if kept is not None and kept != "" and kept != ():
             checked[name] = kept
-    if not checked:
-        return {}
-    return dict(sorted(checked.items()))
+    names = list(checked)
+    in_order = sorted(names)
+    return checked if names == in_order else {name: checked[name] for name in in_order}
 
 
 def _attribute(value: object, key: str) -> AttributeValue | None:
+    if type(value) is str:
+        return _attribute_text(value, key)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str | bytes):
-        return check_text(value, f"attributes.{key}", TEXT_LIMIT_CHARS)
+        return _attribute_text(value, key)
     if isinstance(value, int | float):
         return _number(value, key)
     if isinstance(value, list | tuple):
         return _attribute_list(value, key)
     refuse(f"attributes.{key}", "must be text, a number, true, false or a list of texts and numbers", value)
+
+
+def _attribute_text(value: str | bytes, key: str) -> str:
+    if (
+        type(value) is str
+        and len(value) <= TEXT_LIMIT_CHARS
+        and value.isprintable()
+        and "<" not in value
+        and "&" not in value
+        and "[" not in value
+    ):
+        return value.strip()
+    name = f"attributes.{key}"
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        return check_text(value, name, TEXT_LIMIT_CHARS)  # an address may hold what looks like a reference
+    return check_shown_text(value, name, TEXT_LIMIT_CHARS)
 
 
 def _number(value: int | float, key: str) -> int | float:
@@ -177,7 +235,7 @@ def _attribute_list(values: Iterable[object], key: str) -> tuple[str | int | flo
         if isinstance(value, int | float) and not isinstance(value, bool):
             kept.append(_number(value, key))
         elif isinstance(value, str | bytes):
-            text = check_text(value, f"attributes.{key}", TEXT_LIMIT_CHARS)
+            text = _attribute_text(value, key)
             if text:
                 kept.append(text)
         elif value is not None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from mercato.catalog.column_mapping import IGNORE, ColumnMapping
-from mercato.catalog.product import PRODUCT_FIELDS
-from mercato.catalog.read import _open
+from mercato.catalog.column_mapping import ColumnMapping
+from mercato.catalog.problems import LeftOut, keep_readable
+from mercato.catalog.shop_formats import find_format
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
-
-_ATTRIBUTE = "attributes."
+from mercato.tables.open import open_table
+from mercato.tables.table import rows_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,103 +25,79 @@ class Patch:
         line: of the file, as `Rejected.position` counts it.
         product_id: which product.
         fields: what it changes; values as the file has them, to be checked with the product.
+        left_out: values that cannot be read.
     """
 
     line: int
     product_id: str
     fields: dict[str, Any]
-
-
-class _PatchMapping(ColumnMapping):
-    """Columns of a file that needs an id and a field to change, and no title.
-
-    A column that is neither mapped, nor named as a field, nor ``attributes.KEY``, is left out: a price feed brings
-    columns of its own (a warehouse, a date) that nobody should search by.
-    """
-
-    def __init__(self, mapping: Mapping[str, str], columns: Sequence[str], file_name: str) -> None:
-        named = {name: name for name in columns if name.startswith(_ATTRIBUTE)}
-        super().__init__({**named, **mapping}, columns, file_name)
-        self.left_out = self.extra_columns
-        self._taken = set(columns)
-        if not set(self._sources) - {"id", IGNORE}:
-            raise DataError(
-                f"{file_name} has no column that changes a product; its columns: {', '.join(columns)}; name one, "
-                "for example --map price=COLUMN"
-            )
-
-    def _check_required(self) -> None:
-        if "id" not in self._sources:
-            raise DataError(
-                f"{self._file_name} has no column for id; its columns: {', '.join(self._columns) or 'none'}; name the "
-                f"right one, for example --map id={self._likely_column('id')}"
-            )
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class PatchFile:
-    """A file of changes, opened.
+    """A file of changes, opened. It needs an id and a field to change, and no title.
+
+    A column that is neither mapped, nor named as a field, nor ``attributes.KEY``, is left out: a price feed brings
+    columns of its own (a warehouse, a date) that nobody should search by.
 
     Attributes:
         left_out: columns that change nothing: neither mapped nor named as a field.
     """
 
-    def __init__(self, path: Path, mapping: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Path, mapping: Mapping[str, str] | None = None, *, encoding: str = "") -> None:
         """Open a file.
 
         Args:
-            path: the file, of a format that `read_products` reads.
+            path: the file, of a format that `open_table` reads.
             mapping: field -> column, as from `parse_mapping`.
+            encoding: of a text format, where it is known.
 
         Raises:
             DataError: the file cannot be read, is empty, or lacks a column (with the columns there are).
             InvalidInputError: the mapping is not well formed.
         """
-        self._path = path
-        columns, self._lines = _open(path)
-        self._mapping = _PatchMapping(mapping or {}, columns, path.name)
+        self._table = open_table(path, encoding=encoding)
+        self._mapping = ColumnMapping(
+            mapping or {},
+            self._table,
+            path.name,
+            shop=find_format(self._table.columns),
+            now=time.time(),
+            required=("id",),
+            only_named=True,
+        )
+        if not self._mapping.fields:
+            raise DataError(
+                f"{path.name} has no column that changes a product; its columns: {', '.join(self._table.columns)}; name"
+                " one, for example --map price=COLUMN"
+            )
         self.left_out = self._mapping.left_out
 
     def read(self) -> Iterator[Patch | Rejected]:
-        """Read the rows, once; a cell without a value changes nothing.
+        """Read the rows; a cell without a value changes nothing.
 
         Raises:
             DataError: the file is damaged.
         """
-        try:
-            for line, row in self._lines:
-                if isinstance(row, str):
-                    yield Rejected(line, row)
+        for batch in self._table.read(as_written=self._mapping.as_written):
+            for item in rows_in_order(batch):
+                if isinstance(item, Rejected):
+                    yield item
+                    continue
+                line, raw = item
+                row = self._mapping.read(raw, line)
+                product_id = row.document.pop("id", None)
+                if not isinstance(product_id, str):
+                    yield Rejected(line, "id: must be given and not be empty")
                     continue
                 try:
-                    document = self._mapping.document(row, line)
+                    fields, left_out = keep_readable(row.document)
                 except InvalidInputError as exc:
                     yield Rejected(line, str(exc))
                     continue
-                product_id = document.pop("id", None)
-                if isinstance(product_id, str):
-                    yield Patch(line, product_id.strip(), document)
-                else:
-                    yield Rejected(line, "id: must be given and not be empty")
-        except (pa.ArrowException, OSError, EOFError) as exc:
-            raise DataError(f"{self._path.name} cannot be read to its end ({exc}); it is truncated or damaged") from exc
+                yield Patch(line, product_id, fields, (*row.left_out, *left_out))
 
 
 def read_patches(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[Patch | Rejected]:
     """Read a file of changes; see `PatchFile`."""
     return PatchFile(path, mapping).read()
-
-
-def list_fields(path: Path, mapping: Mapping[str, str] | None = None) -> set[str]:
-    """List the fields that a file of products carries by its columns, also where no row has a value of them.
-
-    Args:
-        path: the file.
-        mapping: field -> column, as from `parse_mapping`.
-
-    Returns:
-        Names such as ``availability`` and ``attributes.colour``; columns that become attributes of their own name are
-        left out.
-    """
-    columns, _ = _open(path)
-    named = {name for name in (mapping or {}) if name not in ("id", "attributes", IGNORE)}
-    return named | {name for name in PRODUCT_FIELDS if name in columns and name not in ("id", "attributes")}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,15 +14,26 @@ from mercato.catalog.field_checks import (
     TITLE_LIMIT_CHARS,
     AttributeValue,
     Scalar,
+    check_attribute_key,
     check_attributes,
     check_availability,
     check_categories,
     check_currency,
     check_id,
     check_price,
+    check_shown_text,
     check_text,
     check_time,
     refuse,
+)
+from mercato.catalog.variant import (
+    Variant,
+    check_variants,
+    find_availability,
+    find_price,
+    join_attributes,
+    patch_variants,
+    write_attributes,
 )
 from mercato.errors import InvalidInputError
 from mercato.text.timestamps import parse_timestamp
@@ -30,7 +41,7 @@ from mercato.text.timestamps import parse_timestamp
 #: In the order in which they are written.
 PRODUCT_FIELDS = (
     "id", "title", "description", "brand", "categories", "price", "currency", "availability", "available_time",
-    "attributes", "image_uri", "uri",
+    "attributes", "image_uri", "uri", "variants",
 )  # fmt: skip
 #: What the encoder reads, the most informative first: a long text is cut at its end.
 TEXT_FIELDS = ("title", "brand", "categories", "description", "attributes")
@@ -40,7 +51,10 @@ DESCRIPTION_CLIP_CHARS = 1_000
 ATTRIBUTES_CLIP_CHARS = 1_000
 
 _TYPE_PREFIX = re.compile("^[a-z]_")
+# Codes of variants (SKU, GTIN) are found as words; to an encoder they mean nothing, and there may be hundreds.
+_CODE = re.compile(r"\S*\d{4}\S*")
 _KNOWN_FIELDS = frozenset(PRODUCT_FIELDS)
+_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +67,16 @@ class Product:
         description: empty where there is none, like every other text.
         brand: one name.
         categories: from general to specific.
-        price: >= 0, finite; None where it is not known. Such a product passes no filter on the price.
+        price: >= 0, finite; None where it is not known. Such a product passes no filter on the price. Of a product
+            with variants that says none: the lowest of its variants in stock, else the lowest.
         currency: three capitals (ISO 4217).
-        availability: one of `AVAILABILITIES`; ``IN_STOCK`` where nothing is said, as in Google Retail.
+        availability: one of `AVAILABILITIES`; ``IN_STOCK`` where nothing is said, as in Google Retail. Of a product
+            that says none, while all its variants do: the best of theirs.
         available_time: RFC 3339 in UTC.
         attributes: key -> text, number, truth or a list of texts and numbers; sorted by key, not to be changed.
         image_uri: of a picture.
         uri: of the product's page.
+        variants: its sizes, colours and packs; none for most products.
     """
 
     id: str
@@ -74,6 +91,7 @@ class Product:
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict, hash=False)
     image_uri: str = ""
     uri: str = ""
+    variants: tuple[Variant, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Give the document as JSON values: fields in the order of `PRODUCT_FIELDS`, those without a value left out."""
@@ -92,13 +110,13 @@ class Product:
         if self.available_time:
             document["available_time"] = self.available_time
         if self.attributes:
-            document["attributes"] = {
-                key: list(value) if isinstance(value, tuple) else value for key, value in self.attributes.items()
-            }
+            document["attributes"] = write_attributes(self.attributes)
         if self.image_uri:
             document["image_uri"] = self.image_uri
         if self.uri:
             document["uri"] = self.uri
+        if self.variants:
+            document["variants"] = [variant.as_dict() for variant in self.variants]
         return document
 
     def document(self) -> bytes:
@@ -110,12 +128,40 @@ class Product:
         """`available_time` in seconds since 1970-01-01T00:00:00Z, None where it is not given."""
         return parse_timestamp(self.available_time) if self.available_time else None
 
+    @property
+    def joined_attributes(self) -> Mapping[str, AttributeValue]:
+        """`attributes`, and of its variants what they have beside: each value once; sorted by key."""
+        return join_attributes(self.attributes, self.variants) if self.variants else self.attributes
+
+    def as_variants(self) -> "tuple[Product, ...]":
+        """Give the product as each of its variants is: the product's fields, and over them the variant's own.
+
+        Returns:
+            One product a variant, in their order, each with that variant alone; the product itself where it has none.
+        """
+        if not self.variants:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                title=variant.title or self.title,
+                price=self.price if variant.price is None else variant.price,
+                availability=variant.availability or self.availability,
+                attributes={**self.attributes, **variant.attributes},
+                image_uri=variant.image_uri or self.image_uri,
+                uri=variant.uri or self.uri,
+                variants=(variant,),
+            )
+            for variant in self.variants
+        )
+
     def field_text(self, name: str) -> str:
         """Give the text of one field, as the word index counts it.
 
         Args:
             name: one of `TEXT_FIELDS`, or ``id``. Of attributes the values are given, and the
-                keys of those that are true; addresses of pictures and pages are left out.
+                keys of those that are true; addresses of pictures and pages are left out. Codes, values and titles of
+                variants are given too, each once.
 
         Returns:
             The text; empty where the field has none.
@@ -126,7 +172,10 @@ class Product:
         if name == "categories":
             return " > ".join(self.categories)
         if name == "attributes":
-            return self._attributes_text(keys=False)
+            titles = dict.fromkeys(variant.title for variant in self.variants if variant.title != self.title)
+            return "; ".join(filter(None, (self._attributes_text(keys=False), *titles)))
+        if name == "id" and self.variants:
+            return "; ".join(dict.fromkeys((self.id, *(variant.id for variant in self.variants))))
         if name in ("id", "title", "brand", "description"):
             return str(getattr(self, name))
         raise InvalidInputError("fields", f"must be of {', '.join(('id', *TEXT_FIELDS))}, got {name!r}")
@@ -135,7 +184,7 @@ class Product:
         """Give the text that is encoded.
 
         The description is clipped to `DESCRIPTION_CLIP_CHARS`, the attributes (with their keys) to
-        `ATTRIBUTES_CLIP_CHARS`, both at the end of a word.
+        `ATTRIBUTES_CLIP_CHARS`, both at the end of a word. Values of variants stand among the attributes, codes aside.
 
         Args:
             fields: of `TEXT_FIELDS`, in the order wanted.
@@ -160,7 +209,9 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself.
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is
+        a list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product
+        has no variant of is passed over. A price and an availability that the product has of its variants follow them.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.
@@ -175,16 +226,27 @@ class Product:
             refuse("product", "must be a JSON object", patch)
         if patch.get("id", self.id) != self.id:
             refuse("id", f"of a patch must be the product's, {self.id!r}", patch["id"], "upsert a new product instead")
-        merged = {**self.as_dict(), **patch}
-        attributes = patch.get("attributes")
+        merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
+        attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
-            kept = {**self.attributes, **attributes}
+            kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
+        if isinstance(variants, Mapping):
+            merged["variants"] = patch_variants(self.variants, variants)
         return parse_product(merged)
+
+    def _said(self) -> dict[str, Any]:
+        """Give the document without what other variants would give it again."""
+        said = self.as_dict()
+        if self.price == find_price(self.variants):
+            said.pop("price", None)
+        if self.availability == find_availability(self.variants):
+            said.pop("availability", None)
+        return said
 
     def _attributes_text(self, *, keys: bool) -> str:
         parts = []
-        for key, value in self.attributes.items():
+        for key, value in self._worded_attributes(codes=not keys).items():
             # For the word index a prefix of one letter ("b_wifi") is a type, not a word; encoders are not misled by it.
             name = (key if keys else _TYPE_PREFIX.sub("", key)).replace("_", " ")
             if isinstance(value, bool):
@@ -196,6 +258,38 @@ class Product:
                 continue
             parts.append(f"{name}: {words}" if keys else words)
         return "; ".join(parts)
+
+    def _worded_attributes(self, *, codes: bool) -> Mapping[str, AttributeValue]:
+        """Give the attributes whose words count, those of variants without addresses and, unless wanted, codes."""
+        if not self.variants:
+            return self.attributes
+        worded: dict[str, AttributeValue] = {}
+        for key, value in self.joined_attributes.items():
+            own = self.attributes.get(key)
+            if value == own or isinstance(value, bool):
+                worded[key] = value
+                continue
+            kept = tuple(
+                item
+                for item in (value if isinstance(value, tuple) else (value,))
+                if not (text := format_value(item)).startswith(("http://", "https://"))
+                and (codes or not _CODE.fullmatch(text))
+            )
+            if kept:
+                worded[key] = kept
+        return worded
+
+
+def changes_text(patch: Mapping[str, Any]) -> bool:
+    """Tell whether a patch may change the words of a product, or what the encoder reads of it.
+
+    Args:
+        patch: as of `Product.merged`.
+    """
+    variants = patch.get("variants", {})
+    if not _TEXTS.isdisjoint(patch) or not isinstance(variants, Mapping):
+        return True
+    return any(changes is None or "title" in changes or "attributes" in changes for changes in variants.values())
 
 
 def format_value(value: Scalar) -> str:
@@ -217,8 +311,9 @@ def format_value(value: Scalar) -> str:
 def parse_product(obj: object) -> Product:
     """Check a product document.
 
-    Null is the same as not given. White space around texts is dropped, control characters in texts become
-    spaces (in an id they are refused). Bytes are accepted where text is, if they are UTF-8.
+    Null is the same as not given. Texts that shoppers read lose their markup (`to_plain_text`), all texts the white
+    space around them; control characters in texts become spaces (in an id they are refused). Bytes are accepted where
+    text is, if they are UTF-8.
 
     Args:
         obj: a JSON object as Python values.
@@ -232,7 +327,7 @@ def parse_product(obj: object) -> Product:
     """
     if not isinstance(obj, Mapping):
         refuse("product", "must be a JSON object", obj)
-    for name in obj:
+    for name in () if obj.keys() <= _KNOWN_FIELDS else obj:
         if name not in _KNOWN_FIELDS:
             close = get_close_matches(str(name), PRODUCT_FIELDS, 1)
             raise InvalidInputError(
@@ -240,22 +335,28 @@ def parse_product(obj: object) -> Product:
                 f"is no field of a product; fields: {', '.join(PRODUCT_FIELDS)}",
                 f"did you mean {close[0]}?" if close else "put it under attributes",
             )
-    title = check_text(obj.get("title"), "title", TITLE_LIMIT_CHARS)
+    title = check_shown_text(obj.get("title"), "title", TITLE_LIMIT_CHARS)
     if not title:
         refuse("title", "must be given and not be blank", obj.get("title"))
+    price, availability = obj.get("price"), obj.get("availability")
+    variants = check_variants(obj.get("variants"))
+    if variants:
+        price = find_price(variants) if price is None else price
+        availability = find_availability(variants) if availability is None else availability
     return Product(
         id=check_id(obj.get("id")),
         title=title,
-        description=check_text(obj.get("description"), "description", TEXT_LIMIT_CHARS),
-        brand=check_text(obj.get("brand"), "brand", NAME_LIMIT_CHARS),
+        description=check_shown_text(obj.get("description"), "description", TEXT_LIMIT_CHARS),
+        brand=check_shown_text(obj.get("brand"), "brand", NAME_LIMIT_CHARS),
         categories=check_categories(obj.get("categories")),
-        price=check_price(obj.get("price")),
+        price=check_price(price),
         currency=check_currency(obj.get("currency")),
-        availability=check_availability(obj.get("availability")),
+        availability=check_availability(availability),
         available_time=check_time(obj.get("available_time")),
         attributes=check_attributes(obj.get("attributes")),
         image_uri=check_text(obj.get("image_uri"), "image_uri", TITLE_LIMIT_CHARS),
         uri=check_text(obj.get("uri"), "uri", TITLE_LIMIT_CHARS),
+        variants=variants,
     )
 
 

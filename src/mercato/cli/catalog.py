@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_SERVER = "127.0.0.1:8001"
 _SHOWN_ERRORS = 20
 
-catalog_app = typer.Typer(help="The catalogue: change its products.", no_args_is_help=True)
+catalog_app = typer.Typer(help="The catalogue: change its products, find what to clean.", no_args_is_help=True)
 
 _EPILOG = (
     "Example: mercato catalog apply prices.csv --map id=sku --map price=net --state sqlite:state.db, or mercato catalog"
@@ -31,7 +31,7 @@ _EPILOG = (
 # A group of one command only keeps the command's name if it has a callback.
 @catalog_app.callback()
 def _catalog() -> None:
-    """Change the products of a catalogue."""
+    """Change the products of a catalogue, or report on it."""
 
 
 @catalog_app.command("apply", epilog=_EPILOG)
@@ -85,7 +85,7 @@ def apply_file(
         InvalidInputError: options that exclude each other.
         MercatoError: the server cannot be reached or fails, or state cannot be written; what was applied before stays.
     """
-    from mercato.catalog.column_mapping import parse_mapping
+    from mercato.catalog.map_arguments import parse_mapping
     from mercato.ingest.catalog import NO_PRODUCT
     from mercato.ingest.change_file import ChangeFile
 

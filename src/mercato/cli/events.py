@@ -20,13 +20,15 @@ if TYPE_CHECKING:  # what reads and writes events needs Arrow: imported where it
 EVENTS_PER_CALL = 2_000  # about half a megabyte of JSON, some 50 ms of a server's time
 DEFAULT_SERVER = "127.0.0.1:8001"
 
-events_app = typer.Typer(help="User events: import a history, or export it.", no_args_is_help=True)
+events_app = typer.Typer(help="User events: import a history, export it, or forget a person.", no_args_is_help=True)
 
 _IMPORT_EPILOG = (
     "Example: mercato events import transactions.parquet --state sqlite:state.db"
     " --map user_id=household_id --map time=transaction_timestamp --event-type purchase-complete"
 )
 _EXPORT_EPILOG = "Example: mercato events export events.parquet --state sqlite:state.db"
+
+_FORGET_EPILOG = "Example: mercato events forget --user-id 4711 --state sqlite:state.db"
 
 _ONLY_JSON = ("rejected_by_field", "errors")  # people were warned of these on the way
 
@@ -48,17 +50,22 @@ def import_command(
     event_type: Annotated[
         str | None, typer.Option("--event-type", help="Type of the rows that have none, such as purchase-complete.")
     ] = None,
+    no_times: Annotated[
+        bool, typer.Option("--no-times", help="Take the order of the rows, whatever columns look like times.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing if any row is bad.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import user events from a file; what is there already is not counted twice.
 
-    Fields: event_type, user_id, visitor_id, product_id, time, quantity, price, order_id, event_id, context. A row
-    without event_id is known again by its content, so a file can be imported again after a stop, or when it has grown.
+    Fields: event_type, user_id, visitor_id, product_id, time, order, quantity, price, order_id, event_id, context. A
+    row without event_id is known again by its content, so a file can be imported again after a stop, or when it has
+    grown. Where no column is mapped to time, the order of the rows is kept, or that of a column `order`; what depends
+    on time is then off for these events.
     """
     output = Output(as_json=as_json)
     with output.handle_errors():
-        result = import_file(file, state, server, mapping or [], event_type, strict, output)
+        result = import_file(file, state, server, mapping or [], event_type, strict, output, without_times=no_times)
         if as_json:
             output.finish(result)
         else:
@@ -89,6 +96,37 @@ def export_command(
         output.finish({"file": str(file), "events": count, "seconds": round(time.monotonic() - started, 1)})
 
 
+@events_app.command("forget", epilog=_FORGET_EPILOG)
+def forget_command(
+    state: Annotated[str, typer.Option(help="sqlite:PATH of the state file, also beside a running server.")],
+    user_id: Annotated[
+        str, typer.Option(help="A user: all events signed in, and what the user's visitors did while nobody was.")
+    ] = "",
+    visitor_id: Annotated[str, typer.Option(help="A visitor: all events with this id.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Forget a person: take all events of a user or visitor out of a state file, ids included.
+
+    Running servers answer without them from the next request on. What a snapshot has learned from everybody's events,
+    in sums that name nobody, goes with the next `mercato index`; exported files and backups are yours to delete.
+    """
+    from mercato.state.store import open_state
+    from mercato.state.values import Actor
+
+    output = Output(as_json=as_json)
+    with output.handle_errors():
+        if not (user_id or visitor_id):
+            raise InvalidInputError("--user-id", "or --visitor-id must be given, got neither", "say who it is")
+        store = open_state(state)
+        try:
+            count = store.erase_events(Actor(user_id, visitor_id))
+        finally:
+            store.close()
+        if not count:
+            output.warn("there are no events of that id; nothing was taken out")
+        output.finish({"events": count})
+
+
 def import_file(
     file: Path,
     state: str | None,
@@ -97,6 +135,8 @@ def import_file(
     event_type: str | None,
     strict: bool,
     output: Output,
+    *,
+    without_times: bool = False,
 ) -> dict[str, Any]:
     """Do the work of `mercato events import`; returns what `--json` prints.
 
@@ -114,7 +154,14 @@ def import_file(
     report = ReadReport()
 
     def read() -> Iterator[EventBatch]:
-        return read_events(file, mapping=fields, default_event_type=event_type, now=now, report=report)
+        return read_events(
+            file,
+            mapping=fields,
+            default_event_type=event_type,
+            now=now,
+            report=report,
+            without_times=without_times,
+        )
 
     if strict:
         for _ in read():
@@ -137,9 +184,16 @@ def import_file(
             else _write_to_server(server or DEFAULT_SERVER, read(), report, tell)
         )
     _warn_of_rejected(file, report, output)
+    if report.ordered_by:
+        what = "the order of the rows" if report.ordered_by == "rows" else "the column 'order'"
+        output.warn(
+            f"{file.name} has no times: {what} is kept; trends, new arrivals, what sold lately and the aging of"
+            " histories are off for these events"
+        )
     return {
         "file": str(file),
         "rows": report.rows,
+        "ordered_by": report.ordered_by or "time",
         **written,
         "rejected": report.rejected,
         "rejected_by_field": dict(report.by_field),

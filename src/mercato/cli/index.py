@@ -5,31 +5,46 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from mercato.catalog.product import TEXT_FIELDS, Product
+from mercato.catalog.product import TEXT_FIELDS
+from mercato.catalog.shop_formats import FORMAT_NAMES
 from mercato.cli.moments import parse_moment, parse_past
 from mercato.cli.output import Output
+from mercato.cli.product_file import Reading, describe, open_file, read_file, summarize
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
 
-if TYPE_CHECKING:
-    from mercato.indexing.join_state import JoinedFeed
-    from mercato.state.store import StateStore
-
-_SHOWN_ERRORS = 20
+_SOME_NOT_AT_ALL = 3
+# people were told of these on the way, and in the last line
+_ONLY_JSON = (
+    "file", "rows", "whole", "in_part", "rejected", "variant_rows", "not_for_sale", "left_out", "left_out_values",
+    "errors", "summary",
+)  # fmt: skip
 EPILOG = "Example: mercato index products.parquet --out catalog --map title=name --state sqlite:state.db"
 
 
 def index(
-    products: Annotated[Path, typer.Argument(help="Products: .parquet, .csv or .jsonl (text also .gz).")],
-    out: Annotated[Path, typer.Option(help="Name of the snapshot; servers are given this name.")],
+    products: Annotated[
+        Path, typer.Argument(help="Products: CSV, JSON, XML or Parquet, also .gz or .zip (docs/feeds.md).")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Name of the snapshot; servers are given this name.")] = None,
     state: Annotated[str | None, typer.Option(help="sqlite:PATH; events to learn from, changes to apply.")] = None,
     mapping: Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if any row is bad.")] = False,
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"Shop system that wrote the file: {', '.join(FORMAT_NAMES)}.")
+    ] = "auto",
+    group_by: Annotated[str, typer.Option(help="Column whose value is the same in all rows of one product.")] = "",
+    encoding: Annotated[str, typer.Option(help="Encoding of a text file, where it is not found right.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check the file, say how it was understood, and build nothing.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the file if any product does not go in whole.")
+    ] = False,
     until: Annotated[
         str | None, typer.Option(help="Learn from events before this date or time alone; from all without.")
     ] = None,
@@ -58,18 +73,27 @@ def index(
 
     The file is newer than the live changes in state that were made before it was written, and wins over them field by
     field; changes made after stay. What gave way to what is listed.
+
+    The last line says how many products went in whole, in part and not at all. Exit status: 0 all went in, in whole or
+    in part; 3 some not at all; 1 nothing was built.
     """
     output = Output(as_json=as_json)
+    reading = Reading(
+        mapping=mapping or [], format_name=format_name, group_by=group_by, encoding=encoding, strict=strict
+    )
     with output.handle_errors():
         settings = SearchSettings.parse(weights, fusion, synonyms)
         moment = parse_moment(until, "--until")
-        output.finish(
-            build_index(
+        if dry_run:
+            result = check_file(products, reading, output)
+        elif out is None:
+            raise InvalidInputError("--out", "must be given", "or --dry-run, which builds nothing")
+        else:
+            result = build_index(
                 products,
                 out,
                 state,
-                mapping or [],
-                strict,
+                reading,
                 encoder,
                 language,
                 encode,
@@ -79,7 +103,10 @@ def index(
                 as_of=parse_past(as_of, "--as-of"),
                 drop_unlisted=drop_unlisted,
             )
-        )
+        output.finish(result if as_json else {name: result[name] for name in result if name not in _ONLY_JSON})
+        output.say(result["summary"])
+    if result["rejected"]:
+        raise typer.Exit(_SOME_NOT_AT_ALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +137,23 @@ class SearchSettings:
         )
 
 
+def check_file(source: Path, reading: Reading, output: Output) -> dict[str, Any]:
+    """Read a file and build nothing; returns what `--json` prints.
+
+    Raises:
+        MercatoError: the file cannot be used.
+    """
+    file = open_file(source, reading)
+    describe(file, output)
+    products, report = read_file(file, reading, output)
+    return {"products": len(products), **summarize(file, report)}
+
+
 def build_index(
     source: Path,
     out: Path,
     state_url: str | None,
-    mapping: list[str],
-    strict: bool,
+    reading: Reading,
     encoder_folder: Path,
     language: str,
     encode: str,
@@ -133,18 +171,20 @@ def build_index(
     """
     from mercato.cli.feed_summary import summarize_changes, tell_changes
     from mercato.indexing.build import BuildOptions, build_snapshot
+    from mercato.indexing.join_state import join_state
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
     from mercato.state.store import open_state
     from mercato.state.values import EventTable
 
     started = time.monotonic()
     model = OnnxEncoder(encoder_folder)
-    rows, rejected = read_rows(source, mapping, output)
-    if rejected and strict:
-        raise DataError(f"{source.name}: {rejected} rows are bad and --strict was given; correct them or leave it out")
+    file = open_file(source, reading)
+    describe(file, output)
+    rows, read = read_file(file, reading, output)
     store = open_state(state_url) if state_url else None
-    output.say(f"{len(rows):,} products read, {rejected:,} bad rows left out")
-    joined = join_changes(rows, source, mapping, store, out, as_of=as_of, drop_unlisted=drop_unlisted)
+    joined = join_state(source, rows, store, out, fields=file.mapping.fields, as_of=as_of, drop_unlisted=drop_unlisted)
+    if not joined.merged.products:
+        raise DataError("the catalogue is empty: no row is a product")
     tell_changes(joined, output, dropped=drop_unlisted)
     events = store.event_columns() if store else EventTable.empty()
     search = search or SearchSettings()
@@ -167,13 +207,13 @@ def build_index(
     return {
         "snapshot": str(out),
         "products": manifest.products,
-        "rejected": rejected,
         "texts": manifest.texts,
         "events": len(events) if until is None else int((events.time < until).sum()),
         "encoder": manifest.encoder,
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
         "synonyms": len(search.synonyms),
+        **summarize(file, read),
         **({"changes": summarize_changes(joined, dropped=drop_unlisted)} if store and output.as_json else {}),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -187,52 +227,3 @@ def _parse_fields(names: str) -> tuple[str, ...]:
             "--encode", f"must name title and any of {', '.join(TEXT_FIELDS[1:])}, got {names[:200]!r}"
         )
     return fields
-
-
-def read_rows(source: Path, mapping: list[str], output: Output) -> tuple[list[Product], int]:
-    """Read a file of products; the first bad rows are shown, all are counted."""
-    from mercato.catalog.column_mapping import parse_mapping
-    from mercato.catalog.read import read_products
-    from mercato.incoming import Rejected
-
-    rows: list[Product] = []
-    rejected = 0
-    for batch in read_products(source, parse_mapping(mapping)):
-        for item in batch:
-            if not isinstance(item, Rejected):
-                rows.append(item)
-                continue
-            rejected += 1
-            if rejected <= _SHOWN_ERRORS:
-                output.warn(f"{source.name} line {item.position}: {item.reason}")
-    if rejected > _SHOWN_ERRORS:
-        output.warn(f"... and {rejected - _SHOWN_ERRORS:,} more bad rows")
-    return rows, rejected
-
-
-def join_changes(
-    rows: list[Product],
-    source: Path,
-    mapping: list[str],
-    store: StateStore | None,
-    replaced: Path,
-    *,
-    as_of: float | None,
-    drop_unlisted: bool,
-) -> JoinedFeed:
-    """Join the file's products with the live changes in state.
-
-    Raises:
-        DataError: nothing is left to build of.
-        MercatoError: state cannot be read.
-    """
-    from mercato.catalog.column_mapping import parse_mapping
-    from mercato.catalog.patches import list_fields
-    from mercato.indexing.join_state import join_state
-
-    changed = store is not None and store.product_sequence() > 0
-    fields = list_fields(source, parse_mapping(mapping)) if changed else ()
-    joined = join_state(source, rows, store, replaced, fields=fields, as_of=as_of, drop_unlisted=drop_unlisted)
-    if not joined.merged.products:
-        raise DataError("the catalogue is empty: no row is a product")
-    return joined

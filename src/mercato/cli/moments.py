@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 from mercato.errors import InvalidInputError
+from mercato.text.timestamps import parse_timestamp
 
 
 def parse_moment(text: str | None, option: str) -> float | None:
@@ -23,12 +23,10 @@ def parse_moment(text: str | None, option: str) -> float | None:
     """
     if text is None:
         return None
-    from mercato.events.raw_columns import to_seconds  # needs Arrow, which a command without a moment does not
-
-    seconds, _ = to_seconds([text.strip()])
-    if not math.isfinite(seconds[0]):
-        raise InvalidInputError(option, f"must be a date or a time, got {text!r}", "for example 2011-11-01")
-    return float(seconds[0])
+    try:
+        return parse_timestamp(text)
+    except ValueError as exc:
+        raise InvalidInputError(option, f"must be a date or a time: {exc}", "for example 2011-11-01") from exc
 
 
 def parse_past(text: str | None, option: str) -> float | None:

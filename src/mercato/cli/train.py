@@ -16,7 +16,7 @@ from mercato.cli.output import Output
 from mercato.progress import Progress
 
 if TYPE_CHECKING:
-    from mercato_training.encoder.metrics import EncoderMetrics
+    from mercato_training.encoder.train import EncoderMetrics
     from mercato_training.reranker.metrics import RerankerMetrics
 
 train_app = typer.Typer(help="Train the models that are served.", no_args_is_help=True)

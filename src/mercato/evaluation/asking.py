@@ -177,17 +177,21 @@ def count_catalogue(client: Client, condition: str | None = None) -> int:
     return page.total
 
 
-def find_unknown(client: Client, products: Sequence[str]) -> set[str]:
-    """Find which products the server's catalogue does not hold: it names the seeds that it does not know.
+def look_up(client: Client, products: Sequence[str]) -> tuple[set[str], dict[str, str]]:
+    """Find which products the server's catalogue does not hold, and which are variants of others.
 
     Args:
-        client: of the server.
+        client: of the server, which names the seeds that it does not know, and the products of those that are variants.
         products: ids.
+
+    Returns:
+        The ids that are unknown, and for each id of a variant that of its product, which is what answers show.
 
     Raises:
         ServerError: the server cannot be reached, or fails.
     """
     unknown: set[str] = set()
+    owners: dict[str, str] = {}
     for start in range(0, len(products), _SEEDS_PER_CALL):
         seeds = list(products[start : start + _SEEDS_PER_CALL])
 
@@ -196,7 +200,8 @@ def find_unknown(client: Client, products: Sequence[str]) -> set[str]:
 
         page = _ask_page(client, ask, 1, 0)
         unknown.update(seeds if isinstance(page, str) else page.missing_ids)
-    return unknown
+        owners.update({} if isinstance(page, str) else page.variant_products)
+    return unknown, owners
 
 
 def read_learned(client: Client) -> Mapping[str, Mapping[str, Any]]:

@@ -16,7 +16,9 @@ from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
 from mercato.events.event_files import open_event_file
-from mercato.events.raw_columns import to_numbers, to_seconds
+from mercato.events.event_order import has_time
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.events.raw_columns import find_column_day_order, to_numbers, to_seconds
 from mercato.incoming import Rejected, RowReport
 from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state
@@ -91,6 +93,18 @@ class Split:
     past: Interactions
     moment: Mapping[str, float]
 
+    def name_products(self, owners: Mapping[str, str]) -> Split:
+        """Put products in place of their variants.
+
+        Args:
+            owners: id of a variant -> id of its product.
+        """
+        test, past = (
+            replace(one, products=[owners.get(product, product) for product in one.products])
+            for one in (self.test, self.past)
+        )
+        return replace(self, test=test, past=past)
+
 
 def parse_holdout_map(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``--map`` of a holdout: ``user_id=...``, ``product_id=...``, ``time=...``, ``order=...`` and so on.
@@ -123,12 +137,15 @@ def read_interactions(
     found = Interactions(columns={name: [] for name in extra_columns})
     positions, times, ratings = [], [], []
     latest = (time.time() if now is None else now) + MAX_FUTURE_S
+    day_order = find_column_day_order(
+        batch.columns.get("time", []) for batch in read_fields(path, fields, column_map or {})
+    )
     for batch in read_fields(path, fields, column_map or {}):
         count = len(batch.lines)
         first = found.rows
         found.rows += count + len(batch.rejected)
         users, products = read_texts(batch.columns["user_id"]), read_texts(batch.columns["product_id"])
-        moment, given = to_seconds(batch.columns["time"]) if "time" in batch.columns else _nothing(count)
+        moment, given = to_seconds(batch.columns["time"], day_order) if "time" in batch.columns else _nothing(count)
         order, _ = to_numbers(batch.columns["order"]) if "order" in batch.columns else (moment, given)
         order = np.where(np.isnan(order), np.arange(first, first + count), order)
         rating, _ = to_numbers(batch.columns["rating"]) if "rating" in batch.columns else _nothing(count)
@@ -199,12 +216,15 @@ def divide(
 def refuse_late_state(split: Split, state: str) -> None:
     """Refuse a server's state that holds purchases from the time of the holdout.
 
+    Where only the order of purchases is known, it must not hold one that is to be recommended more often than the
+    user's past does.
+
     Args:
         split: what is to be recommended.
         state: ``sqlite:PATH``.
 
     Raises:
-        DataError: it does; the message has the dates.
+        DataError: it does; the message has the dates, or how many.
         StateError: the state cannot be read.
     """
     store = open_state(state)
@@ -213,12 +233,26 @@ def refuse_late_state(split: Split, state: str) -> None:
     finally:
         store.close()
     users = list(table.users)
+    if not split.moment:
+        bought = (table.event_type == EVENT_TYPE_CODES["purchase-complete"]) & (table.user >= 0) & (table.product >= 0)
+        pairs = zip(table.user[bought].tolist(), table.product[bought].tolist(), strict=True)
+        there = Counter((users[user], table.products[product]) for user, product in pairs)
+        before = Counter(zip(split.past.users, split.past.products, strict=True))
+        late = sum(there[pair] > before[pair] for pair in zip(split.test.users, split.test.products, strict=True))
+        if late and len(split.past.users):
+            raise DataError(
+                f"the server's state ({state}) holds {late:,} of the {len(split.test.users):,} purchases that are to be"
+                " recommended; import what came before them alone"
+            )
+        return
+    timed = has_time(table.time)
+    user, when = table.user[timed], table.time[timed]
     known = Interactions(
-        users=[users[code] if code >= 0 else "" for code in table.user.tolist()],
-        products=[""] * len(table.user),
-        position=table.time,
-        time=table.time,
-        rating=np.full(len(table.time), np.nan),
+        users=[users[code] if code >= 0 else "" for code in user.tolist()],
+        products=[""] * len(user),
+        position=when,
+        time=when,
+        rating=np.full(len(when), np.nan),
     )
     refuse_overlap(split, known, f"the server's state ({state})")
 

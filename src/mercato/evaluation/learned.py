@@ -76,7 +76,9 @@ def _read_last(facts: object) -> tuple[float | None, bool]:
     given = facts["last_event_time"]
     if given is None:
         return None, True
+    if not isinstance(given, str):
+        return None, False
     try:
         return parse_timestamp(given), True
-    except (TypeError, ValueError):
+    except ValueError:
         return None, False

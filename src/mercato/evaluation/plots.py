@@ -42,7 +42,7 @@ def draw_metrics(rows: Sequence[tuple[str, float, float, float]], others: Mappin
         others: metric -> mean of an earlier run.
         other: what the earlier run is called.
     """
-    figure, axes = _make_axes(0.36 * len(rows) + 1.0)
+    figure, axes = make_axes(0.36 * len(rows) + 1.0)
     positions = np.arange(len(rows))[::-1]
     for position, (name, mean, low, high) in zip(positions, rows, strict=True):
         if low == low:
@@ -57,7 +57,7 @@ def draw_metrics(rows: Sequence[tuple[str, float, float, float]], others: Mappin
     axes.set_xlabel("mean and 95 % interval")
     axes.grid(axis="y", visible=False)
     if others:
-        _place_legend(axes)
+        place_legend(axes)
     return figure
 
 
@@ -70,7 +70,7 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
     """
     names = list(stages)
     many = len(names) > _MANY_STAGES
-    figure, axes = _make_axes(4.4 if many else 3.6)
+    figure, axes = make_axes(4.4 if many else 3.6)
     for number, metric in enumerate(metrics):
         shift = (number - (len(metrics) - 1) / 2) * 0.16
         colour, marker = _PALETTE[number % 4], _MARKERS[number % 4]
@@ -93,7 +93,7 @@ def draw_stages(stages: Mapping[str, Mapping[str, Any]], metrics: Sequence[str])
         axes.set_ylim(top=1.02)
     axes.set_ylabel("mean and 95 % interval")
     axes.grid(axis="x", visible=False)
-    _place_legend(axes)
+    place_legend(axes)
     return figure
 
 
@@ -107,7 +107,7 @@ def draw_gains(gains: Float64, metric: str, ours: str, theirs: str, asked: str =
         theirs: what it is compared with.
         asked: what a bar stands for: ``query`` or ``user``.
     """
-    figure, axes = _make_axes(3.2)
+    figure, axes = make_axes(3.2)
     ordered = np.sort(gains[~np.isnan(gains)])[::-1]
     positions = np.arange(1, len(ordered) + 1)
     axes.bar(positions, np.where(ordered > 0, ordered, 0), width=1.0, color=BLUE,
@@ -118,7 +118,7 @@ def draw_gains(gains: Float64, metric: str, ours: str, theirs: str, asked: str =
     axes.set_xlabel(f"{PLURAL[asked]}, sorted by gain")
     axes.set_ylabel(f"difference in {metric}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _place_legend(axes)
+    place_legend(axes)
     return figure
 
 
@@ -129,7 +129,7 @@ def draw_distribution(values: Mapping[str, Float64], asked: str = "query") -> Fi
         values: metric -> float64 [queries], 0 to 1; NaN left out.
         asked: what each value is of: ``query`` or ``user``.
     """
-    figure, axes = _make_axes(3.2)
+    figure, axes = make_axes(3.2)
     kept = [one[~np.isnan(one)] for one in values.values()]
     labels = [
         f"{name}: median {np.median(one):.2f}" if len(one) else name for name, one in zip(values, kept, strict=True)
@@ -139,7 +139,7 @@ def draw_distribution(values: Mapping[str, Float64], asked: str = "query") -> Fi
     axes.set_ylabel(PLURAL[asked])
     axes.set_xlim(0, 1)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _place_legend(axes)
+    place_legend(axes)
     return figure
 
 
@@ -151,7 +151,7 @@ def draw_latency(latency: Mapping[str, Any]) -> Figure:
     """
     parts = {"client": latency, **{f"server: {name}": taken for name, taken in latency["server"].items()}}
     shown = {name: taken for name, taken in parts.items() if taken.get("p50") is not None}
-    figure, axes = _make_axes(0.42 * len(shown) + 1.1)
+    figure, axes = make_axes(0.42 * len(shown) + 1.1)
     positions = np.arange(len(shown))[::-1]
     for number, percentile in enumerate(("p50", "p90", "p99")):
         axes.plot([taken[percentile] for taken in shown.values()], positions, _MARKERS[number], color=_PALETTE[number],
@@ -162,7 +162,7 @@ def draw_latency(latency: Mapping[str, Any]) -> Figure:
     axes.set_xlim(left=0)
     axes.set_xlabel("milliseconds")
     axes.grid(axis="y", visible=False)
-    _place_legend(axes)
+    place_legend(axes)
     return figure
 
 
@@ -174,7 +174,7 @@ def draw_groups(groups: Mapping[str, Mapping[str, Any]], metric: str, overall: f
         metric: which.
         overall: mean over all; None is not drawn.
     """
-    figure, axes = _make_axes(0.36 * len(groups) + 1.1)
+    figure, axes = make_axes(0.36 * len(groups) + 1.1)
     positions = np.arange(len(groups))[::-1]
     for position, group in zip(positions, groups.values(), strict=True):
         mean = group["metrics"].get(metric)
@@ -186,7 +186,7 @@ def draw_groups(groups: Mapping[str, Mapping[str, Any]], metric: str, overall: f
         axes.plot(mean, position, "o", color=BLUE)
     if overall is not None:
         axes.axvline(overall, color=GREY, linestyle="--", linewidth=1, label="all")
-        _place_legend(axes)
+        place_legend(axes)
     axes.set_yticks(positions, [f"{name} ({group['queries']:,})" for name, group in groups.items()])
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{metric}, mean and 95 % interval")
@@ -201,7 +201,7 @@ def draw_reliability(predicted: Float64, observed: Float64) -> Figure:
         predicted: float64 [bins], mean probability of each bin.
         observed: float64 [bins], share of each bin that happened; bins in which nothing did are not drawn.
     """
-    figure, axes = _make_axes(4.5)
+    figure, axes = make_axes(4.5)
     drawn = (predicted > 0) & (observed > 0)
     ends = [values[drawn].min(initial=1.0) for values in (predicted, observed)]
     low = 0.5 * min(ends)
@@ -211,7 +211,7 @@ def draw_reliability(predicted: Float64, observed: Float64) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("mean probability")
     axes.set_ylabel("share that happened")
-    _place_legend(axes)
+    place_legend(axes)
     return figure
 
 
@@ -233,7 +233,12 @@ def write_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _make_axes(height: float) -> tuple[Figure, Axes]:
+def make_axes(height: float) -> tuple[Figure, Axes]:
+    """Make an empty figure in the style of all plots, and its axes.
+
+    Args:
+        height: of the figure in inches.
+    """
     from matplotlib import rc_context
 
     with rc_context(_STYLE):
@@ -246,5 +251,6 @@ def _once(axes: Axes, label: str) -> str:
     return "_" if label in [line.get_label() for line in axes.lines] else label
 
 
-def _place_legend(axes: Axes) -> None:
+def place_legend(axes: Axes) -> None:
+    """Place the legend above the axes, where it covers nothing."""
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9.5)

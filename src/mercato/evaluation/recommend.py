@@ -18,7 +18,7 @@ from mercato.evaluation.asking import (
     Ask,
     ask_all,
     count_catalogue,
-    find_unknown,
+    look_up,
     read_learned,
     spread_positions,
     time_all,
@@ -102,7 +102,11 @@ def evaluate_recommend(
     learned_from = read_learned(client)
     unsaid = refuse_late_learning(split, learned_from)
     products = sorted(set(split.test.products))
-    unknown = frozenset(find_unknown(client, products))
+    missing, owners = look_up(client, products)
+    if owners:
+        owners |= look_up(client, sorted(set(split.past.products) - owners.keys()))[1]
+        split = split.name_products(owners)
+    unknown = frozenset(missing)
     shoppers = list_shoppers(split, new_only=settings.new_only, unknown=unknown)
     if not shoppers:
         raise DataError(

@@ -14,7 +14,7 @@ from mercato.evaluation.asking import (
     Ask,
     ask_all,
     count_catalogue,
-    find_unknown,
+    look_up,
     time_all,
 )
 from mercato.evaluation.judgements import Judgements
@@ -72,11 +72,8 @@ def evaluate_search(
         ServerError: the server cannot be reached, or fails.
     """
     catalogue = count_catalogue(client, settings.condition)
-    unknown = find_unknown(client, sorted(judgements.products))
-    ratings = [
-        {product: rating for product, rating in rated.items() if product not in unknown}
-        for rated in judgements.ratings.values()
-    ]
+    unknown, owners = look_up(client, sorted(judgements.products))
+    ratings = [rate_products(rated, unknown, owners) for rated in judgements.ratings.values()]
     depth = max(plan.depth, settings.depth)
     options = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
     answers = _ask(client, judgements, settings, options, depth, progress)
@@ -173,6 +170,16 @@ def warn_of_judgements(
             " 1 wherever one was found; ratings of products that do not fit are missing"
         )
     return warnings
+
+
+def rate_products(rated: Mapping[str, int], unknown: set[str], owners: Mapping[str, str]) -> dict[str, int]:
+    """Return the ratings of the products that the catalogue holds; of several variants of one the best counts."""
+    ratings: dict[str, int] = {}
+    for product, rating in rated.items():
+        if product not in unknown:
+            owner = owners.get(product, product)
+            ratings[owner] = max(rating, ratings.get(owner, 0))
+    return ratings
 
 
 def _count(judgements: Judgements, ratings: Sequence[Mapping[str, int]], unknown: set[str]) -> dict[str, int]:

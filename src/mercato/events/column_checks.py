@@ -22,9 +22,11 @@ from mercato.events.event import (
     parse_context,
     parse_id,
 )
+from mercato.events.event_order import MAX_ORDER, order_to_time
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.events.raw_columns import RawColumn, to_list, to_numbers, to_seconds, to_text
 from mercato.events.raw_values import read_context, read_id
+from mercato.text.timestamps import DayOrder
 
 NO_TYPE = 255  # code of what is no event type
 
@@ -91,10 +93,28 @@ def check_types(column: RawColumn | None, length: int, default: str | None) -> C
     return CheckedColumn(codes, codes != NO_TYPE)
 
 
-def check_times(column: RawColumn, now: float) -> CheckedColumn:
-    """Check times: float64 [n], seconds since 1970. Every row of a file must have one."""
-    seconds, _ = to_seconds(column)
-    return CheckedColumn(seconds, (seconds >= 0) & (seconds <= now + MAX_FUTURE_S))
+def check_moments(
+    times: RawColumn | None, orders: RawColumn | None, now: float, day_order: DayOrder | None = None
+) -> CheckedColumn:
+    """Check times, or orders where there are none: float64 [n], seconds since 1970. Every row must have one of them.
+
+    Args:
+        times: None where the file has none.
+        orders: None where the file has none; one of the two is given.
+        now: the present, seconds since 1970.
+        day_order: decides dates that have two readings.
+    """
+    length = len(times) if times is not None else 0 if orders is None else len(orders)
+    moments, given, valid = np.full(length, np.nan), np.zeros(length, dtype=bool), np.zeros(length, dtype=bool)
+    if times is not None:
+        moments, given = to_seconds(times, day_order)
+        valid = (moments >= 0) & (moments <= now + MAX_FUTURE_S)
+    if orders is not None:
+        numbers, ordered = to_numbers(orders)
+        whole = (numbers >= 0) & (numbers <= MAX_ORDER) & (numbers == np.floor(numbers))
+        moments = np.where(ordered & ~given, order_to_time(numbers), moments)
+        valid = np.where(ordered, whole & ~given, valid)
+    return CheckedColumn(moments, valid)
 
 
 def check_quantities(column: RawColumn | None, length: int) -> CheckedColumn:

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 
 from mercato.errors import InvalidInputError
+from mercato.events.event_order import MAX_ORDER, order_to_time
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.incoming import Rejected, read_json_array
 from mercato.text.normalize import QUERY_LIMIT_CHARS
-from mercato.text.timestamps import parse_timestamp
+from mercato.text.timestamps import read_timestamp
 
 MAX_ID_BYTES = 256
 MAX_CONTEXT_BYTES = 8_192
@@ -28,6 +29,7 @@ EVENT_FIELDS = (
     "visitor_id",
     "product_id",
     "time",
+    "order",
     "quantity",
     "price",
     "order_id",
@@ -48,7 +50,8 @@ class Event:
         user_id: who was signed in; "" where nobody was.
         visitor_id: the device or session; "" where not known. One of the two is always given.
         product_id: "" for events that are about no product.
-        time: seconds since 1970-01-01T00:00:00Z.
+        time: seconds since 1970-01-01T00:00:00Z; below 0 where only the order is known
+            (``mercato.events.event_order``).
         quantity: pieces, at least 1.
         price: of one piece, in the shop's currency; None where not given.
         order_id: joins the lines of one order; "" where there is none.
@@ -100,7 +103,7 @@ def parse_event(value: object, *, now: float) -> Event:
         user_id=user_id,
         visitor_id=visitor_id,
         product_id=product_id,
-        time=_parse_time(value.get("time"), now),
+        time=_parse_moment(value.get("time"), value.get("order"), now),
         quantity=_parse_quantity(value.get("quantity")),
         price=_parse_price(value.get("price")),
         order_id=parse_id("order_id", value.get("order_id")),
@@ -178,19 +181,30 @@ def _parse_event_type(value: object) -> str:
     raise InvalidInputError("event_type", f"must be one of {', '.join(EVENT_TYPES)}, got {given}")
 
 
+def _parse_moment(time: object, order: object, now: float) -> float:
+    """Read the time, or the order of an event that has none."""
+    if order is None or order == "":
+        return _parse_time(time, now)
+    number = _parse_number("order", order)
+    if number != int(number) or not 0 <= number <= MAX_ORDER:
+        raise InvalidInputError("order", f"must be a whole number in 0..{MAX_ORDER}, got {order}")
+    if time is not None and time != "":
+        raise InvalidInputError("order", "must not be given together with time", "give the time alone")
+    return float(order_to_time(number))
+
+
 def _parse_time(value: object, now: float) -> float:
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
         return now
-    if isinstance(value, str):
-        try:
-            seconds = parse_timestamp(value)
-        except ValueError as exc:
-            raise InvalidInputError("time", str(exc), "seconds since 1970 are read too") from exc
-    else:
-        seconds = _parse_number("time", value)
+    try:
+        seconds = read_timestamp(value)
+    except ValueError as exc:
+        raise InvalidInputError("time", str(exc)) from exc
+    if seconds is None:
+        raise InvalidInputError("time", f"must be finite, got {value}")
     problem = check_event_time(seconds, now=now)
     if problem is not None:
-        raise InvalidInputError("time", problem, "give RFC 3339 text or seconds (not milliseconds) since 1970")
+        raise InvalidInputError("time", problem, "give RFC 3339 text or seconds since 1970")
     return seconds
 
 

@@ -19,7 +19,7 @@ class EventBatch:
         user_id: Arrow string [n], null where not given.
         visitor_id: Arrow string [n], null where not given.
         product_id: Arrow string [n], null where not given.
-        time: float64 [n], seconds since 1970.
+        time: float64 [n], seconds since 1970; below 0 where only the order is known (``mercato.events.event_order``).
         quantity: int32 [n], at least 1.
         price: float32 [n], NaN where not given.
         order_id: Arrow string [n], null where not given.

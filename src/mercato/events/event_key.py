@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mercato.arrays import UInt64
+from mercato.arrays import Float64, UInt64
 
 KEY_BYTES = 16
 KEY_PREFIX = "mercato-"
@@ -125,6 +125,34 @@ class KeyDeriver:
         table = np.concatenate([table, np.array([_NO_TEXT], dtype=np.uint64)])
         indices = pc.fill_null(encoded.indices, len(table) - 1).to_numpy(zero_copy_only=False)
         return table[indices, 0], table[indices, 1]
+
+
+class ActorCounter:
+    """Numbers the events of each actor from 0, over the batches of a file."""
+
+    def __init__(self) -> None:
+        """Start a file."""
+        self._seen: dict[str | None, int] = {}
+
+    def number(self, users: pa.Array, visitors: pa.Array) -> Float64:
+        """Number the next events: float64 [n], from 0 for the first of each user, or visitor where none is signed in.
+
+        Args:
+            users: Arrow string [n], null where not given.
+            visitors: Arrow string [n], null where not given.
+        """
+        prefixed = pc.binary_join_element_wise("\x7f", visitors, "")  # no user id holds a control character
+        encoded = pc.coalesce(users, prefixed, pa.scalar("")).dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        names = encoded.dictionary.to_pylist()
+        before = np.array([self._seen.get(name, 0) for name in names], dtype=np.int64)
+        rows = np.argsort(codes, kind="stable")
+        ranked = codes[rows]
+        numbers = np.empty(len(codes), dtype=np.float64)
+        numbers[rows] = np.arange(len(codes)) - np.searchsorted(ranked, ranked, side="left") + before[ranked]
+        counts = before + np.bincount(codes, minlength=len(names))
+        self._seen.update(zip(names, counts.tolist(), strict=True))
+        return numbers
 
 
 def _mix(word: UInt64) -> UInt64:

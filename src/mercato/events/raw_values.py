@@ -1,4 +1,4 @@
-"""Reads values of foreign files leniently: numbers as ids, ``2011-11-01 08:26`` as a time.
+"""Reads values of foreign files leniently: numbers as ids, text as times and numbers.
 
 These take one value and give what ``parse_event`` expects. What they cannot read they hand on as it is, so that
 ``parse_event`` refuses it and says why.
@@ -6,13 +6,12 @@ These take one value and give what ``parse_event`` expects. What they cannot rea
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from mercato.text.timestamps import parse_timestamp
+from mercato.text.timestamps import DayOrder, read_timestamp
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
@@ -30,19 +29,10 @@ def read_id(value: object) -> object:
     return None if isinstance(value, float) else value
 
 
-def read_seconds(value: object) -> object:
-    """Give a time as seconds since 1970: dates, numbers in text, RFC 3339; without an offset it is UTC."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=timezone.utc).timestamp()
-    if not isinstance(value, str) or not value:
-        return value
-    number = read_number(value)
-    if isinstance(number, float):
-        return number
+def read_seconds(value: object, day_order: DayOrder | None = None) -> object:
+    """Give a time as seconds since 1970 (``read_timestamp``); None where nothing is given."""
     try:
-        return parse_timestamp(value.strip())
+        return read_timestamp(value, day_order=day_order)
     except ValueError:
         return value
 
@@ -76,13 +66,16 @@ _READERS = {
     "product_id": read_id,
     "order_id": read_id,
     "event_id": read_id,
-    "time": read_seconds,
+    "order": read_number,
     "quantity": read_number,
     "price": read_number,
     "context": read_context,
 }
 
 
-def read_document(values: Mapping[str, object]) -> dict[str, Any]:
+def read_document(values: Mapping[str, object], day_order: DayOrder | None = None) -> dict[str, Any]:
     """Give a row of a file, field -> value, as the JSON object that ``parse_event`` takes."""
-    return {field: _READERS[field](value) if field in _READERS else value for field, value in values.items()}
+    document = {field: _READERS[field](value) if field in _READERS else value for field, value in values.items()}
+    if "time" in values:
+        document["time"] = read_seconds(values["time"], day_order)
+    return document

@@ -1,6 +1,7 @@
 """A history of events from a file: checked column by column, by the hundred thousand rows a second.
 
-Rows without an ``event_id`` are known again by their content (``event_key``), so a file can be imported again.
+Rows without an ``event_id`` are known again by their content (``event_key``), so a file can be imported again. Where
+only the order of the rows is known, a row's place among those of its user is part of its content.
 """
 
 import time
@@ -21,20 +22,23 @@ from mercato.events.column_checks import (
     CheckedColumn,
     check_contexts,
     check_ids,
+    check_moments,
     check_prices,
     check_quantities,
-    check_times,
     check_types,
 )
 from mercato.events.event import EVENT_FIELDS, parse_event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_files import EventFile, RawBatch, open_event_file
-from mercato.events.event_key import KeyDeriver, key_of_event_id
+from mercato.events.event_key import ActorCounter, KeyDeriver, key_of_event_id
+from mercato.events.event_order import ORDER_COLUMN, order_to_time
 from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
-from mercato.events.raw_columns import RawColumn, value_at
+from mercato.events.raw_columns import RawColumn, find_column_day_order, holds_times, value_at
 from mercato.events.raw_values import read_document
 from mercato.incoming import MAX_SHOWN, Rejected, RowReport
+from mercato.text.timestamps import DayOrder
 
+_ID_FIELDS = ("user_id", "visitor_id", "product_id", "order_id", "event_id")
 _NEEDS_PRODUCT: Bool = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
 
 
@@ -45,10 +49,12 @@ class ReadReport(RowReport):
     Attributes:
         by_field: field -> rejected rows that break its rule first.
         total: rows of the file; None where only reading tells.
+        ordered_by: empty where the file has times; else what orders its events, ``order`` (a column) or ``rows``.
     """
 
     by_field: Counter[str] = field(default_factory=Counter)
     total: int | None = None
+    ordered_by: str = ""
 
     def reject(self, row: Rejected, name: str = "row") -> None:
         """Count a rejected row and the field whose rule it breaks, and keep it where it is one of the first."""
@@ -92,11 +98,13 @@ def read_events(
     now: float | None = None,
     report: ReadReport | None = None,
     map_option: str = "--map",
+    without_times: bool = False,
 ) -> Iterator[EventBatch]:
     """Read a file of events; bad rows are left out and reported, they never harm their neighbours.
 
-    Columns are taken by the fields' names or as mapped; others are ignored. Ids may be numbers. A time without an
-    offset is UTC; unlike an event that is sent, every row must have a time.
+    Columns are taken by the fields' names or as mapped; others are ignored. Ids may be numbers. Times are read as
+    ``parse_timestamp`` reads them, dates of two readings as the file's other dates show; unlike an event that is sent,
+    every row must have one. A file without a column of times keeps the order of its rows, or of a column ``order``.
 
     Args:
         path: ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``; text formats also with ``.gz``.
@@ -105,23 +113,33 @@ def read_events(
         now: the present, seconds since 1970; by default the clock's.
         report: is told what was read, batch by batch.
         map_option: the option that names columns, for messages.
+        without_times: take the order of the rows although a column that is not mapped holds times, or seems to.
 
     Yields:
         Checked events in the order of the file.
 
     Raises:
-        DataError: the file cannot be read, is empty, or lacks a column (the message lists those there are).
+        DataError: the file cannot be read, is empty, or lacks a column (the message lists those there are), times
+            among them if a column seems to hold them.
         InvalidInputError: ``default_event_type`` is not one of ``EVENT_TYPES``.
     """
     if default_event_type is not None and default_event_type not in EVENT_TYPES:
         raise InvalidInputError("event_type", f"must be one of {', '.join(EVENT_TYPES)}, got {default_event_type!r}")
     file = open_event_file(path)
     sources = _resolve_columns(path.name, file, mapping or {}, default_event_type, map_option)
+    if without_times and "time" not in (mapping or {}):
+        sources.pop("time", None)
     report = ReadReport() if report is None else report
     report.total = file.rows
-    reader = _Reader(sources, default_event_type, time.time() if now is None else now, report)
     try:
-        for raw in file.read(list(dict.fromkeys(sources.values()))):
+        when = sources.get("time")
+        day_order = find_column_day_order(raw.columns[when] for raw in file.read([when])) if when else None
+        report.ordered_by = "" if when else "order" if "order" in sources else "rows"
+        if report.ordered_by == "rows" and not without_times:
+            _refuse_unmapped_times(path.name, file, sources, map_option)
+        reader = _Reader(sources, default_event_type, time.time() if now is None else now, report, day_order)
+        ids = [sources[name] for name in _ID_FIELDS if name in sources]
+        for raw in file.read(list(dict.fromkeys(sources.values())), ids):
             batch = reader.check(raw)
             if len(batch):
                 yield batch
@@ -143,11 +161,13 @@ def _resolve_columns(
             )
     taken = set(mapping.values())
     sources = {name: name for name in EVENT_FIELDS if name in file.columns and name not in taken} | dict(mapping)
+    if "time" in sources and "order" not in mapping:
+        sources.pop("order", None)  # beside times it is mostly the number of an order
+        if ORDER_COLUMN in file.columns:
+            sources["order"] = ORDER_COLUMN
     missing = []
     if "user_id" not in sources and "visitor_id" not in sources:
         missing.append(f"user_id or visitor_id ({option} user_id=COLUMN)")
-    if "time" not in sources:
-        missing.append(f"time ({option} time=COLUMN)")
     if "event_type" not in sources and default_event_type is None:
         missing.append(f"event_type ({option} event_type=COLUMN, or --event-type purchase-complete for all rows)")
     if "event_type" not in sources and default_event_type in PRODUCT_EVENT_TYPES and "product_id" not in sources:
@@ -157,15 +177,40 @@ def _resolve_columns(
     return sources
 
 
+def _refuse_unmapped_times(file_name: str, file: EventFile, sources: Mapping[str, str], option: str) -> None:
+    """Refuse to take the order of the rows where a column that nobody mapped seems to hold their times."""
+    others = [column for column in file.columns if column not in sources.values()]
+    first = next(file.read(others), None) if others else None
+    if first is None:
+        return
+    for column in others:
+        if holds_times(column, first.columns[column]):
+            remedy = ", or import the rows in their order without times (--no-times)" if option == "--map" else ""
+            raise DataError(
+                f"{file_name}: no column is mapped to time, but {column!r} seems to hold times; map it ({option}"
+                f" time={column}){remedy}"
+            )
+
+
 class _Reader:
     """Checks the batches of one file."""
 
-    def __init__(self, sources: dict[str, str], default_event_type: str | None, now: float, report: ReadReport) -> None:
+    def __init__(
+        self,
+        sources: dict[str, str],
+        default_event_type: str | None,
+        now: float,
+        report: ReadReport,
+        day_order: DayOrder | None,
+    ) -> None:
         self._sources = sources
         self._default = default_event_type
         self._now = now
         self._report = report
+        self._day_order = day_order
         self._keys = KeyDeriver()
+        self._actors = ActorCounter()
+        self._rows = 0
 
     def check(self, raw: RawBatch) -> EventBatch:
         """Check one batch; what is rejected goes to the report."""
@@ -190,13 +235,21 @@ class _Reader:
             "user_id": check_ids(columns.get("user_id"), length),
             "visitor_id": check_ids(columns.get("visitor_id"), length),
             "product_id": check_ids(columns.get("product_id"), length),
-            "time": check_times(columns["time"], self._now),
+            "time": self._check_moments(columns, length),
             "quantity": check_quantities(columns.get("quantity"), length),
             "price": check_prices(columns.get("price"), length),
             "order_id": check_ids(columns.get("order_id"), length),
             "event_id": check_ids(columns.get("event_id"), length),
             "context": check_contexts(columns.get("context"), length),
         }
+
+    def _check_moments(self, columns: Mapping[str, RawColumn], length: int) -> CheckedColumn:
+        if "time" in columns or "order" in columns:
+            return check_moments(columns.get("time"), columns.get("order"), self._now, self._day_order)
+        # The rows are the order; those of a later import come behind those of an earlier one.
+        first = int(self._now * 1000) + self._rows
+        self._rows += length
+        return CheckedColumn(order_to_time(first + np.arange(length)), np.ones(length, dtype=bool))
 
     @staticmethod
     def _cross_rules(checked: Mapping[str, CheckedColumn]) -> list[tuple[str, Bool]]:
@@ -223,11 +276,12 @@ class _Reader:
             self._report.reject(entry, name)
 
     def _reason(self, columns: Mapping[str, RawColumn], row: int) -> str:
-        document = read_document({name: value_at(column, row) for name, column in columns.items()})
+        document = read_document({name: value_at(column, row) for name, column in columns.items()}, self._day_order)
         if not document.get("event_type") and self._default is not None:
             document["event_type"] = self._default
-        if document.get("time") in (None, ""):
-            return "time: must be given for every row of a file, got none"
+        by = self._report.ordered_by
+        if by != "rows" and document.get("time") in (None, "") and document.get("order") in (None, ""):
+            return f"{by or 'time'}: must be given for every row of a file, got none"
         try:
             parse_event(document, now=self._now)
         except InvalidInputError as exc:
@@ -247,12 +301,16 @@ class _Reader:
             return values.take(indices) if isinstance(values, pa.Array) else values[rows]
 
         taken = {name: take(name) for name in checked}
-        return EventBatch(key=self._make_keys(taken), lines=lines[rows], **taken)
+        when = taken["time"]
+        if self._report.ordered_by == "rows":
+            # A row is known again by its place among the rows of its user, wherever the file has grown.
+            when = self._actors.number(checked["user_id"].values, checked["visitor_id"].values)[rows]
+        return EventBatch(key=self._make_keys(taken, when), lines=lines[rows], **taken)
 
-    def _make_keys(self, taken: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
+    def _make_keys(self, taken: Mapping[str, Any], when: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
         keys = self._keys.derive_keys(
             texts=[taken[name] for name in ("user_id", "visitor_id", "product_id", "order_id", "context")],
-            time=taken["time"],
+            time=when,
             numbers=[taken["event_type"], taken["quantity"], taken["price"]],
         )
         event_ids = taken["event_id"]

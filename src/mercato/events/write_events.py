@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from mercato.errors import DataError
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import key_text
+from mercato.events.event_order import ORDER_COLUMN, has_time, time_to_order
 from mercato.events.event_type import EVENT_TYPES
 from mercato.progress import Progress, no_progress
 
@@ -23,6 +24,7 @@ _SCHEMA = pa.schema(
         ("event_type", pa.string()),
         *((name, pa.string()) for name in _TEXT_FIELDS),
         ("time", pa.timestamp("us", tz="UTC")),
+        (ORDER_COLUMN, pa.int64()),
         ("quantity", pa.int32()),
         ("price", pa.float32()),
         ("event_id", pa.string()),
@@ -37,7 +39,12 @@ def to_documents(batch: EventBatch) -> list[dict[str, Any]]:
     An event without an id of its own gets its key as one, so that writing it twice counts it once, whichever way.
     """
     documents: list[dict[str, Any]] = [
-        {"event_type": EVENT_TYPES[code], "time": time, "quantity": quantity, "event_id": event_id}
+        {
+            "event_type": EVENT_TYPES[code],
+            **({"time": time} if time >= 0 else {"order": time_to_order(time)}),
+            "quantity": quantity,
+            "event_id": event_id,
+        }
         for code, time, quantity, event_id in zip(
             batch.event_type.tolist(), batch.time.tolist(), batch.quantity.tolist(), _event_ids(batch), strict=True
         )
@@ -91,12 +98,15 @@ def _write_parquet(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
     """Write batches; give the number of events of each."""
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         for batch in batches:
-            micros = pa.array(np.round(batch.time * 1e6).astype(np.int64)).cast(_SCHEMA.field("time").type)
+            timed = has_time(batch.time)
+            micros = pa.array(np.round(batch.time * 1e6).astype(np.int64), mask=~timed)
+            orders = np.array([0 if time >= 0 else time_to_order(time) for time in batch.time.tolist()], dtype=np.int64)
             types = pa.DictionaryArray.from_arrays(pa.array(batch.event_type), pa.array(EVENT_TYPES))
             columns = {
                 "event_type": types.cast(pa.string()),
                 **{name: getattr(batch, name) for name in _TEXT_FIELDS},
-                "time": micros,
+                "time": micros.cast(_SCHEMA.field("time").type),
+                ORDER_COLUMN: pa.array(orders, mask=timed),
                 "quantity": pa.array(batch.quantity),
                 "price": pa.array(batch.price, from_pandas=True),  # NaN becomes null
                 "event_id": pa.array(_event_ids(batch), type=pa.string()),
@@ -110,7 +120,12 @@ def _write_jsonl(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
     """Write batches; give the number of events of each."""
     with path.open("wb") as file:
         for batch in batches:
-            file.writelines(orjson.dumps(document) + b"\n" for document in to_documents(batch))
+            for document in to_documents(batch):
+                if not file.tell():
+                    document[ORDER_COLUMN] = None  # readers look at the first lines alone to know the columns
+                if "order" in document:
+                    document |= {"time": None, ORDER_COLUMN: document.pop("order")}
+                file.write(orjson.dumps(document) + b"\n")
             yield len(batch)
 
 

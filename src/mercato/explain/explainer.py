@@ -333,7 +333,8 @@ def _write_because(because: Because) -> dict[str, Any]:
         written["product_id"] = because.product_id
     if because.event_type != NO_EVENT:
         written["event_type"] = EVENT_TYPES[because.event_type]
-        written["time"] = format_timestamp(because.time)
+        if because.time >= 0:  # of an event without a time the order alone is known
+            written["time"] = format_timestamp(because.time)
     if because.counts is not None:
         written |= _write_counts(because.counts)
     return written

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 
+from mercato.catalog.field_names import ATTRIBUTES, write_field
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.query.word_query import WordGroup
 from mercato.text.stopwords import drop_stopwords
@@ -17,7 +18,7 @@ class FieldMatch:
     """What matched in one field.
 
     Attributes:
-        field: name of the field; an attribute as ``attributes.colour``.
+        field: name of the field as filters write it; an attribute as ``attributes.colour``.
         words: as the query has them, in its order; then the product's own for those that it says otherwise.
         stands_for: for each of the latter the query's words: ``{"sofa": "couch"}``.
     """
@@ -118,8 +119,8 @@ def compare_products(product: Product, other: Product) -> list[FieldMatch]:
     if product.categories and other.categories and product.categories[-1] == other.categories[-1]:
         shared["categories"] = (product.categories[-1],)
     for name, value in _list_attributes(product):
-        if value and other.attributes.get(name) == product.attributes[name]:
-            shared[f"attributes.{name}"] = (value,)
+        if value and other.joined_attributes.get(name) == product.joined_attributes[name]:
+            shared[write_field(ATTRIBUTES + name)] = (value,)
     return [FieldMatch(field=name, words=words) for name, words in shared.items()]
 
 
@@ -137,14 +138,14 @@ def _name_terms(text: str, analyzer: WordAnalyzer) -> Iterable[tuple[str, _Name]
 def _list_texts(product: Product, fields: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in fields:
         if name == "attributes":
-            yield from ((f"attributes.{key}", text) for key, text in _list_attributes(product))
+            yield from ((write_field(ATTRIBUTES + key), text) for key, text in _list_attributes(product))
         else:
             yield name, product.field_text(name)
 
 
 def _list_attributes(product: Product) -> Iterable[tuple[str, str]]:
     one_each: Mapping[str, Product] = {
-        key: replace(product, attributes={key: value}) for key, value in product.attributes.items()
+        key: replace(product, attributes={key: value}, variants=()) for key, value in product.joined_attributes.items()
     }
     for key, alone in one_each.items():
         yield key, alone.field_text("attributes")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from mercato.catalog.field_names import ATTRIBUTES, parse_field
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.retrieval.sources.registry import SOURCES
 
@@ -42,11 +43,16 @@ class Phrases:
         return " ".join(self.deeds.get(event_type, self.texts["deed"]).format(what=what).split())
 
     def field(self, name: str) -> str:
-        """Name a field; an attribute by its key."""
-        return self.fields.get(name) or name.removeprefix("attributes.").replace("_", " ")
+        """Name a field, as filters write it; an attribute by its key."""
+        return self.fields.get(name) or parse_field(name).removeprefix(ATTRIBUTES).replace("_", " ")
 
     def date(self, time: float, *, now: float, utc_offset_s: float) -> str:
-        """Write the shopper's local date of a moment, with the year where it is not the present one."""
+        """Write the shopper's local date of a moment, with the year where it is not the present one.
+
+        Of an event without a time (below 0) nothing is known but that it was earlier.
+        """
+        if time < 0:
+            return self.texts["no date"]
         day = datetime.fromtimestamp(time + utc_offset_s, timezone.utc)
         today = datetime.fromtimestamp(now + utc_offset_s, timezone.utc)
         values = {"day": day.day, "month": self.months[day.month - 1], "year": day.year}
@@ -75,11 +81,12 @@ ENGLISH = Phrases(
         "semicolon": "; ",
         "date": "{day} {month}",
         "date with year": "{day} {month} {year}",
+        "no date": "an earlier day",
         "deed": "chose {what}",
         "it": "it",
         # What matched.
-        "matches": "matches {places}",
-        "place": "{words} in {field}",
+        "matches": "matches {words}",
+        "words in field": "{words} in {field}",
         "word": "'{word}'",
         "other": "'{word}' for '{meant}'",
         "close": "close in meaning to '{query}'",

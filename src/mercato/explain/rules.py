@@ -12,6 +12,8 @@ from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.ordering import weigh_rows
 
+CONDITION_CHARS = 4_096
+
 
 @dataclass(frozen=True, kw_only=True)
 class RuleNote:
@@ -19,7 +21,7 @@ class RuleNote:
 
     Attributes:
         kind: ``pinned``, ``seated``, ``boosted``, ``buried`` or ``sorted``; the key of its phrase.
-        what: the condition of a boost, or the order of a sort, as it was given.
+        what: the condition of a boost, or the order of a sort, as it was given; a long list is cut.
         boost: how strongly a boost moves the product, -1 to 1; 0 for the others.
     """
 
@@ -31,6 +33,11 @@ class RuleNote:
         """Give the note as JSON values."""
         moved = {"boost": self.boost} if self.boost else {}
         return {"kind": self.kind, **({"what": self.what} if self.what else {}), **moved}
+
+
+def shorten_text(text: str) -> str:
+    """Cut a condition at `CONDITION_CHARS`: a list of thousands would stand beside each product."""
+    return text if len(text) <= CONDITION_CHARS else text[:CONDITION_CHARS] + "…"
 
 
 def note_rules(
@@ -60,7 +67,7 @@ def note_rules(
     for boost in request.all_boosts:
         weights = weigh_rows(catalog, [boost], np.array(others, np.int32))
         kind = "boosted" if boost.boost > 0 else "buried"
-        note = RuleNote(kind=kind, what=boost.condition.text, boost=boost.boost)
+        note = RuleNote(kind=kind, what=shorten_text(boost.condition.text), boost=boost.boost)
         for row in np.array(others, np.int32)[weights != 0].tolist():
             notes.setdefault(row, []).append(note)
     return notes

@@ -95,7 +95,7 @@ def write_search_line(
     parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if matches:
-        parts.append(phrases.say("matches", places=_list_matches(phrases, matches)))
+        parts.append(phrases.say("matches", words=_list_matches(phrases, matches)))
         spoken.add("words")
     rank = stages.get("dense", {}).get("rank")
     if isinstance(rank, int) and (not matches or rank <= MEANING_RANK):
@@ -131,10 +131,11 @@ def _list_matches(phrases: Phrases, matches: Sequence[FieldMatch]) -> str:
                 meant = match.stands_for.get(word)
                 said = phrases.say("word", word=word) if meant is None else phrases.say("other", word=word, meant=meant)
                 by_field.setdefault(match.field, []).append(said)
-    places = (
-        phrases.say("place", words=phrases.join(words), field=phrases.field(field)) for field, words in by_field.items()
-    )
-    return phrases.join(list(places))
+    in_fields = [
+        phrases.say("words in field", words=phrases.join(words), field=phrases.field(field))
+        for field, words in by_field.items()
+    ]
+    return phrases.join(in_fields)
 
 
 def _name_moves(phrases: Phrases, moves: Sequence[Move], spoken: set[str], suffix: str) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mercato.events.event_order import has_time
 from mercato.features.candidate_lists import CandidateLists
 from mercato.features.feature import REQUEST, Columns, Display, Feature, fills
 from mercato.features.inputs import ProductFeatures, RankRequest
@@ -116,7 +117,7 @@ def _fill_purchases(part: Columns, request: RankRequest, purchases: Purchases) -
     part["slow_purchases"][hit] = np.log1p(slow[at])
     part["purchase_share"][hit] = purchases.times[at] / orders
     part["log_days_missed"][hit] = np.log1p(np.minimum(missed, NEVER_DAYS))
-    part["in_last_order"][hit] = missed < 1.0
+    part["in_last_order"][hit] = (missed < 1.0) & has_time(purchases.last[at])
     part["log_pieces"][hit] = purchases.log_pieces[at]
     part["pieces_relative"][hit] = purchases.mean_log_pieces[at] - part["usual_pieces"][hit]
 

@@ -1,10 +1,11 @@
 """Filters in Google Retail's grammar: read (`parse_filter`), and asked of all products or of one."""
 
-from mercato.filters.evaluate import evaluate, matches
+from mercato.filters.evaluate import evaluate, evaluate_variants, matches, matches_one
 from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
-from mercato.filters.parse import parse_filter
+from mercato.filters.parse import VALUES_LIMIT, parse_filter
 
 __all__ = [
+    "VALUES_LIMIT",
     "And",
     "AnyOf",
     "Comparison",
@@ -14,6 +15,8 @@ __all__ = [
     "Not",
     "Or",
     "evaluate",
+    "evaluate_variants",
     "matches",
+    "matches_one",
     "parse_filter",
 ]

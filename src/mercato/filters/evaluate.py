@@ -8,7 +8,8 @@ import numpy as np
 
 from mercato.arrays import Bool
 from mercato.catalog.column_builder import field_values, is_number
-from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn, full_name
+from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn
+from mercato.catalog.field_names import full_name, write_field
 from mercato.catalog.product import Product, format_value
 from mercato.errors import InvalidInputError
 from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
@@ -29,6 +30,7 @@ def evaluate(filter: Filter, columns: ColumnSet, known: Collection[str] = ()) ->
 
     A product passes ``ANY`` if one of its texts is one of the values (exactly, case included), a range or comparison if
     one of its numbers is in it. A product without the field passes neither; ``NOT`` is plain negation, so that passes.
+    A product with variants passes if one of them passes the whole filter by itself.
 
     Args:
         filter: from `parse_filter`.
@@ -42,7 +44,26 @@ def evaluate(filter: Filter, columns: ColumnSet, known: Collection[str] = ()) ->
         InvalidInputError: an unknown field (with names near to it), ``ANY`` on numbers, a range or comparison on
             texts, or a time asked of a field that holds none; each points at the field in the filter.
     """
-    return _evaluate(filter.expression, columns, filter.text, known)
+    return evaluate_variants(filter, columns, known)[0]
+
+
+def evaluate_variants(filter: Filter, columns: ColumnSet, known: Collection[str] = ()) -> tuple[Bool, Bool | None]:
+    """Ask a filter of every product and every variant of a catalogue.
+
+    Args:
+        filter: as of `evaluate`, which has the errors too.
+        columns: the catalogue's columns, n products with m variants.
+        known: as of `evaluate`.
+
+    Returns:
+        What `evaluate` gives, and which variants pass, bool [m]; None where no product has any.
+    """
+    passed = _evaluate(filter.expression, columns, columns, filter.text, known)
+    if columns.variants is None:
+        return passed, None
+    variants = _evaluate(filter.expression, columns, columns.variants, filter.text, known)
+    passed[columns.with_variants] = columns.have_some(variants)
+    return passed, variants
 
 
 def matches(filter: Filter, product: Product) -> bool:
@@ -55,18 +76,24 @@ def matches(filter: Filter, product: Product) -> bool:
     Returns:
         Whether it passes, as `evaluate` would say. A field that it does not have passes nothing.
     """
+    return any(matches_one(filter, one) for one in product.as_variants())
+
+
+def matches_one(filter: Filter, product: Product) -> bool:
+    """Ask a filter of a product as one of its variants is, or of one without: see `Product.as_variants`."""
     return _matches(filter.expression, product)
 
 
-def _evaluate(expression: Expression, columns: ColumnSet, text: str, known: Collection[str]) -> Bool:
+def _evaluate(expression: Expression, columns: ColumnSet, asked: ColumnSet, text: str, known: Collection[str]) -> Bool:
+    """Ask an expression of the rows of ``asked``: the products, or their variants; ``columns`` know all fields."""
     if isinstance(expression, And | Or):
         combine = np.logical_and if isinstance(expression, And) else np.logical_or
-        result = _evaluate(expression.operands[0], columns, text, known)
+        result = _evaluate(expression.operands[0], columns, asked, text, known)
         for operand in expression.operands[1:]:
-            combine(result, _evaluate(operand, columns, text, known), out=result)
+            combine(result, _evaluate(operand, columns, asked, text, known), out=result)
         return result
     if isinstance(expression, Not):
-        result = _evaluate(expression.operand, columns, text, known)
+        result = _evaluate(expression.operand, columns, asked, text, known)
         return np.logical_not(result, out=result)
     try:
         field = columns.resolve(expression.field, known)
@@ -75,24 +102,23 @@ def _evaluate(expression: Expression, columns: ColumnSet, text: str, known: Coll
     texts, numbers = columns.text(field), columns.number(field)
     if isinstance(expression, AnyOf):
         if texts is None and numbers is not None:
-            problem = f"{expression.field} holds numbers, ANY asks for texts"
-            raise point_at("FILTER", text, expression.position, problem, f"write {expression.field}: IN(10, 50)")
-        return _rows_with_text(expression, texts, columns.count)
+            problem = f"{write_field(field)} holds numbers, ANY asks for texts"
+            raise point_at("FILTER", text, expression.position, problem, f"write {write_field(field)}: IN(10, 50)")
+        return _rows_with_text(expression, asked.text(field), asked.count)
     if numbers is None and texts is not None:
-        problem = f"{expression.field} holds texts, a range or comparison asks for numbers"
-        raise point_at("FILTER", text, expression.position, problem, f'write {expression.field}: ANY("...")')
+        problem = f"{write_field(field)} holds texts, a range or comparison asks for numbers"
+        raise point_at("FILTER", text, expression.position, problem, f'write {write_field(field)}: ANY("...")')
     if expression.is_time and field not in _TIME_FIELDS:
-        problem = f"{expression.field} holds no times"
+        problem = f"{write_field(field)} holds no times"
         raise point_at("FILTER", text, expression.position, problem, f"times are in {', '.join(_TIME_FIELDS)}")
-    return _rows_with_number(expression, numbers, columns.count)
+    return _rows_with_number(expression, asked.number(field), asked.count)
 
 
 def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) -> Bool:
     result = np.zeros(count, np.bool_)
     if column is None:
         return result
-    for value in expression.values:
-        column.mark(value, result)
+    column.mark_all(expression.values, result)
     return result
 
 
@@ -126,5 +152,5 @@ def _matches(expression: Expression, product: Product) -> bool:
         return not _matches(expression.operand, product)
     values = field_values(product, full_name(expression.field))
     if isinstance(expression, AnyOf):
-        return any(format_value(value) in expression.values for value in values)
+        return any(format_value(value) in expression.lookup for value in values)
     return any(bool(_compare(expression, float(value))) for value in values if is_number(value))

@@ -4,6 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TypeAlias
 
+LONG_CHARS = 4_096
+"""A filter of more characters is long: it holds a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
@@ -12,12 +15,18 @@ class AnyOf:
     Attributes:
         field: as the user wrote it.
         values: at least one.
+        lookup: the same, for asking whether a text is one of them.
         position: of the field in the filter's text, for messages.
     """
 
     field: str
     values: tuple[str, ...]
     position: int = dataclasses.field(default=0, compare=False)
+    lookup: frozenset[str] = dataclasses.field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make `lookup`."""
+        object.__setattr__(self, "lookup", frozenset(self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,14 @@ class Filter:
     Attributes:
         expression: what it means.
         text: what was written, for messages; equal meaning is equal filters.
+        values: how many values its ``ANY`` have.
     """
 
     expression: Expression
     text: str = dataclasses.field(default="", compare=False)
+    values: int = dataclasses.field(default=0, compare=False)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it holds so much text that few of its kind should be kept."""
+        return len(self.text) > LONG_CHARS

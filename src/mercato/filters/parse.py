@@ -10,20 +10,27 @@ from typing import Any, NamedTuple, NoReturn
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from mercato.catalog.field_names import FIELD_PATTERN, TEXT_PATTERN, EscapeError, parse_field, parse_text
 from mercato.errors import InvalidInputError
-from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
+from mercato.filters.expression import LONG_CHARS, And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
 from mercato.text.timestamps import parse_timestamp
 
-FILTER_LIMIT_CHARS = 4_096
+FILTER_LIMIT_CHARS = 1_000_000
+OUTSIDE_LIMIT_CHARS = LONG_CHARS
+"""Of a filter's characters those that stand outside of lists of texts in quotes: what is read token by token."""
 NESTING_LIMIT = 32
-VALUES_LIMIT = 200
+VALUES_LIMIT = 20_000
 _CACHED_FILTERS = 1_024
+_CACHED_LONG_FILTERS = 16
 # Characters around a place that an error points at.
 _SHOWN_BEFORE = 50
 _SHOWN_AFTER = 30
 
-_ESCAPE = re.compile(r"\\([\s\S])")
+_TEXT = re.compile(TEXT_PATTERN)
+_FIELD = re.compile(FIELD_PATTERN)
+_TEXTS = re.compile(rf"{TEXT_PATTERN}(?:\s*,\s*{TEXT_PATTERN})*|\"")
 _EXAMPLE = 'for example (brand: ANY("Acme")) AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")'
+_ESCAPES = r"write \" for a quote and \\ for a backslash"
 # What a person calls the terminals of grammar.lark.
 _NAMES = {
     "FIELD": "a field name", "TEXT": "a text in double quotes", "NUMBER": "a number", "OPERATOR": "<, <=, >, >= or =",
@@ -41,23 +48,25 @@ def parse_filter(text: str, parameter: str = "FILTER") -> Filter:
         parameter: the caller's name for it, for messages.
 
     Returns:
-        The filter; the same object for the same text while it is among the last `_CACHED_FILTERS`.
+        The filter; the same object for the same text while it is among the last `_CACHED_FILTERS`, or of long ones
+        `_CACHED_LONG_FILTERS`.
 
     Raises:
-        InvalidInputError: longer than `FILTER_LIMIT_CHARS`, nested deeper than `NESTING_LIMIT`, more values in ``ANY``
-            than `VALUES_LIMIT`, or not in the grammar: with line, column, a caret below the place, and what was
-            expected.
+        InvalidInputError: longer than `FILTER_LIMIT_CHARS`, or `OUTSIDE_LIMIT_CHARS` outside of texts; nested deeper
+            than `NESTING_LIMIT`, more values in ``ANY`` than `VALUES_LIMIT`, or not in the grammar: with line, column,
+            a caret below the place, and what was expected.
     """
+    if not text.strip():
+        raise InvalidInputError(parameter, "must not be blank", f"leave it out, or write one, {_EXAMPLE}")
+    if len(text) <= LONG_CHARS:
+        return _parse_short(text, parameter)
     if len(text) > FILTER_LIMIT_CHARS:
         raise InvalidInputError(
             parameter, f"must be at most {FILTER_LIMIT_CHARS:,} characters, got {len(text):,}", "write a shorter filter"
         )
-    if not text.strip():
-        raise InvalidInputError(parameter, "must not be blank", f"leave it out, or write one, {_EXAMPLE}")
-    return _parse(text, parameter)
+    return _parse_long(text, parameter)
 
 
-@lru_cache(_CACHED_FILTERS)
 def _parse(text: str, parameter: str) -> Filter:
     try:
         built: _Built = _PARSER.parse(text)  # type: ignore[assignment]
@@ -67,9 +76,34 @@ def _parse(text: str, parameter: str) -> Filter:
         raise point_at(parameter, text, exc.position, exc.problem, exc.remedy) from exc
     if built.values > VALUES_LIMIT:
         raise InvalidInputError(
-            parameter, f"must have at most {VALUES_LIMIT} values in ANY, got {built.values:,}", "split the request"
+            parameter, f"must have at most {VALUES_LIMIT:,} values in ANY, got {built.values:,}", "split the request"
         )
-    return Filter(built.expression, text)
+    return Filter(built.expression, text, built.values)
+
+
+@lru_cache(_CACHED_LONG_FILTERS)
+def _parse_long(text: str, parameter: str) -> Filter:
+    outside = _count_outside(text)
+    if outside > OUTSIDE_LIMIT_CHARS:
+        raise InvalidInputError(
+            parameter,
+            f"must have at most {OUTSIDE_LIMIT_CHARS:,} characters outside of texts in quotes, got {outside:,}",
+            'name many values in one list: ANY("a", "b"), and close every quote',
+        )
+    return _parse(text, parameter)
+
+
+def _count_outside(text: str) -> int:
+    """Count the characters outside of lists of texts; behind a quote that is not closed all of them."""
+    inside = 0
+    for found in _TEXTS.finditer(text):
+        if found[0] == '"':
+            break
+        inside += found.end() - found.start()
+    return len(text) - inside
+
+
+_parse_short = lru_cache(_CACHED_FILTERS)(_parse)
 
 
 class _RefusedError(Exception):
@@ -109,8 +143,9 @@ class _Builder(Transformer[Token, _Built]):
         return _nest(parenthesis, inner)
 
     def any_of(self, field: Token, *values: Token) -> _Built:
-        texts = tuple(dict.fromkeys(_unquote(value) for value in values))
-        return _Built(AnyOf(_field_name(field), texts, _position(field)), 0, len(values))
+        texts = [text for value in values for text in _unquote_all(value)]
+        distinct = tuple(dict.fromkeys(texts))
+        return _Built(AnyOf(_field_name(field), distinct, _position(field)), 0, len(texts))
 
     def in_range(self, field: Token, lower: _Bound | None, upper: _Bound | None) -> _Built:
         low, high = lower or _Bound(-math.inf, "", False), upper or _Bound(math.inf, "", False)
@@ -152,20 +187,28 @@ def _position(token: Token) -> int:
 
 
 def _unquote(token: Token) -> str:
-    for escape in _ESCAPE.finditer(token):
-        if escape[1] not in '"\\':
-            problem = f"{escape[0]!r:.8} is no escape" if escape[1].isprintable() else "a backslash stands alone"
-            raise _RefusedError(
-                _position(token) + escape.start(), problem, r"write \" for a quote and \\ for a backslash"
-            )
-    return _ESCAPE.sub(r"\1", token[1:-1])
+    return _read_text(token, _position(token))
+
+
+def _unquote_all(token: Token) -> list[str]:
+    """Read the texts of a TEXT, or of a MORE, which has many of them."""
+    if "\\" not in token:
+        return [text[1:-1] for text in _TEXT.findall(token)]
+    return [_read_text(found[0], _position(token) + found.start()) for found in _TEXT.finditer(token)]
+
+
+def _read_text(quoted: str, position: int) -> str:
+    try:
+        return parse_text(quoted)
+    except EscapeError as exc:
+        raise _RefusedError(position + exc.position, str(exc), _ESCAPES) from exc
 
 
 def _field_name(token: Token) -> str:
-    name, quote, rest = str(token).partition('."')
-    if not quote:
-        return name
-    return name + "." + _ESCAPE.sub(r"\1", rest.replace('"."', ".").removesuffix('"'))
+    try:
+        return parse_field(str(token)) if _FIELD.fullmatch(token) else str(token)
+    except EscapeError as exc:
+        raise _RefusedError(_position(token) + exc.position, str(exc), _ESCAPES) from exc
 
 
 def _number(token: Token) -> tuple[float, bool]:
@@ -249,8 +292,16 @@ def point_at(parameter: str, text: str, position: int, problem: str, remedy: str
     )
 
 
+# A bare key of several words, before a colon or an operator, that holds nothing which means something in a filter.
+_BARE = r"""(?=[^\W\d])(?:(?!\b(?i:and|or|not)\b)[^"'():<>=,!&|;*\n])+(?<!\s)(?=\s*(?::|[<>=]))"""
+# Many values of a list are one token: reading a list of ten thousand token by token takes most of a second.
+_TERMINALS = rf"""
+TEXT: /{TEXT_PATTERN}/
+MORE.2: /(?:\s*,\s*{TEXT_PATTERN})+/
+FIELD: /(?!(?:AND|OR|NOT)(?![\w.\-]))(?:{_BARE}|{FIELD_PATTERN})/
+"""
 _PARSER = Lark(
-    files("mercato.filters").joinpath("grammar.lark").read_text("utf-8"),
+    files("mercato.filters").joinpath("grammar.lark").read_text("utf-8") + _TERMINALS,
     parser="lalr",
     lexer="contextual",
     transformer=_Builder(),

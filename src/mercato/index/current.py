@@ -37,6 +37,9 @@ class ProductLookup(Protocol):
     def product(self, product_id: str) -> Product | None:
         """Return a product; None if there is none."""
 
+    def owner_of(self, variant_id: str) -> str | None:
+        """Return the id of the product that an id of a variant stands for; None if there is none."""
+
     def vector(self, product_id: str) -> Float32 | None:
         """Return the vector of a product's text, float32 [dimension]; None where there is none."""
 
@@ -56,6 +59,7 @@ class CurrentProducts:
         self._sequence = snapshot.manifest.product_sequence
         self._documents: dict[str, bytes | None] = {}
         self._vectors: dict[str, Float32 | None] = {}
+        self._owners: dict[str, str] = {}
 
     @property
     def text_fields(self) -> tuple[str, ...]:
@@ -76,11 +80,13 @@ class CurrentProducts:
     def _follow(self, change: ProductChange) -> None:
         product_id = change.product_id
         try:
-            _, document = follow_change(change, self._document(product_id))
+            product, document = follow_change(change, self._document(product_id))
         except (InvalidInputError, orjson.JSONDecodeError):
             logger.exception("change %d of product %r cannot be read; left out", change.sequence, product_id)
             return
         self._documents[product_id] = document
+        if product is not None:
+            self._owners.update((variant.id, product_id) for variant in product.variants)
         if change.operation != "patch" or change.vector is not None:
             self._vectors[product_id] = change.vector
 
@@ -94,6 +100,14 @@ class CurrentProducts:
         """Return a product; None if there is none."""
         document = self._document(product_id)
         return None if document is None else parse_product(orjson.loads(document))
+
+    def owner_of(self, variant_id: str) -> str | None:
+        """Return the id of the product that an id of a variant stands for; None if there is none."""
+        owner = self._owners.get(variant_id)
+        if owner is None:
+            row = self._snapshot.row_by_any_id.get(variant_id, -1)
+            return self._snapshot.documents.id(row) if row >= 0 else None
+        return owner
 
     def vector(self, product_id: str) -> Float32 | None:
         """Return the vector of a product's text, float32 [dimension]; None where there is none."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mercato.arrays import Bool, Float32, Int32
+from mercato.catalog.column_builder import attribute_fields
 from mercato.catalog.product import Product
-from mercato.filters import Filter, matches
+from mercato.filters import Filter, matches_one
 
 _FIRST_CAPACITY = 64
 _MASKS_KEPT = 256
+_LONG_MASKS_KEPT = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class Delta:
     Attributes:
         products: the product of each entry; None for a deletion.
         documents: its JSON document.
+        items: what filters and facets look at: the product of each entry, one as each of its variants is where it has
+            any; None for a deletion. Where no product has variants, items are entries.
         postings: the entries of each term, superseded ones too; without those that inherit their words.
         fields: full names of the attributes that some product has, as filters call them.
     """
@@ -56,9 +60,12 @@ class Delta:
         self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
         self.products: list[Product | None] = []
         self.documents: list[bytes] = []
+        self.items: list[Product | None] = []
+        self._entry_of_item = np.zeros(_FIRST_CAPACITY, np.int32)
         self.postings: dict[str, Postings] = {}
         self.fields: set[str] = set()
         self._filter_masks: dict[Filter, Bool] = {}
+        self._long_filter_masks: dict[Filter, Bool] = {}
 
     def __len__(self) -> int:
         """Return the number of entries, alive or not."""
@@ -93,6 +100,16 @@ class Delta:
     def replaced_rows(self) -> Int32:
         """The snapshot row that each entry's product had, -1 for a new product: int32 [entries]."""
         return self._replaced_rows[: len(self)]
+
+    @property
+    def entry_of_item(self) -> Int32:
+        """The entry of each of `items`: int32 [items], ascending."""
+        return self._entry_of_item[: len(self.items)]
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether items are others than entries."""
+        return len(self.items) > len(self)
 
     @property
     def alive(self) -> Bool:
@@ -132,9 +149,14 @@ class Delta:
         self._replaced_rows[entry] = replaced_row
         self.products.append(product)
         self.documents.append(document)
+        for item in (None,) if product is None else product.as_variants():
+            if len(self.items) == len(self._entry_of_item):
+                self._double("_entry_of_item")
+            self._entry_of_item[len(self.items)] = entry
+            self.items.append(item)
         if product is None:
             return
-        self.fields.update(f"attributes.{key}" for key in product.attributes)
+        self.fields.update(attribute_fields(product))
         if not inherits_words:
             for term, weight in self._weigh_terms(product).items():
                 postings = self.postings.setdefault(term, Postings())
@@ -162,11 +184,28 @@ class Delta:
         """Return which entries are alive and pass a filter, one that the snapshot accepts: bool [entries]."""
         if condition is None:
             return self.alive.copy()
-        known = self._filter_masks.get(condition, np.zeros(0, np.bool_))
-        if len(known) < len(self):
-            fresh = [product is not None and matches(condition, product) for product in self.products[len(known) :]]
+        return self.hold_some(self._passing_items(condition)) & self.alive
+
+    def passing_items(self, condition: Filter | None) -> Bool:
+        """Return which items are alive and pass a filter, one that the snapshot accepts: bool [items]."""
+        alive = self.alive[self.entry_of_item] if self.has_variants else self.alive.copy()
+        return alive if condition is None else alive & self._passing_items(condition)
+
+    def hold_some(self, items: Bool) -> Bool:
+        """Return which entries have one of some items, bool [entries]."""
+        if not self.has_variants:
+            return items
+        entries = np.zeros(len(self), np.bool_)
+        entries[self.entry_of_item[items]] = True
+        return entries
+
+    def _passing_items(self, condition: Filter) -> Bool:
+        masks = self._long_filter_masks if condition.is_long else self._filter_masks
+        known = masks.get(condition, np.zeros(0, np.bool_))
+        if len(known) < len(self.items):
+            fresh = [item is not None and matches_one(condition, item) for item in self.items[len(known) :]]
             known = np.concatenate([known, np.array(fresh, np.bool_)])
-            if len(self._filter_masks) >= _MASKS_KEPT:
-                self._filter_masks.clear()
-            self._filter_masks[condition] = known
-        return known & self.alive
+            if condition not in masks and len(masks) >= (_LONG_MASKS_KEPT if condition.is_long else _MASKS_KEPT):
+                masks.clear()
+            masks[condition] = known
+        return known

@@ -6,35 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from mercato.arrays import Bool, Float64, Int64
+from mercato.arrays import Float64, Int64
+from mercato.catalog.field_names import write_field
 from mercato.errors import InvalidInputError
 from mercato.index.facet_intervals import AUTOMATIC, count_intervals, make_intervals
-from mercato.index.field_codes import FieldCodes, FieldNumbers
+from mercato.index.field_codes import FieldCodes, FieldNumbers, Matches
 from mercato.index.live import LiveCatalog
 from mercato.requests.facets import FacetSpec
-
-
-class Matches:
-    """The products of a result, in the forms that counting needs; made once for all facets.
-
-    Attributes:
-        mask: bool [snapshot rows].
-        rows: int64 [n], the same as rows.
-        entries: int64 [m], entries of changed products.
-    """
-
-    __slots__ = ("entries", "mask", "rows")
-
-    def __init__(self, matches: Bool, base: int) -> None:
-        """Split a mask.
-
-        Args:
-            matches: bool [snapshot rows + changes].
-            base: number of snapshot rows.
-        """
-        self.mask = matches[:base]
-        self.rows: Int64 = np.flatnonzero(self.mask)
-        self.entries: Int64 = np.flatnonzero(matches[base:])
 
 
 class FacetCounter:
@@ -65,17 +43,17 @@ class FacetCounter:
             columns = self.catalog.snapshot.columns
             if spec.intervals and columns.number(field) is None and columns.text(field) is not None:
                 raise InvalidInputError(
-                    f"OPTIONS.facets[{index}].intervals", f"{spec.key} holds texts", "leave the intervals out"
+                    f"OPTIONS.facets[{index}].intervals", f"{write_field(field)} holds texts", "leave the intervals out"
                 )
 
     def resolve(self, name: str, parameter: str) -> str:
-        """Find the full name of a field.
+        """Find the full name of a field, written as in filters or as a bare key.
 
         Raises:
             InvalidInputError: there is no such field; the message has the names near to it.
         """
         try:
-            return self.catalog.snapshot.columns.resolve(name, self.catalog.delta.fields)
+            return self.catalog.snapshot.columns.resolve_written(name, self.catalog.delta.fields)
         except InvalidInputError as exc:
             raise InvalidInputError(parameter, str(exc).removeprefix(f"{exc.parameter}: ")) from exc
 
@@ -101,17 +79,17 @@ class FacetCounter:
     def numbers(self, field: str) -> FieldNumbers:
         """Return the numbers of a field (a full name) as they are now."""
         if field not in self._numbers:
-            self._numbers[field] = FieldNumbers(self.catalog.snapshot.columns.number(field), self.catalog.base)
+            self._numbers[field] = FieldNumbers(self.catalog.snapshot.columns, field)
         numbers = self._numbers[field]
-        numbers.update(self.catalog.delta.products, field)
+        numbers.update(self.catalog.delta)
         return numbers
 
     def _count_texts(self, spec: FacetSpec, field: str, matches: Matches) -> dict[str, Any]:
         if field not in self._codes:
-            self._codes[field] = FieldCodes(self.catalog.snapshot.columns.text(field), self.catalog.base)
+            self._codes[field] = FieldCodes(self.catalog.snapshot.columns, field)
         codes = self._codes[field]
-        codes.update(self.catalog.delta.products, field)
-        counts = codes.count(matches.rows, matches.entries)
+        codes.update(self.catalog.delta)
+        counts = codes.count(matches)
         chosen = select_values(counts, codes.positions(), spec.limit, by_count=spec.order_by == "count")
         return {
             "key": spec.key,
@@ -120,7 +98,7 @@ class FacetCounter:
         }
 
     def _count_numbers(self, spec: FacetSpec, field: str, matches: Matches) -> dict[str, Any]:
-        numbers, owners = self.numbers(field).select(matches.mask, matches.rows, matches.entries)
+        numbers, owners = self.numbers(field).select(matches)
         intervals = spec.intervals or make_intervals(numbers, min(AUTOMATIC, spec.limit))
         counted: dict[str, Any] = {
             "key": spec.key,

@@ -8,12 +8,62 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.arrays import Bool, Float64, Int32, Int64
-from mercato.catalog.column_builder import field_values, is_number
-from mercato.catalog.columns import NumberColumn, TextColumn
-from mercato.catalog.product import Product, format_value
+from mercato.catalog.column_builder import field_values, is_number, joined_values
+from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn
+from mercato.catalog.product import format_value
+from mercato.index.delta import Delta
+from mercato.index.live import Allowed, LiveCatalog
 
 #: From this share of all products on, a pass over the whole column costs less than collecting each product's values.
 _MANY_SHARE = 1 / 8
+
+
+class Matches:
+    """The products of a result, in the forms that counting needs; made once for all facets.
+
+    A product with variants is counted by those of them that pass the request's filter, and once for each value. So a
+    value is counted as often as it finds products, were it one more condition of the filter.
+
+    Attributes:
+        mask: bool [snapshot rows], those without variants.
+        rows: int64 [n], the same as rows.
+        variants: int64 [v], variants of snapshot products.
+        variant_owners: int64 [v], the row of each one's product, ascending.
+        items: int64 [m], items of changed products.
+        item_owners: int64 [m], the entry of each, ascending; None where each has another.
+    """
+
+    __slots__ = ("item_owners", "items", "mask", "rows", "variant_owners", "variants")
+
+    def __init__(self, matches: Bool, catalog: LiveCatalog, allowed: Allowed | None = None) -> None:
+        """Split a mask.
+
+        Args:
+            matches: bool [snapshot rows + changes].
+            catalog: the products.
+            allowed: says which variants pass the filter; None for all.
+        """
+        columns, delta = catalog.snapshot.columns, catalog.delta
+        self.mask, entries = matches[: catalog.base], matches[catalog.base :]
+        self.variants = self.variant_owners = np.zeros(0, np.int64)
+        if columns.variants is not None:
+            passing = self.mask[columns.variant_products]
+            if allowed is not None and allowed.variants is not None:
+                passing = passing & allowed.variants
+            self.variants = np.flatnonzero(passing)
+            self.variant_owners = columns.variant_products[self.variants].astype(np.int64)
+            self.mask = self.mask.copy()
+            self.mask[columns.with_variants] = False
+        self.rows: Int64 = np.flatnonzero(self.mask)
+        self.item_owners: Int64 | None = None
+        if delta.has_variants:
+            items = entries[delta.entry_of_item]
+            if allowed is not None and allowed.items is not None:
+                items = items & allowed.items
+            self.items: Int64 = np.flatnonzero(items)
+            self.item_owners = delta.entry_of_item[self.items].astype(np.int64)
+        else:
+            self.items = np.flatnonzero(entries)
 
 
 class Groups:
@@ -77,61 +127,55 @@ class GrowingGroups:
 class FieldCodes:
     """The texts of a field, as codes: those of the snapshot's dictionary first, then what changed products brought."""
 
-    def __init__(self, column: TextColumn | None, count: int) -> None:
+    def __init__(self, columns: ColumnSet, field: str) -> None:
         """Turn a column round.
 
         Args:
-            column: the snapshot's column; None where it has none.
-            count: number of snapshot rows.
+            columns: the snapshot's.
+            field: a full name; they may lack it.
         """
-        self._column = column
+        self._field = field
+        self._column = column = columns.text(field)
         self._known = len(column) if column is not None else 0
-        self._single, self._groups = _turn_round(column, count)
+        self._single, self._groups = _turn_round(column, columns.count)
+        self._variants = _group_variants(columns, field)
         self._changed = GrowingGroups(np.int32)
         self._new: dict[str, int] = {}
         self._new_values: list[str] = []
         self._shown: dict[int, str] = {}
         self._positions = np.arange(self._known, dtype=np.float64)
 
-    def update(self, products: list[Product | None], field: str) -> None:
-        """Read the changed products that came since the last call.
-
-        Args:
-            products: all changed products, by entry.
-            field: the field's full name.
-        """
-        fresh = products[len(self._changed) :]
-        for product in fresh:
-            values = () if product is None else field_values(product, field)
+    def update(self, delta: Delta) -> None:
+        """Read the products that changed since the last call."""
+        fresh = delta.items[len(self._changed) :]
+        for item in fresh:
+            values = () if item is None else field_values(item, self._field)
             self._changed.append(list(dict.fromkeys(self._code(format_value(value)) for value in values)))
         if fresh:
             self._place_new()
 
-    def count(self, rows: Int64, entries: Int64) -> Int64:
+    def count(self, matches: Matches) -> Int64:
         """Count how many of some products have each value.
 
         Args:
-            rows: int64 [n], snapshot rows.
-            entries: int64 [m], entries of changed products.
+            matches: the products.
 
         Returns:
             int64 [values], by code.
         """
-        size = self._known + len(self._new)
+        rows, size = matches.rows, self._known + len(self._new)
         if self._single is not None:
             codes = self._single[rows] + 1  # 0 is none
             counts = np.bincount(codes, minlength=size + 1)[1:]
         elif self._column is not None and len(rows) > _MANY_SHARE * len(self._groups):
-            held = np.zeros(len(self._groups), np.bool_)
-            held[rows] = True
-            counts = np.pad(self._column.count(held), (0, size - self._known))
+            counts = np.pad(self._column.count(matches.mask), (0, size - self._known))
         else:
             positions, _ = self._groups.positions(rows)
             counts = np.bincount(self._groups.items[positions].astype(np.int64), minlength=size)
-        if len(entries):
-            changed = self._changed.groups()
-            positions, _ = changed.positions(entries)
-            counts = counts + np.bincount(changed.items[positions].astype(np.int64), minlength=size)
+        if len(matches.variants):
+            counts = counts + _count_owners(self._variants, matches.variants, matches.variant_owners, size)
+        if len(matches.items):
+            counts = counts + _count_owners(self._changed.groups(), matches.items, matches.item_owners, size)
         return counts
 
     def value(self, code: int) -> str:
@@ -174,48 +218,58 @@ class FieldCodes:
 class FieldNumbers:
     """The numbers of a field."""
 
-    def __init__(self, column: NumberColumn | None, count: int) -> None:
+    def __init__(self, columns: ColumnSet, field: str) -> None:
         """Hold a column.
 
         Args:
-            column: the snapshot's column; None where it has none.
-            count: number of snapshot rows.
+            columns: the snapshot's.
+            field: a full name; they may lack it.
         """
-        self._column = column if column is not None else NumberColumn(np.zeros(0), np.zeros(0, np.int32))
-        self._count = count
-        self._changed = GrowingGroups(np.float64)
+        self._field = field
+        self._column = columns.number(field) or NumberColumn(np.zeros(0), np.zeros(0, np.int32))
+        self._variants = columns.variants.number(field) if columns.variants is not None else None
+        self._variant_products = columns.variant_products
+        self._count = columns.count
+        self._items = GrowingGroups(np.float64)
+        self._products = GrowingGroups(np.float64)
         self._extremes: dict[bool, Float64] = {}
 
-    def update(self, products: list[Product | None], field: str) -> None:
-        """Read the changed products that came since the last call; see `FieldCodes.update`."""
-        for product in products[len(self._changed) :]:
-            values = () if product is None else field_values(product, field)
-            self._changed.append([float(value) for value in values if is_number(value)])
+    def update(self, delta: Delta) -> None:
+        """Read the products that changed since the last call."""
+        for item in delta.items[len(self._items) :]:
+            values = () if item is None else field_values(item, self._field)
+            self._items.append([float(value) for value in values if is_number(value)])
+        for product in delta.products[len(self._products) :]:
+            values = () if product is None else joined_values(product, self._field)
+            self._products.append([float(value) for value in values if is_number(value)])
 
-    def select(self, matches: Bool, rows: Int64, entries: Int64) -> tuple[Float64, Int64 | None]:
+    def select(self, matches: Matches) -> tuple[Float64, Int64 | None]:
         """Return the numbers of some products.
 
         Args:
-            matches: bool [snapshot rows], the products.
-            rows: int64 [n], the same as rows.
-            entries: int64 [m], entries of changed products.
+            matches: the products.
 
         Returns:
             Their numbers, float64 [k], and whose each is, int64 [k]; None where no product has several.
         """
-        column = self._column
+        column, rows = self._column, matches.rows
         if column.rows is None:
             numbers = column.values[rows]
             keep = ~np.isnan(numbers)
-            if not len(entries):
+            if not len(matches.items) and not len(matches.variants):
                 return numbers[keep], None
             numbers, owners = numbers[keep], rows[keep]
         else:
-            held = matches[column.rows]
+            held = matches.mask[column.rows]
             numbers, owners = column.values[held], column.rows[held].astype(np.int64)
-        if len(entries):
-            changed = self._changed.groups()
-            positions, origin = changed.positions(entries)
+        if len(matches.variants) and self._variants is not None:
+            of_variants, variants = _select_numbers(self._variants, matches.variants, len(self._variant_products))
+            numbers = np.concatenate([numbers, of_variants])
+            owners = np.concatenate([owners, self._variant_products[variants].astype(np.int64)])
+        if len(matches.items):
+            changed = self._items.groups()
+            positions, origin = changed.positions(matches.items)
+            entries = matches.items if matches.item_owners is None else matches.item_owners
             numbers = np.concatenate([numbers, changed.items[positions].astype(np.float64)])
             owners = np.concatenate([owners, self._count + entries[origin]])
         return numbers, owners
@@ -225,14 +279,14 @@ class FieldNumbers:
 
         Args:
             rows: int64 [n]; entry e of the changes is row ``count + e``.
-            highest: of a product's several numbers the highest, else the lowest.
+            highest: of a product's several numbers the highest, else the lowest. The price is the product's own.
         """
         numbers = np.full(len(rows), np.nan)
         old = rows < self._count
         numbers[old] = self._snapshot_extremes(highest)[rows[old]]
         entries = rows[~old] - self._count
         if len(entries):
-            changed = self._changed.groups()
+            changed = self._products.groups()
             positions, origin = changed.positions(entries)
             found = np.full(len(entries), np.nan)
             (np.fmax if highest else np.fmin).at(found, origin, changed.items[positions].astype(np.float64))
@@ -252,6 +306,50 @@ class FieldNumbers:
 
 def _to_bytes(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
+
+
+def _group_variants(columns: ColumnSet, field: str) -> Groups:
+    """Return the codes of each variant, as the dictionary of the products' column has them."""
+    column, texts = columns.text(field), None if columns.variants is None else columns.variants.text(field)
+    single, groups = _turn_round(texts, 0 if columns.variants is None else columns.variants.count)
+    if column is None or texts is None:
+        return groups
+    code_of = np.array([column.code(value) for value in texts.values()], np.int32)
+    if single is None:
+        return Groups(groups.bounds, code_of[groups.items.astype(np.int64)])
+    held = single >= 0
+    return Groups(np.concatenate([[0], np.cumsum(held)]), code_of[single[held]])
+
+
+def _count_owners(groups: Groups, things: Int64, owners: Int64 | None, size: int) -> Int64:
+    """Count how many owners have each code in any of their things.
+
+    Args:
+        groups: the codes of each thing, each once.
+        things: int64 [n].
+        owners: int64 [n]; None where each has another.
+        size: number of codes.
+
+    Returns:
+        int64 [size].
+    """
+    positions, origin = groups.positions(things)
+    codes = groups.items[positions].astype(np.int64)
+    if owners is not None:
+        codes = np.unique(owners[origin] * size + codes) % size if size else codes
+    return np.bincount(codes, minlength=size)
+
+
+def _select_numbers(column: NumberColumn, rows: Int64, count: int) -> tuple[Float64, Int64]:
+    """Return the numbers of some rows of a column, float64 [k], and the row of each, int64 [k]."""
+    if column.rows is None:
+        numbers = column.values[rows]
+        keep = ~np.isnan(numbers)
+        return numbers[keep], rows[keep]
+    mask = np.zeros(count, np.bool_)
+    mask[rows] = True
+    held = mask[column.rows]
+    return column.values[held], column.rows[held].astype(np.int64)
 
 
 def _turn_round(column: TextColumn | None, count: int) -> tuple[Int32 | None, Groups]:

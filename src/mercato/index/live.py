@@ -18,15 +18,16 @@ import numpy.typing as npt
 import orjson
 
 from mercato.arrays import Bool, Float32, Int32
-from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.catalog.product import Product, changes_text, parse_product
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import ProductFeatures
-from mercato.filters import Filter, evaluate
+from mercato.filters import Filter, evaluate_variants
 from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
+from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
@@ -35,9 +36,12 @@ from mercato.text.words import WordAnalyzer
 logger = logging.getLogger(__name__)
 
 
+_COUNTED_ENTRIES = 256
 _MASKS_KEPT = 128
+_TEXTS_KEPT = 8_192
+_LONG_MASKS_KEPT = 16
+"""Filters of thousands of values, which are megabytes each."""
 _CHANGES_READ = 4_096
-_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +54,16 @@ class Allowed:
             gone; None without a filter.
         entries: bool [delta entries]: alive and passing the filter.
         rows_missing: whether some snapshot row is not allowed.
+        variants: bool [snapshot variants]: passing the filter by themselves; None for all, or where there are none.
+        items: bool [delta items]: passing the filter by themselves; None where items are entries.
     """
 
     rows: Bool
     texts: Bool | None
     entries: Bool
     rows_missing: bool
+    variants: Bool | None = None
+    items: Bool | None = None
 
     def holds(self, rows: Int32) -> Bool:
         """Return which of some rows are allowed, bool [n]; -1 never is."""
@@ -101,14 +109,44 @@ class LiveCatalog:
         """int32 [snapshot rows]: the row that each snapshot row's vector finds now; -1 if deleted or of a new text."""
         self.alive: Bool = np.ones(snapshot.count, np.bool_)
         self._changed_rows: dict[str, int] = {}
+        self._vocabulary: LiveVocabulary | None = None
+        self._changed_variants: dict[str, str] = {}
+        """Id of a variant to that of the product which a change gave it to."""
         self._features = snapshot.features
         self._features_entries = 0
+        self.terms_of = lru_cache(_TEXTS_KEPT)(self._list_terms)
+        """The terms of a short text that comes again and again, such as a size or a colour."""
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
+        self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
     def term_frequency(self, term: str) -> int:
-        """Return in how many products a term of the word index stands, those changed since the snapshot included."""
-        postings = self.delta.postings
-        return self.snapshot.words.frequency(term) + (len(postings[term].entries) if term in postings else 0)
+        """Return in how many products a term of the word index stands now.
+
+        Of a term of more than `_COUNTED_ENTRIES` products those count, too, that had it before they changed.
+        """
+        entries = self.delta.postings[term].entries if term in self.delta.postings else []
+        frequency = self.snapshot.words.frequency(term) + len(entries)
+        if not len(self.delta) or frequency > _COUNTED_ENTRIES:
+            return frequency
+        rows, _ = self.snapshot.words.lookup(term)
+        changed = self.current_row[rows] - self.base
+        inheriting = (changed >= 0) & self.delta.inherits_words[np.maximum(changed, 0)]
+        kept = int(np.count_nonzero(self.alive[rows] | inheriting))
+        return kept + int(np.count_nonzero(self.delta.alive[entries]))
+
+    def _list_terms(self, text: str) -> frozenset[str]:
+        return frozenset(self.analyzer.analyze(text))
+
+    @property
+    def vocabulary(self) -> LiveVocabulary:
+        """The words of the products as they are now; counted from the first time on that somebody asks for them."""
+        if self._vocabulary is None:
+            self._vocabulary = LiveVocabulary(self.snapshot.vocabulary)
+            for row in np.flatnonzero(~self.alive).tolist():
+                self._vocabulary.replace(self._read_product(row), None)
+            for entry in np.flatnonzero(self.delta.alive).tolist():
+                self._vocabulary.replace(None, self.delta.products[entry])
+        return self._vocabulary
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
@@ -146,6 +184,8 @@ class LiveCatalog:
             vector = None if inherits else self._vector_of(previous)
         elif vector is not None and original >= 0:
             inherits = np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
+        if self._vocabulary is not None:
+            self._vocabulary.replace(self._read_product(previous), product)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
         if original >= 0:
@@ -157,10 +197,12 @@ class LiveCatalog:
             product, document or b"", vector, original, inherits_vector=inherits, inherits_words=inherits_words
         )
         self._changed_rows[product_id] = entry_row if product is not None else -1
+        if product is not None:
+            self._changed_variants.update((variant.id, product_id) for variant in product.variants)
 
     def _keeps_words(self, change: ProductChange, previous: int) -> bool:
         """Tell whether a change leaves a product the words that the snapshot has of it."""
-        if change.operation != "patch" or change.document is None or _TEXTS.intersection(orjson.loads(change.document)):
+        if change.operation != "patch" or change.document is None or changes_text(orjson.loads(change.document)):
             return False
         return previous < self.base or bool(self.delta.inherits_words[previous - self.base])
 
@@ -178,20 +220,36 @@ class LiveCatalog:
         return None
 
     def row_of(self, product_id: str) -> int:
-        """Return the row of a product, or -1 if there is none."""
-        row = self._changed_rows.get(product_id)
-        return row if row is not None else self.snapshot.row_by_id.get(product_id, -1)
+        """Return the row of a product, else of the product that has a variant of this id; -1 if there is none.
+
+        What was known of a variant that a change took away still says something of its product.
+        """
+        changed = self._changed_rows.get(product_id)
+        if changed is not None and changed >= 0:
+            return changed
+        original = self.snapshot.row_by_any_id.get(product_id, -1)
+        owner = self._changed_variants.get(product_id)
+        if owner is not None:
+            is_product = changed is None and original >= 0 and self.snapshot.documents.id(original) == product_id
+            return original if is_product else self._changed_rows[owner]
+        return -1 if original < 0 or changed is not None else int(self.current_row[original])
 
     def rows_of(self, product_ids: Sequence[str]) -> Int32:
-        """Return the rows of products, int32 [n]; -1 for those there are not."""
-        known = self.snapshot.row_by_id
+        """Return the rows of products, as `row_of` does, int32 [n]."""
+        known = self.snapshot.row_by_any_id
         rows = np.fromiter(map(known.get, product_ids, repeat(-1)), np.int32, len(product_ids))
         if self._changed_rows:
-            changed = self._changed_rows
+            rows = np.where(rows >= 0, self.current_row[rows], np.int32(-1))
+            changed, variants = self._changed_rows, self._changed_variants
             for index, product_id in enumerate(product_ids):
-                if product_id in changed:
-                    rows[index] = changed[product_id]
+                if rows[index] < 0 or product_id in changed or product_id in variants:
+                    rows[index] = self.row_of(product_id)
         return rows
+
+    def owner_of(self, variant_id: str) -> str | None:
+        """Return the id of the product that an id of a variant stands for; None if there is none."""
+        row = self.row_of(variant_id)
+        return self.id_of(row) if row >= 0 else None
 
     def id_of(self, row: int) -> str:
         """Return a row's product id."""
@@ -200,13 +258,50 @@ class LiveCatalog:
         product = self.delta.products[row - self.base]
         return product.id if product is not None else ""
 
+    def has_variants(self, row: int) -> bool:
+        """Tell whether a row's product has variants."""
+        if row < self.base:
+            return bool(self._find_variants(row).stop)
+        product = self.delta.products[row - self.base]
+        return product is not None and bool(product.variants)
+
+    def name_products(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return for each id that is a variant's the id of its product."""
+        if self.snapshot.columns.variants is None and not self.delta.has_variants:
+            return {}
+        named = {known: self.id_of(row) for known, row in zip(ids, self.rows_of(ids).tolist(), strict=True) if row >= 0}
+        return {known: product for known, product in named.items() if known != product}
+
+    def passing_variants(self, row: int, allowed: Allowed) -> Bool:
+        """Return which variants of a row's product pass the filter of what is allowed, bool [its variants]."""
+        if row < self.base:
+            own, passing = self._find_variants(row), allowed.variants
+        else:
+            entry = row - self.base
+            bounds = np.array([entry, entry + 1], np.int32)
+            own, passing = slice(*np.searchsorted(self.delta.entry_of_item, bounds).tolist()), allowed.items
+        return np.ones(own.stop - own.start, np.bool_) if passing is None else passing[own]
+
+    def _find_variants(self, row: int) -> slice:
+        """Find the variants of a snapshot row among all; an empty slice at 0 where it has none."""
+        products = self.snapshot.columns.variant_products
+        if not len(products):
+            return slice(0, 0)
+        first, last = np.searchsorted(products, np.array([row, row + 1], np.int32)).tolist()
+        return slice(first, last) if last > first else slice(0, 0)
+
     def document(self, row: int) -> bytes:
         """Return a row's JSON document."""
         return self.snapshot.documents.document(row) if row < self.base else self.delta.documents[row - self.base]
 
     def product(self, product_id: str) -> Product | None:
-        """Return a product as it is now; None if there is none."""
-        row = self.row_of(product_id)
+        """Return a product as it is now; None if there is none, a variant's id included."""
+        product = self._read_product(self.row_of(product_id))
+        return product if product is not None and product.id == product_id else None
+
+    def _read_product(self, row: int) -> Product | None:
+        if row >= self.base:
+            return self.delta.products[row - self.base]
         return parse_product(orjson.loads(self.document(row))) if row >= 0 else None
 
     @property
@@ -258,13 +353,36 @@ class LiveCatalog:
         Raises:
             InvalidInputError: the filter names a field that the catalogue lacks, or uses it wrongly.
         """
+        delta = self.delta
+        entries = delta.passing(condition)
+        items = delta.passing_items(condition) if delta.has_variants else None
         if condition is None:
-            entries = self.delta.passing(None)
-            return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(self.delta) > 0)
-        rows, texts = self._masks(condition)
-        entries = self.delta.passing(condition)
+            return Allowed(rows=self.alive, texts=None, entries=entries, rows_missing=len(delta) > 0, items=items)
+        rows, texts, variants = (self._long_masks if condition.is_long else self._masks)(condition)
         texts = self._with_inherited(texts, entries)
-        return Allowed(rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True)
+        return Allowed(
+            rows=rows & self.alive, texts=texts, entries=entries, rows_missing=True, variants=variants, items=items
+        )
+
+    def allow_both(self, one: Allowed, other: Allowed) -> Allowed:
+        """Return the products that two filters allow; of one with variants the same variant has to pass both."""
+        texts = [mask for mask in (one.texts, other.texts) if mask is not None]
+        rows, entries = one.rows & other.rows, one.entries & other.entries
+        variants, items = one.variants if other.variants is None else other.variants, None
+        if one.variants is not None and other.variants is not None:
+            columns, variants = self.snapshot.columns, one.variants & other.variants
+            rows[columns.with_variants] &= columns.have_some(variants)
+        if one.items is not None and other.items is not None:
+            items = one.items & other.items
+            entries &= self.delta.hold_some(items)
+        return Allowed(
+            rows=rows,
+            texts=np.logical_and.reduce(texts) if texts else None,
+            entries=entries,
+            rows_missing=one.rows_missing or other.rows_missing,
+            variants=variants,
+            items=items,
+        )
 
     def texts_left(self, allowed: Allowed) -> Bool:
         """Return the texts by which some allowed product is found, bool [texts], and no others."""
@@ -281,9 +399,9 @@ class LiveCatalog:
             texts[self.snapshot.texts.text_of_row[self.delta.replaced_rows[inheriting]]] = True
         return texts
 
-    def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool]:
-        rows = evaluate(condition, self.snapshot.columns, self.delta.fields)
-        return rows, self._texts_of(rows)
+    def _filter_masks(self, condition: Filter) -> tuple[Bool, Bool, Bool | None]:
+        rows, variants = evaluate_variants(condition, self.snapshot.columns, self.delta.fields)
+        return rows, self._texts_of(rows), variants
 
     def _texts_of(self, rows: Bool) -> Bool:
         """Return which texts some row of a mask has, bool [texts]."""

@@ -119,7 +119,9 @@ def _prefix_kinds(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def list_kind_names(product: Product) -> set[str]:
     """Return the names that tell a product's kind: of every category it is in, and of its attributes."""
-    return {f"category {name}" for name in product.categories} | {f"attribute {key}" for key in product.attributes}
+    return {f"category {name}" for name in product.categories} | {
+        f"attribute {key}" for key in product.joined_attributes
+    }
 
 
 def weigh_kinds(products: Sequence[Product]) -> dict[str, float]:

@@ -80,10 +80,32 @@ class Snapshot:
         """Row of each product id."""
         return {product_id: row for row, product_id in enumerate(self.documents.ids())}
 
+    @cached_property
+    def row_by_any_id(self) -> dict[str, int]:
+        """Row of each product id, and of each variant's product by the variant's id where no product has that."""
+        return add_variant_rows(self.row_by_id, self.columns)
+
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """Return the vectors of rows, float32 [n, dimension]."""
         found: npt.NDArray[np.float32] = self.dense.vectors[self.texts.text_of_row[rows]]
         return found
+
+
+def add_variant_rows(rows: dict[str, int], columns: ColumnSet) -> dict[str, int]:
+    """Add the ids of variants to the rows of products.
+
+    Args:
+        rows: of each product by its id.
+        columns: of the same rows; their field ``id`` has the ids of variants too.
+
+    Returns:
+        A mapping with both; the same where no product has variants. A product's own id goes first, then the product of
+        the lowest row.
+    """
+    ids = columns.text("id")
+    if columns.variants is None or ids is None:
+        return rows
+    return {**{value: int(ids.rows[ids.indptr[code]]) for code, value in enumerate(ids.values())}, **rows}
 
 
 def read_columns(folder: Path) -> ColumnSet:

@@ -27,11 +27,53 @@ def count_words(products: Iterable[Product]) -> dict[str, int]:
     """
     counts: Counter[str] = Counter()
     for product in products:
-        words: set[str] = set()
-        for field in VOCABULARY_FIELDS:
-            words.update(list_words(product.field_text(field)))
-        counts.update(part for word in words for part in word.split("-") if is_spelt(part))
+        counts.update(list_spelt(product))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def list_spelt(product: Product) -> set[str]:
+    """Return the words of a product that have a spelling, each once."""
+    words: set[str] = set()
+    for field in VOCABULARY_FIELDS:
+        words.update(list_words(product.field_text(field)))
+    return {part for word in words for part in word.split("-") if is_spelt(part)}
+
+
+class LiveVocabulary:
+    """A vocabulary that follows the changes of products.
+
+    Attributes:
+        journal: the words whose counts changed, in order; whoever keeps something of the vocabulary reads on in it.
+    """
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        """Begin with a snapshot's.
+
+        Args:
+            counts: word -> number of products; not written to.
+        """
+        self._counts = counts
+        self._changed: dict[str, int] = {}
+        self.journal: list[str] = []
+
+    def count(self, word: str) -> int:
+        """Return how many products have a word now."""
+        return self._changed.get(word, self._counts.get(word, 0))
+
+    def replace(self, old: Product | None, new: Product | None) -> None:
+        """Count one product's words anew; at no cost where its texts stayed.
+
+        Args:
+            old: the product before; None for a new one.
+            new: the product now; None for one that is gone.
+        """
+        if old is not None and new is not None and all(getattr(old, f) == getattr(new, f) for f in VOCABULARY_FIELDS):
+            return
+        before = list_spelt(old) if old is not None else set()
+        after = list_spelt(new) if new is not None else set()
+        for word in before ^ after:
+            self._changed[word] = max(self.count(word) + (1 if word in after else -1), 0)
+            self.journal.append(word)
 
 
 def is_spelt(word: str) -> bool:

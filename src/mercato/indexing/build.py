@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, SnapshotError
+from mercato.events.event_order import has_time
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.dense import DenseIndex, build_dense_index
@@ -29,7 +30,7 @@ from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import build_word_index, list_terms
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
-from mercato.indexing.learn import find_moment, learn_signals, list_regions, order_rows, select_events
+from mercato.indexing.learn import find_moment, learn_signals, list_regions, number_products, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
@@ -119,7 +120,7 @@ def _fill_folder(
     until = options.until if options.until is not None else find_moment(events, now=time.time())
     ids = [product.id for product in products]
     progress("ordering products by popularity", 0, 1)
-    weighted, _ = select_events(events, ids)
+    weighted, _ = select_events(events, number_products(products))
     order = order_rows(compute_popularity(weighted, len(ids), until=until), ids)
     rows = [products[position] for position in order]
     ids = [product.id for product in rows]
@@ -142,9 +143,9 @@ def _fill_folder(
     terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
-    weighted, purchases = select_events(events, ids)
+    weighted, purchases = select_events(events, number_products(rows))
     signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
-    learned = events.time[events.time < until]
+    learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("writing", 0, 1)
     columns = build_columns(rows)

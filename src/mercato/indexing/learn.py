@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mercato.catalog.product import Product
+from mercato.events.event_order import has_time
 from mercato.index.learned import Learned, LearningInput
 from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.sources.registry import list_signals
@@ -17,18 +19,30 @@ from mercato.signals.repeat import Repeat, compute_repeat
 from mercato.state.values import EventTable
 
 
-def select_events(table: EventTable, product_ids: Sequence[str]) -> tuple[EventColumns, EventColumns]:
+def number_products(products: Sequence[Product]) -> dict[str, int]:
+    """Number products by their ids, and by those of their variants where no product has that id.
+
+    Args:
+        products: in row order; of two with a variant of one id the first has it.
+    """
+    rows = {product.id: row for row, product in enumerate(products)}
+    for row, product in enumerate(products):
+        for variant in product.variants:
+            rows.setdefault(variant.id, row)
+    return rows
+
+
+def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[EventColumns, EventColumns]:
     """Turn a store's events into columns over rows.
 
     Args:
         table: the events.
-        product_ids: the catalogue's ids in row order; events of other products are left out.
+        row_by_id: row of each product and variant; events of other products are left out.
 
     Returns:
         All events that say something about a product, weighted by type, and the purchases among them; the codes of
         regions are those of `list_regions`.
     """
-    row_by_id = {product_id: row for row, product_id in enumerate(product_ids)}
     row_of_code = np.array([row_by_id.get(product_id, -1) for product_id in table.products], np.int32)
     rows = row_of_code[table.product] if len(row_of_code) else np.zeros(len(table.product), np.int32)
     rows = np.where(table.product >= 0, rows, -1).astype(np.int32)
@@ -59,13 +73,13 @@ def list_regions(table: EventTable) -> list[str]:
 def find_moment(table: EventTable, *, now: float) -> float:
     """Return the moment that signals are learned for: just after the last event, at the latest now.
 
-    What sells "now" in a history that ended a year ago is what sold when it ended.
+    What sells "now" in a history that ended a year ago is what sold when it ended. Events without times are past.
 
     Args:
         table: the events.
         now: seconds since 1970 UTC; later events are mistakes of a clock.
     """
-    past = table.time[table.time < now]
+    past = table.time[has_time(table.time) & (table.time < now)]
     return float(np.nextafter(past.max(), np.inf)) if len(past) else now
 
 

@@ -19,6 +19,9 @@ from mercato.state.values import ProductChange
 logger = logging.getLogger(__name__)
 
 _ATTRIBUTE = "attributes."
+# Between the names of a variant's field; no id and no key of an attribute has it, people see a dot.
+_STEP = "\x1f"
+_VARIANT = f"variants{_STEP}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +30,7 @@ class Overruled:
 
     Attributes:
         id: of the product.
-        field: of the product, such as ``price`` or ``attributes.colour``.
+        field: of the product, such as ``price``, ``attributes.colour`` or ``variants.40018.price``.
         old: the value that gave way; None where there was none.
         new: the value that holds; None where there is none.
     """
@@ -97,10 +100,20 @@ class _Older:
                 self.product = self.product.merged(fields)
             if "attributes" in fields and fields["attributes"] is None:
                 self.values.update(dict.fromkeys([name for name in self.values if name.startswith(_ATTRIBUTE)]))
+            self._forget_variants(fields)
             self.values.update(_flatten(fields))
             return
         self.product = parse_product(fields)
         self.values, self.whole, self.upsert, self.deleted = _flatten(self.product.as_dict()), True, change, False
+
+    def _forget_variants(self, patch: Mapping[str, Any]) -> None:
+        """Take out what a patch replaces of variants as a whole: all of them by a list, one by null."""
+        given = patch.get("variants", {})
+        gone = [_VARIANT]
+        if isinstance(given, Mapping):
+            gone = [f"{_VARIANT}{variant_id}{_STEP}" for variant_id, changes in given.items() if changes is None]
+        if gone:
+            self.values.update(dict.fromkeys([name for name in self.values if name.startswith(tuple(gone))]))
 
 
 @dataclass(kw_only=True)
@@ -176,9 +189,9 @@ def _overrule(product: Product, older: _Older | None, carried: set[str], merged:
     names = {**older.values, **(listed if older.whole else {})}
     for name in names:
         old, new = older.values.get(name), listed.get(name)
-        if name in carried and old != new:
-            merged.feed_wins.append(Overruled(id=product.id, field=name, old=old, new=new))
-    left = {name: value for name, value in older.values.items() if name not in carried and value is not None}
+        if _top(name) in carried and old != new:
+            merged.feed_wins.append(Overruled(id=product.id, field=_write_name(name), old=old, new=new))
+    left = {name: value for name, value in older.values.items() if _top(name) not in carried and value is not None}
     try:
         return product.merged(_unflatten(left)) if left else product
     except InvalidInputError:  # more attributes than a product may have
@@ -228,7 +241,7 @@ def _merge_newer(
     elif before is not None and product is not before:
         old, new = _flatten(before.as_dict()), _flatten(product.as_dict())
         merged.changes_win.extend(
-            Overruled(id=product.id, field=name, old=old.get(name), new=new.get(name))
+            Overruled(id=product.id, field=_write_name(name), old=old.get(name), new=new.get(name))
             for name in {**old, **new}
             if old.get(name) != new.get(name)
         )
@@ -257,15 +270,48 @@ def _list_fields(products: Iterable[Product]) -> set[str]:
     return names - {"availability"} if in_stock else names
 
 
+def _top(name: str) -> str:
+    """Give the field that a feed carries or not: of what variants have ``variants`` alone."""
+    return "variants" if name.startswith(_VARIANT) else name
+
+
+def _write_name(name: str) -> str:
+    return name.replace(_STEP, ".")
+
+
 def _flatten(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a document or a patch by name, those of ``attributes`` each for itself; ``id`` is left out."""
-    flat = {name: value for name, value in document.items() if name not in ("id", "attributes")}
+    """Give the fields of a document or a patch by name, those of ``attributes`` and of variants each for itself.
+
+    The product's ``id`` is left out; a variant's says that it is there.
+    """
+    flat = {name: value for name, value in document.items() if name not in ("id", "attributes", "variants")}
     for key, value in (document.get("attributes") or {}).items():
         flat[f"{_ATTRIBUTE}{key}"] = value
+    variants = document.get("variants") or {}
+    listed = variants.items() if isinstance(variants, Mapping) else ((variant["id"], variant) for variant in variants)
+    for variant_id, variant in listed:
+        for name, value in ({"id": None} if variant is None else variant).items():
+            parts = {f"{name}{_STEP}{key}": item for key, item in (value or {}).items()} if name == "attributes" else {}
+            for part, item in (parts or {name: value}).items():
+                flat[f"{_VARIANT}{variant_id}{_STEP}{part}"] = item
     return flat
 
 
 def _unflatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    document = {name: value for name, value in values.items() if not name.startswith(_ATTRIBUTE)}
-    attributes = {name.removeprefix(_ATTRIBUTE): value for name, value in values.items() if name.startswith(_ATTRIBUTE)}
-    return {**document, **({"attributes": attributes} if attributes else {})}
+    """Give values by name as a patch; of variants those that the values make whole."""
+    document: dict[str, Any] = {}
+    variants: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if name.startswith(_VARIANT):
+            variant_id, field_name, *key = name.removeprefix(_VARIANT).split(_STEP)
+            variant = variants.setdefault(variant_id, {})
+            if key:
+                variant.setdefault(field_name, {})[key[0]] = value
+            else:
+                variant[field_name] = value
+        elif name.startswith(_ATTRIBUTE):
+            document.setdefault("attributes", {})[name.removeprefix(_ATTRIBUTE)] = value
+        else:
+            document[name] = value
+    whole = [variant for variant in variants.values() if "id" in variant]
+    return {**document, **({"variants": whole} if whole else {})}

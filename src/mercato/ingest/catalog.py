@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from mercato.arrays import Float32
-from mercato.catalog.field_checks import NAME_LIMIT_CHARS, check_text
-from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
+from mercato.catalog.field_checks import check_attribute_key
+from mercato.catalog.product import Product, changes_text, parse_product
+from mercato.catalog.variant import VARIANT_FIELDS
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
 from mercato.index.current import ProductLookup
@@ -22,7 +23,6 @@ MAX_OPERATIONS = 1_000
 ENCODE_BATCH = 32
 """Texts of one call of the encoder: below every model's `max_batch_size`, and small enough for any memory."""
 _FIELDS = {"operation", "product", "id", "if_changed"}
-_TEXTS = frozenset(TEXT_FIELDS)
 NO_PRODUCT = "there is no product"
 """How the reason begins, after the field, where an operation names a product that is not there."""
 
@@ -79,7 +79,7 @@ class CatalogWriter:
         new_texts: dict[int, str] = {}
         kept: dict[int, Float32] = {}
         for position, change in enumerate(pending.changes):
-            if change.product is None or (change.patch is not None and not _TEXTS.intersection(change.patch)):
+            if change.product is None or (change.patch is not None and not changes_text(change.patch)):
                 continue
             text = change.product.text(fields)
             vector = None
@@ -134,6 +134,7 @@ class _Pending:
     def __init__(self, catalog: ProductLookup) -> None:
         self._catalog = catalog
         self._now: dict[str, Product | None] = {}
+        self._owners: dict[str, str] = {}
         self.changes: list[_Change] = []
         self._keeping: set[str] = set()
 
@@ -144,11 +145,19 @@ class _Pending:
             self._keeping.add(product_id)
         return self._now[product_id]
 
+    def owner(self, variant_id: str) -> Product | None:
+        """Return the product that has a variant of an id, with the changes so far; None if there is none."""
+        owner_id = self._owners.get(variant_id) or self._catalog.owner_of(variant_id)
+        owner = self.product(owner_id) if owner_id else None
+        return owner if owner and any(variant.id == variant_id for variant in owner.variants) else None
+
     def put(self, product_id: str, product: Product | None, patch: Mapping[str, Any] | None = None) -> None:
         """Add a change. A kept vector holds only as long as every text stayed as the catalogue has it."""
         before = self.product(product_id)
         self.changes.append(_Change(product_id=product_id, product=product, before=before, patch=patch))
         self._now[product_id] = product
+        if product is not None:
+            self._owners.update((variant.id, product_id) for variant in product.variants)
         if product is None or (before is not None and before.text() != product.text()):
             self._keeping.discard(product_id)
 
@@ -196,21 +205,28 @@ def _apply(pending: _Pending, operation: Any) -> bool:
     product_id = operation.get("id") or (fields.get("id") if isinstance(fields, Mapping) else None)
     if not isinstance(product_id, str):
         raise InvalidInputError("id", f"of the product to {kind} must be given, got {str(product_id)[:64]!r}")
+    patch = None
+    if kind != "delete":
+        if not isinstance(fields, Mapping):
+            problem = f"must be an object with the fields to patch, got {type(fields).__name__}"
+            raise InvalidInputError("product", problem)
+        patch = fields
     before = pending.product(product_id)
     if before is None:
-        raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
-    if kind == "delete":
+        before = pending.owner(product_id)
+        if before is None:
+            raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
+        patch = {"variants": {product_id: None}} if patch is None else _patch_of_variant(product_id, patch, before)
+    if patch is None:
         pending.put(product_id, None)
         return True
-    if not isinstance(fields, Mapping):
-        raise InvalidInputError("product", f"must be an object with the fields to patch, got {type(fields).__name__}")
-    patched = before.merged(fields)
-    patch = _checked_patch(fields, patched)
+    patched = before.merged(patch)
+    checked = _checked_patch(patch, before, patched)
     if operation.get("if_changed") is True:
-        patch = _select_changes(patch, before.as_dict())
-        if not patch:
+        checked = _select_changes(checked, before.as_dict())
+        if not checked:
             return False
-    pending.put(product_id, patched, patch)
+    pending.put(before.id, patched, checked)
     return True
 
 
@@ -220,15 +236,58 @@ def _select_changes(patch: Mapping[str, Any], document: Mapping[str, Any]) -> di
     if isinstance(changes.get("attributes"), Mapping):
         attributes = _select_changes(changes.pop("attributes"), document.get("attributes", {}))
         changes.update({"attributes": attributes} if attributes else {})
+    if isinstance(changes.get("variants"), Mapping):
+        held = {variant["id"]: variant for variant in document.get("variants", [])}
+        variants = {
+            variant_id: None if patched is None else _select_changes(patched, held.get(variant_id, {}))
+            for variant_id, patched in changes.pop("variants").items()
+        }
+        changed = {variant_id: patched for variant_id, patched in variants.items() if patched != {}}
+        changes.update({"variants": changed} if changed else {})
     return changes
 
 
-def _checked_patch(fields: Mapping[str, Any], patched: Product) -> dict[str, Any]:
-    """Return a patch with its values as they were checked: what it removes is null."""
+def _patch_of_variant(variant_id: str, patch: Mapping[str, Any], product: Product) -> dict[str, Any]:
+    """Make a patch of a variant one of its product.
+
+    A price feed gives a currency too: what the product has already is left out, and one without a currency gets it.
+    """
+    document = product.as_dict()
+    own = {name: value for name, value in patch.items() if name in VARIANT_FIELDS or value != document.get(name)}
+    shared = {"currency": own.pop("currency")} if "currency" in own and not product.currency else {}
+    return {**shared, "variants": {variant_id: own}}
+
+
+def _checked_patch(fields: Mapping[str, Any], before: Product, patched: Product) -> dict[str, Any]:
+    """Return a patch with its values as they were checked: what it removes is null.
+
+    Raises:
+        InvalidInputError: it patches a variant that the product does not have.
+    """
     document = patched.as_dict()
     checked = {name: document.get(name) for name in fields if name != "id"}
     if isinstance(fields.get("attributes"), Mapping):
-        left = document.get("attributes", {})
-        keys = [check_text(key, "attributes", NAME_LIMIT_CHARS) for key in fields["attributes"]]
-        checked["attributes"] = {key: left.get(key) for key in keys}
+        checked["attributes"] = _checked_attributes(fields["attributes"], document)
+    if isinstance(fields.get("variants"), Mapping):
+        known = {variant.id for variant in before.variants}
+        now = {variant.id: variant.as_dict() for variant in patched.variants}
+        for variant_id in fields["variants"]:
+            if variant_id not in known:
+                raise InvalidInputError("variants", f"has none with the id {str(variant_id)[:256]!r} to patch")
+        checked["variants"] = {
+            variant_id: None if changes is None else _checked_variant(changes, now[variant_id])
+            for variant_id, changes in fields["variants"].items()
+        }
     return checked
+
+
+def _checked_variant(changes: Mapping[str, Any], variant: Mapping[str, Any]) -> dict[str, Any]:
+    checked = {name: variant.get(name) for name in changes if name != "id"}
+    if isinstance(changes.get("attributes"), Mapping):
+        checked["attributes"] = _checked_attributes(changes["attributes"], variant)
+    return checked
+
+
+def _checked_attributes(changes: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    left = document.get("attributes", {})
+    return {key: left.get(key) for key in map(check_attribute_key, changes)}

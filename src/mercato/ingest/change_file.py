@@ -107,7 +107,13 @@ class ChangeFile:
     def _items(self) -> Iterator[tuple[int, dict[str, Any] | Rejected]]:
         if self._rows is not None:
             for row in self._rows.read():
-                yield (row.line, _to_operation(row)) if isinstance(row, Patch) else (row.position, row)
+                if isinstance(row, Rejected):
+                    yield row.position, row
+                    continue
+                for one in row.left_out:
+                    yield row.line, Rejected(row.line, f"{one.field} left out: {one.reason}")
+                if row.fields:
+                    yield row.line, _to_operation(row)
             return
         with open_binary(self._path) as file:
             for line, raw in enumerate(file, 1):

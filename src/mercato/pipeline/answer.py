@@ -17,6 +17,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.manifest import Manifest
 from mercato.models.ranker.manifest import RankerManifest
 from mercato.models.sequence import read_sequence_manifest
+from mercato.pipeline.best_variant import VariantChooser
 from mercato.pipeline.page_state import PageState
 from mercato.policy.ranked import TAIL_STEP
 from mercato.retrieval.sources.registry import list_labels
@@ -58,10 +59,14 @@ def write_answer(
     page = slice(request.offset, request.offset + request.page_size)
     scores = ranked.scores[page]
     explanations = state.explanations or [b""] * len(rows)
-    products = [
-        _write_product(catalog.document(row), flags, _list_members(catalog, state, row, explanation))
-        for row, flags, explanation in zip(rows, ranked.sources[page].tolist(), explanations, strict=True)
-    ]
+    chooser = VariantChooser(catalog, request.retrieval, relaxed=retrieved.relaxed)
+    products = []
+    for row, flags, explanation in zip(rows, ranked.sources[page].tolist(), explanations, strict=True):
+        document, variant = chooser.separate(row)
+        members = _list_members(catalog, state, row, explanation)
+        if variant is not None:
+            members["variant"] = variant
+        products.append(_write_product(document, flags, members))
     ids = [catalog.id_of(row) for row in rows]
     if request.retrieval.orders_list:
         unknown, low = _list_unknown(state)
@@ -79,6 +84,8 @@ def write_answer(
         details["learned_from"] = learned_from
     if retrieved.relaxed:
         details["filter_relaxed"] = True
+    if named := catalog.name_products(request.retrieval.seed_ids):
+        details["variant_products"] = named
     if state.corrected_query:
         details["corrected_query"] = state.corrected_query
     if retrieved.facets:

@@ -25,7 +25,7 @@ from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
 from mercato.policy.rules import Rules, read_rules
 from mercato.query.query_analyzer import QueryAnalyzer
-from mercato.query.suggest.stored import read_suggestions
+from mercato.query.suggest.stored import SnapshotTexts, read_suggestions
 from mercato.query.suggest.suggester import Suggester
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
@@ -137,7 +137,7 @@ def open_next_products(settings: Settings, catalog: LiveCatalog) -> NextProducts
     """Open the sequence model over a catalogue; None where none is served."""
     if settings.sequence is None:
         return None
-    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_id, catalog.base)
+    return NextProducts(open_sequence(settings), catalog.snapshot.row_by_any_id, catalog.base)
 
 
 def weigh_sources(settings: Settings) -> Weights:
@@ -195,13 +195,15 @@ def open_rules(settings: Settings) -> Rules:
 
 
 def open_suggester(settings: Settings) -> Suggester:
-    """Open what completes prefixes: the snapshot's suggestions, and past queries where there is a state store.
+    """Open what completes prefixes: the snapshot's suggestions, past queries and changes where there is a state store.
 
     Raises:
         SnapshotError: the snapshot cannot be used.
         StateError: the state store cannot be opened.
     """
-    return Suggester(read_suggestions(settings.catalog), open_state_of(settings))
+    state = open_state_of(settings)
+    snapshot = SnapshotTexts(settings.catalog) if state is not None else None
+    return Suggester(read_suggestions(settings.catalog), state, snapshot=snapshot)
 
 
 def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:

@@ -17,7 +17,7 @@ from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.features.features import FEATURE_NAMES
 from mercato.features.inputs import Context
-from mercato.filters import parse_filter
+from mercato.filters import VALUES_LIMIT, parse_filter
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.engine.shapes import MAX_BATCH_SIZE, pad_to_bucket
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
@@ -178,7 +178,9 @@ def read_request(document: bytes) -> RetrievalRequest:
             condition=parse_filter(fields["filter"]) if fields["filter"] else None,
             context=Context(**fields["context"]),
             depth=fields["depth"],
-            rule_boosts=parse_boosts(fields.get("rule_boosts"), most=MAX_RULE_BOOSTS),
+            rule_boosts=parse_boosts(
+                fields.get("rule_boosts"), most=MAX_RULE_BOOSTS, most_values=MAX_RULE_BOOSTS * VALUES_LIMIT
+            ),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),

@@ -28,7 +28,9 @@ class QueryAnalyzer:
         self.stopwords = list_stopwords(self.analyzer, catalog.snapshot.settings["language"])
         self._synonyms = SynonymMap(catalog.snapshot.synonyms, self.analyzer, self.stopwords)
         self._reader = QueryReader(self.analyzer, self.stopwords, catalog.snapshot.words, self._synonyms.expand)
-        self._speller = Speller(catalog.snapshot.vocabulary, self._count_products, self._reader.is_compound)
+        self._speller = Speller(
+            catalog.snapshot.vocabulary, self._count_products, self._reader.is_compound, catalog.vocabulary
+        )
 
     def read(self, text: str) -> WordQuery:
         """Read a query as groups of terms; see `mercato.query.word_query.QueryReader.read`."""

@@ -10,7 +10,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from mercato.index.vocabulary import is_spelt
+from mercato.index.vocabulary import LiveVocabulary, is_spelt
 from mercato.text.words import list_words
 
 MIN_CORRECTED_CHARS = 4
@@ -48,7 +48,11 @@ class Speller:
     """
 
     def __init__(
-        self, counts: Mapping[str, int], frequency: Callable[[str], int], is_compound: Callable[[str], bool]
+        self,
+        counts: Mapping[str, int],
+        frequency: Callable[[str], int],
+        is_compound: Callable[[str], bool],
+        live: LiveVocabulary | None = None,
     ) -> None:
         """Make a speller.
 
@@ -57,13 +61,16 @@ class Speller:
             frequency: number of products that a word as typed finds, other forms of it included; 0 for an unknown one,
                 and not 0 for a word that says nothing, such as "the".
             is_compound: whether an unknown word is two known ones, written in one; only a nearer word is better.
+            live: the same words as products change; None where they do not.
         """
         self._is_compound = is_compound
         self._frequency = frequency
         self._counts = dict(counts)
-        self._words_of_length: dict[int, list[str]] = {}
+        self._words_of_length: dict[int, dict[str, None]] = {}
         for word in self._counts:
-            self._words_of_length.setdefault(len(word), []).append(word)
+            self._words_of_length.setdefault(len(word), {})[word] = None
+        self._live = live
+        self._read = 0
         self._find_nearest = lru_cache(_CACHED_WORDS)(self._search_nearest)
 
     def correct(self, text: str) -> Correction | None:
@@ -75,6 +82,8 @@ class Speller:
         Returns:
             What it seems to mean; None where nothing better is known, or more than `MAX_UNKNOWN_WORDS` are unknown.
         """
+        if self._live is not None and self._read < len(self._live.journal):
+            self._follow(self._live)
         pieces = text.split(" ")
         applied = changed = False
         unknown = 0
@@ -90,6 +99,22 @@ class Speller:
                 pieces[position] = piece.casefold().replace(words[0], better)
                 changed, applied = True, applied or certain
         return Correction(text=" ".join(pieces), applied=applied) if changed else None
+
+    def _follow(self, live: LiveVocabulary) -> None:
+        """Take over what changed; what was found for a word is forgotten once words come or go."""
+        changed = dict.fromkeys(live.journal[self._read :])
+        self._read = len(live.journal)
+        for word in changed:
+            count = live.count(word)
+            if (count > 0) != (word in self._counts):
+                self._find_nearest.cache_clear()
+                words = self._words_of_length.setdefault(len(word), {})
+                if count:
+                    words[word] = None
+                else:
+                    del words[word], self._counts[word]
+            if count:
+                self._counts[word] = count
 
     def _correct_word(self, word: str) -> tuple[str, bool]:
         """Return the better word, empty where there is none, and whether the typed one is unknown."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mercato.errors import InvalidInputError
-from mercato.filters import Filter, parse_filter
+from mercato.filters import VALUES_LIMIT, Filter, parse_filter
 
 MAX_BOOSTS = 20  # as Google Retail
 MAX_RULE_BOOSTS = 1_000
@@ -31,13 +31,16 @@ class Boost:
         return {"condition": self.condition.text, "boost": self.boost}
 
 
-def parse_boosts(value: object, parameter: str = "OPTIONS.boosts", *, most: int = MAX_BOOSTS) -> tuple[Boost, ...]:
+def parse_boosts(
+    value: object, parameter: str = "OPTIONS.boosts", *, most: int = MAX_BOOSTS, most_values: int = VALUES_LIMIT
+) -> tuple[Boost, ...]:
     """Check boosts.
 
     Args:
         value: a list of ``{"condition": FILTER, "boost": -1..1}``, from JSON; None for none.
         parameter: the caller's name for it, for messages.
         most: how many there may be.
+        most_values: how many values the ``ANY`` of all of them may have.
 
     Raises:
         InvalidInputError: it is something else, or a condition is no filter.
@@ -51,7 +54,13 @@ def parse_boosts(value: object, parameter: str = "OPTIONS.boosts", *, most: int 
             f"must be a list of at most {most}, got {given}",
             'for example [{"condition": "price < 10", "boost": 0.5}]',
         )
-    return tuple(_parse_boost(item, f"{parameter}[{index}]") for index, item in enumerate(value))
+    boosts = tuple(_parse_boost(item, f"{parameter}[{index}]") for index, item in enumerate(value))
+    values = sum(boost.condition.values for boost in boosts)
+    if values > most_values:
+        raise InvalidInputError(
+            parameter, f"must have at most {most_values:,} values in ANY, got {values:,}", "boost by fewer products"
+        )
+    return boosts
 
 
 def _parse_boost(item: object, parameter: str) -> Boost:

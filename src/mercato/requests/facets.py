@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mercato.catalog.field_names import FIELD_LIMIT_CHARS
 from mercato.errors import InvalidInputError
 from mercato.filters import And, Expression, Filter, Not, Or
 
@@ -14,7 +15,6 @@ MAX_FACETS = 100
 MAX_INTERVALS = 30  # as Google Retail
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 20
-MAX_KEY_CHARS = 128
 ORDERS = ("count", "value")
 _KEYS = ("key", "limit", "intervals", "excluded_filter_keys", "order_by")
 _BOUNDS = ("minimum", "exclusive_minimum", "maximum", "exclusive_maximum")
@@ -51,7 +51,7 @@ class FacetSpec:
     """One facet that is asked for.
 
     Attributes:
-        key: a field, named as in filters.
+        key: a field, written as in filters, or its bare key.
         limit: most values that are answered.
         intervals: of a number field; none makes intervals from the numbers found.
         excluded_filter_keys: fields whose conditions do not count for this facet.
@@ -127,9 +127,9 @@ def _parse_facet(item: object, parameter: str) -> FacetSpec:
 
 
 def _parse_key(key: object, parameter: str) -> str:
-    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_CHARS:
+    if not isinstance(key, str) or not 1 <= len(key) <= FIELD_LIMIT_CHARS:
         raise InvalidInputError(
-            parameter, f"must be the name of a field, 1 to {MAX_KEY_CHARS} characters, got {key!r}"[:200]
+            parameter, f"must be the name of a field, 1 to {FIELD_LIMIT_CHARS:,} characters, got {key!r}"[:200]
         )
     return key
 
@@ -187,7 +187,7 @@ def drop_fields(condition: Filter, fields: Collection[str], full_name: Callable[
         return condition
     if not kept:
         return None
-    return Filter(kept[0] if len(kept) == 1 else And(tuple(kept)), condition.text)
+    return Filter(kept[0] if len(kept) == 1 else And(tuple(kept)), condition.text, condition.values)
 
 
 def _list_terms(expression: Expression) -> list[Expression]:

@@ -16,7 +16,7 @@ from mercato.filters import parse_filter
 from mercato.requests.options import list_options, number_between, option, parse_flag, parse_options
 from mercato.requests.retrieval import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
 from mercato.text.normalize import decode_utf8, normalize_query
-from mercato.text.timestamps import parse_timestamp
+from mercato.text.timestamps import read_timestamp
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 500
@@ -142,13 +142,10 @@ def _context(fields: Fields) -> Context:
 
 
 def _seconds(moment: object) -> float:
-    seconds = -1.0
-    if isinstance(moment, str):
-        with suppress(ValueError):
-            seconds = parse_timestamp(moment)
-    elif isinstance(moment, int | float) and not isinstance(moment, bool):
-        seconds = float(moment)
-    if not 0 <= seconds < MAX_SECONDS:
+    seconds = None
+    with suppress(ValueError):
+        seconds = read_timestamp(moment)
+    if seconds is None or not 0 <= seconds < MAX_SECONDS:
         raise InvalidInputError("CONTEXT.time", f"must be seconds since 1970 or RFC 3339, got {moment!r}"[:200])
     return seconds
 

@@ -108,7 +108,9 @@ def without_purchased(allowed: Allowed, history: History, request: RetrievalRequ
     if not request.exclude_purchased_days > 0:
         return allowed
     since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY
-    return without_rows(allowed, history.rows[(history.type == PURCHASE) & (history.time >= since)])
+    # What has no time may have been at any: it is left out only where everything ever bought is.
+    recent = (history.time >= since) | (since <= 0)
+    return without_rows(allowed, history.rows[(history.type == PURCHASE) & recent])
 
 
 def _unit_mean(vectors: Float32) -> Float32:
@@ -136,7 +138,7 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
     allowed = catalog.allow(condition)
     for narrowing in request.narrowing:
         try:
-            allowed = _join(allowed, catalog.allow(narrowing))
+            allowed = catalog.allow_both(allowed, catalog.allow(narrowing))
         except InvalidInputError as exc:  # a rule's mistake is no shopper's fault
             logger.warning("a rule's filter is left out: %s", exc)
     if request.hidden_ids:
@@ -146,16 +148,6 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
         pinned = np.where(allowed.holds(pinned), pinned, -1).astype(np.int32)
         allowed = without_rows(allowed, pinned)
     return allowed, pinned
-
-
-def _join(one: Allowed, other: Allowed) -> Allowed:
-    texts = [mask for mask in (one.texts, other.texts) if mask is not None]
-    return Allowed(
-        rows=one.rows & other.rows,
-        texts=np.logical_and.reduce(texts) if texts else None,
-        entries=one.entries & other.entries,
-        rows_missing=one.rows_missing or other.rows_missing,
-    )
 
 
 def without_rows(allowed: Allowed, gone: Int32) -> Allowed:

@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mercato.arrays import Float32, Float64, Int32
+from mercato.events.event_order import count_days
 from mercato.features.inputs import History
 from mercato.index.live import LiveCatalog
-from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.state.values import EventColumns
 
@@ -66,8 +66,11 @@ def drop_unknown(history: History) -> History:
 
 
 def weigh_events(history: History, now: float) -> Float64:
-    """Return what each event says for its product, float64 [h]: type weight * 0.5 ** (age / 60 days)."""
-    age_days = np.maximum(now - history.time, 0.0) / SECONDS_PER_DAY
+    """Return what each event says for its product, float64 [h]: type weight * 0.5 ** (age / 60 days).
+
+    An event without a time counts half.
+    """
+    age_days = np.maximum(count_days(history.time, now, without_time=REPEAT_HALF_LIFE_DAYS), 0.0)
     weights: Float64 = TYPE_WEIGHTS[history.type] * 0.5 ** (age_days / REPEAT_HALF_LIFE_DAYS)
     return weights
 

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from mercato.arrays import Float32, Int32
+from mercato.events.event_order import count_days
 from mercato.features.inputs import History
 from mercato.index.learned import LearningInput, Signal
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.histories import recent_products, whole_history
-from mercato.signals.events import SECONDS_PER_DAY
-from mercato.signals.factors import REPEAT_SCALE, Factors, compute_factors, weigh_purchases
+from mercato.signals.factors import HALF_LIFE_DAYS, REPEAT_SCALE, Factors, compute_factors, weigh_purchases
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
 
@@ -70,7 +70,7 @@ class LearnedNearness:
         else:
             history = self._history
             products, index = history.distinct
-            age_days = np.maximum(self._now - history.time, 0.0) / SECONDS_PER_DAY
+            age_days = np.maximum(count_days(history.time, self._now, without_time=HALF_LIFE_DAYS), 0.0)
             amounts = weigh_purchases(index, age_days, TYPE_WEIGHTS[history.type], len(products))
         return factors.fold_in(self._catalog.original_rows(products), amounts)
 

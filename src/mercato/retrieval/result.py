@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mercato.arrays import Bool
-from mercato.catalog.columns import full_name
+from mercato.catalog.field_names import full_name, write_field
 from mercato.errors import InvalidInputError
-from mercato.index.facet_counts import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter
+from mercato.index.field_codes import Matches
 from mercato.requests.facets import FacetSpec, drop_fields
 from mercato.requests.order_by import OrderBy
 from mercato.requests.retrieval import RetrievalRequest
@@ -84,14 +86,17 @@ class WholeResult:
         if len(pinned):
             mask = mask.copy()
             mask[pinned] = True
-        matches = Matches(mask, self._catalog.base)
+        matches = Matches(mask, self._catalog, context.allowed)
         return [self._counter.count(facet, matches) for facet in facets]
 
     def without_excluded(self, request: RetrievalRequest, facet: FacetSpec) -> RetrievalRequest:
         """Return the request whose result a facet counts: without the conditions on its excluded filter keys."""
         if request.condition is None or not facet.excluded_filter_keys:
             return request
-        fields = {full_name(key) for key in facet.excluded_filter_keys}
+        fields = set()
+        for key in facet.excluded_filter_keys:
+            with suppress(InvalidInputError):  # what no product has excludes nothing
+                fields.add(self._counter.resolve(key, "OPTIONS.facets"))
         condition = drop_fields(request.condition, fields, full_name)
         return request if condition is request.condition else replace(request, condition=condition)
 
@@ -111,7 +116,7 @@ class WholeResult:
             columns = self._catalog.snapshot.columns
             if columns.number(field) is None and columns.text(field) is not None:
                 raise InvalidInputError(
-                    "OPTIONS.order_by", f"{key.field} holds texts", "sort by a field of numbers, such as price"
+                    "OPTIONS.order_by", f"{write_field(field)} holds texts", "sort by a field of numbers, such as price"
                 )
             fields.append(field)
         return fields

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
 
-from mercato.signals.events import SECONDS_PER_DAY, EventColumns
+from mercato.events.event_order import count_days
+from mercato.signals.events import EventColumns
 from mercato.signals.neighbours import find_positions
 
 FACTORS = 64
@@ -161,7 +162,7 @@ def _amounts(past: EventColumns, product_count: int, until: float) -> tuple[spar
     """Return what each actor has of each product that takes part, float64 [actors, m], and those products' rows."""
     size = max(product_count, 1)
     pairs, index = np.unique(past.actor.astype(np.int64) * size + past.product, return_inverse=True)
-    age_days = (until - past.time) / SECONDS_PER_DAY
+    age_days = count_days(past.time, until, without_time=HALF_LIFE_DAYS)
     amount = weigh_purchases(index, age_days, past.weight, len(pairs))
     product = pairs % size
     buyers = np.bincount(product, minlength=product_count)

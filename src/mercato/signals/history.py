@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mercato.events.event_order import count_days
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES
-from mercato.signals.events import SECONDS_PER_DAY
 
 PURCHASE = EVENT_TYPE_CODES["purchase-complete"]
 
@@ -28,7 +28,7 @@ def compute_event_weights(
 
     With age ``a`` in days (future events have age 0):
     ``type_weight * (0.5 ** (a / HALF_LIFE_DAYS) + SESSION_BOOST * 0.5 ** (a / SESSION_HALF_LIFE_DAYS))``; the second
-    term is left out from SESSION_LIMIT_DAYS on, where it is below 2e-7.
+    term is left out from SESSION_LIMIT_DAYS on, where it is below 2e-7. An event without a time counts half.
 
     Args:
         time: float64 [h], seconds since 1970 UTC.
@@ -38,7 +38,7 @@ def compute_event_weights(
     Returns:
         float32 [h], >= 0.
     """
-    age = (np.maximum(now - time, 0.0) / SECONDS_PER_DAY).astype(np.float32)
+    age = np.maximum(count_days(time, now, without_time=HALF_LIFE_DAYS), 0.0).astype(np.float32)
     # exp of float32 is vectorised in numpy, exp2 is not.
     decay = np.exp(age * np.float32(-np.log(2.0) / HALF_LIFE_DAYS))
     session = np.flatnonzero(age < SESSION_LIMIT_DAYS)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.signals.events import SECONDS_PER_DAY, EventColumns
+from mercato.events.event_order import count_days
+from mercato.signals.events import EventColumns
 
 FRESH_DAYS = 7.0
 RECENT_DAYS = 28.0
@@ -83,7 +84,7 @@ def compute_momentum(events: EventColumns, product_count: int, *, until: float) 
     """
     known = (events.product >= 0) & (events.product < product_count) & (events.weight > 0)
     past = events.select(known & (events.time < until))
-    days = (until - past.time) / SECONDS_PER_DAY
+    days = count_days(past.time, until, without_time=np.inf)  # in no window, sold long ago, silent ever since
     age, silent = np.zeros(product_count), np.full(product_count, NEVER_DAYS)
     np.maximum.at(age, past.product, days)
     np.minimum.at(silent, past.product, days)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mercato.signals.events import SECONDS_PER_DAY, EventColumns
+from mercato.events.event_order import count_days
+from mercato.signals.events import EventColumns
 
 DEFAULT_HALF_LIFE_DAYS = 60.0
 RECENT_WINDOW_DAYS = 28.0
@@ -40,7 +41,8 @@ def compute_popularity(
 
     With age ``a`` in days, ``count = sum(weight * 0.5 ** (a / half_life_days))``, and with weighted counts ``r`` in the
     last 28 days and ``l`` in the last 182,
-    ``trend = log((r + p * 28/182) / (l * 28/182 + p * 28/182))`` where ``p`` is :data:`TREND_PRIOR`.
+    ``trend = log((r + p * 28/182) / (l * 28/182 + p * 28/182))`` where ``p`` is :data:`TREND_PRIOR`. An event without a
+    time counts half, and in no window.
 
     Args:
         events: the events; rows outside 0..product_count-1 are ignored.
@@ -55,7 +57,8 @@ def compute_popularity(
         raise ValueError(f"half_life_days must be positive, given {half_life_days}")
     known = (events.product >= 0) & (events.product < product_count)
     past = events.select(known & (events.time < until))
-    age_days = (until - past.time) / SECONDS_PER_DAY
+    age_days = count_days(past.time, until, without_time=np.inf)
+    decay = 0.5 ** (count_days(past.time, until, without_time=half_life_days) / half_life_days)
     weight = past.weight.astype(np.float64)
 
     def total(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,7 +70,7 @@ def compute_popularity(
     trend = np.log((recent + TREND_PRIOR * share) / ((long_run + TREND_PRIOR) * share))
     pairs = np.unique(past.actor.astype(np.int64) * product_count + past.product)
     return Popularity(
-        count=total(weight * 0.5 ** (age_days / half_life_days)).astype(np.float32),
+        count=total(weight * decay).astype(np.float32),
         buyers=np.bincount(pairs % max(product_count, 1), minlength=product_count).astype(np.int32),
         trend=trend.astype(np.float32),
     )

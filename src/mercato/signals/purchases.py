@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mercato.events.event_order import has_time
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE
 
@@ -59,6 +60,7 @@ def summarise_purchases(
     logs = np.log1p(pieces)
     mean = np.bincount(product_index, weights=logs) / np.bincount(product_index)
     day = np.floor(time / SECONDS_PER_DAY).astype(np.int64)
+    day = np.where(has_time(time), day, -1 - np.arange(len(day)))  # without times each purchase is a day of its own
     _, first = np.unique((day - day.min()) * len(products) + product_index, return_index=True)
     last = np.full(len(products), -np.inf)
     np.maximum.at(last, product_index, time)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mercato.events.event_order import has_time
 from mercato.signals.events import SECONDS_PER_DAY, EventColumns
 
 PRIOR_PAIRS = 5.0
@@ -30,7 +31,8 @@ class Repeat:
 def compute_repeat(events: EventColumns, product_count: int, *, until: float) -> Repeat:
     """Learn repeat rates and intervals from purchases before a moment.
 
-    Purchases of one actor and product on one UTC day are one. With ``p`` = :data:`PRIOR_PAIRS` and averages over all
+    Purchases of one actor and product on one UTC day are one; those without a time are of a day each, by order, and say
+    nothing of intervals. With ``p`` = :data:`PRIOR_PAIRS` and averages over all
     products marked ``0``: ``rate = (repeat_pairs + p * rate0) / (pairs + p)`` and
     ``interval = exp((sum(log gap_days) + p * log interval0) / (gaps + p))``.
 
@@ -42,6 +44,10 @@ def compute_repeat(events: EventColumns, product_count: int, *, until: float) ->
     known = (events.product >= 0) & (events.product < product_count)
     past = events.select(known & (events.time < until))
     day = np.floor(past.time / SECONDS_PER_DAY).astype(np.int64)
+    timed = has_time(past.time)
+    # Without times each order is a day of its own, long ago, and without orders each purchase.
+    loose = np.where(past.order >= 0, past.order, np.arange(len(past)) + past.order.max(initial=0) + 1)
+    day[~timed] = -1 - loose[~timed]
     order = np.lexsort((day, past.product, past.actor))
     pair = past.actor[order].astype(np.int64) * product_count + past.product[order]
     day = day[order]
@@ -49,8 +55,9 @@ def compute_repeat(events: EventColumns, product_count: int, *, until: float) ->
         first_of_day = np.concatenate(([True], (pair[1:] != pair[:-1]) | (day[1:] != day[:-1])))
         pair, day = pair[first_of_day], day[first_of_day]
     follows = pair[1:] == pair[:-1]
-    gap_product = (pair[1:] % max(product_count, 1))[follows]
-    log_gap = np.log((day[1:] - day[:-1])[follows].astype(np.float64))
+    between = follows & (day[:-1] >= 0)  # both have a time
+    timed_product = (pair[1:] % max(product_count, 1))[between]
+    log_gap = np.log((day[1:] - day[:-1])[between].astype(np.float64))
 
     pairs = np.bincount(np.unique(pair) % max(product_count, 1), minlength=product_count)
     repeat_pairs = np.bincount(np.unique(pair[1:][follows]) % max(product_count, 1), minlength=product_count)
@@ -58,7 +65,7 @@ def compute_repeat(events: EventColumns, product_count: int, *, until: float) ->
     rate = (repeat_pairs + PRIOR_PAIRS * mean_rate) / (pairs + PRIOR_PAIRS)
 
     mean_log_gap = float(log_gap.mean()) if len(log_gap) else float(np.log(DEFAULT_INTERVAL_DAYS))
-    gaps = np.bincount(gap_product, minlength=product_count)
-    log_gap_sum = np.bincount(gap_product, weights=log_gap, minlength=product_count)
+    gaps = np.bincount(timed_product, minlength=product_count)
+    log_gap_sum = np.bincount(timed_product, weights=log_gap, minlength=product_count)
     interval = np.exp((log_gap_sum + PRIOR_PAIRS * mean_log_gap) / (gaps + PRIOR_PAIRS))
     return Repeat(rate=rate.astype(np.float32), interval_days=interval.astype(np.float32))

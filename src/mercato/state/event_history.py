@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from mercato.events.event_batch import EventBatch
 from mercato.state.id_codes import IdNames
-from mercato.state.schema import ID_TABLES, RECORD, Records, join_records
+from mercato.state.schema import ID_TABLES, RECORD, join_records
 from mercato.state.values import EventTable
+from mercato.state.visitors import join_visitors
 
 READ_ROWS = 65_536
 
@@ -21,11 +22,16 @@ def read_event_table(
     """Read the log as one table; see ``StateStore.event_columns``."""
     connection.execute("BEGIN")  # one state of the log for records and ids
     try:
-        cursor = connection.execute("SELECT body FROM events WHERE sequence > ? ORDER BY sequence", (after_sequence,))
+        cursor = connection.execute("SELECT body FROM events ORDER BY sequence")
         parts = [np.empty(0, dtype=RECORD)]
         while rows := cursor.fetchmany(READ_ROWS):
-            parts.append(_select_times(join_records(rows), since, until))
+            records = join_records(rows)
+            parts.append(records if until is None else records[records["time"] < until])
         records = np.concatenate(parts)
+        user = join_visitors(records)  # of all before the moment: what is known of visitors by then
+        wanted = (records["sequence"] > after_sequence) & (records["time"] >= (-np.inf if since is None else since))
+        if not wanted.all():
+            records, user = records[wanted], user[wanted]
         users, visitors, products, orders = (_read_names(connection, table) for table in ID_TABLES)
         device_region, device_regions = _read_device_regions(connection, after_sequence, records["sequence"])
     finally:
@@ -34,7 +40,7 @@ def read_event_table(
         sequence=np.ascontiguousarray(records["sequence"]),
         time=np.ascontiguousarray(records["time"]),
         event_type=np.ascontiguousarray(records["event_type"]),
-        user=_positions(records["user"]),
+        user=_positions(user),
         visitor=_positions(records["visitor"]),
         product=_positions(records["product"]),
         order=_positions(records["order"]),
@@ -124,14 +130,6 @@ def _read_keys(connection: sqlite3.Connection) -> npt.NDArray[np.void]:
 def _read_names(connection: sqlite3.Connection, table: str) -> list[str]:
     last = connection.execute(f"SELECT coalesce(max(code), 0) FROM {table}").fetchone()[0]
     return IdNames(table).names_up_to(connection, last)
-
-
-def _select_times(records: Records, since: float | None, until: float | None) -> Records:
-    if since is not None:
-        records = records[records["time"] >= since]
-    if until is not None:
-        records = records[records["time"] < until]
-    return records
 
 
 def _positions(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:

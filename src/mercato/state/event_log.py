@@ -16,6 +16,7 @@ from mercato.state.schema import ID_TABLES, RECORD, Records, split_records
 from mercato.state.session import Session
 from mercato.state.statements import insert_columns
 from mercato.state.values import AppendResult
+from mercato.state.visitors import remember_logins
 
 _ID_FIELDS = ("user", "visitor", "product", "order")  # of a record, in the order of ID_TABLES
 
@@ -112,6 +113,7 @@ def write_rows(session: Session, rows: EventRows) -> AppendResult:
         # Keys were claimed with the sequence number of their position: gaps where a known event was left out.
         records["sequence"] = last + 1 + fresh
         _insert(session, records, texts)
+        remember_logins(session.connection, records)
         last = int(records["sequence"][-1])
     return AppendResult(accepted=len(fresh), duplicates=total - len(fresh), sequence=last)
 

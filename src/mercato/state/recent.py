@@ -6,19 +6,26 @@ from collections import OrderedDict
 import numpy as np
 
 from mercato.state.id_codes import IdNames
-from mercato.state.schema import PRODUCT_POSITION, RECORD, USER_POSITION, Records, join_records
+from mercato.state.schema import RECORD, Records, join_records
 from mercato.state.values import Actor, EventColumns
+from mercato.state.visitors import (
+    ABOUT_A_PRODUCT,
+    find_code,
+    find_users,
+    find_visitors,
+    name_all,
+    read_anonymous,
+    read_unclaimed,
+)
 
 MAX_CACHED_EVENTS = 200_000  # about 10 MB a thread
 MAX_EVICTIONS = 1_000  # after more new events than this (an import) everything is dropped at once
 
 CacheKey = tuple[Actor, int, bool]
+Party = tuple[str, str]
+"""``user`` or ``visitor``, and its id."""
 
-_NOT_GIVEN = "x'00000000'"
-_OF_USER = "SELECT body FROM events WHERE user = (SELECT code FROM users WHERE name = ?)"
-_OF_VISITOR = "SELECT body FROM events WHERE visitor = (SELECT code FROM visitors WHERE name = ?)"
-_NOBODY_SIGNED_IN = f" AND substr(body, {USER_POSITION}, 4) = {_NOT_GIVEN}"
-_ABOUT_A_PRODUCT = f" AND substr(body, {PRODUCT_POSITION}, 4) <> {_NOT_GIVEN}"
+_OF_USER = "SELECT body FROM events WHERE user = ?"
 _NEWEST_FIRST = " ORDER BY time DESC, sequence DESC LIMIT ?"
 
 _NEW_ACTORS = """SELECT users.name, visitors.name FROM events
@@ -31,70 +38,97 @@ class RecentCache:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._entries: OrderedDict[CacheKey, EventColumns] = OrderedDict()
-        self._keys_of_actor: dict[tuple[str, str], set[CacheKey]] = {}
+        self._entries: OrderedDict[CacheKey, tuple[EventColumns, frozenset[Party]]] = OrderedDict()
+        self._keys_of_party: dict[Party, set[CacheKey]] = {}
         self._events = 0
         self._sequence = 0
+        self._erasures = 0
 
-    def catch_up(self, connection: sqlite3.Connection, sequence: int) -> None:
-        """Drop the answers that events up to ``sequence`` have made old: those of their actors only."""
-        if sequence == self._sequence:
+    def catch_up(self, connection: sqlite3.Connection, sequence: int, erasures: int) -> None:
+        """Drop the answers that events up to ``sequence`` have made old: those of their users and visitors only.
+
+        Args:
+            connection: to the state file.
+            sequence: of the last event.
+            erasures: how often events were taken out; then everything is dropped.
+        """
+        if (sequence, erasures) == (self._sequence, self._erasures):
             return
         if self._entries:
             new = connection.execute(_NEW_ACTORS, (self._sequence, MAX_EVICTIONS + 1)).fetchall()
-            if len(new) > MAX_EVICTIONS:
+            if len(new) > MAX_EVICTIONS or erasures != self._erasures:
                 self._entries.clear()
-                self._keys_of_actor.clear()
+                self._keys_of_party.clear()
                 self._events = 0
             else:
                 for user_id, visitor_id in set(new):
-                    for actor in (("user", user_id), ("visitor", visitor_id)):
-                        for key in list(self._keys_of_actor.get(actor, ())):
+                    for party in (("user", user_id), ("visitor", visitor_id)):
+                        for key in list(self._keys_of_party.get(party, ())):
                             self._drop(key)
-        self._sequence = sequence
+        self._sequence, self._erasures = sequence, erasures
 
     def get(self, key: CacheKey) -> EventColumns | None:
         """Return a kept answer, or None."""
         found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        self._entries.move_to_end(key)
+        return found[0]
 
-    def put(self, key: CacheKey, columns: EventColumns) -> None:
-        """Keep an answer, dropping old ones where there are too many events."""
-        self._entries[key] = columns
+    def put(self, key: CacheKey, columns: EventColumns, parties: frozenset[Party]) -> None:
+        """Keep an answer, dropping old ones where there are too many events.
+
+        Args:
+            key: what was asked.
+            columns: the answer.
+            parties: whose events it depends on.
+        """
+        self._entries[key] = columns, parties
         self._events += len(columns) + 1
-        for actor in _actors_of(key):
-            self._keys_of_actor.setdefault(actor, set()).add(key)
+        for party in parties:
+            self._keys_of_party.setdefault(party, set()).add(key)
         while self._events > MAX_CACHED_EVENTS and len(self._entries) > 1:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: CacheKey) -> None:
-        self._events -= len(self._entries.pop(key)) + 1
-        for actor in _actors_of(key):
-            keys = self._keys_of_actor[actor]
+        columns, parties = self._entries.pop(key)
+        self._events -= len(columns) + 1
+        for party in parties:
+            keys = self._keys_of_party[party]
             keys.discard(key)
             if not keys:
-                del self._keys_of_actor[actor]
+                del self._keys_of_party[party]
 
 
 def read_recent_events(
     connection: sqlite3.Connection, product_names: IdNames, actor: Actor, limit: int, products_only: bool
-) -> EventColumns:
-    """Read one actor's last events; see ``StateStore.recent_events``."""
-    condition = _ABOUT_A_PRODUCT if products_only else ""
+) -> tuple[EventColumns, frozenset[Party]]:
+    """Read one actor's last events (``StateStore.recent_events``), and whose events the answer depends on."""
+    user, visitor = find_code(connection, "users", actor.user_id), find_code(connection, "visitors", actor.visitor_id)
+    visitors = [visitor] if visitor else []
+    parties: set[Party] = {("user", actor.user_id), ("visitor", actor.visitor_id)}
+    if not actor.user_id and visitor:
+        users = find_users(connection, visitor)
+        if len(users) == 1:  # the visitor is that user
+            user = users[0]
+            parties.update(("user", name) for name in name_all(connection, "users", users))
     parts: list[Records] = []
-    if actor.user_id:
-        query = _OF_USER + condition + _NEWEST_FIRST
-        parts.append(join_records(connection.execute(query, (actor.user_id, limit)).fetchall()))
-    if actor.visitor_id:
-        # What the visitor did signed in as this user is among the user's events, and what as another is not theirs.
-        query = _OF_VISITOR + condition + (_NOBODY_SIGNED_IN if actor.user_id else "") + _NEWEST_FIRST
-        parts.append(join_records(connection.execute(query, (actor.visitor_id, limit)).fetchall()))
+    if user:
+        query = _OF_USER + (ABOUT_A_PRODUCT if products_only else "") + _NEWEST_FIRST
+        parts.append(join_records(connection.execute(query, (user, limit)).fetchall()))
+        visitors = list(dict.fromkeys([*visitors, *find_visitors(connection, user)]))
+    for code in visitors:
+        if not (user or actor.user_id):
+            parts.append(read_unclaimed(connection, code, limit, products_only=products_only))
+            continue
+        # What is nobody's yet was done by whoever asks with it.
+        owner = user if find_users(connection, code) else 0
+        parts.append(read_anonymous(connection, code, owner, limit, products_only=products_only))
+    parties.update(("visitor", name) for name in name_all(connection, "visitors", visitors))
     records = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=RECORD), *parts])
-    if len(parts) == 2 and len(parts[0]) and len(parts[1]):
-        records = records[np.lexsort((-records["sequence"], -records["time"]))[:limit]]
-    return _to_columns(connection, product_names, records)
+    if sum(bool(len(part)) for part in parts) > 1:
+        records = records[np.lexsort((-records["sequence"], -records["time"]))]
+    return _to_columns(connection, product_names, records[:limit]), frozenset(parties)
 
 
 def _to_columns(connection: sqlite3.Connection, product_names: IdNames, records: Records) -> EventColumns:
@@ -111,8 +145,3 @@ def _to_columns(connection: sqlite3.Connection, product_names: IdNames, records:
     for array in (columns.event_type, columns.time, columns.quantity, columns.price, columns.sequence):
         array.flags.writeable = False
     return columns
-
-
-def _actors_of(key: CacheKey) -> list[tuple[str, str]]:
-    actor = key[0]
-    return [(kind, name) for kind, name in (("user", actor.user_id), ("visitor", actor.visitor_id)) if name]

@@ -4,6 +4,8 @@ users, visitors, products, orders    code <-> id: events hold four-byte codes in
 events                               the log of events; body is a packed record (`RECORD`)
   events_by_user, events_by_visitor  covering: an actor's last events are read from the index alone
 event_keys                           which events are known already
+visitor_users                        which users ever signed in as which visitor
+erasures                             when events were taken out (not whose), and the last event's number by then
 product_changes                      the log of catalogue changes
 notes                                which catalogue was last indexed with this state
 
@@ -44,8 +46,16 @@ _TIMES_OF_CHANGES = (
     "UPDATE product_changes SET time = (julianday('now') - 2440587.5) * 86400",
 )
 
+_LOGINS_AND_ERASURES = (
+    "CREATE TABLE visitor_users (visitor INTEGER, user INTEGER, PRIMARY KEY (visitor, user)) WITHOUT ROWID",
+    "CREATE INDEX visitors_of_user ON visitor_users (user, visitor)",
+    """INSERT INTO visitor_users SELECT DISTINCT visitor, user FROM events
+        WHERE visitor IS NOT NULL AND user IS NOT NULL""",
+    "CREATE TABLE erasures (sequence INTEGER PRIMARY KEY, time REAL NOT NULL, last_event INTEGER NOT NULL)",
+)
+
 # Step i leads from version i to version i + 1. Steps that were released are never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _TIMES_OF_CHANGES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _TIMES_OF_CHANGES, _LOGINS_AND_ERASURES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -67,6 +77,7 @@ RECORD = np.dtype(
 USER_POSITION = RECORD.fields["user"][1] + 1 if RECORD.fields else 0
 TYPE_POSITION = RECORD.fields["event_type"][1] + 1 if RECORD.fields else 0
 PRODUCT_POSITION = RECORD.fields["product"][1] + 1 if RECORD.fields else 0
+ORDER_POSITION = RECORD.fields["order"][1] + 1 if RECORD.fields else 0
 
 Records = npt.NDArray[np.void]
 

@@ -25,6 +25,7 @@ class Session:
         connection: in autocommit mode; transactions are begun by hand.
         event_sequence: the last event's sequence number, as of the last ``refresh``.
         product_sequence: the last product change's sequence number, as of the last ``refresh``.
+        erasure_sequence: how often events were taken out, as of the last ``refresh``.
         recent: events of actors that were asked for before.
     """
 
@@ -37,6 +38,7 @@ class Session:
         self.connection = _connect(path, busy_timeout_s)
         self.event_sequence = 0
         self.product_sequence = 0
+        self.erasure_sequence = 0
         self.recent = RecentCache()
         self._data_version = -1
 
@@ -50,11 +52,16 @@ class Session:
             # The version is read first: what is written in between is then seen again by the next refresh.
             self.event_sequence = self.last_sequence("events")
             self.product_sequence = self.last_sequence("product_changes")
+            self.erasure_sequence = self.last_sequence("erasures")
             self._data_version = version
 
     def last_sequence(self, table: str) -> int:
-        """Read the largest sequence number of a log; 0 where it is empty."""
-        return int(self.connection.execute(f"SELECT coalesce(max(sequence), 0) FROM {table}").fetchone()[0])
+        """Read the largest sequence number that a log ever gave; 0 before the first."""
+        last = int(self.connection.execute(f"SELECT coalesce(max(sequence), 0) FROM {table}").fetchone()[0])
+        if table == "events":  # the number of an event that was taken out is not given again
+            erased = self.connection.execute("SELECT coalesce(max(last_event), 0) FROM erasures").fetchone()[0]
+            last = max(last, int(erased))
+        return last
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

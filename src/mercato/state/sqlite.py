@@ -10,6 +10,7 @@ from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.state.erasure import erase_actor
 from mercato.state.event_history import read_event_batches, read_event_table
 from mercato.state.event_log import EventCoder, write_rows
 from mercato.state.id_codes import IdNames
@@ -59,10 +60,13 @@ class SqliteStateStore:
         """Write a history; see ``StateStore``."""
         accepted = duplicates = 0
         session = self._pool.get()
-        coder = EventCoder(session, bulk=True)
+        with translated_errors(self._path):
+            coder, erasures = EventCoder(session, bulk=True), session.last_sequence("erasures")
         for batch in batches:
             with translated_errors(self._path):
                 with session.writing():
+                    if erasures != session.last_sequence("erasures"):  # a code that is remembered may be nobody's now
+                        coder, erasures = EventCoder(session, bulk=True), session.last_sequence("erasures")
                     result = write_rows(session, coder.code_batch(batch))
                 session.event_sequence = result.sequence
             accepted += result.accepted
@@ -78,14 +82,16 @@ class SqliteStateStore:
         with translated_errors(self._path):
             session = self._pool.get()
             session.refresh()
-            session.recent.catch_up(session.connection, session.event_sequence)
+            session.recent.catch_up(session.connection, session.event_sequence, session.erasure_sequence)
             answers = []
             for actor in actors:
                 key = (actor, limit, products_only)
                 columns = session.recent.get(key)
                 if columns is None:
-                    columns = read_recent_events(session.connection, self._product_names, actor, limit, products_only)
-                    session.recent.put(key, columns)
+                    columns, parties = read_recent_events(
+                        session.connection, self._product_names, actor, limit, products_only
+                    )
+                    session.recent.put(key, columns, parties)
                 answers.append(columns)
             return answers
 
@@ -101,13 +107,21 @@ class SqliteStateStore:
         with translated_errors(self._path):
             yield from read_event_batches(self._pool.get().connection)
 
+    def erase_events(self, actor: Actor) -> int:
+        """Take out all that is kept of a person; see ``StateStore``."""
+        if not (actor.user_id or actor.visitor_id):
+            raise InvalidInputError("actor", "must have a user_id or a visitor_id, got neither", "say who it is")
+        with translated_errors(self._path):
+            return erase_actor(self._pool.get(), actor)
+
     def search_queries(self, after_sequence: int = 0) -> list[SearchQuery]:
         """Read what shoppers searched for; see ``StateStore``."""
         with translated_errors(self._path):
             session = self._pool.get()
             rows = session.connection.execute(
                 "SELECT coalesce(json_extract(context, '$.search_query'), json_extract(context, '$.query')),"
-                " coalesce('u' || user, 'v' || visitor, ''), sequence FROM events"
+                " coalesce('u' || coalesce(user, (SELECT min(user) FROM visitor_users WHERE visitor = events.visitor)),"
+                " 'v' || visitor, ''), sequence FROM events"
                 " WHERE sequence > ? AND context IS NOT NULL AND substr(body, ?, 1) = ? ORDER BY sequence",
                 (after_sequence, TYPE_POSITION, bytes([EVENT_TYPE_CODES["search"]])),
             )

@@ -38,8 +38,10 @@ class StateStore(Protocol):
     def recent_events(self, actors: Sequence[Actor], limit: int, *, products_only: bool = True) -> list[EventColumns]:
         """Read each actor's last events, newest first; equal times: last written first.
 
-        An actor with both ids gets the user's events merged with those of the visitor while nobody was signed in
-        (not those of other users of one device). An unknown actor gets none.
+        A user gets what was done signed in, and what the user's visitors did while nobody was; a visitor as whom one
+        user has signed in is that user; one whom several share gets what was left there since the last signed in. A
+        user who never signed in as the visitor that is given gets its events as long as nobody else did
+        (``mercato.state.visitors``). An unknown actor gets none.
 
         Args:
             actors: whose.
@@ -54,17 +56,32 @@ class StateStore(Protocol):
     def event_columns(
         self, *, since: float | None = None, until: float | None = None, after_sequence: int = 0
     ) -> EventTable:
-        """Read the history of all users, in the order it was written.
+        """Read the history of all users, in the order it was written; visitors who signed in are users.
 
         Args:
             since: only events at or after this time, seconds since 1970.
-            until: only events before this time, seconds since 1970.
+            until: only events before this time, seconds since 1970; later ones say nothing of visitors either.
             after_sequence: only events with a larger sequence number.
         """
         ...
 
     def export_events(self) -> Iterator[EventBatch]:
         """Read all events in the order they were written, in a form that ``import_events`` takes."""
+        ...
+
+    def erase_events(self, actor: Actor) -> int:
+        """Take out all that is kept of a person, ids included, and overwrite it in the file.
+
+        Of a user that is every event signed in, and what the user's visitors did while nobody was; of a visitor every
+        event with its id. What a snapshot has learned stays in it until the next one. Events that are imported again
+        are new.
+
+        Args:
+            actor: whose; ids that are unknown have no events.
+
+        Returns:
+            How many events were taken out.
+        """
         ...
 
     def search_queries(self, after_sequence: int = 0) -> list[SearchQuery]:

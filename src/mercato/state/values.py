@@ -88,7 +88,7 @@ class EventTable:
         sequence: int64 [n], rising.
         time: float64 [n], seconds since 1970.
         event_type: uint8 [n], position in ``mercato.events.EVENT_TYPES``.
-        user: int32 [n], position in ``users``.
+        user: int32 [n], position in ``users``: who was signed in, or who signed in as that visitor at another time.
         visitor: int32 [n], position in ``visitors``.
         product: int32 [n], position in ``products``.
         order: int32 [n], position in ``orders``.

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercato.catalog.column_mapping import parse_mapping
-from mercato.catalog.patches import Patch, PatchFile, list_fields, read_patches
+from mercato.catalog.map_arguments import parse_mapping
+from mercato.catalog.patches import Patch, PatchFile, read_patches
+from mercato.catalog.read import open_products
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
 
@@ -29,7 +30,11 @@ def test_mapped_columns_and_those_named_as_fields_change_a_product_and_no_others
     file = PatchFile(path, parse_mapping(["id=sku", "price=net"]))
     assert file.left_out == ["warehouse"]
     assert list(file.read()) == [
-        Patch(2, "A-1", {"price": 1299.0, "availability": "OUT_OF_STOCK", "attributes": {"badge": "sale"}}),
+        Patch(
+            2,
+            "A-1",
+            {"availability": "OUT_OF_STOCK", "price": 1299.0, "currency": "EUR", "attributes": {"badge": "sale"}},
+        ),
         Patch(3, "A-2", {}),
     ], "an empty cell changes nothing"
 
@@ -49,8 +54,11 @@ def test_json_lines_hold_patches_too(tmp_path: Path) -> None:
     assert [(row.position, row.reason[:20]) for row in rows[1:] if isinstance(row, Rejected)] == [
         (3, "must be a JSON objec"),
         (4, "id: must be given an"),
-        (5, "price: must be a num"),
     ]
+    last = rows[-1]
+    assert isinstance(last, Patch)
+    assert (last.line, last.product_id, last.fields) == (5, "B", {})
+    assert [one.field for one in last.left_out] == ["price"], "and nothing else of the row is lost"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +114,8 @@ def test_every_row_comes_back(
 
 def test_fields_of_a_feed_are_those_of_its_columns(tmp_path: Path) -> None:
     path = write(tmp_path, "id,name,availability,stock,colour\n1,Mug,,7,red\n")
-    assert list_fields(path, parse_mapping(["title=name", "attributes.tint=colour", "ignore=stock"])) == {
+    file = open_products(path, parse_mapping(["title=name", "attributes.tint=colour", "ignore=stock"]))
+    assert file.mapping.fields == {
         "title",
         "availability",
         "attributes.tint",

@@ -20,6 +20,7 @@ FULL: dict[str, Any] = {
     "attributes": {"size": "16 oz", "slices": 8, "vegan": True, "tags": ["new", 2]},
     "image_uri": "https://shop.example/p1.jpg",
     "uri": "https://shop.example/p1",
+    "variants": [{"id": "p-1-large", "price": 6.0}],
 }
 
 
@@ -83,7 +84,7 @@ def test_texts_are_trimmed_and_control_characters_become_spaces() -> None:
         (with_field("availability", "SOLD"), "availability", "must be one of IN_STOCK, OUT_OF_STOCK"),
         (with_field("availability", ["IN_STOCK"]), "availability", "must be one of"),
         (with_field("available_time", "soon"), "available_time", "expected an RFC 3339 time"),
-        (with_field("available_time", 17), "available_time", "must be text"),
+        (with_field("available_time", True), "available_time", "seconds since 1970, got bool"),
         (with_field("categories", "Grocery"), "categories", "must be a list of texts"),
         (with_field("categories", [1]), "categories", "must be text, got 1"),
         (with_field("categories", ["x"] * 401), "categories", "must be at most 400, got 401"),

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mercato.catalog.problems import ProductReport
 from mercato.catalog.product import Product
-from mercato.catalog.read import read_products
+from mercato.catalog.read import open_products, read_products
 from mercato.errors import DataError
-from mercato.incoming import Rejected
 
 
 def test_rows_are_numbered_where_a_file_has_no_ids(tmp_path: Path) -> None:
@@ -51,11 +51,13 @@ def test_prices_are_read_as_people_write_them(tmp_path: Path, written: str, pric
 
 
 @pytest.mark.parametrize("written", ["about 12", "12-15", "1,29,9", "free", "1.2.3"])
-def test_prices_that_could_mean_two_things_are_refused(tmp_path: Path, written: str) -> None:
+def test_prices_that_could_mean_two_things_are_left_out(tmp_path: Path, written: str) -> None:
     pq.write_table(pa.table({"id": ["a"], "title": ["Tea"], "price": [written]}), tmp_path / "p.parquet")
-    (error,) = next(iter(read_products(tmp_path / "p.parquet")))
-    assert isinstance(error, Rejected)
-    assert "price: must be a number" in error.reason
+    report = ProductReport()
+    (products,) = open_products(tmp_path / "p.parquet").read(report)
+    assert products == [Product(id="a", title="Tea")]
+    assert [field for field, _ in report.left_out] == ["price"]
+    assert repr(written) in report.shown_left_out[0][1].reason or written in report.shown_left_out[0][1].reason
 
 
 def test_columns_that_no_filter_could_use_are_left_out_and_cost_no_row(tmp_path: Path) -> None:

@@ -4,19 +4,28 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mercato.catalog.column_mapping import parse_mapping
+from mercato.catalog.map_arguments import parse_mapping
+from mercato.catalog.problems import ProductReport
 from mercato.catalog.product import Product
-from mercato.catalog.read import read_products
+from mercato.catalog.read import open_products, read_products
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
 
 
 def read(path: Path, *pairs: str, batch_rows: int = 4_096) -> list[Product | Rejected]:
     return [row for batch in read_products(path, parse_mapping(pairs), batch_rows=batch_rows) for row in batch]
+
+
+def report_of(path: Path, *pairs: str) -> ProductReport:
+    report = ProductReport()
+    for _ in open_products(path, parse_mapping(pairs)).read(report):
+        pass
+    return report
 
 
 def products(path: Path, *pairs: str) -> list[Product]:
@@ -36,6 +45,7 @@ def write_parquet(path: Path, columns: dict[str, Any]) -> Path:
     return path
 
 
+ADVICE = "if the rows are variants of one product, --group-by joins them"
 EXPECTED = [
     Product(id="1", title="Red pen", brand="Acme", price=1.5, attributes={"colour": "red", "ml": 2}),
     Product(id="2", title="Ink", attributes={"ml": 30}),
@@ -77,6 +87,12 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     assert product == Product(
         id="A", title="Pen Pens", price=150 / 100, categories=("Office", "Pens"), attributes={"colour": "#f00"}
     )
+
+
+def test_an_attribute_is_mapped_as_filters_write_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,title,a,b,c\n1,Pipe,x,y,z\n")
+    (product,) = products(path, 'attributes."thread size"=a', r'attributes."15\" = 38 cm" = b', "attributes.max. °C=c")
+    assert product.attributes == {"thread size": "x", '15" = 38 cm': "y", "max. °C": "z"}
 
 
 def test_a_column_serves_its_own_field_beside_another(tmp_path: Path) -> None:
@@ -148,8 +164,8 @@ def test_csv_lines_are_the_files(tmp_path: Path) -> None:
     assert rows[0] == Product(id="1", title="two\nlines")
     assert rows[1:5] == [
         Rejected(5, "id: must be given and not be empty, got nothing"),
-        Rejected(6, "has 1 values, the header has 2 columns"),
-        Rejected(7, "has 3 values, the header has 2 columns"),
+        Rejected(6, "title: must be given and not be blank, got nothing"),
+        Rejected(7, "has 3 values, the header has 2 columns; put values that hold ',' in quotes"),
         Rejected(8, "title: must be given and not be blank, got nothing"),
     ]
     assert rows[5] == Product(id="6", title="fine")
@@ -168,48 +184,69 @@ def test_bad_rows_of_json_lines(tmp_path: Path) -> None:
         b'{"id": "2", "title": \n'
         b"[1]\n"
         b'{"id": "3", "title": "c", "price": NaN}\n'
-        b'{"id": "4", "title": "\xff"}\n'
         b'{"id": "5", "title": "e", "price": -1}\n'
         b'{"title": "f"}\n',
     )
     rows = read(path)
-    assert rows[0] == Product(id="1", title="a")
-    errors = [row for row in rows[1:] if isinstance(row, Rejected)]
-    assert [error.position for error in errors] == [3, 4, 5, 6, 7, 8]
-    for error, reason in zip(
-        errors,
-        [
-            "is not JSON",
-            "must be a JSON object",
-            "is not JSON",
-            "is not JSON",
-            "price: must be a finite",
-            "id: must be",
-        ],
-        strict=True,
-    ):
+    assert [row for row in rows if isinstance(row, Product)] == [
+        Product(id="1", title="a"),
+        Product(id="3", title="c"),
+        Product(id="5", title="e"),
+    ]
+    errors = [row for row in rows if isinstance(row, Rejected)]
+    assert [error.position for error in errors] == [3, 4, 7]
+    for error, reason in zip(errors, ["is not JSON", "must be a JSON object", "id: must be"], strict=True):
         assert error.reason.startswith(reason)
+    report = report_of(path)
+    assert (report.whole, report.partial, report.rejected) == (2, 1, 3)
+    assert [(line, one.field) for line, one in report.shown_left_out] == [(6, "price")]
+    assert report.summary == "2 products whole, 1 in part, 3 not at all"
 
 
-def test_nan_price_in_parquet_is_a_bad_row(tmp_path: Path) -> None:
+def test_not_a_number_is_no_value(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", {"id": ["1", "2"], "title": ["a", "b"], "price": [float("nan"), 2.0]})
-    error, product = read(path)
-    assert isinstance(error, Rejected)
-    assert error.position == 1
-    assert "price: must be a finite number from 0 to 1e15, got nan" in error.reason
-    assert product == Product(id="2", title="b", price=2.0)
+    assert read(path) == [Product(id="1", title="a"), Product(id="2", title="b", price=2.0)]
+    assert report_of(path).partial == 0
+
+
+def test_every_field_but_id_and_title_can_be_left_out(tmp_path: Path) -> None:
+    whole = {"id": "1", "title": "Tea"}
+    bad: dict[str, Any] = {
+        "description": {"text": "x"},
+        "categories": {"a": 1},
+        "price": "cheap",
+        "currency": "euros",
+        "availability": "perhaps",
+        "available_time": "soon",
+        "attributes": {"width": {"deep": [{}]}, "colour": "red"},
+        "image_uri": "x" * 3_000,
+        "uri": ["a"] * 3_000,
+    }
+    rows = [whole | {"id": str(number), field: value} for number, (field, value) in enumerate(bad.items())]
+    path = write(tmp_path / "a.jsonl", b"\n".join(orjson.dumps(row) for row in [*rows, whole | {"id": "all"} | bad]))
+    found = products(path)
+    assert [product.id for product in found] == [*map(str, range(len(bad))), "all"]
+    assert found[-1].attributes == {"colour": "red"} and found[-1].price is None
+    report = report_of(path)
+    assert report.rejected == 0
+    assert {field.partition(".")[0] for field, _ in report.left_out} >= set(bad)
+
+
+def test_a_text_that_is_too_long_is_cut(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", orjson.dumps({"id": "1", "title": "t" * 3_000, "description": "d" * 60_000}))
+    (product,) = products(path)
+    assert (len(product.title), len(product.description)) == (2_000, 50_000)
+    assert sorted(field for field, _ in report_of(path).left_out) == ["description", "title"]
 
 
 def test_price_that_is_no_number(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,title,price\n1,a,cheap\n2,b,nan\n3,c, 3.5 \n")
-    first, second, third = read(path)
-    assert first == Rejected(2, "price: must be a number, got 'cheap'")
-    assert isinstance(second, Rejected) and "got nan" in second.reason
-    assert third == Product(id="3", title="c", price=3.5)
+    assert [product.price for product in products(path)] == [None, None, 3.5]
+    assert [line for line, _ in report_of(path).shown_left_out] == [2, 3]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_invalid_utf8_costs_its_row_alone(tmp_path: Path, suffix: str) -> None:
+def test_text_that_is_no_utf8_costs_no_other_row(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     if suffix == "csv":
         write(path, b"id,title\n1,good\n2,b\xffd\n")
@@ -220,7 +257,10 @@ def test_invalid_utf8_costs_its_row_alone(tmp_path: Path, suffix: str) -> None:
         write_parquet(path, {"id": ["1", "2"], "title": titles})
     good, bad = read(path)
     assert good == Product(id="1", title="good")
-    assert isinstance(bad, Rejected) and bad.reason.startswith("title: must be UTF-8")
+    if suffix == "csv":  # all of the file is of another encoding then
+        assert bad == Product(id="2", title="b\u00ffd")
+    else:
+        assert isinstance(bad, Rejected) and bad.reason.startswith("title: must be UTF-8")
 
 
 def test_first_of_equal_ids_is_kept(tmp_path: Path) -> None:
@@ -228,8 +268,7 @@ def test_first_of_equal_ids_is_kept(tmp_path: Path) -> None:
     rows = read(path, batch_rows=1)
     assert rows[:2] == [Product(id="1", title="a"), Product(id="2", title="b")]
     assert rows[2:] == [
-        Rejected(4, "id: must be unique, '1' is also on line 2, which is kept"),
-        Rejected(5, "id: must be unique, '1' is also on line 2, which is kept"),
+        *(Rejected(line, f"id: must be unique, '1' is also on line 2, which is kept; {ADVICE}") for line in (4, 5)),
     ]
 
 
@@ -304,10 +343,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read(write(tmp_path / "a.xlsx", b"PK"))
     with pytest.raises(DataError, match="cannot be read as .parquet"):
         read(write(tmp_path / "a.parquet", b"PAR1 this is none"))
-    with pytest.raises(DataError, match="holds no JSON objects, one a line: line 1"):
-        read(write(tmp_path / "a.jsonl", b'[{"id": "1"}]\n'))
-    with pytest.raises(DataError, match="names title more than once"):
-        read(write(tmp_path / "a.csv", b"id,title,title\n1,a,b\n"))
+    with pytest.raises(DataError, match="holds no JSON objects, one a line or in one array: line 1"):
+        read(write(tmp_path / "a.jsonl", b"1\n2\n"))
 
 
 def test_truncated_files(tmp_path: Path) -> None:

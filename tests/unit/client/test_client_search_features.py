@@ -13,6 +13,7 @@ from mercato_client import (
     InvalidArgumentError,
     ProtocolError,
     Suggestion,
+    Variant,
 )
 
 from tests.unit.client.canned_triton import PAGE, answer, floats, texts
@@ -195,3 +196,26 @@ def test_an_option_that_there_is_not_is_refused_like_any_argument(triton, connec
     with pytest.raises(TypeError, match=r"unexpected .*'colapse'; options by name are boosts, collapse, "):
         connect(triton.address).search("kettle", colapse=True)
     assert list(triton.received) == []
+
+
+def test_the_variant_of_a_product_is_read(triton, connect):
+    given = {
+        "id": "8802931",
+        "price": 64.0,
+        "availability": "IN_STOCK",
+        "attributes": {"size": "L"},
+        "image_uri": "https://shop.example/l.jpg",
+    }
+    triton.replies["search"] = lambda request, context: page_with([{"variant": given}, {"variant": {"id": "x"}}])
+    first, second = connect(triton.address).search("kettle").results
+    assert first.variant == Variant(
+        id="8802931",
+        price=64.0,
+        availability="IN_STOCK",
+        attributes={"size": "L"},
+        image_uri="https://shop.example/l.jpg",
+    )
+    assert second.variant == Variant(id="x")
+    triton.replies["search"] = lambda request, context: page_with([{}, {"variant": "x"}])
+    with pytest.raises(ProtocolError, match="variant"):
+        connect(triton.address).search("kettle")

@@ -97,6 +97,17 @@ def test_a_state_as_late_as_the_holdout_is_refused(tmp_path: Path) -> None:
         refuse_late_state(divide(write(tmp_path, "late.csv", late), {}, None, False, None), url)
 
 
+def test_without_times_a_state_that_holds_what_is_to_be_recommended_is_refused(tmp_path: Path) -> None:
+    rows = "user_id,product_id\nu1,a\nu1,b\nu2,c\nu2,d\n"
+    split = divide(write(tmp_path, "h.csv", rows), {}, None, True, None)
+    url = f"sqlite:{tmp_path / 'state.db'}"
+    open_store(tmp_path / "state.db", [purchase("u1", "a", 30), purchase("u2", "c", 30)]).close()
+    refuse_late_state(split, url)
+    open_store(tmp_path / "state.db", [purchase("u1", "b", 20)]).close()
+    with pytest.raises(DataError, match="holds 1 of the 2 purchases that are to be recommended"):
+        refuse_late_state(split, url)
+
+
 def write_catalog(folder: Path, **fields: object) -> Path:
     manifest = Manifest(created="2026-01-01T00:00:00+00:00", products=1, texts=1, dimension=4, encoder="e", files={})
     document = {**manifest.model_dump(), **fields}

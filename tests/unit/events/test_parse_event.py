@@ -51,7 +51,7 @@ def test_full_event_is_taken_as_it_is() -> None:
         event_id="e",
         context={"query": "oat milk"},
     )
-    assert set(fields) == set(EVENT_FIELDS)
+    assert set(fields) == set(EVENT_FIELDS) - {"order"}  # which stands for a time
     assert parse_event(fields, now=NOW) == Event(
         event_type="purchase-complete",
         user_id="u",
@@ -115,11 +115,11 @@ def test_product_is_needed_by_types_about_a_product_only(event_type: str) -> Non
         (purchase(time="yesterday"), "time", "RFC 3339.*got 'yesterday'"),
         (purchase(time="2026-02-30T12:00:00Z"), "time", "exist"),
         (purchase(time=math.nan), "time", "must be finite, got nan"),
-        (purchase(time=math.inf), "time", "must be finite, got inf"),
+        (purchase(time=math.inf), "time", "got inf, which is too large"),
         (purchase(time=-1), "time", "not be before 1970"),
         (purchase(time=NOW + DAY_S + 1), "time", "at most one day in the future.* 86401 s ahead"),
-        (purchase(time=NOW * 1000), "time", "not milliseconds"),
-        (purchase(time=True), "time", "must be a number, got bool"),
+        (purchase(time=(NOW + 2 * DAY_S) * 1000), "time", "at most one day in the future"),
+        (purchase(time=True), "time", "seconds since 1970, got bool"),
         (purchase(quantity=0), "quantity", "whole number in 1..2147483647, got 0"),
         (purchase(quantity=-2), "quantity", "got -2"),
         (purchase(quantity=1.5), "quantity", "got 1.5"),

@@ -93,7 +93,7 @@ def test_a_declared_model_becomes_an_engine(name: str, tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     weights.mkdir()
     exportable = MAKERS[name](weights)
-    # The orders of networks with drawn weights hang on the last bit; how many places they may lose is tested elsewhere.
+    # The orders of networks with drawn weights hang on the last bit; how many ranks they may lose is tested elsewhere.
     exportable = Exportable(**{**vars(exportable), "quality": None})
     export_model(
         exportable,

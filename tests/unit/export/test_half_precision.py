@@ -14,9 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from mercato_export.errors import ExportError
 from mercato_export.exportable import Exportable
 from mercato_export.graph import write_onnx
-from mercato_export.half import halve, require_full_precision
+from mercato_export.half import halve, require_full_precision, round_halves
 from mercato_export.pipeline import run_module
-from mercato_export.rounding import round_halves
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def test_what_changes_places_costs_what_it_differs_in() -> None:
     near, far = np.array([1.0, 0.999, 0.0]), np.array([1.0, 0.1, 0.0])
     exchanged = np.array([2.0, 3.0, 1.0])
     assert lose_gain(near, exchanged) < 0.001 < 0.1 < lose_gain(far, exchanged)
-    # beyond the tenth place nothing counts
+    # beyond the tenth rank nothing counts
     many = np.arange(12, 0, -1.0)
     assert lose_gain(many, np.array([*many[:10], 0.0, 1.0])) == 0
 

@@ -1,11 +1,14 @@
+import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercato.catalog.field_names import write_text
 from mercato.errors import InvalidInputError
 from mercato.filters import And, AnyOf, Comparison, Expression, InRange, Not, Or, parse_filter
+from mercato.filters.parse import FILTER_LIMIT_CHARS, OUTSIDE_LIMIT_CHARS, VALUES_LIMIT
 
 PRICE = Comparison("price", ">", 1.0)
 
@@ -59,6 +62,17 @@ def pointed_at(text: str) -> str:
         ("price > 1 OR price > 1 AND NOT price > 1", Or((PRICE, And((PRICE, Not(PRICE)))))),
         ("(price > 1 OR price > 1) AND price > 1", And((Or((PRICE, PRICE)), PRICE))),
         ("price > 1 AND price > 1 AND price > 1", And((PRICE, PRICE, PRICE))),
+        # A bare key of several words ends before its colon or operator.
+        ('thread size: ANY("x")', AnyOf("thread size", ("x",))),
+        (
+            "max. °C >= 90 AND -In stock? = 1",
+            And((Comparison("max. °C", ">=", 90), Not(Comparison("In stock?", "=", 1)))),
+        ),
+        ("attributes.shoe size: IN(1, 2)", InRange("attributes.shoe size", 1, 2)),
+        (
+            "NOT (thread  size > 1 OR android phone > 1)",
+            Not(Or((Comparison("thread  size", ">", 1), Comparison("android phone", ">", 1)))),
+        ),
         # Names that begin as an operator does.
         ('NOTE: ANY("x") OR ANDROID: ANY("x")', Or((AnyOf("NOTE", ("x",)), AnyOf("ANDROID", ("x",))))),
         ("IN: IN(1, 2)", InRange("IN", 1, 2)),
@@ -99,7 +113,11 @@ def test_the_example_of_the_documentation() -> None:
         ("price: IN(5, 1)", "price: IN(5, 1)", "the lower bound 5 is above the upper bound 1; exchange them"),
         ("price: IN(1e400, *)", "1e400, *)", "is too large; write * for no bound"),
         ('brand = "x"', '"x"', 'a text is compared with field: ANY("...")'),
-        (r'brand: ANY("a\nb")', r'\nb")', "is no escape"),
+        (r'brand: ANY("a\qb")', r'\qb")', "is no escape"),
+        (r'brand: ANY("a", "b", "\ud83d")', r'\ud83d")', "half of a surrogate pair stands alone"),
+        (r'attributes."a\q": ANY("x")', r'\q": ANY("x")', "is no escape"),
+        ('brand: ANY("a", "b",)', ")", "expected a text in double quotes"),
+        ('brand: ANY("a", "b" "c")', '"c")', "expected ) or a comma"),
         ("price > 1\nAND brand; 3", "; 3", "line 2, column 10"),
         ('品牌 ANY("联想")', 'ANY("联想")', "line 1, column 4"),
     ],
@@ -125,11 +143,17 @@ def test_blank_is_refused_with_an_example(text: str) -> None:
         parse_filter(text)
 
 
-def test_length_limit() -> None:
-    fits = "price > 1" + " " * (4_096 - 9)
+def test_length_limits() -> None:
+    fits = "price > 1" + " " * (OUTSIDE_LIMIT_CHARS - 9)
     assert parse_filter(fits).expression == PRICE
-    with pytest.raises(InvalidInputError, match="at most 4,096 characters, got 4,097"):
+    with pytest.raises(InvalidInputError, match="at most 4,096 characters outside of texts in quotes, got 4,097"):
         parse_filter(fits + " ")
+    long = 'brand: ANY("' + "x" * (FILTER_LIMIT_CHARS - 14) + '")'
+    assert parse_filter(long).is_long
+    with pytest.raises(InvalidInputError, match="at most 1,000,000 characters, got 1,000,001"):
+        parse_filter(long + " ")
+    with pytest.raises(InvalidInputError, match="close every quote"):
+        parse_filter('id: ANY("a, ' + ", ".join(f'"product-{number}"' for number in range(1_000)) + ")")
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("(", ")"), ("NOT ", ""), ("-", ""), ("NOT (", ")")])
@@ -150,9 +174,24 @@ def test_values_limit() -> None:
     def listed(count: int) -> str:
         return "brand: ANY(" + ",".join(f'"{i}"' for i in range(count)) + ")"
 
-    assert isinstance(parse_filter(listed(200)).expression, AnyOf)
-    with pytest.raises(InvalidInputError, match="at most 200 values in ANY, got 201"):
-        parse_filter(listed(100) + " OR " + listed(101))
+    whole = parse_filter(listed(VALUES_LIMIT))
+    assert whole.expression == AnyOf("brand", tuple(str(i) for i in range(VALUES_LIMIT)))
+    assert whole.values == VALUES_LIMIT
+    with pytest.raises(InvalidInputError, match="at most 20,000 values in ANY, got 20,001"):
+        parse_filter(listed(VALUES_LIMIT // 2) + " OR " + listed(VALUES_LIMIT // 2 + 1))
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=50), st.sampled_from([",", " , ", ",\n\t"]))
+def test_any_texts_in_a_list_are_read_back(texts: list[str], comma: str) -> None:
+    read = parse_filter("brand: ANY(" + comma.join(map(write_text, texts)) + ")")
+    assert read.expression == AnyOf("brand", tuple(dict.fromkeys(texts)))
+
+
+@given(st.text(max_size=20))
+def test_a_text_as_json_has_it_is_read(text: str) -> None:
+    for escaped in (True, False):
+        read = parse_filter(f"brand: ANY({json.dumps(text, ensure_ascii=escaped)})")
+        assert read.expression == AnyOf("brand", (text,))
 
 
 def test_a_text_is_read_once() -> None:

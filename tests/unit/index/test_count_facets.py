@@ -11,7 +11,8 @@ import pytest
 from mercato.catalog.column_builder import field_values
 from mercato.catalog.product import Product
 from mercato.errors import InvalidInputError
-from mercato.index.facet_counts import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter
+from mercato.index.field_codes import Matches
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.requests.facets import parse_facets
@@ -61,7 +62,7 @@ def count(catalog: LiveCatalog, facet: Any, mask: np.ndarray[Any, Any] | None = 
     counter = FacetCounter(catalog)
     specs = parse_facets([facet])
     counter.check(specs)
-    return counter.count(specs[0], Matches(everything(catalog) if mask is None else mask, catalog.base))
+    return counter.count(specs[0], Matches(everything(catalog) if mask is None else mask, catalog))
 
 
 def products_of(catalog: LiveCatalog, rows: Sequence[int]) -> list[Product]:
@@ -189,10 +190,10 @@ def test_changed_products_count_as_they_are_now(catalog: LiveCatalog, state: Sql
 def test_a_counter_that_was_used_sees_later_changes(catalog: LiveCatalog, state: SqliteStateStore) -> None:
     counter = FacetCounter(catalog)
     [spec] = parse_facets(["brand"])
-    before = counter.count(spec, Matches(everything(catalog), catalog.base))
+    before = counter.count(spec, Matches(everything(catalog), catalog))
     state.append_product_changes([stores.upsert(stores.product("n1", "Rug", brand="Aaro"))])
     catalog.refresh()
-    after = counter.count(spec, Matches(everything(catalog), catalog.base))
+    after = counter.count(spec, Matches(everything(catalog), catalog))
     assert listed(after) == [*listed(before), ("Aaro", 1)]
 
 

@@ -28,11 +28,11 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> DenseIndex:
     return DenseIndex(path)
 
 
-def nearest(query: Float32, places: npt.NDArray[np.int64], k: int) -> tuple[Float32, list[int]]:
-    """Brute force: the k best of some places, and their inner products."""
-    scores = make_vectors()[places] @ query
+def nearest(query: Float32, rows: npt.NDArray[np.int64], k: int) -> tuple[Float32, list[int]]:
+    """Brute force: the k best of some rows, and their inner products."""
+    scores = make_vectors()[rows] @ query
     order = np.argsort(-scores, kind="stable")[:k]
-    return scores[order], places[order].tolist()
+    return scores[order], rows[order].tolist()
 
 
 def test_the_graph_finds_what_comparing_with_all_finds(index: DenseIndex) -> None:
@@ -53,10 +53,10 @@ def test_a_query_is_answered_alike_alone_and_in_a_batch(index: DenseIndex) -> No
 
     scores, found = index.search(queries, 20)
 
-    for place in range(5):
-        alone_scores, alone = index.search(queries[place][None], 20)
-        np.testing.assert_array_equal(alone[0], found[place])
-        np.testing.assert_array_equal(alone_scores[0], scores[place])
+    for number in range(5):
+        alone_scores, alone = index.search(queries[number][None], 20)
+        np.testing.assert_array_equal(alone[0], found[number])
+        np.testing.assert_array_equal(alone_scores[0], scores[number])
 
 
 def test_asking_for_more_than_there_is(index: DenseIndex) -> None:

@@ -42,7 +42,7 @@ def learned(tmp_path: Path) -> Learned:
     store = stores.open_store(tmp_path / "state.db", regional_purchases())
     table = store.event_columns()
     store.close()
-    weighted, purchases = select_events(table, NAMES)
+    weighted, purchases = select_events(table, {name: row for row, name in enumerate(NAMES)})
     regions = list_regions(table)
     return learn_signals(weighted, purchases, len(NAMES), until=stores.NOW, regions=regions, counts=True).learned
 

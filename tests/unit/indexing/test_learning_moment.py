@@ -76,7 +76,7 @@ def test_a_purchase_that_is_yet_to_come_does_not_decide_what_is_learned_from(tmp
 
     def learn(events: list[Event]) -> Learned:
         store = stores.open_store(tmp_path / f"{len(events)}.db", events)
-        weighted, purchases = select_events(store.event_columns(), names)
+        weighted, purchases = select_events(store.event_columns(), {name: row for row, name in enumerate(names)})
         store.close()
         return learn_signals(weighted, purchases, len(names), until=stores.NOW).learned
 

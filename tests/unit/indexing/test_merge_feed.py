@@ -230,3 +230,39 @@ def test_every_value_of_the_catalogue_is_the_feeds_or_a_changes(
             assert product_id not in found, "what was deleted last is gone"
     told = {value.id for value in merged.feed_wins}
     assert told <= {change.product_id for change in changes if (change.time or 0) <= as_of}
+
+
+SMALL = {"id": "40017", "price": 79, "availability": "IN_STOCK", "attributes": {"size": "S", "colour": "moss"}}
+LARGE = {"id": "40018", "price": 84, "availability": "IN_STOCK", "attributes": {"size": "L"}}
+JACKET = product("jacket", "Rain jacket", variants=[SMALL, LARGE])
+
+
+def test_a_newer_patch_of_a_variant_leaves_the_others_to_the_feed() -> None:
+    sold_out = patch(
+        AFTER, "jacket", variants={"40017": {"availability": "OUT_OF_STOCK", "attributes": {"size": "XS"}}}
+    )
+    merged = merge(sold_out, patch(AFTER, "jacket", variants={"gone": {"price": 1}}), feed=(JACKET,))
+    [jacket] = merged.products
+    small, large = jacket.variants
+    assert (small.availability, small.attributes) == ("OUT_OF_STOCK", {"size": "XS", "colour": "moss"})
+    assert large == JACKET.variants[1]
+    assert merged.changes_win == [
+        Overruled(id="jacket", field="price", old=79, new=84),  # the lowest in stock
+        Overruled(id="jacket", field="variants.40017.availability", old="IN_STOCK", new="OUT_OF_STOCK"),
+        Overruled(id="jacket", field="variants.40017.attributes.size", old="S", new="XS"),
+    ]
+
+
+def test_the_feed_wins_over_an_older_patch_of_a_variant() -> None:
+    merged = merge(patch(BEFORE, "jacket", variants={"40018": {"price": 60}, "40017": None}), feed=(JACKET,))
+    assert merged.products == [JACKET]
+    assert Overruled(id="jacket", field="variants.40018.price", old=60, new=84) in merged.feed_wins
+
+
+def test_variants_that_only_live_changes_know_stay_with_a_feed_that_has_none() -> None:
+    changes = (upsert(BEFORE, "k", "Kettle", variants=[SMALL, LARGE]), patch(BEFORE, "k", variants={"40018": None}))
+    kettle = by_id(merge(*changes))["k"]
+    assert [variant.as_dict() for variant in kettle.variants] == [SMALL]
+    assert kettle.price == 18  # which the feed says
+    replaced = by_id(merge(*changes, patch(BEFORE, "k", variants=[LARGE])))["k"]
+    assert [variant.id for variant in replaced.variants] == ["40018"]

@@ -12,6 +12,7 @@ import pytest
 
 from mercato.errors import InvalidInputError, ModelError, StateError
 from mercato.incoming import WriteResult
+from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import ENCODE_BATCH, MAX_OPERATIONS, CatalogWriter
@@ -346,3 +347,120 @@ def test_nothing_to_write_reports_where_the_log_is(writer: CatalogWriter, encode
     write_one(writer, delete("p04"))
     assert writer.write([b"[]"]) == [WriteResult(accepted=0, rejected=[], sequence=1)]
     assert encoder.batches == []
+
+
+KETTLE = upsert(
+    "kettle",
+    "Kettle",
+    variants=[
+        {"id": "k-1", "price": 30, "availability": "IN_STOCK", "attributes": {"colour": "red", "litres": 1}},
+        {"id": "k-2", "price": 25, "availability": "OUT_OF_STOCK", "attributes": {"colour": "blue"}},
+    ],
+)
+
+
+def test_a_patch_of_a_variant_changes_that_alone(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    changes = (
+        KETTLE,
+        patch("k-2", availability="IN_STOCK", attributes={"colour": "navy", "lid": True}),
+        patch("k-1", price=28, attributes={"litres": None}),
+    )
+    assert write_one(writer, *changes).rejected == []
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    first, second = product.variants
+    assert (first.price, first.attributes) == (28.0, {"colour": "red"})
+    assert (second.price, second.availability) == (25.0, "IN_STOCK")
+    assert second.attributes == {"colour": "navy", "lid": True}
+    assert (product.price, product.availability) == (25.0, "IN_STOCK")  # the lowest that is in stock now
+
+
+def test_a_patch_of_a_variants_price_keeps_the_vector(
+    writer: CatalogWriter, catalog: LiveCatalog, encoder: NotingEncoder
+) -> None:
+    write_one(writer, KETTLE)
+    before = len(encoder.texts)
+    write_one(writer, patch("k-1", price=27.5, availability="OUT_OF_STOCK"))
+    assert encoder.texts[before:] == []
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.price, product.availability) == (25.0, "OUT_OF_STOCK")
+
+
+def test_a_variant_can_be_taken_away(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    write_one(writer, KETTLE)
+    result = write_one(writer, delete("k-1"), patch("k-1", price=3), patch("k-2", brand="Acme"))
+    assert result.accepted == 1
+    assert [rejected.position for rejected in result.rejected] == [1, 2]
+    assert "there is no product 'k-1' to patch" in result.rejected[0].reason
+    assert "variants[0].brand: is no field of a variant" in result.rejected[1].reason
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert [variant.id for variant in product.variants] == ["k-2"]
+
+
+def test_a_product_of_that_id_goes_before_a_variant(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    write_one(writer, KETTLE, upsert("k-1", "A product of its own", price=5), patch("k-1", price=6))
+    catalog.refresh()
+    own, kettle = catalog.product("k-1"), catalog.product("kettle")
+    assert own is not None and kettle is not None
+    assert (own.price, kettle.variants[0].price) == (6.0, 30.0)
+
+
+def test_a_patch_of_a_product_may_patch_its_variants_by_id(writer: CatalogWriter, catalog: LiveCatalog) -> None:
+    result = write_one(
+        writer,
+        KETTLE,
+        patch("kettle", brand="Acme", variants={"k-2": {"price": 20, "availability": "IN_STOCK"}, "k-1": None}),
+        patch("kettle", variants={"k-3": {"price": 5}}),
+        patch("kettle", variants={"k-2": {"price": -1}}),
+        patch("kettle", variants={"k-2": 5}),
+    )
+    assert [rejected.position for rejected in result.rejected] == [2, 3, 4]
+    assert "has none with the id 'k-3'" in result.rejected[0].reason
+    assert "variants[0].price: must be" in result.rejected[1].reason
+    assert "variants.k-2: must be a JSON object" in result.rejected[2].reason
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.brand, product.price) == ("Acme", 20.0)
+    assert [variant.as_dict() for variant in product.variants] == [
+        {"id": "k-2", "price": 20.0, "availability": "IN_STOCK", "attributes": {"colour": "blue"}}
+    ]
+
+
+def test_what_a_variants_patch_repeats_of_the_product_is_no_mistake(
+    writer: CatalogWriter, catalog: LiveCatalog
+) -> None:
+    kettle = {**KETTLE["product"], "currency": "EUR"}
+    same, other = patch("k-1", price=21, currency="EUR"), patch("k-1", price=22, currency="USD")
+    result = write_one(writer, {"operation": "upsert", "product": kettle}, same, other)
+    assert [rejected.position for rejected in result.rejected] == [2]
+    assert "variants[0].currency: is no field of a variant" in result.rejected[0].reason
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert product.variants[0].price == 21.0
+    assert write_one(writer, KETTLE, patch("k-2", price=23, currency="EUR")).rejected == []
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.currency, product.variants[1].price) == ("EUR", 23.0)
+
+
+def test_what_reads_documents_alone_knows_variants_too(
+    writer: CatalogWriter, catalog: LiveCatalog, state: SqliteStateStore, encoder: NotingEncoder
+) -> None:
+    write_one(writer, KETTLE)
+    documents = CurrentProducts(catalog.snapshot, state)
+    documents.refresh()
+    assert (documents.owner_of("k-1"), documents.owner_of("nobody")) == ("kettle", None)
+    result = write_one(CatalogWriter(documents, state, encoder), patch("k-1", price=22))
+    assert result.rejected == []
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.price, product.variants[0].price) == (22.0, 22.0)

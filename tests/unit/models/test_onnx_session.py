@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mercato.errors import ModelError
-from mercato.models.onnx_session import OnnxSession
+from mercato.models.onnx_session import OnnxSession, open_session, run_session
 
 
 @pytest.fixture
@@ -41,3 +41,14 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"ranker: .*model\.onnx cannot be loaded .*; export it again"):
         OnnxSession(tmp_path / "model.onnx", model="ranker", output="score")
+
+
+def test_a_network_opens_from_its_bytes_too(doubling: Path) -> None:
+    session = open_session(doubling.read_bytes(), model="doubling")
+    (answer,) = run_session(session, None, {"x": np.array([[1.0, 2.0]], np.float32)}, model="doubling")
+    assert answer.tolist() == [[2.0, 4.0]]
+
+
+def test_bytes_that_are_no_network_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"calibration: a graph of 8 bytes cannot be loaded .*; export it again"):
+        open_session(b"no model", model="calibration")

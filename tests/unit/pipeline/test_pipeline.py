@@ -54,13 +54,13 @@ class CountingRetriever:
 
 
 class ReversingRanker:
-    """Gives candidates scores that rise with their place, so that the order turns round."""
+    """Gives candidates scores that rise with their position, so that the order turns round."""
 
-    def __init__(self, failure: Exception | None = None, nan_places: Sequence[int] = ()) -> None:
+    def __init__(self, failure: Exception | None = None, nan_positions: Sequence[int] = ()) -> None:
         self.shapes: list[tuple[int, ...]] = []
         self.given: list[tuple[Float32, Float32, Float32, Float32]] = []
         self.failure = failure
-        self.nan_places = nan_places
+        self.nan_positions = nan_positions
 
     def score(self, query: Float32, history: Float32, candidates: Float32, features: Float32) -> Float32:
         self.shapes.append(candidates.shape)
@@ -68,7 +68,7 @@ class ReversingRanker:
         if self.failure is not None:
             raise self.failure
         scores = np.tile(np.arange(candidates.shape[1], dtype=np.float32), (len(candidates), 1))
-        scores[list(self.nan_places)] = np.nan
+        scores[list(self.nan_positions)] = np.nan
         return scores
 
 
@@ -244,7 +244,7 @@ def test_scores_that_are_no_numbers_degrade_only_their_request(
 ) -> None:
     requests = [search("milk", PAGE_SIZE=100), search("tea", PAGE_SIZE=100)]
     plain = Pipeline(catalog, encoder, retriever, None).answer(requests)
-    answers = Pipeline(catalog, encoder, retriever, ReversingRanker(nan_places=[1])).answer(requests)
+    answers = Pipeline(catalog, encoder, retriever, ReversingRanker(nan_positions=[1])).answer(requests)
     assert ids(answers[0]) == ids(plain[0])[::-1]
     assert ids(answers[1]) == ids(plain[1])
     assert [details(answer)["degraded"] for answer in answers] == [[], ["ranker"]]

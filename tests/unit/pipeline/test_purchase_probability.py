@@ -22,7 +22,7 @@ CALIBRATION = Calibration(event="bought", offset=-2.0, slope=0.5)
 
 
 class PlaceRanker:
-    """Scores candidates by their place, the last one highest."""
+    """Scores candidates by their position, the last one highest."""
 
     def __init__(self, *, broken: bool = False) -> None:
         self.broken = broken

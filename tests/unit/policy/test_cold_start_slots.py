@@ -82,7 +82,7 @@ def test_a_cold_start_product_that_stands_higher_stays_there(catalog: LiveCatalo
     add(state, "dear", price=10_000.0)
     add(state, "new")
     found = ask(make_pipeline(catalog, state, ranker=NewestLast()))["ids"]
-    assert (found[0], found[19]) == ("dear", "new")  # the first of them has its place, the second the second's
+    assert (found[0], found[19]) == ("dear", "new")  # the first of them has its slot, the second the second's
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_an_order_is_read() -> None:
         ("a, b, c, d", "1 to 3 fields"),
         ("price down", "one of asc, desc, got 'down'"),
         ("price, relevance", "it breaks ties anyway"),
-        ("p" * 401, "at most 400 characters"),
+        ("p" * 9_070, "at most 9,069 characters"),
     ],
 )
 def test_what_is_no_order_is_refused(value: object, says: str) -> None:

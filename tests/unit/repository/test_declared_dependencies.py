@@ -12,7 +12,11 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 LIBRARY = ("src/mercato",)
 # Rooms whose packages come with an extra, which they name where something of it is missing.
-WITH_EXTRAS = {"src/mercato/evaluation/": "evaluation", "src/mercato/torch_profile/": "torch"}
+WITH_EXTRAS = {
+    "src/mercato/catalog_report/": "evaluation",
+    "src/mercato/evaluation/": "evaluation",
+    "src/mercato/torch_profile/": "torch",
+}
 # folder of the wheel -> the extras that install what it imports beside the library's own dependencies
 BEHIND_EXTRAS = {
     "export/src/mercato_export": ("export",),

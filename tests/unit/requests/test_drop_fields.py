@@ -2,7 +2,7 @@
 
 import pytest
 
-from mercato.catalog.columns import full_name
+from mercato.catalog.field_names import full_name
 from mercato.filters import parse_filter
 from mercato.requests.facets import drop_fields
 

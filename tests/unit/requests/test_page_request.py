@@ -125,7 +125,7 @@ SHARED_REFUSALS = [
     ("CONTEXT", b'{"zeit": 1}', "knows time, utc_offset_s, device, region", "got 'zeit'", ""),
     ("CONTEXT", b"\xff", "must be UTF-8", "offset 0 is 0xff", "encode the text as UTF-8"),
     ("CONTEXT.time", b'{"time": "yesterday"}', "must be seconds since 1970 or RFC 3339", "got 'yesterday'", ""),
-    ("CONTEXT.time", b'{"time": 1700000000000}', "must be seconds since 1970", "got 1700000000000", ""),
+    ("CONTEXT.time", b'{"time": "01/05/2024"}', "must be seconds since 1970", "got '01/05/2024'", ""),
     ("CONTEXT.time", b'{"time": -1}', "must be seconds since 1970", "got -1", ""),
     ("CONTEXT.time", b'{"time": true}', "must be seconds since 1970", "got True", ""),
     ("CONTEXT.time", b'{"time": [1]}', "must be seconds since 1970", "got [1]", ""),

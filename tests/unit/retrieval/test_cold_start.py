@@ -139,7 +139,7 @@ def test_a_product_of_minutes_ago_reaches_everybodys_window(
     assert "new" in brought(retriever, answer)
     assert len(window) == min(len(before) + 1, WINDOW)
     assert (np.diff(answer.fused) <= 0).all()
-    assert len(set(before) - set(window)) == len(before) + 1 - len(window), "one place is given away in a full window"
+    assert len(set(before) - set(window)) == len(before) + 1 - len(window), "a full window gives one position away"
 
 
 def test_to_strangers_the_best_sellers_come_first_and_arrivals_by_turns(
@@ -151,8 +151,8 @@ def test_to_strangers_the_best_sellers_come_first_and_arrivals_by_turns(
     answer = ask(retriever, asked())
 
     found = ids_of(retriever, answer)
-    # By popularity 0.25 / (60 + place), by arrival 0.1 / (60 + place): the second arrival, after s380, is before what
-    # is popular at place 95 and behind: 0.25 / 155 < 0.1 / 62 < 0.25 / 154. One of the ninety-five rises: s381.
+    # By popularity 0.25 / (60 + rank), by arrival 0.1 / (60 + rank): the second arrival, after s380, is before what
+    # is popular at rank 95 and behind: 0.25 / 155 < 0.1 / 62 < 0.25 / 154. One of the ninety-five rises: s381.
     assert found[:3] == ["s380", "s381", "s000"], "what is popular and rising"
     assert found.index("new") == 95
     assert sorted(found) == sorted([*(item.id for item in shelf()), "new"])
@@ -205,7 +205,7 @@ def test_boosted_products_leave_cold_start_products_their_slots(
     dear = {f"s{n:03d}" for n in range(200, 400)}  # s199 costs 200
     assert len(window) == WINDOW
     assert len(set(window) - set(plain)) == BOOSTED_SLOTS
-    assert set(window) - set(plain) <= dear, "the boosted have the places of others"
+    assert set(window) - set(plain) <= dear, "the boosted have the positions of others"
     whole = ids_of(retriever, answer)
     assert sorted(whole) == sorted(ids_of(retriever, ask(retriever, asked(HOME, **who))))
     assert whole == all_pages(retriever, boosted, 100)
@@ -263,7 +263,7 @@ def test_where_the_whole_shop_is_new_nothing_is(tmp_path: Path) -> None:
 
 
 def test_slots_of_a_window() -> None:
-    # Twenty candidates in order of their rows; the window has twelve places.
+    # Twenty candidates in order of their rows; the window has twelve positions.
     fused = fuse_reciprocal_ranks([RankedList(rows=np.arange(20, dtype=np.int32), scores=np.ones(20, np.float32))])
 
     def give(*rows: int, window: int = 12) -> list[int]:

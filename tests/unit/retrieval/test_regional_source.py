@@ -84,7 +84,7 @@ def test_a_list_is_ordered_by_the_region_too(here: Retriever) -> None:
     listed = ("p10", "p34", "p32")
     assert ids_of(here, ask(here, asked("", RANK, seed_ids=listed))) == ["p10", "p32", "p34"]
     answer = ask(here, asked("South", RANK, seed_ids=listed))
-    # p34 has 2 * 0.3 / 63 of the region besides its place by popularity, p10 has 0.25 / 61 alone.
+    # p34 has 2 * 0.3 / 63 of the region besides its rank by popularity, p10 has 0.25 / 61 alone.
     assert ids_of(here, answer) == ["p32", "p34", "p10"]
     assert from_region(here, answer) == ["p32", "p34"]
 

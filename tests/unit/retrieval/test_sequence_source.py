@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mercato.errors import ModelError
@@ -92,3 +93,12 @@ def test_a_model_that_fails_is_left_out(predicting: Retriever, monkeypatch: pyte
     found = retrieve(predicting)
     assert found.degraded == ["sequence"]
     assert len(ids_of(predicting, found)) == 40
+
+
+def test_ids_of_one_products_variants_bring_it_once(catalog: LiveCatalog, model: SequenceModel) -> None:
+    row_of = catalog.snapshot.row_by_id
+    following = NextProducts(model, {**row_of, "p37": row_of["p36"]}, catalog.base)
+    history = np.array([model.products.ids.index("p33") + 1])
+    [(rows, scores)] = following.rank([history], [lambda rows: rows >= 0], 10)
+    assert rows[0] == row_of["p36"]
+    assert len(set(rows.tolist())) == len(rows) == len(scores)

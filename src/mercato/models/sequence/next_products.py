@@ -33,6 +33,8 @@ class NextProducts:
         """
         self._model = model
         self.rows = np.array([row_by_id.get(product, -1) for product in model.products.ids], np.int32)
+        # A model that learned from ids of variants has several of one product.
+        self._repeats = len(np.unique(self.rows[self.rows >= 0])) < np.count_nonzero(self.rows >= 0)
         self._code = np.zeros(base + 1, np.int64)  # the last is of row -1
         known = np.flatnonzero(self.rows >= 0)
         self._code[self.rows[known]] = known + 1
@@ -104,6 +106,8 @@ class NextProducts:
         """
         scores = self._model.score(histories)
         best = [self._select(row, may, k) for row, may in zip(scores, allow, strict=True)]
+        if self._repeats:
+            best = [positions[_find_first(self.rows[positions])] for positions in best]
         return [(self.rows[positions], row[positions]) for row, positions in zip(scores, best, strict=True)]
 
     def _select(self, scores: Float32, allow: Callable[[Int32], Bool], k: int) -> Int32:
@@ -116,3 +120,9 @@ class NextProducts:
         allowed = self.rows >= 0
         allowed[allowed] = allow(self.rows[allowed])
         return select_best(scores, k, allowed)
+
+
+def _find_first(rows: Int32) -> npt.NDArray[np.int64]:
+    """Return the positions where each row stands first, ascending."""
+    _, first = np.unique(rows, return_index=True)
+    return np.sort(first)

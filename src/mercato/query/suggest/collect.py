@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from enum import IntEnum
 from typing import NamedTuple
 
 from mercato.query.suggest.request import fold_phrase
@@ -40,6 +41,21 @@ class Suggestible(NamedTuple):
     categories: Sequence[str]
 
 
+class Role(IntEnum):
+    """What a text is to a product that has it."""
+
+    TITLE = 0
+    PHRASE = 1
+    BRAND = 2
+    CATEGORY = 3
+
+
+Counts = tuple[int, int, int, int]
+"""Products that have a text, by `Role`."""
+NO_COUNTS: Counts = (0, 0, 0, 0)
+_KIND_OF_ROLE = (KINDS.index("product"), KINDS.index("product"), KINDS.index("brand"), KINDS.index("category"))
+
+
 class Entry(NamedTuple):
     """One suggestion.
 
@@ -47,11 +63,40 @@ class Entry(NamedTuple):
         text: folded.
         weight: the higher the better.
         kind: position in `KINDS`.
+        counts: where it comes from, if from products.
     """
 
     text: str
     weight: float
     kind: int
+    counts: Counts = NO_COUNTS
+
+
+class ProductTexts(NamedTuple):
+    """What a product adds to the suggestions, folded.
+
+    Attributes:
+        names: texts with their roles, phrases aside.
+        phrases: of its title, as words.
+    """
+
+    names: set[tuple[str, Role]]
+    phrases: set[tuple[str, ...]]
+
+
+def list_texts(product: Suggestible) -> ProductTexts:
+    """List what a product adds to the suggestions; texts too long to be suggested are left out."""
+    title = _fold(product.title)
+    names = {(title, Role.TITLE), (_fold(product.brand), Role.BRAND)}
+    names.update((_fold(name), Role.CATEGORY) for name in product.categories)
+    return ProductTexts({name for name in names if 0 < len(name[0]) <= MAX_PHRASE_CHARS}, _list_phrases(title))
+
+
+def weigh(counts: Sequence[int]) -> tuple[float, int]:
+    """Return the weight of a text, ln(1 + products), and its kind; minus infinity where no product is left."""
+    most = max(counts)
+    kind = max((kind for kind, count in zip(_KIND_OF_ROLE, counts, strict=True) if count), default=0)
+    return (math.log1p(most) if most else -math.inf), kind
 
 
 def collect_entries(products: Iterable[Suggestible], stopwords: Set[str] = frozenset()) -> list[Entry]:
@@ -68,27 +113,22 @@ def collect_entries(products: Iterable[Suggestible], stopwords: Set[str] = froze
     Returns:
         Distinct texts, the heaviest first, equal ones by text; at most `MAX_SUGGESTIONS`.
     """
-    names: dict[str, Counter[str]] = {kind: Counter() for kind in ("brand", "category", "title")}
+    counts: dict[str, list[int]] = {}
     phrases: Counter[tuple[str, ...]] = Counter()
     for product in products:
-        if product.brand:
-            names["brand"][_fold(product.brand)] += 1
-        names["category"].update({_fold(name) for name in product.categories})
-        title = _fold(product.title)
-        names["title"][title] += 1
-        phrases.update(_list_phrases(title))
-    entries: dict[str, Entry] = {}
-    for counts, kind in (
-        (names["title"], "product"),
-        (_select_phrases(phrases, stopwords), "product"),
-        (names["brand"], "brand"),
-        (names["category"], "category"),
-    ):
-        for text, count in counts.items():
-            if text and len(text) <= MAX_PHRASE_CHARS:
-                weight = max(math.log1p(count), entries[text].weight if text in entries else 0.0)
-                entries[text] = Entry(text, weight, KINDS.index(kind))
-    return sort_entries(entries.values())
+        texts = list_texts(product)
+        for text, role in texts.names:
+            counts.setdefault(text, [0, 0, 0, 0])[role] += 1
+        phrases.update(texts.phrases)
+    for text, count in _select_phrases(phrases, stopwords).items():
+        if len(text) <= MAX_PHRASE_CHARS:
+            counts.setdefault(text, [0, 0, 0, 0])[Role.PHRASE] = count
+    return sort_entries(Entry(text, *weigh(by_role), _freeze(by_role)) for text, by_role in counts.items())
+
+
+def _freeze(counts: Sequence[int]) -> Counts:
+    title, phrase, brand, category = counts
+    return title, phrase, brand, category
 
 
 def collect_queries(shoppers: Mapping[str, int]) -> list[Entry]:
@@ -124,18 +164,28 @@ def _list_phrases(title: str) -> set[tuple[str, ...]]:
 
 
 def _select_phrases(phrases: Counter[tuple[str, ...]], stopwords: Set[str]) -> Counter[str]:
-    shared = {phrase: count for phrase, count in phrases.items() if count > 1 and _may_stand(phrase, stopwords)}
+    shared = {phrase: count for phrase, count in phrases.items() if count > 1 and may_stand(phrase, stopwords)}
     within: dict[tuple[str, ...], int] = {}
     for phrase, count in shared.items():
         for part in (phrase[1:], phrase[:-1]):
             if part:
                 within[part] = max(within.get(part, 0), count)
     return Counter(
-        {" ".join(phrase): count for phrase, count in shared.items() if within.get(phrase, 0) < _KEPT_SHARE * count}
+        {" ".join(phrase): count for phrase, count in shared.items() if stands_alone(count, within.get(phrase, 0))}
     )
 
 
-def _may_stand(phrase: tuple[str, ...], stopwords: Set[str]) -> bool:
+def stands_alone(count: int, within: int) -> bool:
+    """Whether a phrase says more than the longer one that most often holds it.
+
+    Args:
+        count: products that have the phrase.
+        within: products that have the longer one.
+    """
+    return within < _KEPT_SHARE * count
+
+
+def may_stand(phrase: tuple[str, ...], stopwords: Set[str]) -> bool:
     """Whether a phrase begins and ends with words that say something."""
     return all(
         word not in stopwords

@@ -15,6 +15,7 @@ from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.documents import Documents
 from mercato.index.manifest import read_manifest
+from mercato.index.snapshot import read_columns
 from mercato.query.suggest.collect import Suggestible, collect_entries
 from mercato.query.suggest.index import SuggestionIndex, build_arrays
 from mercato.text.stopwords import list_stopwords
@@ -49,16 +50,53 @@ def read_suggestions(folder: Path) -> SuggestionIndex:
     folder = folder.resolve()
     manifest = read_manifest(folder)
     if SUGGESTIONS in manifest.files:
-        return SuggestionIndex(map_arrays(folder / SUGGESTIONS))
-    logger.warning("catalogue %s has no suggestions; making them, build it again to start faster", folder)
+        arrays = map_arrays(folder / SUGGESTIONS)
+        if "counts" in arrays:
+            return SuggestionIndex(arrays)
+    logger.warning(
+        "catalogue %s has no suggestions that can follow changes; making them, build it again to start faster", folder
+    )
     documents = Documents(folder / layout.PRODUCTS)
     fields = (orjson.loads(documents.document(row)) for row in range(documents.count))
     listed = (Suggestible(one["title"], one.get("brand", ""), one.get("categories", ())) for one in fields)
+    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(_read_language(folder)))))
+
+
+class SnapshotTexts:
+    """What the suggestions of a snapshot were made of.
+
+    Attributes:
+        sequence: number of the last product change that is in it.
+        stopwords: words that no phrase begins or ends with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open a snapshot's products.
+
+        Args:
+            folder: the snapshot, or a link to it.
+
+        Raises:
+            SnapshotError: it cannot be read.
+        """
+        folder = folder.resolve()
+        self.sequence = read_manifest(folder).product_sequence
+        self.stopwords = _stopwords(_read_language(folder))
+        self._documents = Documents(folder / layout.PRODUCTS)
+        self._columns = read_columns(folder)
+
+    def find(self, product_id: str) -> bytes | None:
+        """Return the JSON document of a product; None where the snapshot lacks it."""
+        row = self._columns.row_of(product_id)
+        return None if row is None else self._documents.document(row)
+
+
+def _read_language(folder: Path) -> str:
     try:
         language: str = json.loads((folder / layout.SETTINGS).read_bytes())["language"]
     except (OSError, ValueError, KeyError) as exc:
         raise SnapshotError(f"{layout.SETTINGS}: cannot be read ({exc}); build the snapshot again") from exc
-    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(language))))
+    return language
 
 
 def _stopwords(language: str) -> frozenset[str]:

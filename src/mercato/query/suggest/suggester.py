@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +14,9 @@ import orjson
 from mercato.errors import MercatoError, StateError
 from mercato.query.suggest.collect import KINDS, Entry, collect_queries
 from mercato.query.suggest.index import SuggestionIndex, build_arrays
+from mercato.query.suggest.live import LiveSuggestions
 from mercato.query.suggest.request import SuggestRequest, fold_phrase
+from mercato.query.suggest.stored import SnapshotTexts
 from mercato.query.suggest.typos import list_corrections
 from mercato.state.store import StateStore
 
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 REFRESH_S = 30.0
 """How old the count of past queries may be."""
 
-_ALPHABET_CHARS = 40  # Latin, Greek or Cyrillic letters and digits; scripts of thousands of characters have no typos
 _MAX_CORRECTIONS = 8
 
 
@@ -59,23 +59,28 @@ class Suggester:
     """Completes prefixes."""
 
     def __init__(
-        self, index: SuggestionIndex, state: StateStore | None, clock: Callable[[], float] = time.monotonic
+        self,
+        index: SuggestionIndex,
+        state: StateStore | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        snapshot: SnapshotTexts | None = None,
     ) -> None:
         """Make a suggester.
 
         Args:
             index: the catalogue's suggestions.
-            state: where past queries are read from; None for none.
+            state: where past queries and changes of products are read from; None for none.
             clock: seconds that only grow.
+            snapshot: what the suggestions were made of; None leaves them as they are, whatever changes.
         """
-        self._index = index
+        self._live = LiveSuggestions(index, snapshot, state, clock)
+        self._changes = 0
         self._state = state
         self._clock = clock
         self._queries = _Queries()
-        self._words = index.words()
-        letters = Counter("".join(word for word in self._words if word.isalnum()))
-        self._alphabet = "".join(letter for letter, _ in letters.most_common(_ALPHABET_CHARS))
-        self._most_wanted: dict[int, list[Entry]] = {}
+        self._most_wanted: dict[int, list[list[Entry]]] = {}
+        self._products_broken = False
 
     def suggest(self, requests: Sequence[SuggestRequest | MercatoError]) -> list[SuggestAnswer | MercatoError]:
         """Answer a batch.
@@ -83,19 +88,20 @@ class Suggester:
         Args:
             requests: checked requests, or the errors of those that failed the check, which are passed on.
         """
-        self._refresh()
+        self._refresh_products()
+        self._refresh_queries()
         return [request if isinstance(request, MercatoError) else self._answer(request) for request in requests]
 
     def _answer(self, request: SuggestRequest) -> SuggestAnswer:
         corrected: list[str] = []
         found = self._find(request.prefix, request.limit)
         if not found and request.prefix:
-            corrected = list_corrections(request.prefix, self._words, self._alphabet)[:_MAX_CORRECTIONS]
+            corrected = list_corrections(request.prefix, self._live.words, self._live.alphabet)[:_MAX_CORRECTIONS]
             found = _merge([self._find(prefix, request.limit) for prefix in corrected], request.limit)
         details = {
             "kinds": [KINDS[entry.kind] for entry in found],
             "corrected": corrected,
-            "degraded": ["state"] if self._queries.broken else [],
+            "degraded": ["state"] if self._queries.broken or self._products_broken else [],
         }
         return SuggestAnswer(
             texts=[entry.text for entry in found],
@@ -105,14 +111,28 @@ class Suggester:
 
     def _find(self, prefix: str, limit: int) -> list[Entry]:
         if prefix:
-            fixed = self._index.find(prefix, limit)
+            fixed = self._live.find(prefix, limit)
         else:
             if limit not in self._most_wanted:
-                self._most_wanted[limit] = self._index.find("", limit)
+                self._most_wanted[limit] = [_merge(self._live.find("", limit), limit)]
             fixed = self._most_wanted[limit]
-        return _merge([self._queries.index.find(prefix, limit), fixed], limit)
+        return _merge([self._queries.index.find(prefix, limit), *fixed], limit)
 
-    def _refresh(self) -> None:
+    def _refresh_products(self) -> None:
+        """Read the changes of products since the last time; a state that cannot be read leaves what is known."""
+        try:
+            self._live.refresh()
+        except StateError:
+            if not self._products_broken:
+                logger.exception("state cannot be read; suggesting without new changes of products")
+            self._products_broken = True
+            return
+        self._products_broken = False
+        if self._changes != self._live.changes:
+            self._changes = self._live.changes
+            self._most_wanted.clear()
+
+    def _refresh_queries(self) -> None:
         """Read the queries since the last time, now and then; a state that cannot be read leaves what is known."""
         now = self._clock()
         known = self._queries

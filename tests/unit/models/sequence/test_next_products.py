@@ -43,7 +43,7 @@ def history(*rows: int, kind: int = BUY) -> History:
 
 def test_the_successors_of_a_history_come_first(model: SequenceModel) -> None:
     indices, scores = model.next_products([[1, 2], [3], []], 3)
-    # "c" follows both "a" and "b"; equal scores are in order of their places
+    # "c" follows both "a" and "b"; equal scores are in order of their indices
     assert indices.tolist() == [[2, 0, 1], [3, 0, 1], [0, 1, 2]]
     assert scores.tolist() == [[2, 0, 0], [1, 0, 0], [0, 0, 0]]
     assert [model.products.ids[index] for index in indices[:2, 0]] == ["c", "d"]

@@ -174,7 +174,7 @@ def test_what_others_buy_after_a_moment_changes_nothing_that_is_reported(
     options = WindowOptions(days=21.0, snapshot_dates=1, held_out=0.5)
     _, held_back = group_shoppers(len(events.users), options)
     [snapshot_date] = list_snapshot_dates(float(np.nextafter(events.time.max(), np.inf)), options)
-    # Two weeks of history: fewer products than the order of habits has places, so that what is popular fills it.
+    # Two weeks of history: fewer products than the order of habits has positions, so that what is popular fills it.
     kept = np.flatnonzero(events.time >= snapshot_date - 14 * DAY)
     known = replace(events, **{name: getattr(events, name)[kept] for name in COLUMNS})
     # Each of the others buys one product that is new to them, in the second run another one.

@@ -20,7 +20,8 @@ from mercato_training.sequence.data import History, Windows, cut_windows
 from mercato_training.sequence.events import UserEvents
 from mercato_training.sequence.fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
 from mercato_training.sequence.metrics import SequenceOptions
-from mercato_training.sequence.train import gather_texts, train_sequence
+from mercato_training.sequence.train import gather_texts, name_products, train_sequence
+from tests import stores
 
 QUICK = SequenceFitOptions(epochs=2, seed=3)
 
@@ -158,6 +159,13 @@ def test_texts_are_folded_into_the_products(snapshot: Snapshot, tmp_path: Path) 
         expected = network.score(network(codes), products)
         torch.testing.assert_close(kept.score(kept(codes), products), expected, rtol=1e-4, atol=1e-5)
     assert config.text_width == 0
+
+
+def test_a_variant_counts_as_its_product(tmp_path: Path) -> None:
+    sizes = [{"id": "tee-s"}, {"id": "tee-m"}]
+    stores.build(tmp_path / "catalog", [stores.product("tee", "Tee", variants=sizes), stores.product("cap", "Cap")])
+    catalog = Snapshot(tmp_path / "catalog")
+    assert name_products(catalog, ["tee-m", "cap", "tee", "gone", "tee-s"]) == ["tee", "cap", "tee", "gone", "tee"]
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from mercato.events.event_order import has_time
 from mercato.index.snapshot import Snapshot
 from mercato_export.ranker import LEARNED_FILE
 
@@ -20,7 +21,7 @@ def find_last_event(times: npt.NDArray[np.float64], *, until: float = math.inf) 
         times: float64 [events], seconds since 1970 UTC.
         until: the moment, seconds since 1970 UTC.
     """
-    early = times[times < until]
+    early = times[has_time(times) & (times < until)]
     return float(early.max()) if len(early) else None
 
 

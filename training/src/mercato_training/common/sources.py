@@ -133,6 +133,6 @@ def read_state(url: str, catalog: LiveCatalog, report: Progress) -> Behaviour:
     report("reading events", 0, 1)
     store = open_state(url)
     try:
-        return read_behaviour(store.export_events(), catalog.snapshot.row_by_id)
+        return read_behaviour(store.export_events(), catalog.snapshot.row_by_any_id)
     finally:
         store.close()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,59 @@ from mercato.progress import Progress, no_progress
 from mercato_export.encoder import SentenceEncoder
 from mercato_export.weights import LOADED_FILES, LocatedWeights
 from mercato_training.common.cards import render_card
-from mercato_training.common.metrics import Source, Tools, write_results
+from mercato_training.common.fit_loop import FitHistory
+from mercato_training.common.metrics import Metrics, Source, Tools, write_results
 from mercato_training.encoder.fit import EncoderOptions, NetworkEncoder, fit_encoder
-from mercato_training.encoder.metrics import EncoderMetrics, EncoderTrainingOptions, PairCounts
 from mercato_training.encoder.pairs import order_rated, prepare_pairs
 from mercato_training.reranker.data import Ratings, RerankerDataOptions
 from mercato_training.reranker.events import Behaviour
 
 ADAPTED = ("query", "value")
 LEAST_PAIRS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCounts:
+    """Pairs that were fitted to, those that decided when to stop, and the rated queries that are reported."""
+
+    train: int
+    validation: int
+    rated_queries_of_test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderTrainingOptions:
+    """What the training was asked for."""
+
+    encoder: EncoderOptions
+    data: RerankerDataOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderMetrics(Metrics):
+    """A fine-tuning of the encoder.
+
+    Attributes:
+        pairs: of a query and a product.
+        counts: what was read and what was left out.
+        trainable_weights: of the adapters.
+        fit: how it went.
+        results: ``before`` and ``after`` -> metric -> mean.
+        options: what was asked for.
+        source: the weights it started from.
+        seconds: all in all.
+        tools: it was trained with.
+    """
+
+    pairs: PairCounts
+    counts: Mapping[str, int]
+    trainable_weights: int
+    fit: FitHistory
+    results: Mapping[str, Mapping[str, float]]
+    options: EncoderTrainingOptions
+    source: Source
+    seconds: float
+    tools: Tools
 
 
 def train_encoder(

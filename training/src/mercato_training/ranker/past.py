@@ -42,7 +42,7 @@ class PastSnapshot(Snapshot):
         self.vocabulary, self.synonyms = snapshot.vocabulary, snapshot.synonyms
         self.until = until
         ids = snapshot.documents.ids()
-        weighted, purchases = select_events(events, ids)
+        weighted, purchases = select_events(events, snapshot.row_by_any_id)
         self.original = order_rows(compute_popularity(weighted, len(ids), until=until), ids)
         row_here = np.empty(len(ids), dtype=np.int32)
         row_here[self.original] = np.arange(len(ids), dtype=np.int32)
@@ -71,7 +71,8 @@ class PastSnapshot(Snapshot):
             rows=np.argsort(text_of_row, kind="stable").astype(np.int32),
         )
         self.words = snapshot.words.reorder(row_here)
-        self.row_by_id = {ids[original]: row for row, original in enumerate(self.original)}
+        self.row_by_id = {known: int(row_here[row]) for known, row in snapshot.row_by_id.items()}
+        self.row_by_any_id = {known: int(row_here[row]) for known, row in snapshot.row_by_any_id.items()}
 
 
 def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:

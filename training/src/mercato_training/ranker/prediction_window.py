@@ -180,7 +180,7 @@ def build_groups(
     for position, snapshot_date in enumerate(snapshot_dates):
         report("learning from what came before a moment", position, len(snapshot_dates))
         past = latest if latest is not None and not position else PastSnapshot(snapshot, events, until=snapshot_date)
-        timeline = Timeline(events, past.row_by_id)
+        timeline = Timeline(events, past.row_by_any_id)
         until = snapshot_date + options.days * SECONDS_PER_DAY
         drawn = draw_window_tasks(timeline, snapshot_date, until, options.shoppers, rng)
         tasks = [task for task, kept in zip(drawn, ~_are_in(drawn, held_back), strict=True) if kept]

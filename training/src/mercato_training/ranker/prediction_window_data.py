@@ -27,7 +27,7 @@ from mercato_training.ranker.prediction_window import (
     list_snapshot_dates,
     renumber,
 )
-from mercato_training.ranker.prepare import DataOptions, RankerData, read_queries, require_purchases
+from mercato_training.ranker.prepare import DataOptions, RankerData, read_queries, require_purchases, require_times
 from mercato_training.ranker.tasks import Split, draw_searches, forget_histories
 from mercato_training.ranker.timeline import Timeline
 
@@ -62,14 +62,15 @@ def prepare_window_data(
         report: told of progress.
 
     Raises:
-        DataError: the events have no purchase of the catalogue's products by known users, or nobody bought something
-            before the first moment and something after it.
+        DataError: no event has a time, the events have no purchase of the catalogue's products by known users, or
+            nobody bought something before the first moment and something after it.
     """
     if not len(events) or not (events.user >= 0).any():
         raise DataError(
             "training needs purchases of known users, the state has none; import them: mercato events import FILE"
         )
-    timeline = Timeline(events, snapshot.row_by_id)
+    require_times(events)
+    timeline = Timeline(events, snapshot.row_by_any_id)
     require_purchases(timeline)
     end = float(np.nextafter(events.time.max(), np.inf))
     snapshot_dates = list_snapshot_dates(end, window)
@@ -125,7 +126,7 @@ def _build_searches(
 ) -> tuple[ExampleSet, list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
     """Build the searches of the latest moment's weeks: the examples, their texts, and the texts' vectors."""
     rng = np.random.default_rng(options.seed)
-    timeline = Timeline(events, past.row_by_id)
+    timeline = Timeline(events, past.row_by_any_id)
     orders = timeline.orders(since=past.until, until=past.until + window.days * SECONDS_PER_DAY)
     texts, queries_of_row = read_queries(past, np.unique(orders.rows))
     tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)

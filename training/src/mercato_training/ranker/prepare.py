@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from mercato.errors import DataError
+from mercato.events.event_order import has_time
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
@@ -103,6 +104,7 @@ def prepare_data(
             "training needs purchases of known users, the log has none; give a file that names users (--events), or "
             "import one into the state: mercato events import FILE"
         )
+    require_times(events)
     split = split_by_time(
         float(events.time.max()),
         train_days=options.train_days,
@@ -111,7 +113,7 @@ def prepare_data(
     )
     report("learning from what came before the training orders", 0, 1)
     past = PastSnapshot(snapshot, events, until=split.train)
-    timeline = Timeline(events, past.row_by_id)
+    timeline = Timeline(events, past.row_by_any_id)
     require_purchases(timeline)
     if not ((timeline.type == PURCHASE) & (timeline.order >= 0)).any():
         raise DataError(
@@ -162,6 +164,19 @@ def prepare_data(
         timeline=timeline,
         queries=texts,
     )
+
+
+def require_times(events: EventTable) -> None:
+    """Refuse a log of which only the order is known: a ranker is learned from what came after moments of the past.
+
+    Raises:
+        DataError: no event has a time.
+    """
+    if not has_time(events.time).any():
+        raise DataError(
+            "training a ranker on purchases needs events with times, the log has their order alone; train it on ratings"
+            " (--judgements), or the next-item model, which needs an order only: mercato train sequence"
+        )
 
 
 def require_purchases(timeline: Timeline) -> None:

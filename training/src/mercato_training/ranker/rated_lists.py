@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from mercato.progress import Progress, no_progress
 from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
 from mercato.retrieval.context import prepare_context
 from mercato.retrieval.retriever import Retriever
+from mercato.text.timestamps import parse_timestamp
 from mercato_training.ranker.examples import BATCH
 
 UNRATED = -1
@@ -81,7 +81,7 @@ def build_rated_lists(
     queries = list(ratings)
     report("encoding queries", 0, len(queries))
     vectors = encoder.encode_many(queries, workers=1, progress=None)
-    context = Context(time=datetime.fromisoformat(snapshot.manifest.created).timestamp())
+    context = Context(time=parse_timestamp(snapshot.manifest.created))
     lists: list[RatedList] = []
     for start in range(0, len(queries), BATCH):
         report("searching", start, len(queries))

@@ -158,6 +158,6 @@ def _count(lists: Sequence[RatedList], snapshot: Snapshot) -> RatingCounts:
         queries_that_teach=sum(one.teaches for one in lists),
         pairs=sum(len(one.ratings) for one in lists),
         pairs_found=int(sum((one.rating >= 0).sum() for one in lists)),
-        products_unknown=sum(product not in snapshot.row_by_id for product in products),
+        products_unknown=sum(product not in snapshot.row_by_any_id for product in products),
         levels=sorted({rating for one in lists for rating in one.ratings.values()}),
     )

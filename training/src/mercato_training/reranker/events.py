@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from mercato.errors import InvalidInputError
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.state.schema import RECORD
+from mercato.state.visitors import join_visitors
 from mercato.text.normalize import normalize_query
 
 LEVELS = {"detail-page-view": 1, "add-to-cart": 2, "purchase-complete": 3}
@@ -39,27 +41,34 @@ class Behaviour:
 def read_behaviour(batches: Iterable[EventBatch], row_by_id: Mapping[str, int]) -> Behaviour:
     """Read a log: each event about a product is credited to its actor's last search, where that was not long before.
 
-    A search's words are the ``query`` of its context.
+    A search's words are the ``query`` of its context. A visitor who signs in is the user from the start
+    (``mercato.state.visitors``).
 
     Args:
         batches: the events, as ``StateStore.export_events`` gives them.
         row_by_id: row of each product; events about others are left out.
     """
-    behaviour = Behaviour(interest=np.zeros(len(row_by_id)))
-    seen: dict[str, list[tuple[float, int, str, int]]] = {}
+    behaviour = Behaviour(interest=np.zeros(1 + max(row_by_id.values(), default=-1)))
+    seen: list[tuple[float, int, str, int]] = []
+    ids: list[tuple[str, str]] = []
     for batch in batches:
-        actors = _join_actors(batch.user_id.to_pylist(), batch.visitor_id.to_pylist())
+        actors = zip(batch.user_id.to_pylist(), batch.visitor_id.to_pylist(), strict=True)
         products, contexts = batch.product_id.to_pylist(), batch.context.to_pylist()
         kinds, times = batch.event_type.tolist(), batch.time.tolist()
         for actor, product, context, kind, time in zip(actors, products, contexts, kinds, times, strict=True):
             row = row_by_id.get(product or "", -1)
             level = _LEVEL_OF_CODE.get(kind, 0)
-            query = _read_query(context) if kind == _SEARCH else ""
+            # Without a time nobody can say how long after a search something was done.
+            query = _read_query(context) if kind == _SEARCH and time >= 0 else ""
             if level and row >= 0:
                 behaviour.interest[row] += level
-            if query or (level and row >= 0):
-                seen.setdefault(actor, []).append((time, row, query, level))
-    for events in seen.values():
+            if query or (level and row >= 0) or all(actor):
+                seen.append((time, row, query, level if row >= 0 else 0))
+                ids.append(actor)
+    of_actor: dict[tuple[int, int], list[tuple[float, int, str, int]]] = {}
+    for actor_code, event in zip(_code_actors(ids, [event[0] for event in seen]), seen, strict=True):
+        of_actor.setdefault(actor_code, []).append(event)
+    for events in of_actor.values():
         _credit(sorted(events, key=lambda event: event[0]), behaviour.answered)
     return behaviour
 
@@ -69,13 +78,22 @@ def _credit(events: Sequence[tuple[float, int, str, int]], answered: dict[str, d
     for time, row, text, level in events:
         if text:
             query, asked = text, time
-        elif query and time - asked <= SESSION_SECONDS:
+        elif level and query and time - asked <= SESSION_SECONDS:
             rated = answered.setdefault(query, {})
             rated[row] = max(level, rated.get(row, 0))
 
 
-def _join_actors(users: Sequence[str | None], visitors: Sequence[str | None]) -> list[str]:
-    return [f"u{user}" if user else f"v{visitor}" for user, visitor in zip(users, visitors, strict=True)]
+def _code_actors(ids: Sequence[tuple[str | None, str | None]], times: Sequence[float]) -> list[tuple[int, int]]:
+    """Return for each event, in the order they were written, who did it: a user's code, or 0 and a visitor's."""
+    users: dict[str | None, int] = {None: 0}
+    visitors: dict[str | None, int] = {None: 0}
+    records = np.zeros(len(ids), dtype=RECORD)
+    records["user"] = [users.setdefault(user, len(users)) for user, _ in ids]
+    records["visitor"] = [visitors.setdefault(visitor, len(visitors)) for _, visitor in ids]
+    records["time"], records["sequence"] = times, np.arange(len(ids))
+    joined = join_visitors(records)
+    alone = np.where(joined == 0, records["visitor"], 0)
+    return list(zip(joined.tolist(), alone.tolist(), strict=True))
 
 
 def _read_query(context: str | None) -> str:

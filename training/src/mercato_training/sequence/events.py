@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Int64
 from mercato.evaluation.holdout import read_interactions
+from mercato.events.event_order import has_time
 from mercato.signals.events import NO_ORDER
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato.state.store import open_state
@@ -49,15 +50,10 @@ class UserEvents:
             products: of each event; those of a user in order.
             time: float64 [events], seconds since 1970; None where no times are known.
         """
-        seen: Counter[str] = Counter()
-        positions = np.zeros(len(users))
-        for event, user in enumerate(users):
-            positions[event] = seen[user]
-            seen[user] += 1
         return cls(
             users=users,
             products=products,
-            time=positions if time is None else time,
+            time=_number_events(users) if time is None else time,
             order=np.full(len(users), NO_ORDER, np.int32),
             type=np.full(len(users), PURCHASE, np.uint8),
             timed=time is not None,
@@ -110,6 +106,8 @@ def read_file(path: Path, column_map: Mapping[str, str], say: Callable[[str], No
 def read_state_events(url: str) -> UserEvents:
     """Read the events of a state store that say what somebody wants, in order of time; visitors count as users.
 
+    Where no event has a time, the order that they were imported in is all that is known.
+
     Raises:
         StateError: the store cannot be read.
     """
@@ -125,11 +123,22 @@ def read_state_events(url: str) -> UserEvents:
         f"user {table.users[user]}" if user >= 0 else f"visitor {table.visitors[visitor]}"
         for user, visitor in zip(table.user[rows].tolist(), table.visitor[rows].tolist(), strict=True)
     ]
+    timed = bool(has_time(table.time[rows]).any())
     return UserEvents(
         users=users,
         products=[table.products[product] for product in table.product[rows].tolist()],
-        time=table.time[rows],
+        time=table.time[rows] if timed else _number_events(users),
         order=table.order[rows],
         type=table.event_type[rows],
-        timed=True,
+        timed=timed,
     )
+
+
+def _number_events(users: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return the number of each event among those of its user, from 0."""
+    seen: Counter[str] = Counter()
+    positions = np.zeros(len(users))
+    for event, user in enumerate(users):
+        positions[event] = seen[user]
+        seen[user] += 1
+    return positions

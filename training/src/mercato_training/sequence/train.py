@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def train_sequence(
         out: the folder to write; None writes nothing.
         options: what is learned from, and the shape.
         fit_options: how the network is fitted.
-        catalog: whose text vectors help with rare products; None goes by ids alone.
+        catalog: whose text vectors help with rare products, and whose variants count as their products; None goes by
+            ids alone.
         source: of the events, for the card.
         report: told of progress.
         say: told of each pass.
@@ -64,6 +66,8 @@ def train_sequence(
         ModelError: a loss is not a number.
     """
     started = time.monotonic()
+    if catalog is not None:
+        events = replace(events, products=name_products(catalog, events.products))
     histories = collect_histories(events, min_events=options.min_events)
     learned, held_out = hold_out(
         histories, events, share=options.held_out, most=options.most_held_out, seed=fit_options.seed
@@ -127,10 +131,17 @@ def train_sequence(
     return network, histories.product_ids, metrics
 
 
+def name_products(catalog: Snapshot, product_ids: Sequence[str]) -> list[str]:
+    """Return product ids with that of the product in place of a variant's; what the catalogue lacks stays."""
+    rows = {known: catalog.row_by_any_id.get(known, -1) for known in set(product_ids)}
+    names = {known: known if row < 0 else catalog.documents.id(row) for known, row in rows.items()}
+    return [names[known] for known in product_ids]
+
+
 def gather_texts(catalog: Snapshot, product_ids: Sequence[str]) -> npt.NDArray[np.float32]:
     """Return text vectors by code, float32 [products + 1, D]; zeros for padding and for what the catalogue lacks."""
     found = np.zeros((len(product_ids) + 1, catalog.manifest.dimension), np.float32)
-    known = [(code, catalog.row_by_id.get(product, -1)) for code, product in enumerate(product_ids, 1)]
+    known = [(code, catalog.row_by_any_id.get(product, -1)) for code, product in enumerate(product_ids, 1)]
     codes = np.array([code for code, row in known if row >= 0], np.int64)
     rows = np.array([row for _, row in known if row >= 0], np.int64)
     found[codes] = catalog.vectors(rows)

@@ -14,7 +14,7 @@ def purchase(product: str, context: dict[str, Any] | None, time: float = NOW - 1
     return event if context is None else {**event, "context": context}
 
 
-def test_each_event_has_the_place_that_its_context_names(tmp_path: Path) -> None:
+def test_each_event_has_the_device_and_region_that_its_context_names(tmp_path: Path) -> None:
     store = SqliteStateStore(str(tmp_path / "state.db"))
     documents = [
         purchase("p1", {"device": "phone", "region": "north"}),
@@ -40,7 +40,7 @@ def test_each_event_has_the_place_that_its_context_names(tmp_path: Path) -> None
     store.close()
 
 
-def test_events_without_places_have_no_column(tmp_path: Path) -> None:
+def test_events_without_device_and_region_have_no_column(tmp_path: Path) -> None:
     store = SqliteStateStore(str(tmp_path / "state.db"))
     store.append_events([parse_event(purchase("p1", {"page": 3}), now=NOW)])
     table = store.event_columns()

@@ -17,7 +17,7 @@ from mercato_training.ranker.tasks import draw_recommendations
 from mercato_training.ranker.timeline import Timeline
 from tests.unit.training.conftest import WordEncoder
 
-PLACES = [COLUMN[f"{name}_{number}"] for name in ("device", "region") for number in (1, 2, 3)]
+DEVICE_REGION = [COLUMN[f"{name}_{number}"] for name in ("device", "region") for number in (1, 2, 3)]
 
 
 def test_an_orders_device_and_region_reach_the_features(
@@ -34,7 +34,7 @@ def test_an_orders_device_and_region_reach_the_features(
     examples = builder.build(tasks)
     known = np.array([task.actor == 0 for task in tasks])
     assert known.any() and not known.all()
-    first = examples.features[:, 0, :][:, PLACES]
+    first = examples.features[:, 0, :][:, DEVICE_REGION]
     assert first[known].any(axis=1).all()
     assert not first[~known].any()
 
@@ -51,7 +51,7 @@ def test_a_moments_request_comes_from_where_the_last_purchase_before_it_came_fro
     of_user = [np.flatnonzero(events.user == user) for user in range(3)]
     before = [rows[events.time[rows] < snapshot_date] for rows in of_user]
     codes[before[0]] = 0
-    codes[before[0][-1]] = 1  # the last one says another place
+    codes[before[0][-1]] = 1  # the last one says another device and region
     codes[before[1][:-1]] = 2  # the last one says none
     codes[of_user[2][events.time[of_user[2]] >= snapshot_date]] = 1  # only the future says one
     timeline = Timeline(replace(events, device_region=codes, device_regions=pairs), build(snapshot_date).row_by_id)
@@ -99,4 +99,4 @@ def test_features_of_a_moment_know_the_region_and_not_the_one_to_come(
     )
     np.testing.assert_array_equal(one.rows, other.rows)
     np.testing.assert_array_equal(one.features, other.features)
-    assert one.features[:, 0, :][:, PLACES].any(axis=1).all()
+    assert one.features[:, 0, :][:, DEVICE_REGION].any(axis=1).all()

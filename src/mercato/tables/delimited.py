@@ -1,0 +1,396 @@
+"""Text with delimiters (CSV, TSV and their kin) as spreadsheets and shops write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+from mercato.errors import DataError
+from mercato.incoming import Rejected
+from mercato.tables.encoding import Encoding
+from mercato.tables.source import Source
+from mercato.tables.table import BATCH_ROWS, ColumnProfile, Row, RowBatch, Table, name_columns
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SAMPLE_LINES = 200
+_BLOCK_CHARS = 1 << 20
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t| ]*\r?\n?', re.IGNORECASE)
+_PROFILE_ROWS = 16_384
+# Descriptions can be long; a quote that is never closed is found by other means.
+csv.field_size_limit(1 << 26)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextBatch:
+    """Rows of texts."""
+
+    lines: Sequence[int]
+    values: list[list[str]]
+    names: Sequence[str]
+    positions: Sequence[int]
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def rows(self) -> Iterator[Row]:
+        """See `RowBatch`."""
+        names, positions = self.names, self.positions
+        if len(positions) == positions[-1] + 1:
+            return (dict(zip(names, values, strict=False)) for values in self.values)
+        return ({name: values[at] for name, at in zip(names, positions, strict=True)} for values in self.values)
+
+    def column(self, name: str) -> list[Any]:
+        """See `RowBatch`."""
+        at = self.positions[self.names.index(name)]
+        return [values[at] for values in self.values]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dialect:
+    delimiter: str
+    quoted: bool
+    skipped: int
+    """Lines before the header."""
+    width: int
+
+    def options(self) -> dict[str, Any]:
+        return {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE}
+
+
+def open_delimited(source: Source, encoding: Encoding) -> Table:
+    """Open a file of text with delimiters; it is read once, so that columns are known by all their values.
+
+    Args:
+        source: the file.
+        encoding: how it is encoded.
+
+    Raises:
+        DataError: it has no header, or a quote in it is never closed.
+    """
+    dialect, header = _find_dialect(source, encoding)
+    names, _ = name_columns(header)
+    try:
+        profiles, short, count = _profile(source, encoding, dialect, names)
+    except _UnclosedQuoteError as exc:
+        literal = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=0)
+        literal, header, even = _read_literally(source, encoding, literal)
+        if not even:
+            raise DataError(
+                f"{source.path.name}: the quote that opens on line {exc.line} is never closed; close it, or double"
+                ' quotes within values ("")'
+            ) from None
+        dialect = literal
+        names, _ = name_columns(header)
+        profiles, short, count = _profile(source, encoding, dialect, names)
+    blank = [at for at, name in enumerate(header) if not name.strip() and not profiles[at].filled]
+    positions = [at for at in range(len(header)) if at not in set(blank)]
+    if not positions:
+        raise DataError(f"{source.path.name} has no column with a name; its first line must name the columns")
+    names, repeated = name_columns([header[at] for at in positions])
+    for name, at in zip(names, positions, strict=True):
+        profiles[at].finish(repeated.get(name, name))
+    notes = _list_notes(header, blank, positions, repeated, short, dialect)
+
+    def read(
+        columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS, as_written: Collection[str] = ()
+    ) -> Iterator[RowBatch]:
+        del columns, as_written  # all is text already
+        for lines, values, rejected in _batches(source, encoding, dialect, batch_rows):
+            _pad(values, dialect.width)
+            yield TextBatch(lines, values, names, positions, rejected)
+
+    return Table(
+        columns=names,
+        read=read,
+        format=f"text with {_DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))}",
+        notes=notes,
+        profiles={name: profiles[at] for name, at in zip(names, positions, strict=True)},
+        repeated=repeated,
+        rows=count,
+        is_complete=True,
+    )
+
+
+def _list_notes(
+    header: list[str],
+    blank: list[int],
+    positions: list[int],
+    repeated: dict[str, str],
+    short: int,
+    dialect: _Dialect,
+) -> list[str]:
+    notes = []
+    if blank:
+        notes.append(f"{len(blank)} columns without a name and without values were left out")
+    nameless = [at + 1 for at in positions if not header[at].strip()]
+    if nameless:
+        notes.append("columns without a name are called " + ", ".join(f"column {at}" for at in nameless[:5]))
+    if repeated:
+        twice = ", ".join(dict.fromkeys(repeated.values()))
+        notes.append(f"columns that the header names more than once: {twice}; their values are taken together")
+    if short:
+        notes.append(f"{short:,} rows have fewer values than the header has columns; what they lack is blank")
+    if not dialect.quoted:
+        notes.append("quotes in it are taken as they stand, for one is never closed")
+    return notes
+
+
+@contextmanager
+def _open_text(source: Source, encoding: Encoding) -> Iterator[io.TextIOWrapper]:
+    with source.open() as file:
+        yield io.TextIOWrapper(file, encoding.name, errors=encoding.errors, newline="")
+
+
+def _find_dialect(source: Source, encoding: Encoding) -> tuple[_Dialect, list[str]]:
+    """Find delimiter and header: what stands before it (``sep=;``, blank lines, a title) is skipped."""
+    with _open_text(source, encoding) as text:
+        lines = list(islice(text, _SAMPLE_LINES))
+    skipped, stated = 0, ""
+    for line in lines:
+        separator = _SEPARATOR_LINE.fullmatch(line)
+        if separator and skipped == 0:
+            stated = separator[1]
+        elif line.strip(" \t\r\n,;|\ufeff"):
+            break
+        skipped += 1
+    sample = lines[skipped:]
+    delimiter = stated or _choose_delimiter(sample, source.suffix)
+    records = _list_records(sample, delimiter)
+    if not records:
+        raise DataError(f"{source.path.name} holds no rows; its first line must name the columns")
+    start, header = records[1 if _is_title([record for _, record in records[:4]]) else 0]
+    return _Dialect(delimiter=delimiter, quoted=True, skipped=skipped + start, width=len(header)), header
+
+
+def _list_records(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """List the records that are not blank, each with the number of its first line, from 0."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    records, start = [], 0
+    try:
+        for record in reader:
+            if any(map(str.strip, record)):
+                records.append((start, record))
+            start = reader.line_num
+    except csv.Error:
+        pass  # a value beyond all limits: what is above it may still be a header
+    return records
+
+
+def _is_title(records: list[list[str]]) -> bool:
+    """Tell a title above the header: one value alone, and below it rows of several that agree in their number."""
+    filled = [sum(1 for value in record if value.strip()) for record in records[:3]]
+    widths = {len(record) for record in records[1:4]}
+    return len(filled) > 2 and filled[0] == 1 and min(filled[1:]) > 1 and len(widths) == 1 and widths.pop() > 2
+
+
+def _choose_delimiter(sample: list[str], suffix: str) -> str:
+    best, best_score = ",", 0.0
+    for delimiter in _DELIMITERS:
+        try:
+            widths = [len(record) for record in csv.reader(sample, delimiter=delimiter) if record]
+        except csv.Error:
+            continue
+        if not widths or widths[0] < 2:
+            continue
+        share = sum(1 for width in widths if abs(width - widths[0]) <= 1) / len(widths)
+        score = widths[0] * share * (2 if delimiter == "\t" and suffix in (".tsv", ".tab") else 1)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+class _UnclosedQuoteError(Exception):
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def _profile(
+    source: Source, encoding: Encoding, dialect: _Dialect, names: list[str]
+) -> tuple[list[ColumnProfile], int, int]:
+    """Look through all rows; returns the columns' profiles, how many rows are short, and how many there are."""
+    profiles = [ColumnProfile() for _ in names]
+    short = count = 0
+    for _, values, rejected in _batches(source, encoding, dialect, _PROFILE_ROWS):
+        count += len(values) + len(rejected)
+        short += _pad(values, dialect.width)
+        for profile, column in zip(profiles, zip(*values, strict=True), strict=False):
+            profile.add(column)
+    return profiles, short, count
+
+
+def _pad(rows: list[list[str]], width: int) -> int:
+    """Fill short rows up with blanks; returns how many there are."""
+    short = [row for row in rows if len(row) < width]
+    for row in short:
+        row += [""] * (width - len(row))
+    return len(short)
+
+
+def _read_literally(source: Source, encoding: Encoding, dialect: _Dialect) -> tuple[_Dialect, list[str], bool]:
+    """Tell whether all rows agree with the header where quotes mean nothing, and none stands around a whole value."""
+    with _open_text(source, encoding) as text:
+        reader = csv.reader(islice(text, dialect.skipped, None), **dialect.options())
+        try:
+            header = next(reader)
+            even = all(
+                len(row) == len(header) and not any(len(value) > 1 and value[0] == value[-1] == '"' for value in row)
+                for row in chain([header], reader)
+                if row
+            )
+        except csv.Error:
+            header, even = [], False
+    whole = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=len(header))
+    return whole, header, even
+
+
+class _Lines:
+    """The lines of a text, read in blocks; those since the last `take` are kept."""
+
+    def __init__(self, text: io.TextIOBase, skipped: int) -> None:
+        self._text = text
+        self._kept: list[str] = []
+        for _ in range(skipped):
+            text.readline()
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self._blocks())
+
+    def take(self, count: int) -> list[str]:
+        """Give the first of the lines that are kept, and keep them no longer."""
+        taken, self._kept = self._kept[:count], self._kept[count:]
+        return taken
+
+    def _blocks(self) -> Iterator[list[str]]:
+        while block := self._text.readlines(_BLOCK_CHARS):
+            self._kept += block
+            yield block
+
+
+def _batches(
+    source: Source, encoding: Encoding, dialect: _Dialect, size: int
+) -> Iterator[tuple[Sequence[int], list[list[str]], list[Rejected]]]:
+    """Read rows in batches: their lines, their values (short rows as they are), and what is no row.
+
+    Raises:
+        _UnclosedQuoteError: a quote is open at the end of the file.
+    """
+    with _open_text(source, encoding) as text:
+        lines = _Lines(text, dialect.skipped)
+        reader = csv.reader(lines, **dialect.options())
+        try:
+            next(reader)
+            line = reader.line_num
+            lines.take(line)
+            while True:
+                values = list(islice(reader, size))
+                taken = lines.take(reader.line_num - line)
+                first, line = dialect.skipped + line + 1, reader.line_num
+                if not taken:
+                    break
+                if len(taken) == len(values) and _are_plain(values, dialect.width):
+                    yield range(first, first + len(values)), values, []
+                else:
+                    yield _read_closely(taken, first, dialect)
+        except csv.Error as exc:
+            raise _UnclosedQuoteError(dialect.skipped + line + 1) from exc
+
+
+def _are_plain(rows: list[list[str]], width: int) -> bool:
+    """Tell whether all rows have the header's width, and none begins blank as one without any value does."""
+    return set(map(len, rows)) == {width} and all([row[0] and not row[0].isspace() for row in rows])
+
+
+def _read_closely(texts: list[str], first: int, dialect: _Dialect) -> tuple[list[int], list[list[str]], list[Rejected]]:
+    """Read lines record by record; blank ones are left out, what a quote joined that is not one row is parted."""
+    lines: list[int] = []
+    values: list[list[str]] = []
+    rejected: list[Rejected] = []
+    reader = csv.reader(texts, **dialect.options())
+    before = 0
+    for row in reader:
+        start, before = before, reader.line_num
+        line = first + start
+        if before - start > 1 and not _is_strict(texts[start:before], dialect):
+            _split_record(texts[start:before], line, dialect, lines, values, rejected)
+        elif any(map(str.strip, row)):
+            _add_row(row, line, dialect, lines, values, rejected)
+    return lines, values, rejected
+
+
+def _add_row(
+    row: list[str],
+    line: int,
+    dialect: _Dialect,
+    lines: list[int],
+    values: list[list[str]],
+    rejected: list[Rejected],
+) -> None:
+    if any(map(str.strip, row[dialect.width :])):
+        rejected.append(_too_long(line, row, dialect))
+        return
+    lines.append(line)
+    values.append(row[: dialect.width])
+
+
+def _is_strict(texts: list[str], dialect: _Dialect) -> bool:
+    """Tell whether the quotes of a record stand where they should: around whole values."""
+    try:
+        for _ in csv.reader(texts, strict=True, **dialect.options()):
+            pass
+    except csv.Error:
+        return False
+    return True
+
+
+def _too_long(line: int, row: list[str], dialect: _Dialect) -> Rejected:
+    return Rejected(
+        line,
+        f"has {len(row)} values, the header has {dialect.width} columns; put values that hold {dialect.delimiter!r} in"
+        " quotes",
+    )
+
+
+def _split_record(
+    texts: list[str],
+    line: int,
+    dialect: _Dialect,
+    lines: list[int],
+    values: list[list[str]],
+    rejected: list[Rejected],
+) -> None:
+    """Read again, line by line, what a quote that is not closed where it should be took for one row.
+
+    Raises:
+        _UnclosedQuoteError: the record goes on to the end of the file, with a quote open.
+    """
+    rows = [next(csv.reader([text.rstrip("\r\n")], **dialect.options()), []) for text in texts]
+    good = [len(row) == dialect.width for row in rows]
+    if _is_open(texts, dialect) and not all(good):
+        raise _UnclosedQuoteError(line)
+    whole = next(csv.reader(texts, **dialect.options()))
+    # Within one value of several lines no two lines are whole rows.
+    swallowed = dialect.width > 2 and len(good) > 3 and all(good[1:-1])
+    if not any(good) or (len(whole) == dialect.width and not swallowed):
+        _add_row(whole, line, dialect, lines, values, rejected)
+        return
+    for number, (row, fits) in enumerate(zip(rows, good, strict=True), line):
+        if fits:
+            _add_row(row, number, dialect, lines, values, rejected)
+        elif any(map(str.strip, row)):
+            rejected.append(
+                Rejected(number, "holds a quote that is not closed; close it, or double quotes within values")
+            )
+
+
+def _is_open(texts: list[str], dialect: _Dialect) -> bool:
+    try:
+        for _ in csv.reader(texts, strict=True, **dialect.options()):
+            pass
+    except csv.Error as exc:
+        return "end of data" in str(exc)
+    return False

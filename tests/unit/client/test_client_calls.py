@@ -176,6 +176,16 @@ def test_catalogue_operations(triton, connect):
     ]
 
 
+def test_a_write_says_how_much_of_it_changed_nothing(triton, connect):
+    triton.replies["catalog"] = lambda request, context: written({**WRITTEN, "accepted": 3, "unchanged": 2})
+    asked = {"operation": "patch", "product": {"id": "p1", "price": 5}, "if_changed": True}
+    client = connect(triton.address)
+    assert client.write_catalog([asked]).unchanged == 2
+    triton.replies["catalog"] = lambda request, context: written()
+    assert client.write_catalog([asked]).unchanged == 0
+    assert json.loads(triton.received[0].values["OPERATIONS"]) == [asked]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -15,7 +15,8 @@ from mercato.errors import InvalidInputError
 from mercato.explain.matches import compare_products
 from mercato.explain.phrases import ENGLISH
 from mercato.filters import Comparison, evaluate, parse_filter
-from mercato.index.facet_counts import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter
+from mercato.index.field_codes import Matches
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.policy.rules import RuleFile, list_unknown
@@ -171,7 +172,7 @@ def test_a_value_of_a_facet_as_a_filter_finds_as_many_as_it_counts(
     catalog.refresh()
     counter = FacetCounter(catalog)
     allowed = catalog.allow(None)
-    found = Matches(np.concatenate([allowed.rows, allowed.entries]), catalog.base)
+    found = Matches(np.concatenate([allowed.rows, allowed.entries]), catalog)
     for field in [*catalog.snapshot.columns.fields, *catalog.delta.fields]:
         [spec] = parse_facets([{"key": write_field(field), "limit": 100}])
         for value in counter.count(spec, found)["values"]:

@@ -184,7 +184,7 @@ class LiveCatalog:
             vector = None if inherits else self._vector_of(previous)
         elif vector is not None and original >= 0:
             inherits = np.array_equal(vector, self.snapshot.vectors(np.array([original]))[0])
-        if self._vocabulary is not None:
+        if self._vocabulary is not None and not _keeps_texts(change):
             self._vocabulary.replace(self._read_product(previous), product)
         if previous >= self.base:
             self.delta.retire(previous - self.base)
@@ -202,7 +202,7 @@ class LiveCatalog:
 
     def _keeps_words(self, change: ProductChange, previous: int) -> bool:
         """Tell whether a change leaves a product the words that the snapshot has of it."""
-        if change.operation != "patch" or change.document is None or changes_text(orjson.loads(change.document)):
+        if not _keeps_texts(change):
             return False
         return previous < self.base or bool(self.delta.inherits_words[previous - self.base])
 
@@ -408,3 +408,10 @@ class LiveCatalog:
         layout = self.snapshot.texts
         texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
         return texts
+
+
+def _keeps_texts(change: ProductChange) -> bool:
+    """Tell whether a change surely leaves a product the words that it had."""
+    return (
+        change.operation == "patch" and change.document is not None and not changes_text(orjson.loads(change.document))
+    )

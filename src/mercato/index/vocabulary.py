@@ -33,9 +33,17 @@ def count_words(products: Iterable[Product]) -> dict[str, int]:
 
 def list_spelt(product: Product) -> set[str]:
     """Return the words of a product that have a spelling, each once."""
+    return _list_spelt(_list_texts(product))
+
+
+def _list_texts(product: Product) -> list[str]:
+    return [product.field_text(field) for field in VOCABULARY_FIELDS]
+
+
+def _list_spelt(texts: Iterable[str]) -> set[str]:
     words: set[str] = set()
-    for field in VOCABULARY_FIELDS:
-        words.update(list_words(product.field_text(field)))
+    for text in texts:
+        words.update(list_words(text))
     return {part for word in words for part in word.split("-") if is_spelt(part)}
 
 
@@ -67,10 +75,11 @@ class LiveVocabulary:
             old: the product before; None for a new one.
             new: the product now; None for one that is gone.
         """
-        if old is not None and new is not None and all(getattr(old, f) == getattr(new, f) for f in VOCABULARY_FIELDS):
+        old_texts = _list_texts(old) if old is not None else []
+        new_texts = _list_texts(new) if new is not None else []
+        if old_texts == new_texts:
             return
-        before = list_spelt(old) if old is not None else set()
-        after = list_spelt(new) if new is not None else set()
+        before, after = _list_spelt(old_texts), _list_spelt(new_texts)
         for word in before ^ after:
             self._changed[word] = max(self.count(word) + (1 if word in after else -1), 0)
             self.journal.append(word)

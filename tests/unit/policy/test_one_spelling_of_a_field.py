@@ -15,7 +15,8 @@ from mercato.errors import InvalidInputError
 from mercato.explain.matches import compare_products
 from mercato.explain.phrases import ENGLISH
 from mercato.filters import Comparison, evaluate, parse_filter
-from mercato.index.facet_counts import FacetCounter, Matches
+from mercato.index.facet_counts import FacetCounter
+from mercato.index.field_codes import Matches
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.policy.rules import RuleFile, list_unknown

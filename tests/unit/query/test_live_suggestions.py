@@ -302,6 +302,18 @@ def test_spelling_follows_the_products(sport_snapshot: Path, state: SqliteStateS
     assert correct(queries, "dumbell") == "dumbbell"
 
 
+def test_words_of_variants_come_and_go(sport_snapshot: Path, state: SqliteStateStore) -> None:
+    catalog = LiveCatalog(Snapshot(sport_snapshot), state)
+    queries = QueryAnalyzer(catalog)
+    changes = [patch("y1", variants=[{"id": "y1-t", "attributes": {"colour": "turquoise"}}])]
+    state.append_product_changes(changes)
+    catalog.refresh()
+    assert correct(queries, "turqoise") == "turquoise"
+    state.append_product_changes([patch("y1", variants=None)])
+    catalog.refresh()
+    assert correct(queries, "turqoise") is None
+
+
 def test_a_misspelt_title_that_was_mended_is_a_typo_from_then_on(sport_snapshot: Path, state: SqliteStateStore) -> None:
     catalog = LiveCatalog(Snapshot(sport_snapshot), state)
     queries = QueryAnalyzer(catalog)

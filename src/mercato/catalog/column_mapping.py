@@ -68,7 +68,10 @@ class _Source:
         """Give the first value that is filled, None where none is."""
         for column in self.columns:
             value = row.get(column)
-            if value is not None and value == value and not (isinstance(value, str) and not value.strip()):
+            if type(value) is str:
+                if value and not value.isspace():
+                    return value
+            elif value is not None and value == value:
                 return value
         return None
 
@@ -147,6 +150,7 @@ class ColumnMapping:
         self._offer = self._plan_offer(now)
         self._steps = self._plan_steps()
         self._only_named = only_named
+        self._is_complete = only_named or table.is_complete
         self._pairs = [] if only_named else self._plan_pairs()
         self._option_names: dict[str, tuple[str, str]] = {}
         self._attributes = self._plan_attributes(table, is_mapped=bool(mapping))
@@ -219,9 +223,15 @@ class ColumnMapping:
         """
         left_out: list[LeftOut] = []
         document: dict[str, Any] = {"id": str(number)} if self._numbered else {}
-        for target, source, convert in self._steps:
+        for target, column, source, convert in self._steps:
+            value = None if column is None else row.get(column)
+            if type(value) is str and (not value or value.isspace()):
+                continue
             try:
-                value = _read_value(row, target, source, convert)
+                if type(value) is not str:
+                    value = _read_value(row, target, source, convert)
+                elif convert is not to_text:
+                    value = convert(value)
             except InvalidInputError as exc:
                 left_out.append(LeftOut.of(exc))
                 continue
@@ -254,6 +264,8 @@ class ColumnMapping:
         return source.first(row) if source else None
 
     def _is_hidden(self, row: Row) -> bool:
+        if self._shop is None and "published" not in self._sources:
+            return False
         for name, values in self._shop.hidden.items() if self._shop else ():
             value = to_text(row.get(self._by_normal.get(name, "")))
             if isinstance(value, str) and (not values or value.strip().lower() in values):
@@ -276,9 +288,13 @@ class ColumnMapping:
                 add_attribute(attributes, name, value)
         for attribute in self._attributes:
             value = row.get(attribute.column)
-            if value is not None and value != "":
+            if value is None or value == "":
+                continue
+            if attribute.read is _keep and type(value) is str and attribute.name not in attributes:
+                attributes[attribute.name] = value
+            else:
                 add_attribute(attributes, attribute.name, attribute.read(value))
-        if not self._only_named and not row.keys() <= self._known:
+        if not self._is_complete and not row.keys() <= self._known:
             for column, value in row.items():
                 if column not in self._known and can_be_attribute(value):
                     add_attribute(attributes, column, value)
@@ -314,7 +330,8 @@ class ColumnMapping:
         names = self._shop.group if self._shop else ()
         return next((self._by_normal[name] for name in names if name in self._by_normal), "")
 
-    def _plan_steps(self) -> list[tuple[str, _Source, Callable[[Any], Any]]]:
+    def _plan_steps(self) -> list[tuple[str, str | None, _Source, Callable[[Any], Any]]]:
+        """Plan how fields are read: their target, their column if it is one alone, their source, and what reads it."""
         categories = self._shop.categories if self._shop else CategoryStyle()
         converters: dict[str, Callable[[Any], Any]] = {
             "id": to_id,
@@ -325,7 +342,7 @@ class ColumnMapping:
             "variants": lambda value: value or None,
         }
         return [
-            (name, self._sources[name], converters.get(name, to_text))
+            (name, _alone(self._sources[name]), self._sources[name], converters.get(name, to_text))
             for name in PRODUCT_FIELDS
             if name in self._sources and name not in ("price", "attributes") and not (name == "id" and self._numbered)
         ]
@@ -401,7 +418,7 @@ class ColumnMapping:
             return _AttributeColumn(column, name, split_list, "a list, separated by commas")
         if self._shop and normal in self._shop.packed:
             return _AttributeColumn(column, "", unpack_attributes, "several attributes, NAME=VALUE")
-        return _AttributeColumn(column, name, lambda value: value if can_be_attribute(value) else None)
+        return _AttributeColumn(column, name, _keep)
 
     def _resolve(self, target: str, source: str) -> list[str]:
         if source in self._known or (target == "id" and source == ROW_NUMBER):
@@ -439,6 +456,15 @@ class ColumnMapping:
             f"{', '.join(self._columns) or 'none'}; name the right one, for example {remedy}"
             + (f" (--map id={ROW_NUMBER} numbers the rows)" if "id" in missing else "")
         )
+
+
+def _alone(source: _Source) -> str | None:
+    return source.columns[0] if len(source.columns) == 1 else None
+
+
+def _keep(value: Any) -> Any:
+    """Give a value as an attribute, None where no attribute can hold it."""
+    return value if can_be_attribute(value) else None
 
 
 def _read_value(row: Row, target: str, source: _Source, convert: Callable[[Any], Any]) -> Any:

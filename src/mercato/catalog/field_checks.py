@@ -7,6 +7,7 @@ that names the field.
 import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
 from mercato.errors import InvalidInputError
@@ -61,6 +62,10 @@ def check_text(value: object, name: str, limit_chars: int) -> str:
     """Check a text: trimmed, control characters as spaces, at most `limit_chars` characters; empty where not given."""
     if value is None:
         return ""
+    if type(value) is str and value.isprintable():  # neither controls nor halves of pairs are: most texts are done
+        text = value.strip()
+        if len(text) <= limit_chars:
+            return text
     text = _decode(value, name)
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
@@ -74,6 +79,10 @@ def check_shown_text(value: object, name: str, limit_chars: int) -> str:
     """Check a text that shoppers read: `check_text` of what a reader sees of it, its markup taken away."""
     if value is None:
         return ""
+    if type(value) is str and value.isprintable() and "<" not in value and "&" not in value and "[" not in value:
+        text = value.strip()  # what `to_plain_text` would give: what it looks for is not printable, or of these three
+        if len(text) <= limit_chars:
+            return text
     raw = _decode(value, name)
     if len(raw) > MARKUP_LIMIT_CHARS:
         raise InvalidInputError(name, f"must be at most {MARKUP_LIMIT_CHARS:,} characters, got {len(raw):,}")
@@ -85,6 +94,9 @@ def check_shown_text(value: object, name: str, limit_chars: int) -> str:
 
 def check_id(value: object) -> str:
     """Check a product id: given, 1 to `ID_LIMIT_BYTES` bytes, nothing invisible in it. It is never changed."""
+    if type(value) is str and value.isascii() and value.isprintable() and value == value.strip() != "":
+        if len(value) <= ID_LIMIT_BYTES:
+            return value
     if value is None or value == "":
         refuse("id", "must be given and not be empty", value)
     text = _decode(value, "id")
@@ -109,6 +121,8 @@ def check_price(value: object) -> float | None:
 
 def check_time(value: object) -> str:
     """Check a time (`read_timestamp`); kept as RFC 3339 in UTC, empty where not given."""
+    if value is None:
+        return ""
     given = check_text(value, "available_time", 80) if isinstance(value, str | bytes) else value
     try:
         seconds = read_timestamp(given)
@@ -119,6 +133,10 @@ def check_time(value: object) -> str:
 
 def check_currency(value: object) -> str:
     """Check a currency: three capital letters; empty where not given."""
+    if value is None:
+        return ""
+    if type(value) is str and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper():
+        return value
     text = check_text(value, "currency", NAME_LIMIT_CHARS)
     if text and not _CURRENCY.fullmatch(text):
         refuse("currency", "must be three capital letters (ISO 4217), such as USD", text)
@@ -142,10 +160,12 @@ def check_categories(value: object) -> tuple[str, ...]:
         refuse("categories", "must be a list of texts, general to specific", value)
     if len(value) > LIST_LIMIT:
         raise InvalidInputError("categories", f"must be at most {LIST_LIMIT}, got {len(value):,}")
-    names = (check_shown_text(item, "categories", NAME_LIMIT_CHARS) for item in value)
-    return tuple(dict.fromkeys(name for name in names if name))
+    names = dict.fromkeys([check_shown_text(item, "categories", NAME_LIMIT_CHARS) for item in value])
+    names.pop("", None)
+    return tuple(names)
 
 
+@lru_cache(maxsize=4_096)  # the same few come in every product
 def check_attribute_key(value: object) -> str:
     """Check the name of an attribute: not blank, its character references decoded, its other characters as given."""
     key = check_text(decode_references(value) if isinstance(value, str) else value, "attributes", NAME_LIMIT_CHARS)
@@ -168,12 +188,14 @@ def check_attributes(value: object) -> dict[str, AttributeValue]:
         kept = _attribute(item, name)
         if kept is not None and kept != "" and kept != ():
             checked[name] = kept
-    if not checked:
-        return {}
-    return dict(sorted(checked.items()))
+    names = list(checked)
+    in_order = sorted(names)
+    return checked if names == in_order else {name: checked[name] for name in in_order}
 
 
 def _attribute(value: object, key: str) -> AttributeValue | None:
+    if type(value) is str:
+        return _attribute_text(value, key)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str | bytes):
@@ -186,6 +208,15 @@ def _attribute(value: object, key: str) -> AttributeValue | None:
 
 
 def _attribute_text(value: str | bytes, key: str) -> str:
+    if (
+        type(value) is str
+        and len(value) <= TEXT_LIMIT_CHARS
+        and value.isprintable()
+        and "<" not in value
+        and "&" not in value
+        and "[" not in value
+    ):
+        return value.strip()
     name = f"attributes.{key}"
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return check_text(value, name, TEXT_LIMIT_CHARS)  # an address may hold what looks like a reference

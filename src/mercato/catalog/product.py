@@ -327,7 +327,7 @@ def parse_product(obj: object) -> Product:
     """
     if not isinstance(obj, Mapping):
         refuse("product", "must be a JSON object", obj)
-    for name in obj:
+    for name in () if obj.keys() <= _KNOWN_FIELDS else obj:
         if name not in _KNOWN_FIELDS:
             close = get_close_matches(str(name), PRODUCT_FIELDS, 1)
             raise InvalidInputError(

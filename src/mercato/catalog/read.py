@@ -83,7 +83,14 @@ class ProductFile:
         for raw in self.table.read(as_written=self.mapping.as_written):
             report.rows += len(raw.lines) + len(raw.rejected)
             for item in rows_in_order(raw):
-                yield item if isinstance(item, Rejected) else self.mapping.read(item[1], item[0])
+                if isinstance(item, Rejected):
+                    yield item
+                    continue
+                line, row = item
+                try:
+                    yield self.mapping.read(row, line)
+                except RecursionError:
+                    yield Rejected(line, "is nested too deep; give attributes as texts, numbers and lists")
 
     def _read_each(self, report: ProductReport) -> Iterator[ReadRow | Rejected]:
         for row in self._rows(report):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -31,6 +32,8 @@ _STATES = {
 _AVAILABILITY_OF = {word: state for state, words in _STATES.items() for word in words.split("|")}
 _NEXT_ADDRESS = re.compile(r"\s*[,|;]\s*(?=https?://)")
 _NEXT_PAIR = re.compile(r",(?=[^,=|]+=)")
+# Texts below this length come again and again: what was read of them is kept.
+_CACHED_CHARS = 200
 _SCHEMA_ORG = re.compile(r"https?://(?:www\.)?schema\.org/", re.IGNORECASE)
 
 
@@ -51,7 +54,7 @@ def to_text(value: Any) -> str | bytes | None:
 
 def to_id(value: Any) -> str | bytes | None:
     """Read an id: text as it is written, but for white space and byte order marks around it."""
-    text = to_text(value)
+    text = value if type(value) is str else to_text(value)
     return text.strip(" \t\r\n\u00a0\ufeff") or None if isinstance(text, str) else text
 
 
@@ -111,6 +114,12 @@ class CategoryStyle:
 
     def read(self, value: Any) -> list[Any] | None:
         """Read categories: a list, JSON of one, or paths; a backslash makes a separator part of a name."""
+        if type(value) is str and len(value) < _CACHED_CHARS:
+            names = _read_categories(self, value)
+            return None if names is None else list(names)
+        return self._read(value)
+
+    def _read(self, value: Any) -> list[Any] | None:
         if isinstance(value, list):
             return [name for item in value for name in (self.read(item) or [])]
         text = to_text(value)
@@ -128,6 +137,12 @@ class CategoryStyle:
             steps = [step.strip() for step in split_escaped(path, self.path)]
             found += steps[1:] if steps[0] in self.dropped else steps
         return list(dict.fromkeys(name for name in found if name))
+
+
+@lru_cache(maxsize=16_384)
+def _read_categories(style: CategoryStyle, text: str) -> tuple[Any, ...] | None:
+    names = style._read(text)
+    return None if names is None else tuple(names)
 
 
 def split_escaped(text: str, mark: str) -> list[str]:
@@ -190,6 +205,11 @@ def to_availability(value: Any) -> str | bytes | None:
     text = to_text(value)
     if not isinstance(text, str):
         return text
+    return _read_state(text) if len(text) < _CACHED_CHARS else text
+
+
+@lru_cache(maxsize=1_024)
+def _read_state(text: str) -> str:
     plain = _WORDS.sub(" ", _SCHEMA_ORG.sub("", text)).strip().lower()
     if plain in _AVAILABILITY_OF:
         return _AVAILABILITY_OF[plain]

@@ -16,6 +16,7 @@ from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.table import FieldSpec, parse_column_map, read_fields, read_texts
 from mercato.events.event import MAX_FUTURE_S, MAX_ID_BYTES
 from mercato.events.event_files import open_event_file
+from mercato.events.event_order import has_time
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.events.raw_columns import find_column_day_order, to_numbers, to_seconds
 from mercato.incoming import Rejected, RowReport
@@ -244,12 +245,14 @@ def refuse_late_state(split: Split, state: str) -> None:
                 " recommended; import what came before them alone"
             )
         return
+    timed = has_time(table.time)
+    user, when = table.user[timed], table.time[timed]
     known = Interactions(
-        users=[users[code] if code >= 0 else "" for code in table.user.tolist()],
-        products=[""] * len(table.user),
-        position=table.time,
-        time=table.time,
-        rating=np.full(len(table.time), np.nan),
+        users=[users[code] if code >= 0 else "" for code in user.tolist()],
+        products=[""] * len(user),
+        position=when,
+        time=when,
+        rating=np.full(len(when), np.nan),
     )
     refuse_overlap(split, known, f"the server's state ({state})")
 

@@ -2,7 +2,7 @@
 
 An order is a whole number, and is kept as a moment long before 1970, a thousandth of a second for each: before every
 event that has a time, one after the other. All that sorts by time then keeps the order, and all that counts days asks
-``has_time`` or ``count_days`` first (decision 20).
+``has_time`` or ``count_days`` first (decision 23).
 """
 
 import numpy as np

@@ -36,6 +36,7 @@ from mercato.text.words import WordAnalyzer
 logger = logging.getLogger(__name__)
 
 
+_COUNTED_ENTRIES = 256
 _MASKS_KEPT = 128
 _TEXTS_KEPT = 8_192
 _LONG_MASKS_KEPT = 16
@@ -119,9 +120,19 @@ class LiveCatalog:
         self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
     def term_frequency(self, term: str) -> int:
-        """Return in how many products a term of the word index stands, those changed since the snapshot included."""
-        postings = self.delta.postings
-        return self.snapshot.words.frequency(term) + (len(postings[term].entries) if term in postings else 0)
+        """Return in how many products a term of the word index stands now.
+
+        Of a term of more than `_COUNTED_ENTRIES` products those count, too, that had it before they changed.
+        """
+        entries = self.delta.postings[term].entries if term in self.delta.postings else []
+        frequency = self.snapshot.words.frequency(term) + len(entries)
+        if not len(self.delta) or frequency > _COUNTED_ENTRIES:
+            return frequency
+        rows, _ = self.snapshot.words.lookup(term)
+        changed = self.current_row[rows] - self.base
+        inheriting = (changed >= 0) & self.delta.inherits_words[np.maximum(changed, 0)]
+        kept = int(np.count_nonzero(self.alive[rows] | inheriting))
+        return kept + int(np.count_nonzero(self.delta.alive[entries]))
 
     def _list_terms(self, text: str) -> frozenset[str]:
         return frozenset(self.analyzer.analyze(text))

@@ -108,7 +108,9 @@ def without_purchased(allowed: Allowed, history: History, request: RetrievalRequ
     if not request.exclude_purchased_days > 0:
         return allowed
     since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY
-    return without_rows(allowed, history.rows[(history.type == PURCHASE) & (history.time >= since)])
+    # What has no time may have been at any: it is left out only where everything ever bought is.
+    recent = (history.time >= since) | (since <= 0)
+    return without_rows(allowed, history.rows[(history.type == PURCHASE) & recent])
 
 
 def _unit_mean(vectors: Float32) -> Float32:

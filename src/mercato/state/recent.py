@@ -11,11 +11,11 @@ from mercato.state.values import Actor, EventColumns
 from mercato.state.visitors import (
     ABOUT_A_PRODUCT,
     find_code,
-    find_last_user,
     find_users,
     find_visitors,
     name_all,
     read_anonymous,
+    read_unclaimed,
 )
 
 MAX_CACHED_EVENTS = 200_000  # about 10 MB a thread
@@ -118,10 +118,11 @@ def read_recent_events(
         parts.append(join_records(connection.execute(query, (user, limit)).fetchall()))
         visitors = list(dict.fromkeys([*visitors, *find_visitors(connection, user)]))
     for code in visitors:
-        # Of a visitor that several users share, one who is not signed in sees what the last of them left there.
-        owner = user or (0 if actor.user_id else find_last_user(connection, code))
-        if owner and not find_users(connection, code):
-            owner = 0  # nobody's yet: whoever asks with it did it
+        if not (user or actor.user_id):
+            parts.append(read_unclaimed(connection, code, limit, products_only=products_only))
+            continue
+        # What is nobody's yet was done by whoever asks with it.
+        owner = user if find_users(connection, code) else 0
         parts.append(read_anonymous(connection, code, owner, limit, products_only=products_only))
     parties.update(("visitor", name) for name in name_all(connection, "visitors", visitors))
     records = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=RECORD), *parts])

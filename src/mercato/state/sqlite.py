@@ -60,10 +60,13 @@ class SqliteStateStore:
         """Write a history; see ``StateStore``."""
         accepted = duplicates = 0
         session = self._pool.get()
-        coder = EventCoder(session, bulk=True)
+        with translated_errors(self._path):
+            coder, erasures = EventCoder(session, bulk=True), session.last_sequence("erasures")
         for batch in batches:
             with translated_errors(self._path):
                 with session.writing():
+                    if erasures != session.last_sequence("erasures"):  # a code that is remembered may be nobody's now
+                        coder, erasures = EventCoder(session, bulk=True), session.last_sequence("erasures")
                     result = write_rows(session, coder.code_batch(batch))
                 session.event_sequence = result.sequence
             accepted += result.accepted

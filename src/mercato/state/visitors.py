@@ -3,9 +3,11 @@
 An event that names both a visitor and a user says who the visitor is from then on, as customer data platforms resolve
 identities. What a visitor did anonymously belongs to the user who was signed in there last before it; what was done
 before anybody signed in belongs to the first who did. Events of an account stay the account's: what one user did signed
-in is never another's, however many share a device. A visitor whom no event joins with a user is nobody's but its own.
+in is never another's, however many share a device. A visitor whom no event joins with a user is nobody's but its own,
+and so is one as whom more than ``MAX_SHARING_USERS`` signed in: a till, a kiosk, or one id given to everybody.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterable
 
@@ -18,7 +20,11 @@ from mercato.state.statements import insert_columns
 MAX_JOINED_VISITORS = 100
 """Visitors of one user whose events are read, the newest: an account that a till or a robot uses has thousands."""
 
+MAX_SHARING_USERS = 10
+"""Users of one visitor; where there are more, nobody can say whose its anonymous events are."""
+
 NOT_GIVEN = "x'00000000'"
+_NEWEST_FIRST = " ORDER BY time DESC, sequence DESC"
 ABOUT_A_PRODUCT = f" AND substr(body, {PRODUCT_POSITION}, 4) <> {NOT_GIVEN}"
 
 
@@ -35,8 +41,9 @@ def join_visitors(records: Records) -> npt.NDArray[np.uint32]:
     signed_in = (records["user"] != 0) & (records["visitor"] != 0)
     if not signed_in.any():
         return joined
-    known = np.zeros(int(records["visitor"].max()) + 1, dtype=bool)
-    known[records["visitor"][signed_in]] = True
+    pairs = np.unique(np.stack([records["visitor"][signed_in], records["user"][signed_in]], axis=1), axis=0)
+    sharing = np.bincount(pairs[:, 0], minlength=int(records["visitor"].max()) + 1)
+    known = (sharing > 0) & (sharing <= MAX_SHARING_USERS)
     rows = np.flatnonzero(known[records["visitor"]])  # visitor 0, not given, is never known
     rows = rows[np.lexsort((records["sequence"][rows], records["time"][rows], records["visitor"][rows]))]
     users, visitors = records["user"][rows], records["visitor"][rows]
@@ -67,9 +74,9 @@ def find_code(connection: sqlite3.Connection, table: str, name: str) -> int:
 
 
 def find_users(connection: sqlite3.Connection, visitor: int) -> list[int]:
-    """Return the codes of the users who ever signed in as a visitor."""
-    rows = connection.execute("SELECT user FROM visitor_users WHERE visitor = ?", (visitor,))
-    return [user for (user,) in rows]
+    """Return the codes of the users who ever signed in as a visitor, ``MAX_SHARING_USERS`` + 1 at most."""
+    query = "SELECT user FROM visitor_users WHERE visitor = ? LIMIT ?"
+    return [user for (user,) in connection.execute(query, (visitor, MAX_SHARING_USERS + 1))]
 
 
 def find_visitors(connection: sqlite3.Connection, user: int, *, limit: int = MAX_JOINED_VISITORS) -> list[int]:
@@ -78,14 +85,26 @@ def find_visitors(connection: sqlite3.Connection, user: int, *, limit: int = MAX
     return [visitor for (visitor,) in connection.execute(query, (user, limit))]
 
 
-def find_last_user(connection: sqlite3.Connection, visitor: int) -> int:
-    """Return the code of the user who signed in as a visitor last; 0 where nobody did."""
-    row = connection.execute(
-        f"SELECT body FROM events WHERE visitor = ? AND substr(body, {USER_POSITION}, 4) <> {NOT_GIVEN}"
-        " ORDER BY time DESC, sequence DESC LIMIT 1",
+def read_unclaimed(connection: sqlite3.Connection, visitor: int, limit: int, *, products_only: bool = False) -> Records:
+    """Read the last events of a visitor since somebody signed in there last.
+
+    Args:
+        connection: to the state file.
+        visitor: code of the visitor.
+        limit: how many at most.
+        products_only: leave out events about no product, before counting.
+
+    Returns:
+        RECORD [n], newest first.
+    """
+    last = connection.execute(
+        f"SELECT time, sequence FROM events WHERE visitor = ? AND substr(body, {USER_POSITION}, 4) <> {NOT_GIVEN}"
+        f"{_NEWEST_FIRST} LIMIT 1",
         (visitor,),
     ).fetchone()
-    return int(join_records([row])["user"][0]) if row else 0
+    about = ABOUT_A_PRODUCT if products_only else ""
+    query = f"SELECT body FROM events WHERE visitor = ? AND (time, sequence) > (?, ?){about}{_NEWEST_FIRST} LIMIT ?"
+    return join_records(connection.execute(query, (visitor, *(last or (-math.inf, 0)), limit)).fetchall())
 
 
 def read_anonymous(
@@ -110,12 +129,12 @@ def read_anonymous(
         about = ABOUT_A_PRODUCT if products_only else ""
         query = (
             f"SELECT body FROM events WHERE visitor = ? AND substr(body, {USER_POSITION}, 4) = {NOT_GIVEN}{about}"
-            " ORDER BY time DESC, sequence DESC LIMIT ?"
+            f"{_NEWEST_FIRST} LIMIT ?"
         )
         return join_records(connection.execute(query, (visitor, limit)).fetchall())
-    if owner not in users:
+    if owner not in users or len(users) > MAX_SHARING_USERS:
         return np.empty(0, dtype=RECORD)
-    # Several users share the visitor, which is rare: which of them each event belongs to is known from all of them.
+    # Several users share the visitor, which is rare: whose each event is follows from all of them.
     records = join_records(connection.execute("SELECT body FROM events WHERE visitor = ?", (visitor,)).fetchall())
     records = records[(records["user"] == 0) & (join_visitors(records) == owner)]
     if products_only:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from mercato.errors import DataError
@@ -19,6 +19,7 @@ from mercato.tables.table import BATCH_ROWS, ColumnProfile, Row, RowBatch, Table
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAMPLE_LINES = 200
+_BLOCK_CHARS = 1 << 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t| ]*\r?\n?', re.IGNORECASE)
 _PROFILE_ROWS = 16_384
 # Descriptions can be long; a quote that is never closed is found by other means.
@@ -29,7 +30,7 @@ csv.field_size_limit(1 << 26)
 class TextBatch:
     """Rows of texts."""
 
-    lines: list[int]
+    lines: Sequence[int]
     values: list[list[str]]
     names: Sequence[str]
     positions: Sequence[int]
@@ -58,22 +59,6 @@ class _Dialect:
 
     def options(self) -> dict[str, Any]:
         return {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE}
-
-
-class _Lines:
-    """The lines of a text, with those of the record that is being read kept."""
-
-    def __init__(self, text: io.TextIOBase) -> None:
-        self._next = text.__next__
-        self.kept: list[str] = []
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._next()
-        self.kept.append(line)
-        return line
 
 
 def open_delimited(source: Source, encoding: Encoding) -> Table:
@@ -115,6 +100,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     ) -> Iterator[RowBatch]:
         del columns, as_written  # all is text already
         for lines, values, rejected in _batches(source, encoding, dialect, batch_rows):
+            _pad(values, dialect.width)
             yield TextBatch(lines, values, names, positions, rejected)
 
     return Table(
@@ -125,6 +111,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         profiles={name: profiles[at] for name, at in zip(names, positions, strict=True)},
         repeated=repeated,
         rows=count,
+        is_complete=True,
     )
 
 
@@ -171,23 +158,33 @@ def _find_dialect(source: Source, encoding: Encoding) -> tuple[_Dialect, list[st
             break
         skipped += 1
     sample = lines[skipped:]
-    if not sample:
-        raise DataError(f"{source.path.name} holds no rows; its first line must name the columns")
     delimiter = stated or _choose_delimiter(sample, source.suffix)
-    records = [record for record in csv.reader(sample, delimiter=delimiter) if any(map(str.strip, record))]
-    if _is_title(records):
-        blank = next(at for at, line in enumerate(sample[1:]) if line.strip(" \t\r\n,;|"))
-        skipped += 1 + blank
-        records = records[1:]
-    header = records[0]
-    return _Dialect(delimiter=delimiter, quoted=True, skipped=skipped, width=len(header)), header
+    records = _list_records(sample, delimiter)
+    if not records:
+        raise DataError(f"{source.path.name} holds no rows; its first line must name the columns")
+    start, header = records[1 if _is_title([record for _, record in records[:4]]) else 0]
+    return _Dialect(delimiter=delimiter, quoted=True, skipped=skipped + start, width=len(header)), header
+
+
+def _list_records(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """List the records that are not blank, each with the number of its first line, from 0."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    records, start = [], 0
+    try:
+        for record in reader:
+            if any(map(str.strip, record)):
+                records.append((start, record))
+            start = reader.line_num
+    except csv.Error:
+        pass  # a value beyond all limits: what is above it may still be a header
+    return records
 
 
 def _is_title(records: list[list[str]]) -> bool:
     """Tell a title above the header: one value alone, and below it rows of several that agree in their number."""
     filled = [sum(1 for value in record if value.strip()) for record in records[:3]]
-    widths = {len(record) for record in records[1:4] if record}
-    return filled[0] == 1 and len(filled) > 2 and min(filled[1:]) > 1 and len(widths) == 1 and widths.pop() > 2
+    widths = {len(record) for record in records[1:4]}
+    return len(filled) > 2 and filled[0] == 1 and min(filled[1:]) > 1 and len(widths) == 1 and widths.pop() > 2
 
 
 def _choose_delimiter(sample: list[str], suffix: str) -> str:
@@ -218,81 +215,136 @@ def _profile(
     """Look through all rows; returns the columns' profiles, how many rows are short, and how many there are."""
     profiles = [ColumnProfile() for _ in names]
     short = count = 0
-    for _, values, rejected in _batches(source, encoding, dialect, _PROFILE_ROWS, padded=False):
+    for _, values, rejected in _batches(source, encoding, dialect, _PROFILE_ROWS):
         count += len(values) + len(rejected)
-        for row in values:
-            if len(row) < dialect.width:
-                short += 1
-                row += [""] * (dialect.width - len(row))
+        short += _pad(values, dialect.width)
         for profile, column in zip(profiles, zip(*values, strict=True), strict=False):
             profile.add(column)
     return profiles, short, count
 
 
+def _pad(rows: list[list[str]], width: int) -> int:
+    """Fill short rows up with blanks; returns how many there are."""
+    short = [row for row in rows if len(row) < width]
+    for row in short:
+        row += [""] * (width - len(row))
+    return len(short)
+
+
 def _read_literally(source: Source, encoding: Encoding, dialect: _Dialect) -> tuple[_Dialect, list[str], bool]:
-    """Tell whether all rows agree with the header where quotes mean nothing."""
+    """Tell whether all rows agree with the header where quotes mean nothing, and none stands around a whole value."""
     with _open_text(source, encoding) as text:
         reader = csv.reader(islice(text, dialect.skipped, None), **dialect.options())
-        header = next(reader)
-        even = all(len(row) == len(header) for row in reader if row)
+        try:
+            header = next(reader)
+            even = all(
+                len(row) == len(header) and not any(len(value) > 1 and value[0] == value[-1] == '"' for value in row)
+                for row in chain([header], reader)
+                if row
+            )
+        except csv.Error:
+            header, even = [], False
     whole = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=len(header))
     return whole, header, even
 
 
+class _Lines:
+    """The lines of a text, read in blocks; those since the last `take` are kept."""
+
+    def __init__(self, text: io.TextIOBase, skipped: int) -> None:
+        self._text = text
+        self._kept: list[str] = []
+        for _ in range(skipped):
+            text.readline()
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self._blocks())
+
+    def take(self, count: int) -> list[str]:
+        """Give the first of the lines that are kept, and keep them no longer."""
+        taken, self._kept = self._kept[:count], self._kept[count:]
+        return taken
+
+    def _blocks(self) -> Iterator[list[str]]:
+        while block := self._text.readlines(_BLOCK_CHARS):
+            self._kept += block
+            yield block
+
+
 def _batches(
-    source: Source, encoding: Encoding, dialect: _Dialect, size: int, *, padded: bool = True
-) -> Iterator[tuple[list[int], list[list[str]], list[Rejected]]]:
-    """Read rows in batches: their lines, their values (as many as the header has), and what is no row."""
-    width = dialect.width
+    source: Source, encoding: Encoding, dialect: _Dialect, size: int
+) -> Iterator[tuple[Sequence[int], list[list[str]], list[Rejected]]]:
+    """Read rows in batches: their lines, their values (short rows as they are), and what is no row.
+
+    Raises:
+        _UnclosedQuoteError: a quote is open at the end of the file.
+    """
     with _open_text(source, encoding) as text:
-        kept = _Lines(text)
-        for _ in range(dialect.skipped):
-            next(kept)
-        reader = csv.reader(kept, **dialect.options())
-        next(reader)
-        lines: list[int] = []
-        values: list[list[str]] = []
-        rejected: list[Rejected] = []
-        before = reader.line_num
-        while True:
-            texts, kept.kept = kept.kept, []  # of the row before
-            try:
-                row = next(reader)
-            except StopIteration:
-                if len(texts) > 1 and _is_open(texts, dialect):
-                    raise _UnclosedQuoteError(before - len(texts) + 1 + dialect.skipped) from None
-                break
-            except csv.Error as exc:
-                raise _UnclosedQuoteError(dialect.skipped + before + 1) from exc
-            line, before = dialect.skipped + before + 1, reader.line_num
-            if len(kept.kept) > 1 and (len(row) != width or _has_swallowed(kept.kept, dialect)):
-                _split_record(kept.kept, line, dialect, lines, values, rejected)
-                continue
-            if len(row) > width:
-                if any(value.strip() for value in row[width:]):
-                    rejected.append(_too_long(line, row, dialect))
-                    continue
-                del row[width:]
-            elif row and padded and len(row) < width:
-                row += [""] * (width - len(row))
-            if row:
-                lines.append(line)
-                values.append(row)
-            if len(values) >= size:
-                yield lines, values, rejected
-                lines, values, rejected = [], [], []
-        if values or rejected:
-            yield lines, values, rejected
+        lines = _Lines(text, dialect.skipped)
+        reader = csv.reader(lines, **dialect.options())
+        try:
+            next(reader)
+            line = reader.line_num
+            lines.take(line)
+            while True:
+                values = list(islice(reader, size))
+                taken = lines.take(reader.line_num - line)
+                first, line = dialect.skipped + line + 1, reader.line_num
+                if not taken:
+                    break
+                if len(taken) == len(values) and _are_plain(values, dialect.width):
+                    yield range(first, first + len(values)), values, []
+                else:
+                    yield _read_closely(taken, first, dialect)
+        except csv.Error as exc:
+            raise _UnclosedQuoteError(dialect.skipped + line + 1) from exc
 
 
-def _has_swallowed(texts: list[str], dialect: _Dialect) -> bool:
-    """Tell whether a value that goes over several lines is one: within it no two lines are whole rows."""
-    middle = texts[1:-1]
-    return (
-        len(middle) > 1
-        and dialect.width > 2
-        and all(len(next(csv.reader([text], **dialect.options()), [])) == dialect.width for text in middle)
-    )
+def _are_plain(rows: list[list[str]], width: int) -> bool:
+    """Tell whether all rows have the header's width, and none begins blank as one without any value does."""
+    return set(map(len, rows)) == {width} and all([row[0] and not row[0].isspace() for row in rows])
+
+
+def _read_closely(texts: list[str], first: int, dialect: _Dialect) -> tuple[list[int], list[list[str]], list[Rejected]]:
+    """Read lines record by record; blank ones are left out, what a quote joined that is not one row is parted."""
+    lines: list[int] = []
+    values: list[list[str]] = []
+    rejected: list[Rejected] = []
+    reader = csv.reader(texts, **dialect.options())
+    before = 0
+    for row in reader:
+        start, before = before, reader.line_num
+        line = first + start
+        if before - start > 1 and not _is_strict(texts[start:before], dialect):
+            _split_record(texts[start:before], line, dialect, lines, values, rejected)
+        elif any(map(str.strip, row)):
+            _add_row(row, line, dialect, lines, values, rejected)
+    return lines, values, rejected
+
+
+def _add_row(
+    row: list[str],
+    line: int,
+    dialect: _Dialect,
+    lines: list[int],
+    values: list[list[str]],
+    rejected: list[Rejected],
+) -> None:
+    if any(map(str.strip, row[dialect.width :])):
+        rejected.append(_too_long(line, row, dialect))
+        return
+    lines.append(line)
+    values.append(row[: dialect.width])
+
+
+def _is_strict(texts: list[str], dialect: _Dialect) -> bool:
+    """Tell whether the quotes of a record stand where they should: around whole values."""
+    try:
+        for _ in csv.reader(texts, strict=True, **dialect.options()):
+            pass
+    except csv.Error:
+        return False
+    return True
 
 
 def _too_long(line: int, row: list[str], dialect: _Dialect) -> Rejected:
@@ -320,19 +372,16 @@ def _split_record(
     good = [len(row) == dialect.width for row in rows]
     if _is_open(texts, dialect) and not all(good):
         raise _UnclosedQuoteError(line)
-    if not any(good):
-        whole = next(csv.reader(texts, **dialect.options()))
-        if len(whole) < dialect.width:
-            lines.append(line)
-            values.append(whole + [""] * (dialect.width - len(whole)))
-        else:
-            rejected.append(_too_long(line, whole, dialect))
+    whole = next(csv.reader(texts, **dialect.options()))
+    # Within one value of several lines no two lines are whole rows.
+    swallowed = dialect.width > 2 and len(good) > 3 and all(good[1:-1])
+    if not any(good) or (len(whole) == dialect.width and not swallowed):
+        _add_row(whole, line, dialect, lines, values, rejected)
         return
     for number, (row, fits) in enumerate(zip(rows, good, strict=True), line):
         if fits:
-            lines.append(number)
-            values.append(row)
-        elif row:
+            _add_row(row, number, dialect, lines, values, rejected)
+        elif any(map(str.strip, row)):
             rejected.append(
                 Rejected(number, "holds a quote that is not closed; close it, or double quotes within values")
             )

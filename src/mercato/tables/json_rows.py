@@ -113,18 +113,32 @@ def _is_whole(source: Source, encoding: Encoding) -> bool:
     """Tell one document from lines of objects, by its first line."""
     with source.open() as file:
         text = io.TextIOWrapper(file, encoding.name, errors=encoding.errors)
-        first = next((line for line in text if line.strip()), "")
-    if first.lstrip().startswith("["):
+        filled = (line for line in text if not line.isspace())
+        first = next(filled, "").strip()
+        is_alone = next(filled, None) is None
+    if first.startswith("["):
         return True
-    return first.lstrip().startswith("{") and not isinstance(read_json_object(first.strip()), dict)
+    row = read_json_object(first)
+    if isinstance(row, dict):
+        return is_alone and _find_held(row) is not None
+    return first.startswith("{")
+
+
+def _find_held(document: dict[str, Any]) -> list[Any] | None:
+    """Find the list of objects in the object that holds it; None where the object is a row itself."""
+    held = [] if "id" in document else [document.get(name) for name in _HOLDERS]
+    lists = (value for value in held if isinstance(value, list))
+    return next((items for items in lists if any(isinstance(item, dict) for item in items)), None)
 
 
 def _read_whole(source: Source, encoding: Encoding) -> list[Any] | None:
     """Read one document; None where it is lines after all."""
-    document = _load(source, encoding)
+    return _list_items(_load(source, encoding))
+
+
+def _list_items(document: Any) -> list[Any] | None:
     if isinstance(document, dict):
-        held = [document[name] for name in _HOLDERS if isinstance(document.get(name), list)]
-        document = held[0] if held else [document]
+        return _find_held(document) or [document]
     return document if isinstance(document, list) else None
 
 
@@ -154,11 +168,7 @@ def _items(
             continue
         if any(isinstance(item.get(column), float) for column in as_written):
             if written is None:
-                again = _load(source, encoding, parse_float=str)
-                written = next(
-                    (again[name] for name in _HOLDERS if isinstance(again, dict) and isinstance(again.get(name), list)),
-                    again if isinstance(again, list) else [again],
-                )
+                written = _list_items(_load(source, encoding, parse_float=str)) or []
             _take_written(item, written[position - 1], as_written)
         yield position, item
 

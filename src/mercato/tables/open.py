@@ -42,7 +42,7 @@ def open_table(path: Path, *, encoding: str = "", need: str = "") -> Table:
     if source.suffix in _XML or start.startswith((b"<?xml", b"<rss", b"<feed")):
         from mercato.tables.xml_rows import open_xml
 
-        return open_xml(source)
+        return open_xml(source, encoding)
     if source.suffix not in _DELIMITED | _JSON and not start.startswith((b"{", b"[{")):
         raise DataError(
             f"{path.name}: the format must be one of {', '.join(SUFFIXES)} (text also .gz or .zip), by the suffix"

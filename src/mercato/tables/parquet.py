@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mercato.errors import DataError
 from mercato.incoming import Rejected
-from mercato.tables.source import Source
+from mercato.tables.source import Source, in_one_line
 from mercato.tables.table import BATCH_ROWS, Row, RowBatch, Table
 
 
@@ -44,7 +44,7 @@ def open_parquet(source: Source) -> Table:
         file = pq.ParquetFile(source.path)
     except (pa.ArrowException, OSError) as exc:
         raise DataError(
-            f"{source.path.name} cannot be read as .parquet ({exc}); it is truncated, damaged or misnamed"
+            f"{source.path.name} cannot be read as .parquet ({in_one_line(exc)}); it is truncated, damaged or misnamed"
         ) from exc
     # Pictures are no attributes; pandas keeps its index under a name of its own.
     named = zip(file.schema_arrow.names, file.schema_arrow.types, strict=True)
@@ -64,7 +64,7 @@ def open_parquet(source: Source) -> Table:
                 line += batch.num_rows
         except (pa.ArrowException, OSError) as exc:
             raise DataError(
-                f"{source.path.name} cannot be read to its end ({exc}); it is truncated or damaged"
+                f"{source.path.name} cannot be read to its end ({in_one_line(exc)}); it is truncated or damaged"
             ) from exc
 
     return Table(
@@ -72,6 +72,7 @@ def open_parquet(source: Source) -> Table:
         read=read,
         format="Parquet",
         rows=file.metadata.num_rows,
+        is_complete=True,
     )
 
 
@@ -83,10 +84,17 @@ def _is_binary(file: pq.ParquetFile, name: str) -> bool:
 def _to_values(column: Any) -> list[Any]:
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        # One bad text would cost the whole batch: as bytes, the one row that holds it is told.
-        kind = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
-        values = column.view(kind).to_pylist()
-    except (ValueError, OverflowError):  # a date beyond Python's calendar
-        values = column.cast(pa.string()).to_pylist()
+    except (ValueError, OverflowError, pa.ArrowException):
+        # One bad value would cost the whole batch: alone it costs its row at most.
+        values = [_to_value(scalar) for scalar in column]
     return values
+
+
+def _to_value(scalar: Any) -> Any:
+    """Give a value; text that is no UTF-8 as bytes, a date beyond Python's calendar as text."""
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        return scalar.as_buffer().to_pybytes() if hasattr(scalar, "as_buffer") else None
+    except (ValueError, OverflowError, pa.ArrowException):
+        return str(scalar)

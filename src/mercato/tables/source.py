@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _NO_TABLES = {
     b"\xfd7zXZ": "packed by xz",
     b"\x28\xb5\x2f\xfd": "packed by zstd",
 }
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _SAVE_AS = "save it as CSV in UTF-8 (or unpack it) and give that file"
 
 
@@ -67,9 +69,10 @@ class Source:
             else:
                 with self.path.open("rb") as file:
                     yield file
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as exc:
             raise DataError(
-                f"{self.path.name} cannot be read to its end ({exc}); it is truncated or damaged, fetch it again"
+                f"{self.path.name} cannot be read to its end ({in_one_line(exc)}); it is truncated or damaged,"
+                " fetch it again"
             ) from exc
 
 
@@ -111,7 +114,9 @@ def _find_member(path: Path) -> Source:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as exc:
-        raise DataError(f"{path.name} cannot be read as a zip archive ({exc}); it is truncated or damaged") from exc
+        raise DataError(
+            f"{path.name} cannot be read as a zip archive ({in_one_line(exc)}); it is truncated or damaged"
+        ) from exc
     names = {info.filename for info in infos}
     if "[Content_Types].xml" in names or "mimetype" in names:
         raise DataError(f"{path.name} is a spreadsheet or document; {_SAVE_AS}")
@@ -125,6 +130,13 @@ def _find_member(path: Path) -> Source:
     if len(files) != 1:
         held = ", ".join(info.filename for info in files[:5]) or "none"
         raise DataError(f"{path.name} holds {len(files)} files ({held}); unpack it and give one of them")
+    if files[0].compress_type not in _METHODS:
+        raise DataError(f"{path.name} is packed in a way that cannot be read here; unpack it and give the file in it")
     if files[0].flag_bits & 1:
         raise DataError(f"{path.name} is encrypted; unpack it with its password and give the file in it")
     return Source(path, PurePosixPath(files[0].filename).name, "zip", files[0].filename)
+
+
+def in_one_line(error: BaseException) -> str:
+    """Give what a foreign error says as a part of a sentence: on one line, not too long."""
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__

@@ -103,6 +103,38 @@ def test_import_into_a_state_file_and_out_again(tmp_path: Path, history: Path) -
     store.close()
 
 
+def test_a_file_in_order_alone_is_taken_and_says_what_is_off(tmp_path: Path) -> None:
+    file, url = tmp_path / "order.csv", f"sqlite:{tmp_path / 'state.db'}"
+    file.write_text("user_id,product_id,seen_at\nu,a,2026-01-01\nu,b,2026-01-02\n")
+    command = ["import", str(file), "--state", url, "--event-type", "purchase-complete"]
+    refused = CliRunner().invoke(events_app, command)
+    assert refused.exit_code == 1
+    assert "'seen_at' seems to hold times" in " ".join(refused.output.split())
+    taken = CliRunner().invoke(events_app, [*command, "--no-times", "--json"])
+    assert taken.exit_code == 0
+    assert (json.loads(taken.stdout)["ordered_by"], json.loads(taken.stdout)["accepted"]) == ("rows", 2)
+    assert "order.csv has no times: the order of the rows is kept; trends" in " ".join(taken.stderr.split())
+
+
+def test_an_order_goes_to_a_server_in_place_of_a_time(tmp_path: Path, server: FakeServer) -> None:
+    file = tmp_path / "order.csv"
+    file.write_text("user_id,product_id,order\nu,a,7\nu,b,8\n")
+    CliRunner().invoke(events_app, ["import", str(file), "--event-type", "purchase-complete"])
+    assert [(event["order"], "time" in event) for event in server.calls[0]] == [(7, False), (8, False)]
+
+
+def test_a_person_is_forgotten(tmp_path: Path, history: Path) -> None:
+    url = f"sqlite:{tmp_path / 'state.db'}"
+    CliRunner().invoke(events_app, ["import", str(history), "--state", url, *OPTIONS])
+    forgotten = CliRunner().invoke(events_app, ["forget", "--user-id", "h1", "--state", url, "--json"])
+    assert json.loads(forgotten.stdout) == {"events": 2}
+    again = CliRunner().invoke(events_app, ["forget", "--user-id", "h1", "--state", url, "--json"])
+    assert (again.exit_code, json.loads(again.stdout)) == (0, {"events": 0})
+    nobody = CliRunner().invoke(events_app, ["forget", "--state", url])
+    assert nobody.exit_code == 1
+    assert "--user-id: or --visitor-id must be given" in " ".join(nobody.output.split())
+
+
 def test_strict_import_writes_nothing_where_a_row_is_bad(tmp_path: Path, history: Path) -> None:
     url = f"sqlite:{tmp_path / 'state.db'}"
     result = CliRunner().invoke(events_app, ["import", str(history), "--state", url, *OPTIONS, "--strict"])

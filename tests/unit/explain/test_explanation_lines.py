@@ -103,6 +103,8 @@ def test_rules_of_the_shop_come_first() -> None:
     [
         (Because(source="repeat", product_id="p", title="Milk", event_type=PURCHASE, time=MARCH_3),
          "you bought it on 3 Mar"),
+        (Because(source="repeat", product_id="p", title="Milk", event_type=PURCHASE, time=-1e10),
+         "you bought it on an earlier day"),  # its order alone is known
         (Because(source="repeat", product_id="p", title="Milk", event_type=CART, time=MARCH_3),
          "you put it into the cart on 3 Mar"),
         (Because(source="cooccurrence", product_id="p", title="Milk", event_type=CART, time=MARCH_3, counts=FIVE),

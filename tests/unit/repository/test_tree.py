@@ -30,6 +30,7 @@ SHORTER = {
     "src/mercato/cli/moments.py": "an option type that several commands share",
     "src/mercato/evaluation/folds.py": "shared by training and evaluation",
     "src/mercato/events/event_batch.py": "a value that rooms above share",
+    "src/mercato/events/event_order.py": "what signals and features need of events, without Arrow",
     "src/mercato/events/event_type.py": "a value that rooms above share",
     "src/mercato/features/product_features.py": "a block of features, as its neighbours are",
     "src/mercato/index/layout.py": "names of files, below all that reads or writes them",

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.state import Actor, StateStore, open_state
+from mercato.state.schema import SCHEMA_VERSION
+from mercato.state.visitors import MAX_SHARING_USERS
+
+VERSION_BEFORE = SCHEMA_VERSION - 1
 
 Entry = tuple[float, int, str, str, str]  # time, sequence, product, user, visitor
 
@@ -79,6 +83,16 @@ def test_a_shared_device_keeps_its_users_apart(store: StateStore) -> None:
     assert actors(store) == ["u", "u", "u", "w", "w", "w"]
 
 
+def test_what_everybody_signs_in_as_joins_nobody(store: StateStore) -> None:
+    users = [f"u{n}" for n in range(MAX_SHARING_USERS + 1)]
+    store.append_events([event("before", visitor="till", time=0)])
+    store.append_events([event(f"of-{user}", user, "till", n + 1.0) for n, user in enumerate(users)])
+    store.append_events([event("now", visitor="till", time=99)])
+    assert products(store, "u0") == products(store, "u0", "till") == ["of-u0"]
+    assert products(store, visitor="till") == ["now"]
+    assert actors(store) == ["till", *users, "till"]
+
+
 def test_learning_up_to_a_moment_knows_the_logins_before_it_alone(store: StateStore) -> None:
     store.append_events([event("a", visitor="v", time=1), event("b", "u", "v", 5), event("c", visitor="v", time=6)])
     assert actors(store, until=5) == ["v"]
@@ -114,7 +128,7 @@ def test_a_state_file_of_the_version_before_learns_its_logins(tmp_path: Path) ->
     store.append_events([event("a", visitor="v", time=1), event("b", "u", "v", 2), event("c", visitor="other")])
     store.close()
     with sqlite3.connect(path) as connection:
-        for statement in ("DROP TABLE visitor_users", "DROP TABLE erasures", "PRAGMA user_version = 1"):
+        for statement in ("DROP TABLE visitor_users", "DROP TABLE erasures", f"PRAGMA user_version = {VERSION_BEFORE}"):
             connection.execute(statement)
     connection.close()
     store = open_state(f"sqlite:{path}")
@@ -138,8 +152,8 @@ def belonging_to(actor: Actor, log: list[Entry]) -> list[Entry]:
     if not actor.user_id:
         if len(users) == 1:
             return belonging_to(Actor(users.pop(), actor.visitor_id), log)
-        last = max((entry for entry in log if entry[4] == actor.visitor_id and entry[3]), default=None)
-        return [entry for entry in anonymous if owner_of(entry, log) == (last[3] if last else "")]
+        last = max((entry[:2] for entry in log if entry[4] == actor.visitor_id and entry[3]), default=(0.0, -1))
+        return [entry for entry in anonymous if entry[:2] > last]
     own = [entry for entry in log if owner_of(entry, log) == actor.user_id]
     return own + ([] if users else anonymous)
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from mercato.cli.train import train_app as app
 from mercato.errors import DataError
+from mercato.events.event_order import order_to_time
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.snapshot import Snapshot
@@ -100,6 +101,19 @@ def test_a_state_without_purchases_is_refused(
     anonymous = replace(events, user=np.full(len(events), -1, np.int32))
     with pytest.raises(DataError, match="mercato events import"):
         train(snapshot, anonymous, encoder, tmp_path)
+
+
+def test_events_without_times_are_refused_with_what_works(
+    snapshot: Snapshot, events: EventTable, encoder: Any, tmp_path: Path
+) -> None:
+    ordered = replace(events, time=order_to_time(np.arange(len(events))))
+    for window in (None, WindowOptions()):
+        with pytest.raises(DataError, match="their order alone; train it on ratings .* mercato train sequence"):
+            train_ranker(
+                snapshot, ordered, encoder, tmp_path,
+                data_options=DATA, fit_options=FitOptions(epochs=1), report=ignore, say=lambda line: None,
+                window=window,
+            )  # fmt: skip
 
 
 def test_purchases_of_other_products_are_refused_and_so_are_views_alone(

@@ -15,6 +15,7 @@ import torch
 from mercato.catalog.product import Product
 from mercato.errors import DataError, ModelError
 from mercato.events.event_batch import EventBatch
+from mercato.events.event_order import order_to_time
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
@@ -263,6 +264,24 @@ def test_what_is_done_after_a_search_answers_it() -> None:
     behaviour = read_behaviour(log, {"a": 0, "b": 1, "c": 2})
     assert list(behaviour.answered.values()) == [{0: 3, 1: 1}]
     assert behaviour.interest.tolist() == [1 + 3, 1 + 2, 1]
+
+
+def test_who_signs_in_after_a_search_answers_it_all_the_same() -> None:
+    [log] = events(
+        ("search", "v1", None, 100.0, "tea"),
+        ("purchase-complete", "v1", "a", 120.0, None),
+        ("purchase-complete", "v2", "b", 120.0, None),
+    )
+    signed_in = replace(log, user_id=pa.array([None, "u1", "u1"], pa.string()))
+    behaviour = read_behaviour([signed_in], {"a": 0, "b": 1})
+    assert behaviour.answered == {"tea": {0: 3, 1: 3}}  # on the other device too
+
+
+def test_searches_without_times_are_not_answered() -> None:
+    [log] = events(("search", "v1", None, 0.0, "tea"), ("purchase-complete", "v1", "a", 0.0, None))
+    behaviour = read_behaviour([replace(log, time=order_to_time(np.arange(2)))], {"a": 0})
+    assert behaviour.answered == {}
+    assert behaviour.interest.tolist() == [3]
 
 
 def test_searches_of_the_log_are_learned_from(

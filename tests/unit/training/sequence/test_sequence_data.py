@@ -9,6 +9,7 @@ import pytest
 from mercato.errors import DataError
 from mercato.evaluation.holdout import parse_holdout_map
 from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.events.read_events import read_events
 from mercato.signals.events import NO_ORDER
 from mercato.signals.history import PURCHASE
 from mercato.state.store import open_state
@@ -76,6 +77,28 @@ def test_a_state_is_read_by_time_with_visitors(tmp_path: Path) -> None:
     assert found.users == ["user u", "visitor v", "user u"]
     assert found.type.tolist() == [PURCHASE, EVENT_TYPE_CODES["detail-page-view"], PURCHASE]
     assert found.timed and (np.diff(found.time) > 0).all()
+
+
+def test_a_state_without_times_is_read_in_its_order(tmp_path: Path) -> None:
+    store = open_state(f"sqlite:{tmp_path / 'state.db'}")
+    file = write(tmp_path / "events.csv", "user_id,product_id\nu,a\nw,x\nu,b\n")
+    store.import_events(read_events(file, default_event_type="purchase-complete"))
+    store.close()
+    found = read_state_events(f"sqlite:{tmp_path / 'state.db'}")
+    assert (found.products, found.timed) == (["a", "x", "b"], False)
+    assert found.time.tolist() == [0, 0, 1]  # the number of each within its user's
+
+
+def test_a_visitor_who_signs_in_is_one_user(tmp_path: Path) -> None:
+    store = open_state(f"sqlite:{tmp_path / 'state.db'}")
+    store.append_events(
+        [
+            event("detail-page-view", "seen", 2.0, visitor_id="v"),
+            event("purchase-complete", "bought", 1.0, user_id="u", visitor_id="v"),
+        ]
+    )
+    store.close()
+    assert read_state_events(f"sqlite:{tmp_path / 'state.db'}").users == ["user u", "user u"]
 
 
 def test_rare_products_have_no_code() -> None:

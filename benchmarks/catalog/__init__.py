@@ -1,0 +1,1 @@
+"""Reading catalogues: how fast product files come in."""

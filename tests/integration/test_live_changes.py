@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mercato_client import Client
-from mercato_client.types import ResultPage
+from mercato_client.types import ResultPage, Variant
 
 from mercato.serving.processes import list_stubs
 from mercato.serving.server import TritonServer
@@ -126,6 +126,29 @@ def test_price_change_passes_its_filter(live: Client, changed: ChangedShop) -> N
     page = live.search("soup", filter="price < 0.5")
     assert (page.results[0].id, page.results[0].price, page.results[0].title) == (changed.cheaper, 0.125, title)
     assert changed.cheaper not in ids(live.search("soup", filter="price >= 0.5", page_size=500))
+
+
+def test_a_variant_is_found_by_its_code_counted_and_changed_alone(live: Client) -> None:
+    sizes = [("55102", "narrow", 4.5), ("55103", "wide", 5.0)]
+    variants = [
+        {"id": code, "price": price, "availability": "IN_STOCK", "attributes": {"brim": brim}}
+        for code, brim, price in sizes
+    ]
+    assert live.upsert_products([{"id": "panama", "title": "Quokka panama", "variants": variants}]).accepted == 1
+    assert live.patch_products([{"id": "55102", "availability": "OUT_OF_STOCK"}]).accepted == 1
+    by_code = live.search("55102", page_size=1).results[0]
+    assert by_code.id == "panama" and "words" in by_code.sources
+    assert by_code.variant is not None
+    assert (by_code.variant.id, by_code.variant.availability) == ("55102", "OUT_OF_STOCK")
+    in_stock = live.search("quokka panama", filter='availability: ANY("IN_STOCK")', facets=["brim"], page_size=1)
+    assert in_stock.results[0].price == 5.0  # the lowest that is in stock
+    assert in_stock.results[0].variant == Variant(
+        id="55103", price=5.0, availability="IN_STOCK", attributes={"brim": "wide"}
+    )
+    assert [(value.value, value.count) for value in in_stock.facets[0].values] == [("wide", 1)]
+    assert ids(live.search("quokka panama", filter='brim: ANY("narrow") AND availability: ANY("IN_STOCK")')) == []
+    assert live.similar("55103").variant_products == {"55103": "panama"}
+    assert live.delete_products(["panama"]).accepted == 1
 
 
 def test_purchase_changes_that_users_recommendations_alone(live: Client, changed: ChangedShop) -> None:

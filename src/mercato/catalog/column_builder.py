@@ -53,10 +53,10 @@ def joined_values(product: Product, field: str) -> tuple[str | float | bool, ...
 
 
 def _join_values(product: Product, views: Sequence[Product], field: str) -> tuple[str | float | bool, ...]:
-    if not (field == "availability" or field.startswith("attributes.")):
-        return tuple(dict.fromkeys(field_values(product, field)))
-    if len(views) == 1:
-        return tuple(dict.fromkeys(field_values(views[0], field)))
+    if len(views) == 1 or not (field == "availability" or field.startswith("attributes.")):
+        of_one = field in FIXED_NUMBER_FIELDS or len(views) > 1
+        values = field_values(product if of_one else views[0], field)
+        return values if len(values) < 2 else tuple(dict.fromkeys(values))
     held = dict.fromkeys((type(value), value) for view in views for value in field_values(view, field))
     return tuple(value for _, value in held)
 
@@ -89,15 +89,20 @@ def collect_values(
     count = 0
     for row, (product, views) in enumerate(products):
         count += 1
-        keys = dict.fromkeys(key for view in views for key in view.attributes)
+        if len(views) == 1:
+            keys: Iterable[str] = views[0].attributes
+        else:
+            keys = dict.fromkeys(key for view in views for key in view.attributes)
         for field in (*fixed, *(f"attributes.{key}" for key in keys)):
             for value in _join_values(product, views, field):
-                if is_number(value):
+                if isinstance(value, str):
+                    _add_row(texts.setdefault(field, {}), value, row)
+                elif isinstance(value, bool):
+                    _add_row(texts.setdefault(field, {}), format_value(value), row)
+                else:
                     rows, values = numbers.setdefault(field, ([], []))
                     rows.append(row)
                     values.append(value)
-                else:
-                    _add_row(texts.setdefault(field, {}), format_value(value), row)
     texts.update((field, {}) for field in numbers.keys() & set(mixed) - texts.keys())
     for field in numbers.keys() & texts.keys():
         for row, number in zip(*numbers[field], strict=True):

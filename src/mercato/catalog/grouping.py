@@ -109,6 +109,9 @@ def _join(root: ReadRow, rows: list[ReadRow]) -> ReadRow:
         document.update({"image_uri": pictures[0]} if pictures else {})
     if len(carriers) == 1 and root.group:
         document.update({name: value for name, value in carriers[0].document.items() if name not in document})
+        code = carriers[0].variant_id
+        if code and code != document.get("id"):  # orders and price lists name it
+            document["variants"] = [{"id": code}]
         return ReadRow(line=root.line, document=document, left_out=left_out)
     if carriers:
         _put_variants(document, carriers, grouped=bool(root.group))

@@ -289,7 +289,10 @@ def changes_text(patch: Mapping[str, Any]) -> bool:
     variants = patch.get("variants", {})
     if not _TEXTS.isdisjoint(patch) or not isinstance(variants, Mapping):
         return True
-    return any(changes is None or "title" in changes or "attributes" in changes for changes in variants.values())
+    return any(
+        not isinstance(changes, Mapping) or not {"title", "attributes"}.isdisjoint(changes)
+        for changes in variants.values()
+    )
 
 
 def format_value(value: Scalar) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mercato.catalog.patches import Patch, PatchFile
-from mercato.catalog.product import TEXT_FIELDS
+from mercato.catalog.product import changes_text
 from mercato.errors import DataError
 from mercato.incoming import Rejected, open_binary, read_json_line
 
@@ -18,7 +18,6 @@ PATCH_OPERATIONS = 1_000
 """Operations of a call that change no text."""
 _OPERATION_SUFFIXES = (".jsonl", ".ndjson")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".gz")
-_TEXTS = frozenset(TEXT_FIELDS)
 
 
 @dataclass(kw_only=True)
@@ -53,7 +52,7 @@ class ChangeCall:
 def _changes_text(operation: Mapping[str, Any]) -> bool:
     product = operation.get("product")
     return operation.get("operation") != "delete" and not (
-        operation.get("operation") == "patch" and isinstance(product, Mapping) and not _TEXTS.intersection(product)
+        operation.get("operation") == "patch" and isinstance(product, Mapping) and not changes_text(product)
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercato.catalog.product import Product, parse_product
+from mercato.catalog.product import Product, changes_text, parse_product
 from mercato.catalog.variant import VARIANTS_LIMIT, Variant
 from mercato.errors import InvalidInputError
 
@@ -131,6 +131,24 @@ def test_the_encoder_reads_sizes_and_colours_but_no_codes() -> None:
     third = {"id": "40019", "attributes": {"size": "L", "gtin": "0042100005264"}}
     product = parse_product(jacket(SMALL, LARGE, third, attributes={"model": "RJ-2024"}))
     assert product.text() == "Rain jacket. colour: moss; model: RJ-2024; size: S, L"
+
+
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        ({"price": 3, "availability": "IN_STOCK"}, False),
+        ({"title": "Jacket"}, True),
+        ({"attributes": {"lining": None}}, True),
+        ({"variants": [SMALL]}, True),
+        ({"variants": None}, True),
+        ({"variants": {"40017": {"price": 3, "availability": "OUT_OF_STOCK", "uri": None}}}, False),
+        ({"variants": {"40017": {"price": 3}, "40018": {"attributes": {"size": "XL"}}}}, True),
+        ({"variants": {"40017": None}}, True),  # its words go with it
+        ({"variants": {"40017": 5}}, True),  # no patch, which is said elsewhere
+    ],
+)
+def test_what_changes_words_and_vectors(patch: dict[str, Any], told: bool) -> None:
+    assert changes_text(patch) is told
 
 
 scalars = st.one_of(st.booleans(), st.integers(-5, 5), st.text("abÄ7", max_size=3))

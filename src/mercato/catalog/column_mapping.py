@@ -146,6 +146,8 @@ class ColumnMapping:
                     self._sources.setdefault(list_readings(column)[0], _Source([column]))
         self._check_required(required)
         self._group = self._find_group(group_by)
+        self.is_grouped = bool(self._group) or any(name in self._sources for name in ("parent", "children"))
+        self._can_hide = "published" in self._sources or bool(shop and shop.hidden)
         self._numbered = self._sources.get("id") == _Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
         self._offer = self._plan_offer(now)
         self._steps = self._plan_steps()
@@ -160,11 +162,6 @@ class ColumnMapping:
         """Columns whose numbers are texts: ids and codes."""
         named = [self._sources[name].columns for name in ("id", "variant_id", "parent") if name in self._sources]
         return [column for columns in named for column in columns] + ([self._group] if self._group else [])
-
-    @property
-    def is_grouped(self) -> bool:
-        """Whether several rows may be one product."""
-        return bool(self._group) or any(name in self._sources for name in ("parent", "children"))
 
     @property
     def fields(self) -> set[str]:
@@ -264,7 +261,7 @@ class ColumnMapping:
         return source.first(row) if source else None
 
     def _is_hidden(self, row: Row) -> bool:
-        if self._shop is None and "published" not in self._sources:
+        if not self._can_hide:
             return False
         for name, values in self._shop.hidden.items() if self._shop else ():
             value = to_text(row.get(self._by_normal.get(name, "")))

@@ -6,7 +6,7 @@ that names the field.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
@@ -29,6 +29,8 @@ LIST_LIMIT = 400  # categories 250, values of an attribute 400
 ATTRIBUTES_LIMIT = 1_000  # 200
 
 _INT64 = 2**63
+# Categories below this length come again and again: what was read of them is kept.
+_CACHED_CHARS = 500
 # C0 but tab and line breaks, DEL, C1: of no use in a shop, and harmful in logs, terminals and protocols.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # In an id also what nobody sees: an id that looks like another one cannot be typed or found.
@@ -160,6 +162,16 @@ def check_categories(value: object) -> tuple[str, ...]:
         refuse("categories", "must be a list of texts, general to specific", value)
     if len(value) > LIST_LIMIT:
         raise InvalidInputError("categories", f"must be at most {LIST_LIMIT}, got {len(value):,}")
+    try:
+        if sum(map(len, value)) < _CACHED_CHARS:
+            return _check_names(tuple(value))
+    except TypeError:
+        pass  # not all are texts: said below
+    return _check_names.__wrapped__(value)
+
+
+@lru_cache(maxsize=16_384)
+def _check_names(value: Sequence[object]) -> tuple[str, ...]:
     names = dict.fromkeys([check_shown_text(item, "categories", NAME_LIMIT_CHARS) for item in value])
     names.pop("", None)
     return tuple(names)

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -22,6 +22,7 @@ _SAMPLE_LINES = 200
 _BLOCK_CHARS = 1 << 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t| ]*\r?\n?', re.IGNORECASE)
 _PROFILE_ROWS = 16_384
+_NOT_CLOSED = "holds a quote that is not closed; close it, or double quotes within values"
 # Descriptions can be long; a quote that is never closed is found by other means.
 csv.field_size_limit(1 << 26)
 
@@ -56,6 +57,8 @@ class _Dialect:
     skipped: int
     """Lines before the header."""
     width: int
+    mended: bool = False
+    """Whether a quote that is open at the end of the file costs no more than its row."""
 
     def options(self) -> dict[str, Any]:
         return {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE}
@@ -76,14 +79,17 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     try:
         profiles, short, count = _profile(source, encoding, dialect, names)
     except _UnclosedQuoteError as exc:
-        literal = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=0)
-        literal, header, even = _read_literally(source, encoding, literal)
-        if not even:
+        literal = replace(dialect, quoted=False)
+        names_taken, even = _read_literally(source, encoding, literal)
+        if even:
+            dialect, header = literal, names_taken
+        elif exc.can_mend:
+            dialect = replace(dialect, mended=True)
+        else:
             raise DataError(
                 f"{source.path.name}: the quote that opens on line {exc.line} is never closed; close it, or double"
                 ' quotes within values ("")'
             ) from None
-        dialect = literal
         names, _ = name_columns(header)
         profiles, short, count = _profile(source, encoding, dialect, names)
     blank = [at for at, name in enumerate(header) if not name.strip() and not profiles[at].filled]
@@ -194,19 +200,22 @@ def _choose_delimiter(sample: list[str], suffix: str) -> str:
             widths = [len(record) for record in csv.reader(sample, delimiter=delimiter) if record]
         except csv.Error:
             continue
-        if not widths or widths[0] < 2:
+        # A title may stand above the header.
+        at = next((at for at, width in enumerate(widths[:3]) if width > 1), None)
+        if at is None:
             continue
-        share = sum(1 for width in widths if abs(width - widths[0]) <= 1) / len(widths)
-        score = widths[0] * share * (2 if delimiter == "\t" and suffix in (".tsv", ".tab") else 1)
+        share = sum(1 for width in widths[at:] if abs(width - widths[at]) <= 1) / len(widths)
+        score = widths[at] * share * (2 if delimiter == "\t" and suffix in (".tsv", ".tab") else 1)
         if score > best_score:
             best, best_score = delimiter, score
     return best
 
 
 class _UnclosedQuoteError(Exception):
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, *, can_mend: bool = False) -> None:
         super().__init__(line)
         self.line = line
+        self.can_mend = can_mend
 
 
 def _profile(
@@ -231,21 +240,20 @@ def _pad(rows: list[list[str]], width: int) -> int:
     return len(short)
 
 
-def _read_literally(source: Source, encoding: Encoding, dialect: _Dialect) -> tuple[_Dialect, list[str], bool]:
-    """Tell whether all rows agree with the header where quotes mean nothing, and none stands around a whole value."""
+def _read_literally(source: Source, encoding: Encoding, dialect: _Dialect) -> tuple[list[str], bool]:
+    """Give the header where quotes mean nothing, and whether all rows agree with it and none stands around a value."""
     with _open_text(source, encoding) as text:
         reader = csv.reader(islice(text, dialect.skipped, None), **dialect.options())
         try:
             header = next(reader)
-            even = all(
+            even = len(header) == dialect.width and all(
                 len(row) == len(header) and not any(len(value) > 1 and value[0] == value[-1] == '"' for value in row)
                 for row in chain([header], reader)
                 if row
             )
         except csv.Error:
             header, even = [], False
-    whole = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=len(header))
-    return whole, header, even
+    return header, even
 
 
 class _Lines:
@@ -292,7 +300,8 @@ def _batches(
                 first, line = dialect.skipped + line + 1, reader.line_num
                 if not taken:
                     break
-                if len(taken) == len(values) and _are_plain(values, dialect.width):
+                is_open = _is_open(taken[-1:], dialect)
+                if len(taken) == len(values) and not is_open and _are_plain(values, dialect.width):
                     yield range(first, first + len(values)), values, []
                 else:
                     yield _read_closely(taken, first, dialect)
@@ -315,7 +324,9 @@ def _read_closely(texts: list[str], first: int, dialect: _Dialect) -> tuple[list
     for row in reader:
         start, before = before, reader.line_num
         line = first + start
-        if before - start > 1 and not _is_strict(texts[start:before], dialect):
+        if before == len(texts) and _is_open(texts[start:], dialect):
+            _mend_end(texts[start:], line, dialect, lines, values, rejected)
+        elif before - start > 1 and not _is_strict(texts[start:before], dialect):
             _split_record(texts[start:before], line, dialect, lines, values, rejected)
         elif any(map(str.strip, row)):
             _add_row(row, line, dialect, lines, values, rejected)
@@ -363,15 +374,9 @@ def _split_record(
     values: list[list[str]],
     rejected: list[Rejected],
 ) -> None:
-    """Read again, line by line, what a quote that is not closed where it should be took for one row.
-
-    Raises:
-        _UnclosedQuoteError: the record goes on to the end of the file, with a quote open.
-    """
-    rows = [next(csv.reader([text.rstrip("\r\n")], **dialect.options()), []) for text in texts]
+    """Read again, line by line, what a quote that is not closed where it should be took for one row."""
+    rows = _read_lines(texts, dialect)
     good = [len(row) == dialect.width for row in rows]
-    if _is_open(texts, dialect) and not all(good):
-        raise _UnclosedQuoteError(line)
     whole = next(csv.reader(texts, **dialect.options()))
     # Within one value of several lines no two lines are whole rows.
     swallowed = dialect.width > 2 and len(good) > 3 and all(good[1:-1])
@@ -382,9 +387,33 @@ def _split_record(
         if fits:
             _add_row(row, number, dialect, lines, values, rejected)
         elif any(map(str.strip, row)):
-            rejected.append(
-                Rejected(number, "holds a quote that is not closed; close it, or double quotes within values")
-            )
+            rejected.append(Rejected(number, _NOT_CLOSED))
+
+
+def _mend_end(
+    texts: list[str],
+    line: int,
+    dialect: _Dialect,
+    lines: list[int],
+    values: list[list[str]],
+    rejected: list[Rejected],
+) -> None:
+    """Read what a quote that is open at the end of the file took for one row: each line, but for one alone.
+
+    Raises:
+        _UnclosedQuoteError: nobody has said yet that this may be done.
+    """
+    rows = _read_lines(texts, dialect)
+    if not dialect.mended:
+        raise _UnclosedQuoteError(line, can_mend=len(rows) == 1 or all(len(row) == dialect.width for row in rows))
+    if len(rows) == 1:
+        rejected.append(Rejected(line, _NOT_CLOSED))
+    for number, row in enumerate(rows if len(rows) > 1 else [], line):
+        _add_row(row, number, dialect, lines, values, rejected)
+
+
+def _read_lines(texts: list[str], dialect: _Dialect) -> list[list[str]]:
+    return [next(csv.reader([text.rstrip("\r\n")], **dialect.options()), []) for text in texts]
 
 
 def _is_open(texts: list[str], dialect: _Dialect) -> bool:

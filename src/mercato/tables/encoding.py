@@ -107,11 +107,15 @@ def _is_utf8(source: Source) -> bool:
 
 
 def _find_wide(head: bytes) -> str:
-    """Tell UTF-16 without a mark: of ASCII text every second byte is zero."""
+    """Tell UTF-16 without a mark: every second byte of its digits, delimiters and line ends is zero, and no other."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > len(head) // 4 and even < odd // 8:
-        return "utf-16-le"
-    return "utf-16-be" if even > len(head) // 4 and odd < even // 8 else ""
+    for name, here, there in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if here > len(head) // 64 and there <= here // 8:
+            text = head[: len(head) // 2 * 2].decode(name, "replace")
+            strange = sum(not char.isprintable() and not char.isspace() for char in text) + text.count("\ufffd")
+            if strange <= len(text) // 100:
+                return name
+    return ""
 
 
 def _detect(source: Source) -> Encoding:

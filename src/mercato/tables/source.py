@@ -101,11 +101,11 @@ def find_source(path: Path, *, need: str = "") -> Source:
             raise DataError(f"{path.name} is {kind}; {_SAVE_AS}")
     if first.startswith(_GZIP):
         return Source(path, path.name[:-3] if path.suffix.lower() == ".gz" else path.name, "gz")
+    if first.startswith(_ZIP):
+        return _find_member(path)
     if path.suffix.lower() == ".gz":
         # what a browser or a mirror has unpacked on the way keeps the name
         return Source(path, path.name[:-3])
-    if first.startswith(_ZIP):
-        return _find_member(path)
     return Source(path, path.name)
 
 

@@ -135,6 +135,8 @@ def check_currency(value: object) -> str:
     """Check a currency: three capital letters; empty where not given."""
     if value is None:
         return ""
+    if type(value) is str and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper():
+        return value
     text = check_text(value, "currency", NAME_LIMIT_CHARS)
     if text and not _CURRENCY.fullmatch(text):
         refuse("currency", "must be three capital letters (ISO 4217), such as USD", text)
@@ -186,9 +188,9 @@ def check_attributes(value: object) -> dict[str, AttributeValue]:
         kept = _attribute(item, name)
         if kept is not None and kept != "" and kept != ():
             checked[name] = kept
-    if not checked:
-        return {}
-    return dict(sorted(checked.items()))
+    names = list(checked)
+    in_order = sorted(names)
+    return checked if names == in_order else {name: checked[name] for name in in_order}
 
 
 def _attribute(value: object, key: str) -> AttributeValue | None:
@@ -206,6 +208,15 @@ def _attribute(value: object, key: str) -> AttributeValue | None:
 
 
 def _attribute_text(value: str | bytes, key: str) -> str:
+    if (
+        type(value) is str
+        and len(value) <= TEXT_LIMIT_CHARS
+        and value.isprintable()
+        and "<" not in value
+        and "&" not in value
+        and "[" not in value
+    ):
+        return value.strip()
     name = f"attributes.{key}"
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return check_text(value, name, TEXT_LIMIT_CHARS)  # an address may hold what looks like a reference

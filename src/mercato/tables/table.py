@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -43,6 +43,10 @@ class RowBatch(Protocol):
         """Give one column: a list or an Arrow array [rows]; None where a row has no value."""
 
 
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
 @dataclass(slots=True)
 class ColumnProfile:
     """What a column of texts holds.
@@ -62,15 +66,13 @@ class ColumnProfile:
     _comma: bool = True
     _seen_comma: bool = False
 
-    def add(self, values: Iterable[str]) -> None:
+    def add(self, values: Sequence[str]) -> None:
         """Count values."""
-        counted = 0
-        distinct: dict[str, None] = {}
-        for value in values:
-            if value and not value.isspace():
-                counted += 1
-                distinct[value] = None
-        self.filled += counted
+        distinct = dict.fromkeys(values)
+        blank = [value for value in distinct if not value or value.isspace()]
+        for value in blank:
+            del distinct[value]
+        self.filled += len(values) - (values.count("") if blank in ([], [""]) else sum(map(_is_blank, values)))
         if len(self.sample) < SAMPLED_VALUES:
             for value in distinct:
                 self.sample[value] = None

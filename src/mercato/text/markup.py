@@ -34,6 +34,13 @@ _AFTER_NAME = re.compile(
     r"""\s*/?>|[\s/"'][^<>=]*=|\s+(?:hidden|nowrap|noshade|checked|disabled|selected|controls)\b""", re.IGNORECASE
 )
 _AFTER_STRANGE_NAME = re.compile(r"""\s+[a-z][\w:-]*\s*=\s*["']""", re.IGNORECASE)
+# What most descriptions hold and nothing else: tags that stand as the rules of XML want them. No parser is needed.
+_SIMPLE_REST = r"""(?:\s+[a-z-]+="[^"<>]*")*\s*/?>"""
+_SIMPLE_BLOCK = re.compile(
+    r"</?(?:p|br|li|ul|ol|div|h[1-6]|hr|table|tbody|thead|tr|td|th|dl|dt|dd|section|blockquote|img)" + _SIMPLE_REST,
+    re.IGNORECASE,
+)
+_SIMPLE_INLINE = re.compile(r"</?(?:b|strong|i|em|u|a|span|small|sup|sub|font)" + _SIMPLE_REST, re.IGNORECASE)
 # The text was cut off inside of a tag: after its name, or in the value of an attribute.
 _CUT_OFF = re.compile(r"""\s*/?\Z|\s[^<>]*=\s*["'][^<>]*\Z""")
 _WHOLE_TAG = re.compile(r"</?[a-z][^<>]*>|<!--|-->", re.IGNORECASE)
@@ -63,8 +70,6 @@ _INVISIBLE = re.compile(
 )
 # All of the above in one set, which is found fastest; a joiner may turn out to belong where it stands.
 _ODD = re.compile("[\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u2069\u3000\ufeff\ud800-\udfff]")
-# But for one space or one line break alone, which stay as they are.
-_SPACES = re.compile(r"\s{2,}|[^\S \n]")
 # A noncharacter of Unicode, at the end of what is parsed: where it is missing after, the parser took text for markup.
 _END_MARK = "\ufdd0"
 
@@ -100,16 +105,16 @@ def to_plain_text(text: str) -> str:
             text = _SHORTCODE.sub(" ", text)
         if "&" in text:
             text = _REFERENCE.sub(_decode_reference, text)
-        if not text.isascii():
+        if not text.isascii() and _ODD.search(text):
             text = _clean_characters(text)
         if had_tags:
-            text = _SPACES.sub(_collapse, text).strip()
+            text = _collapse(text)
         if text == before:
             break
     else:
         # Markup in markup in markup: nobody's text. Without the two characters nothing more can come out of it.
         text = text.replace("<", " ").replace("&", " ").replace("[", " ")
-        text = _SPACES.sub(_collapse, _clean_characters(text)).strip()
+        text = _collapse(_clean_characters(text))
     return text
 
 
@@ -123,12 +128,17 @@ def decode_references(text: str) -> str:
 
 
 def _clean_characters(text: str) -> str:
-    text = _INVISIBLE.sub("", _ODD_SPACE.sub(" ", text))
+    text = _ODD_SPACE.sub(" ", text)
+    if not _ODD.search(text):
+        return text
+    text = _INVISIBLE.sub("", text)
     return _LINE_BREAK.sub("\n", _SURROGATE.sub("\ufffd", text))
 
 
-def _collapse(spaces: re.Match[str]) -> str:
-    return "\n" if "\n" in spaces[0] else " "
+def _collapse(text: str) -> str:
+    """Make of white space one line break where it holds one, else one space."""
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(filter(None, lines))
 
 
 def _decode_reference(match: re.Match[str]) -> str:
@@ -146,6 +156,12 @@ def _strip_tags(text: str) -> str:
     """Cut out tags, comments and what nobody reads; references stay as they are."""
     if "<![CDATA[" in text:
         text = text.replace("<![CDATA[", " ").replace("]]>", " ")
+    if "\r" not in text and "\0" not in text:
+        plain = _SIMPLE_BLOCK.sub("\n", text)
+        if "<" in plain:
+            plain = _SIMPLE_INLINE.sub("", plain)
+        if "<" not in plain:
+            return plain
     flattener = _Flattener(text)
     flat = flattener.flatten()
     if flat is None:

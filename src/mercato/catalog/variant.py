@@ -189,10 +189,7 @@ def release_taken(
         own = [getattr(variant, name) not in (None, "") for variant in before]
         if isinstance(patches, Mapping):
             moves = {name} | ({"availability"} if any(own) else set())  # the lowest price in stock
-            moving = (
-                None if not isinstance(changes, Mapping) else moves & changes.keys() for changes in patches.values()
-            )
-            if not any(names is None or names for names in moving):
+            if not any(not isinstance(one, Mapping) or moves & one.keys() for one in patches.values()):
                 continue
             for variant in document["variants"]:
                 variant.setdefault(name, shown)

@@ -14,7 +14,6 @@ from mercato.catalog.field_checks import (
     TITLE_LIMIT_CHARS,
     AttributeValue,
     Scalar,
-    check_attribute_key,
     check_attributes,
     check_availability,
     check_categories,
@@ -31,8 +30,10 @@ from mercato.catalog.variant import (
     check_variants,
     find_availability,
     find_price,
+    follow_product,
     join_attributes,
     patch_variants,
+    release_taken,
     write_attributes,
 )
 from mercato.errors import InvalidInputError
@@ -209,9 +210,10 @@ class Product:
     def merged(self, patch: Mapping[str, object]) -> "Product":
         """Apply a partial update.
 
-        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` is
+        A field that is given replaces the old one, null removes it; of `attributes` each key for itself. `variants` are
         a list, which replaces the old one, or patches by id of a variant: null takes that away, and what the product
-        has no variant of is passed over. A price and an availability that the product has of its variants follow them.
+        has no variant of is passed over. A price and an availability that it has of its variants follow them; one that
+        is given for the product holds for those variants, too, that had what the product had.
 
         Args:
             patch: fields of the product document; `id` may be left out, or be the same.
@@ -226,23 +228,19 @@ class Product:
             refuse("product", "must be a JSON object", patch)
         if patch.get("id", self.id) != self.id:
             refuse("id", f"of a patch must be the product's, {self.id!r}", patch["id"], "upsert a new product instead")
-        merged = {**self._said(), **patch} if patch.get("variants") else {**self.as_dict(), **patch}
+        merged = {**self.as_dict(), **patch}
         attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
-            kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
+            kept = {**self.attributes, **attributes}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
         if isinstance(variants, Mapping):
             merged["variants"] = patch_variants(self.variants, variants)
+        if variants and isinstance(merged["variants"], list | tuple):
+            release_taken(self.variants, merged, variants, price=self.price, availability=self.availability)
+            merged.update((name, patch[name]) for name in ("price", "availability") if name in patch)
+        elif self.variants and "variants" not in patch:
+            merged["variants"] = follow_product(self.variants, patch, price=self.price, availability=self.availability)
         return parse_product(merged)
-
-    def _said(self) -> dict[str, Any]:
-        """Give the document without what other variants would give it again."""
-        said = self.as_dict()
-        if self.price == find_price(self.variants):
-            said.pop("price", None)
-        if self.availability == find_availability(self.variants):
-            said.pop("availability", None)
-        return said
 
     def _attributes_text(self, *, keys: bool) -> str:
         parts = []

@@ -1,7 +1,7 @@
 """Variants: the sizes, colours and packs in which one product is sold, each with a code of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -156,6 +156,68 @@ def patch_variants(variants: Sequence[Variant], patches: Mapping[str, object]) -
         if isinstance(patch.get("attributes"), Mapping):
             document["attributes"] = {**variant.attributes, **patch["attributes"]}
         documents.append(document)
+    return documents
+
+
+def release_taken(
+    before: Sequence[Variant], document: dict[str, Any], patches: object, *, price: float | None, availability: str
+) -> None:
+    """Take the price and availability that a product has of its variants out of its document where these changed.
+
+    Args:
+        before: the variants as they were.
+        document: of the product with its new ``variants``, not checked yet; changed in place. Where one of them
+            changes, the others are given what they had of the product.
+        patches: what a patch says of variants: a list, or patches by id.
+        price: the product's so far.
+        availability: the product's so far.
+    """
+    whole = [
+        replace(
+            variant,
+            price=price if variant.price is None else variant.price,
+            availability=variant.availability or availability,
+        )
+        for variant in before
+    ]
+    for name, shown, found in (
+        ("price", price, find_price(whole)),
+        ("availability", availability, find_availability(whole)),
+    ):
+        if shown is None or shown != found:
+            continue  # the product's own word
+        own = [getattr(variant, name) not in (None, "") for variant in before]
+        if isinstance(patches, Mapping):
+            moves = {name} | ({"availability"} if any(own) else set())  # the lowest price in stock
+            if not any(not isinstance(one, Mapping) or moves & one.keys() for one in patches.values()):
+                continue
+            for variant in document["variants"]:
+                variant.setdefault(name, shown)
+        says = [isinstance(one, Mapping) and one.get(name) is not None for one in document["variants"]]
+        if any(says) and (all(own) or all(says)):
+            document.pop(name, None)
+
+
+def follow_product(
+    variants: Sequence[Variant], patch: Mapping[str, object], *, price: float | None, availability: str
+) -> list[dict[str, Any]]:
+    """Let variants have of their product what they had in common with it, where a patch gives it a new value.
+
+    Args:
+        variants: of the product.
+        patch: of the product.
+        price: the product's so far.
+        availability: the product's so far.
+
+    Returns:
+        Documents for `check_variants`.
+    """
+    documents = [variant.as_dict() for variant in variants]
+    for name, shown in (("price", price), ("availability", availability)):
+        if patch.get(name) is not None:
+            for document in documents:
+                if document.get(name) == shown:
+                    document.pop(name, None)
     return documents
 
 

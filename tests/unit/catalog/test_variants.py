@@ -133,6 +133,33 @@ def test_the_encoder_reads_sizes_and_colours_but_no_codes() -> None:
     assert product.text() == "Rain jacket. colour: moss; model: RJ-2024; size: S, L"
 
 
+def test_a_patch_of_a_variant_moves_the_price_that_the_product_has_of_it() -> None:
+    mug = parse_product({"id": "mug", "title": "Mug", "price": 9, "variants": [{"id": "MUG-1"}]})
+    cheaper = mug.merged({"variants": {"MUG-1": {"price": 8}}})
+    assert (cheaper.price, cheaper.variants[0].price) == (8.0, 8.0)
+    gone = mug.merged({"variants": {"MUG-1": {"availability": "OUT_OF_STOCK"}}})
+    assert (gone.price, gone.availability) == (9.0, "OUT_OF_STOCK")
+    two = parse_product({"id": "mug", "title": "Mug", "price": 9, "variants": [{"id": "a"}, {"id": "b", "price": 12}]})
+    assert two.merged({"variants": {"a": {"price": 15}}}).price == 12.0
+    lower = two.merged({"variants": {"b": {"price": 5}}})
+    assert (lower.price, [one.price for one in lower.as_variants()]) == (5.0, [9.0, 5.0])
+    assert two.merged({"variants": {"b": {"title": "Big mug"}}}).variants[0] == two.variants[0]
+    assert two.merged({"variants": {"nobody": 5}}).as_variants()[1].price == 12.0
+
+
+def test_a_patch_of_a_product_holds_for_variants_that_had_the_same() -> None:
+    medium = {"id": "40020", "price": 84.0, "availability": "OUT_OF_STOCK", "attributes": {"size": "M"}}
+    product = parse_product(jacket(SMALL, LARGE, medium))
+    assert (product.price, product.availability) == (84.0, "IN_STOCK")
+    dearer = product.merged({"price": 90})
+    assert [one.price for one in dearer.as_variants()] == [79.0, 90.0, 90.0]
+    sold_out = product.merged({"availability": "OUT_OF_STOCK"})
+    assert {one.availability for one in sold_out.as_variants()} == {"OUT_OF_STOCK"}
+    assert sold_out.merged({"variants": {"40018": {"availability": "IN_STOCK"}}}).availability == "IN_STOCK"
+    again = sold_out.merged({"variants": {"40018": {"availability": "IN_STOCK"}}})
+    assert [one.availability for one in again.as_variants()] == ["OUT_OF_STOCK", "IN_STOCK", "OUT_OF_STOCK"]
+
+
 @pytest.mark.parametrize(
     ("patch", "told"),
     [

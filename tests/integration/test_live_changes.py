@@ -13,6 +13,7 @@ from mercato_client.types import ResultPage
 
 from mercato.serving.processes import list_stubs
 from mercato.serving.server import TritonServer
+from mercato.state import Actor, open_state
 from tests.integration.conftest import PATIENCE_S, PATIENT, Shop
 
 pytestmark = pytest.mark.triton
@@ -104,6 +105,8 @@ def test_upsert_is_found_by_words_and_by_meaning(live: Client) -> None:
     assert ids(found) == [NEW["id"]]
     assert found.results[0].fields["description"] == NEW["description"]
     assert ids(live.search("illuminating the bedroom", page_size=1)) == [NEW["id"]]
+    assert NEW["title"].lower() in [one.text for one in live.suggest("zebra")]
+    assert live.search("zebra lampshaed", page_size=1).corrected_query == "zebra lampshade"
 
 
 def test_deleted_product_is_gone(live: Client, changed: ChangedShop) -> None:
@@ -141,6 +144,24 @@ def test_purchase_changes_that_users_recommendations_alone(live: Client, changed
 def test_event_sent_twice_counts_once(live: Client) -> None:
     view = {"event_type": "detail-page-view", "visitor_id": "v1", "product_id": "lamp-1", "event_id": "view-1"}
     assert live.write_events([view]).sequence == live.write_events([view]).sequence == 2
+
+
+def test_a_visitor_who_logs_in_takes_the_history_along_until_it_is_forgotten(
+    live: Client, changed: ChangedShop
+) -> None:
+    def shows(**who: str) -> bool:
+        return bought in ids(live.recommend("home-page", page_size=3, **who))  # type: ignore[arg-type]
+
+    bought = product_of(changed.shop, "baby", 7)
+    live.write_events([{"event_type": "purchase-complete", "visitor_id": "device", "product_id": bought}])
+    assert (shows(visitor_id="device"), shows(user_id="account")) == (True, False)
+    live.write_events([{"event_type": "home-page-view", "visitor_id": "device", "user_id": "account"}])
+    assert shows(user_id="account") and shows(visitor_id="device") and shows(user_id="account", visitor_id="phone")
+    assert not shows(user_id="somebody", visitor_id="device")
+    store = open_state(f"sqlite:{changed.folder / 'state.db'}")  # as `mercato events forget` does, beside the server
+    assert store.erase_events(Actor("account")) == 2
+    store.close()
+    assert not shows(user_id="account") and not shows(visitor_id="device")
 
 
 def test_everything_holds_at_once(live: Client, changed: ChangedShop) -> None:

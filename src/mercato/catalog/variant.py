@@ -21,7 +21,7 @@ from mercato.errors import InvalidInputError
 
 #: In the order in which they are written.
 VARIANT_FIELDS = ("id", "title", "price", "availability", "image_uri", "uri", "attributes")
-VARIANTS_LIMIT = 1_000
+VARIANTS_LIMIT = 2_500  # Shopify 2,048
 #: What a shopper would rather have comes first.
 PREFERRED_AVAILABILITIES = ("IN_STOCK", "BACKORDER", "PREORDER", "OUT_OF_STOCK")
 

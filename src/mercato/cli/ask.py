@@ -13,7 +13,7 @@ from mercato.cli.output import Output
 from mercato.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mercato_client import Client, Facet, Interval, ResultPage
+    from mercato_client import Client, Facet, Interval, ResultPage, Variant
 
 ServerOption = Annotated[str, typer.Option(help="gRPC address of the server.")]
 FilterOption = Annotated[
@@ -337,12 +337,23 @@ def tabulate(page: ResultPage) -> Table:
     """Draw a page as a table."""
     table = Table(title=f"{page.total:,} products", title_justify="left")
     told = any(product.purchase_probability is not None for product in page.results)
-    for column in ("rank", "id", "product", "brand", "price", *(("chance",) if told else ()), "found by"):
+    varied = any(product.variant is not None for product in page.results)
+    optional = (*(("variant",) if varied else ()), *(("chance",) if told else ()))
+    for column in ("rank", "id", "product", "brand", "price", *optional, "found by"):
         table.add_column(column, justify="right" if column in ("rank", "price", "chance") else "left")
     for product in page.results:
         price = "" if product.price is None else f"{product.price:.2f}"
         sources = ", ".join(product.sources)
+        more = [_write_variant(product.variant)] if varied else []
         chance = product.purchase_probability
-        chances = () if not told else ("" if chance is None else f"{chance:.1%}",)
-        table.add_row(str(product.rank), product.id, product.title, product.brand or "", price, *chances, sources)
+        if told:
+            more.append("" if chance is None else f"{chance:.1%}")
+        table.add_row(str(product.rank), product.id, product.title, product.brand or "", price, *more, sources)
     return table
+
+
+def _write_variant(variant: Variant | None) -> str:
+    if variant is None:
+        return ""
+    price = "" if variant.price is None else f"{variant.price:.2f}"
+    return ", ".join(filter(None, (variant.id, *map(str, variant.attributes.values()), price)))

@@ -36,7 +36,9 @@ from mercato.text.words import WordAnalyzer
 logger = logging.getLogger(__name__)
 
 
+_COUNTED_ENTRIES = 256
 _MASKS_KEPT = 128
+_TEXTS_KEPT = 8_192
 _LONG_MASKS_KEPT = 16
 """Filters of thousands of values, which are megabytes each."""
 _CHANGES_READ = 4_096
@@ -112,13 +114,28 @@ class LiveCatalog:
         """Id of a variant to that of the product which a change gave it to."""
         self._features = snapshot.features
         self._features_entries = 0
+        self.terms_of = lru_cache(_TEXTS_KEPT)(self._list_terms)
+        """The terms of a short text that comes again and again, such as a size or a colour."""
         self._masks = lru_cache(_MASKS_KEPT)(self._filter_masks)
         self._long_masks = lru_cache(_LONG_MASKS_KEPT)(self._filter_masks)
 
     def term_frequency(self, term: str) -> int:
-        """Return in how many products a term of the word index stands, those changed since the snapshot included."""
-        postings = self.delta.postings
-        return self.snapshot.words.frequency(term) + (len(postings[term].entries) if term in postings else 0)
+        """Return in how many products a term of the word index stands now.
+
+        Of a term of more than `_COUNTED_ENTRIES` products those count, too, that had it before they changed.
+        """
+        entries = self.delta.postings[term].entries if term in self.delta.postings else []
+        frequency = self.snapshot.words.frequency(term) + len(entries)
+        if not len(self.delta) or frequency > _COUNTED_ENTRIES:
+            return frequency
+        rows, _ = self.snapshot.words.lookup(term)
+        changed = self.current_row[rows] - self.base
+        inheriting = (changed >= 0) & self.delta.inherits_words[np.maximum(changed, 0)]
+        kept = int(np.count_nonzero(self.alive[rows] | inheriting))
+        return kept + int(np.count_nonzero(self.delta.alive[entries]))
+
+    def _list_terms(self, text: str) -> frozenset[str]:
+        return frozenset(self.analyzer.analyze(text))
 
     @property
     def vocabulary(self) -> LiveVocabulary:
@@ -261,7 +278,8 @@ class LiveCatalog:
             own, passing = self._find_variants(row), allowed.variants
         else:
             entry = row - self.base
-            own, passing = slice(*np.searchsorted(self.delta.entry_of_item, [entry, entry + 1])), allowed.items
+            bounds = np.array([entry, entry + 1], np.int32)
+            own, passing = slice(*np.searchsorted(self.delta.entry_of_item, bounds).tolist()), allowed.items
         return np.ones(own.stop - own.start, np.bool_) if passing is None else passing[own]
 
     def _find_variants(self, row: int) -> slice:
@@ -269,7 +287,7 @@ class LiveCatalog:
         products = self.snapshot.columns.variant_products
         if not len(products):
             return slice(0, 0)
-        first, last = np.searchsorted(products, [row, row + 1]).tolist()
+        first, last = np.searchsorted(products, np.array([row, row + 1], np.int32)).tolist()
         return slice(first, last) if last > first else slice(0, 0)
 
     def document(self, row: int) -> bytes:

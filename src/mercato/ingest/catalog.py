@@ -11,6 +11,7 @@ import orjson
 from mercato.arrays import Float32
 from mercato.catalog.field_checks import check_attribute_key
 from mercato.catalog.product import Product, changes_text, parse_product
+from mercato.catalog.variant import VARIANT_FIELDS
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.incoming import Rejected, WriteResult, read_json_array
 from mercato.index.current import ProductLookup
@@ -215,7 +216,7 @@ def _apply(pending: _Pending, operation: Any) -> bool:
         before = pending.owner(product_id)
         if before is None:
             raise InvalidInputError("id", f"{NO_PRODUCT} {product_id[:256]!r} to {kind}", "upsert it first")
-        patch = {"variants": {product_id: patch}}
+        patch = {"variants": {product_id: None}} if patch is None else _patch_of_variant(product_id, patch, before)
     if patch is None:
         pending.put(product_id, None)
         return True
@@ -244,6 +245,17 @@ def _select_changes(patch: Mapping[str, Any], document: Mapping[str, Any]) -> di
         changed = {variant_id: patched for variant_id, patched in variants.items() if patched != {}}
         changes.update({"variants": changed} if changed else {})
     return changes
+
+
+def _patch_of_variant(variant_id: str, patch: Mapping[str, Any], product: Product) -> dict[str, Any]:
+    """Make a patch of a variant one of its product.
+
+    A price feed gives a currency too: what the product has already is left out, and one without a currency gets it.
+    """
+    document = product.as_dict()
+    own = {name: value for name, value in patch.items() if name in VARIANT_FIELDS or value != document.get(name)}
+    shared = {"currency": own.pop("currency")} if "currency" in own and not product.currency else {}
+    return {**shared, "variants": {variant_id: own}}
 
 
 def _checked_patch(fields: Mapping[str, Any], before: Product, patched: Product) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,8 @@ from mercato.catalog.variant import PREFERRED_AVAILABILITIES
 from mercato.index.live import Allowed, LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.context import allow_for
+
+_COMPARED_CHARS = 3  # stemming leaves the beginning of a word as it is
 
 
 class VariantChooser:
@@ -67,11 +69,18 @@ class VariantChooser:
         return frozenset((*listed, *self._request.pinned_ids))
 
     def _rate(self, variant: Mapping[str, Any]) -> tuple[int, bool, int, float]:
-        words = 0
-        if self._terms:
-            words = len(self._terms.intersection(self._catalog.analyzer.analyze(_own_text(variant))))
         stock = PREFERRED_AVAILABILITIES.index(variant["availability"])
+        words = self._count_words(variant) if self._terms else 0
         return words, variant["id"] in self._named, -stock, -variant.get("price", float("inf"))
+
+    def _count_words(self, variant: Mapping[str, Any]) -> int:
+        held: set[str] = set()
+        code = variant["id"].casefold()
+        if any(term[:_COMPARED_CHARS] in code for term in self._terms):  # of hundreds of codes few have to be split
+            held.update(self._catalog.analyzer.analyze(code))
+        for text in _own_texts(variant):
+            held |= self._catalog.terms_of(text)
+        return len(self._terms & held)
 
 
 def _complete(variant: dict[str, Any], product: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,11 +91,10 @@ def _complete(variant: dict[str, Any], product: Mapping[str, Any]) -> dict[str, 
     return variant
 
 
-def _own_text(variant: Mapping[str, Any]) -> str:
-    parts = [variant["id"], variant.get("title", "")]
+def _own_texts(variant: Mapping[str, Any]) -> Iterator[str]:
+    yield variant.get("title", "")
     for key, value in variant.get("attributes", {}).items():
         if isinstance(value, bool):
-            parts.append(key if value else "")
+            yield key if value else ""
         else:
-            parts += map(format_value, value if isinstance(value, list) else [value])
-    return "; ".join(parts)
+            yield from map(format_value, value if isinstance(value, list) else [value])

@@ -153,16 +153,14 @@ class Retriever:
             ]
             for context in contexts
         ]
-        variants: dict[tuple[int, Filter | None], RetrievalContext] = {}
+        others: dict[tuple[int, Filter | None], RetrievalContext] = {}
         for index, context in enumerate(contexts):
             for request in asked[index]:
                 if request.condition != context.request.condition:
                     allowed, pinned = allow_for(self.catalog, request, request.condition)
                     allowed = without_purchased(allowed, context.history, request)
-                    variants[index, request.condition] = replace(
-                        context, request=request, allowed=allowed, pinned=pinned
-                    )
-        wider = dict(zip(variants, self.find(list(variants.values())), strict=True)) if variants else {}
+                    others[index, request.condition] = replace(context, request=request, allowed=allowed, pinned=pinned)
+        wider = dict(zip(others, self.find(list(others.values())), strict=True)) if others else {}
         counted: list[list[dict[str, Any]]] = []
         for index, context in enumerate(contexts):
             facets: dict[Filter | None, list[FacetSpec]] = {}
@@ -170,7 +168,7 @@ class Retriever:
                 facets.setdefault(request.condition, []).append(facet)
             counts: dict[str, dict[str, Any]] = {}
             for condition, specs in facets.items():
-                result = variants.get((index, condition), context), wider.get((index, condition), found[index])
+                result = others.get((index, condition), context), wider.get((index, condition), found[index])
                 counts |= {one["key"]: one for one in self._whole.count(*result, specs)}
             counted.append([counts[facet.key] for facet in context.request.facets])
         return counted

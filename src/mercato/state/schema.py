@@ -46,7 +46,7 @@ _TIMES_OF_CHANGES = (
     "UPDATE product_changes SET time = (julianday('now') - 2440587.5) * 86400",
 )
 
-_SIGNED_IN_VISITORS = (
+_LOGINS_AND_ERASURES = (
     "CREATE TABLE visitor_users (visitor INTEGER, user INTEGER, PRIMARY KEY (visitor, user)) WITHOUT ROWID",
     "CREATE INDEX visitors_of_user ON visitor_users (user, visitor)",
     """INSERT INTO visitor_users SELECT DISTINCT visitor, user FROM events
@@ -55,7 +55,7 @@ _SIGNED_IN_VISITORS = (
 )
 
 # Step i leads from version i to version i + 1. Steps that were released are never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _TIMES_OF_CHANGES, _SIGNED_IN_VISITORS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _TIMES_OF_CHANGES, _LOGINS_AND_ERASURES)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

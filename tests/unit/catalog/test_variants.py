@@ -95,7 +95,7 @@ def test_a_product_without_variants_stands_for_itself() -> None:
         ([{"id": "x", "sku": "y"}], "variants[0].sku", "put it under attributes"),
         ([{"id": "x", "prize": 3}], "variants[0].prize", "did you mean price?"),
         ([SMALL, LARGE, {"id": "40017"}], "variants[2].id", "must not be that of variants[0], got '40017'"),
-        ([{"id": str(n)} for n in range(VARIANTS_LIMIT + 1)], "variants", "must be at most 1,000, got 1,001"),
+        ([{"id": str(n)} for n in range(VARIANTS_LIMIT + 1)], "variants", "must be at most 2,500, got 2,501"),
     ],
 )
 def test_mistakes_are_named_with_the_variant(variants: object, parameter: str, message: str) -> None:

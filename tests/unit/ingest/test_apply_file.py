@@ -58,7 +58,7 @@ def test_what_changes_is_written_and_the_rest_is_counted_and_named(shop: Shop) -
     assert (result["unknown"], result["rejected"]) == (1, 1)
     assert [(error["line"], error["reason"][:27]) for error in result["errors"]] == [
         (4, "id: there is no product 'no"),
-        (5, "price: must be a number, go"),
+        (5, "price left out: expected a "),
     ]
     [change] = shop.store.product_changes_since(0)
     assert (change.operation, change.product_id, change.vector) == ("patch", "p05", None)

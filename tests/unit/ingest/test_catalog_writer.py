@@ -432,6 +432,25 @@ def test_a_patch_of_a_product_may_patch_its_variants_by_id(writer: CatalogWriter
     ]
 
 
+def test_what_a_variants_patch_repeats_of_the_product_is_no_mistake(
+    writer: CatalogWriter, catalog: LiveCatalog
+) -> None:
+    kettle = {**KETTLE["product"], "currency": "EUR"}
+    same, other = patch("k-1", price=21, currency="EUR"), patch("k-1", price=22, currency="USD")
+    result = write_one(writer, {"operation": "upsert", "product": kettle}, same, other)
+    assert [rejected.position for rejected in result.rejected] == [2]
+    assert "variants[0].currency: is no field of a variant" in result.rejected[0].reason
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert product.variants[0].price == 21.0
+    assert write_one(writer, KETTLE, patch("k-2", price=23, currency="EUR")).rejected == []
+    catalog.refresh()
+    product = catalog.product("kettle")
+    assert product is not None
+    assert (product.currency, product.variants[1].price) == ("EUR", 23.0)
+
+
 def test_what_reads_documents_alone_knows_variants_too(
     writer: CatalogWriter, catalog: LiveCatalog, state: SqliteStateStore, encoder: NotingEncoder
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from mercato.events.event import parse_event
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
@@ -177,3 +178,14 @@ def test_the_time_of_the_request_decides_what_was_bought_lately(catalog: LiveCat
     options = {"exclude_purchased_days": 7}
     found = ask(catalog, retriever, "home-page", WHO["household"], options=options, CONTEXT=later)
     assert set(found["ids"]) == ALL, "p20 was bought nine days before"
+
+
+def test_what_was_bought_without_a_time_is_left_out_with_everything_alone(
+    catalog: LiveCatalog, retriever: Retriever, state: SqliteStateStore
+) -> None:
+    who = {"USER_ID": b"in order alone"}
+    document = {"event_type": "purchase-complete", "user_id": "in order alone", "product_id": "p20", "order": 1}
+    state.append_events([parse_event(document, now=stores.NOW)])
+    for days, gone in ((3_650, set()), (36_500, {"p20"})):
+        found = ask(catalog, retriever, "home-page", who, options={"exclude_purchased_days": days, "explain": True})
+        assert set(found["ids"]) == ALL - gone

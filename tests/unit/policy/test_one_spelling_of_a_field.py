@@ -171,7 +171,7 @@ def test_a_value_of_a_facet_as_a_filter_finds_as_many_as_it_counts(
     catalog.refresh()
     counter = FacetCounter(catalog)
     allowed = catalog.allow(None)
-    found = Matches(np.concatenate([allowed.rows, allowed.entries]), catalog.base)
+    found = Matches(np.concatenate([allowed.rows, allowed.entries]), catalog, allowed)
     for field in [*catalog.snapshot.columns.fields, *catalog.delta.fields]:
         [spec] = parse_facets([{"key": write_field(field), "limit": 100}])
         for value in counter.count(spec, found)["values"]:

@@ -302,6 +302,20 @@ def test_spelling_follows_the_products(sport_snapshot: Path, state: SqliteStateS
     assert correct(queries, "dumbell") == "dumbbell"
 
 
+def test_a_misspelt_title_that_was_mended_is_a_typo_from_then_on(sport_snapshot: Path, state: SqliteStateStore) -> None:
+    catalog = LiveCatalog(Snapshot(sport_snapshot), state)
+    queries = QueryAnalyzer(catalog)
+    state.append_product_changes([patch("f1", title="Fiddget spinner"), patch("y1", price=3)])
+    catalog.refresh()
+    assert correct(queries, "fiddget") is None, "as the shop writes it"
+    assert catalog.term_frequency("yoga") == 2, "a price takes no words away"
+    state.append_product_changes([patch("f1", title="Fidget spinner")])
+    catalog.refresh()
+    assert correct(queries, "fiddget") == "fidget"
+    assert correct(queries, "fidget") is None
+    assert catalog.term_frequency("spinner") == 1
+
+
 def correct(queries: QueryAnalyzer, text: str) -> str | None:
     correction = queries.correct(text)
     return None if correction is None else correction.text

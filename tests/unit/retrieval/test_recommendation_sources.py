@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercato.events.event_order import order_to_time
 from mercato.events.event_type import EVENT_TYPE_CODES
 from mercato.features.inputs import History
 from mercato.requests.retrieval import Placement
@@ -51,6 +54,14 @@ def test_equal_repeats_are_in_row_order_and_an_event_of_the_future_is_fresh() ->
 
     assert ranked.rows.tolist() == [3, 9]
     assert ranked.scores.tolist() == [1, 1]
+
+
+def test_events_without_times_count_half() -> None:
+    of_orders = replace(history((9, 0, BUY), (5, 0, BUY), (5, 0, BUY)), time=order_to_time([3, 2, 1]))
+    ranked = rank_repeats(of_orders, NOW, 1.0)
+
+    assert ranked.rows.tolist() == [5, 9]
+    assert ranked.scores.tolist() == [0.5 + 0.5, 0.5]
 
 
 def test_no_history_has_no_repeats() -> None:

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.state import Actor, StateStore, open_state
+from mercato.state.schema import SCHEMA_VERSION
 from mercato.state.visitors import MAX_SHARING_USERS
+
+VERSION_BEFORE = SCHEMA_VERSION - 1
 
 Entry = tuple[float, int, str, str, str]  # time, sequence, product, user, visitor
 
@@ -125,7 +128,7 @@ def test_a_state_file_of_the_version_before_learns_its_logins(tmp_path: Path) ->
     store.append_events([event("a", visitor="v", time=1), event("b", "u", "v", 2), event("c", visitor="other")])
     store.close()
     with sqlite3.connect(path) as connection:
-        for statement in ("DROP TABLE visitor_users", "DROP TABLE erasures", "PRAGMA user_version = 1"):
+        for statement in ("DROP TABLE visitor_users", "DROP TABLE erasures", f"PRAGMA user_version = {VERSION_BEFORE}"):
             connection.execute(statement)
     connection.close()
     store = open_state(f"sqlite:{path}")

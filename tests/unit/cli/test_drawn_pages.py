@@ -1,8 +1,9 @@
-"""What the commands show of probabilities."""
+"""What the commands show of pages: probabilities and variants."""
 
 import io
+from dataclasses import replace
 
-from mercato_client import Product, ResultPage
+from mercato_client import Product, ResultPage, Variant
 from rich.console import Console
 
 from mercato.cli.ask import describe_page, tabulate
@@ -45,3 +46,13 @@ def test_as_json_a_product_without_has_no_such_member() -> None:
     first, second = describe_page(make_page(0.0, None))["results"]
     assert first["purchase_probability"] == 0.0
     assert "purchase_probability" not in second
+
+
+def test_a_page_with_variants_names_them() -> None:
+    page = make_page(None, None)
+    given = {"id": "40018", "price": 84.0, "attributes": {"size": "L", "colour": "moss"}}
+    first = replace(page.results[0], variant=Variant(**given), fields={"variant": given})
+    page = replace(page, results=(first, page.results[1]))
+    assert "40018, L, moss, 84.00" in draw(page)
+    assert [result.get("variant") for result in describe_page(page)["results"]] == [given, None]
+    assert "variant" not in draw(make_page(None))

@@ -79,6 +79,8 @@ class PriceReader:
         Raises:
             InvalidInputError: it is no price, or could be two.
         """
+        if type(value) is str and value and not value.isspace():
+            return self._parse(value, field)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return value, ""  # NaN included: parse_product refuses it, naming the field
         if isinstance(value, Decimal):
@@ -91,11 +93,21 @@ class PriceReader:
             return None, ""
         if isinstance(text, bytes):
             raise InvalidInputError(field, f"must be a number, got {text!r:.60}")
+        return self._parse(text, field)
+
+    def _parse(self, text: str, field: str) -> tuple[float | None, str]:
         try:
-            price = parse_price(text, decimal_mark=self.decimal_mark, currency=self.currency)
+            if len(text) < _CACHED_CHARS:
+                return _parse_price(text, self.decimal_mark, self.currency)
+            return _parse_price.__wrapped__(text, self.decimal_mark, self.currency)
         except ValueError as exc:
             raise InvalidInputError(field, str(exc)) from exc
-        return price.amount, price.currency
+
+
+@lru_cache(maxsize=65_536)
+def _parse_price(text: str, decimal_mark: str | None, currency: str) -> tuple[float, str]:
+    price = parse_price(text, decimal_mark=decimal_mark, currency=currency)
+    return price.amount, price.currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +200,8 @@ def to_address(value: Any) -> str | bytes | None:
     """Read the address of a picture or page: of several the first."""
     if isinstance(value, list):
         return next((text for text in map(to_text, value) if text), None)
+    if type(value) is str and value.find("http", 1) < 0:
+        return value.strip() or None
     text = to_text(value)
     return _NEXT_ADDRESS.split(text.strip(), maxsplit=1)[0] if isinstance(text, str) else text
 
@@ -198,18 +212,20 @@ def to_availability(value: Any) -> str | bytes | None:
     Raises:
         InvalidInputError: it is none of them.
     """
+    if type(value) is str:
+        return _read_state(value) if len(value) < _CACHED_CHARS else value
     if isinstance(value, bool):
         return "IN_STOCK" if value else "OUT_OF_STOCK"
     if isinstance(value, int | float | Decimal) and value == value:
         return "IN_STOCK" if value > 0 else "OUT_OF_STOCK"
     text = to_text(value)
-    if not isinstance(text, str):
-        return text
-    return _read_state(text) if len(text) < _CACHED_CHARS else text
+    return _read_state(text[:_CACHED_CHARS]) if isinstance(text, str) else text
 
 
 @lru_cache(maxsize=1_024)
-def _read_state(text: str) -> str:
+def _read_state(text: str) -> str | None:
+    if not text.strip():
+        return None
     plain = _WORDS.sub(" ", _SCHEMA_ORG.sub("", text)).strip().lower()
     if plain in _AVAILABILITY_OF:
         return _AVAILABILITY_OF[plain]

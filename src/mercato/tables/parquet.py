@@ -94,7 +94,15 @@ def _to_value(scalar: Any) -> Any:
     """Give a value; text that is no UTF-8 as bytes, a date beyond Python's calendar as text."""
     try:
         return scalar.as_py()
-    except UnicodeDecodeError:
-        return scalar.as_buffer().to_pybytes() if hasattr(scalar, "as_buffer") else None
     except (ValueError, OverflowError, pa.ArrowException):
-        return str(scalar)
+        pass
+    if isinstance(scalar, pa.ListScalar | pa.LargeListScalar):
+        return [_to_value(item) for item in scalar.values]
+    if isinstance(scalar, pa.StructScalar):
+        return {name: _to_value(item) for name, item in scalar.items()}
+    if isinstance(scalar, pa.StringScalar | pa.LargeStringScalar):
+        return scalar.as_buffer().to_pybytes()
+    try:
+        return scalar.cast(pa.string()).as_py()
+    except pa.ArrowException:
+        return None

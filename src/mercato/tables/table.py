@@ -43,10 +43,6 @@ class RowBatch(Protocol):
         """Give one column: a list or an Arrow array [rows]; None where a row has no value."""
 
 
-def _is_blank(text: str) -> bool:
-    return not text or text.isspace()
-
-
 @dataclass(slots=True)
 class ColumnProfile:
     """What a column of texts holds.
@@ -69,10 +65,12 @@ class ColumnProfile:
     def add(self, values: Sequence[str]) -> None:
         """Count values."""
         distinct = dict.fromkeys(values)
-        blank = [value for value in distinct if not value or value.isspace()]
-        for value in blank:
+        empty = values.count("") if "" in distinct else 0
+        distinct.pop("", None)
+        spaces = list(filter(str.isspace, distinct))
+        for value in spaces:
             del distinct[value]
-        self.filled += len(values) - (values.count("") if blank in ([], [""]) else sum(map(_is_blank, values)))
+        self.filled += len(values) - empty - (sum(map(str.isspace, values)) if spaces else 0)
         if len(self.sample) < SAMPLED_VALUES:
             for value in distinct:
                 self.sample[value] = None

@@ -31,9 +31,10 @@ def bad_rows(tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path) -> 
 
 
 def test_good_rows_are_indexed_and_bad_ones_counted(bad_rows: "subprocess.CompletedProcess[str]") -> None:
-    assert bad_rows.returncode == 0, bad_rows.stderr
+    assert bad_rows.returncode == 3, bad_rows.stderr
     result = json.loads(bad_rows.stdout)
-    assert (result["products"], result["rejected"]) == (2, 4)
+    assert (result["products"], result["whole"], result["in_part"], result["rejected"]) == (3, 2, 1, 3)
+    assert bad_rows.stderr.rstrip().endswith("2 products whole, 1 in part, 3 not at all")
 
 
 @pytest.mark.parametrize(
@@ -41,10 +42,10 @@ def test_good_rows_are_indexed_and_bad_ones_counted(bad_rows: "subprocess.Comple
     [
         "products.parquet line 2: id: must be given and not be empty",
         "products.parquet line 3: title: must be given and not be blank",
-        "products.parquet line 4: price: must be a finite number from 0 to 1e15, got nan",
+        "products.parquet line 4: price left out: must be a finite number from 0 to 1e15, got -1.0",
         "products.parquet line 5: id: must be unique, 'a1' is also on line 1, which is kept",
     ],
-    ids=["no id", "no title", "NaN price", "duplicate id"],
+    ids=["no id", "no title", "negative price", "duplicate id"],
 )
 def test_bad_row_is_reported_with_its_line_and_reason(
     message: str, bad_rows: "subprocess.CompletedProcess[str]"
@@ -65,7 +66,7 @@ def test_strict_refuses_a_file_with_a_bad_row(tmp_path: Path, encoder_folder: Pa
     pq.write_table(pa.table({"id": ["a1", "a2"], "title": ["Milk", ""]}), tmp_path / "products.parquet")
     said = index_refused(tmp_path, encoder_folder, "--strict")
     assert "products.parquet line 2: title: must be given" in said
-    assert "error: products.parquet: 1 rows are bad and --strict was given" in said
+    assert "error: products.parquet: 1 products whole, 0 in part, 1 not at all, and --strict was given" in said
 
 
 def test_missing_column_is_named_with_those_there_are(tmp_path: Path, encoder_folder: Path) -> None:

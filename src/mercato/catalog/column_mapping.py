@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mercato.catalog.field_names import list_readings, write_field
-from mercato.catalog.grouping import ReadRow
+from mercato.catalog.grouping import ReadRow, read_children, read_parent
 from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
 from mercato.catalog.offer import Offer
 from mercato.catalog.problems import LeftOut
@@ -25,13 +25,15 @@ from mercato.catalog.values import (
     split_list,
     to_address,
     to_availability,
+    to_currency,
     to_id,
+    to_named,
     to_object,
     to_text,
     unpack_attributes,
 )
 from mercato.errors import DataError, InvalidInputError
-from mercato.tables.table import Row, Table
+from mercato.tables.table import Row, Table, says_nothing
 from mercato.text.numbers import find_decimal_mark
 from mercato.text.timestamps import find_day_order
 
@@ -69,7 +71,7 @@ class _Source:
         for column in self.columns:
             value = row.get(column)
             if type(value) is str:
-                if value and not value.isspace():
+                if not says_nothing(value):
                     return value
             elif value is not None and value == value:
                 return value
@@ -192,10 +194,15 @@ class ColumnMapping:
         for name_column, value_column in self._pairs:
             meanings[name_column].append("the name of an attribute")
             meanings[value_column].append(f"the attribute that {name_column} names")
+        for name in self._shop.hidden if self._shop else ():
+            if name in self._by_normal:
+                meanings[self._by_normal[name]].append("whether the row is for sale")
         for attribute in self._attributes:
-            meanings[attribute.column].append(write_field(f"attributes.{attribute.name}"))
+            meanings[attribute.column].append(
+                write_field(f"attributes.{attribute.name}") if attribute.name else "attributes"
+            )
             ways[attribute.column] = attribute.how
-        for name in ("price", "sale_price"):
+        for name in ("price", "sale_price", "list_price"):
             for column in self._sources[name].columns if name in self._sources else ():
                 mark = self._offer.prices.decimal_mark
                 ways[column] = f"decimal mark {mark!r}" if mark else ""
@@ -222,7 +229,7 @@ class ColumnMapping:
         document: dict[str, Any] = {"id": str(number)} if self._numbered else {}
         for target, column, source, convert in self._steps:
             value = None if column is None else row.get(column)
-            if type(value) is str and (not value or value.isspace()):
+            if type(value) is str and (says_nothing(value) if target != "id" else not value or value.isspace()):
                 continue
             try:
                 if type(value) is not str:
@@ -248,8 +255,8 @@ class ColumnMapping:
             document=document,
             left_out=left_out,
             group=group if isinstance(group, str) else "",
-            parent=_read_parent(self._find(row, "parent")),
-            children=_read_children(self._find(row, "children")),
+            parent=read_parent(self._find(row, "parent")),
+            children=read_children(self._find(row, "children")),
             variant_id=variant_id if isinstance(variant_id, str) else "",
             codes=[code for code in (attributes.get("sku"), attributes.get("SKU")) if isinstance(code, str)],
             is_picture=bool(group) and set(document) <= {"id", "image_uri"},
@@ -285,7 +292,7 @@ class ColumnMapping:
                 add_attribute(attributes, name, value)
         for attribute in self._attributes:
             value = row.get(attribute.column)
-            if value is None or value == "":
+            if value is None or (type(value) is str and says_nothing(value)):
                 continue
             if attribute.read is _keep and type(value) is str and attribute.name not in attributes:
                 attributes[attribute.name] = value
@@ -336,6 +343,7 @@ class ColumnMapping:
             "available_time": self._plan_times("available_time").read,
             "image_uri": to_address,
             "availability": to_availability,
+            "currency": to_currency,
             "variants": lambda value: value or None,
         }
         return [
@@ -355,7 +363,7 @@ class ColumnMapping:
     def _plan_offer(self, now: float) -> Offer:
         return Offer(
             {name: self._sources[name].first for name in ("price", *OFFER_FIELDS) if name in self._sources},
-            PriceReader(find_decimal_mark(self._sample("price", "sale_price"))),
+            PriceReader(find_decimal_mark(self._sample("price", "sale_price", "list_price"))),
             self._plan_times("sale_start", "sale_end"),
             scale=self._scale,
             now=now,
@@ -387,13 +395,15 @@ class ColumnMapping:
         ]
         named = {attribute.column for attribute in plan}
         paired = {column for pair in self._pairs for column in pair}
+        categories = self._sources["categories"].columns[0] if "categories" in self._sources else ""
         for column in () if self._only_named else self._columns:
             name = table.repeated.get(column, column)
+            name = shop.name_attribute(name) if shop is not None and not is_mapped else name
             if column in named:
                 continue
             if shop is not None and not is_mapped:
                 normal = normal_name(column)
-                if normal in shop.attributes:
+                if normal in shop.attributes and column != categories:
                     plan.append(self._read_attribute(column, shop.attributes[normal]))
                     continue
                 if shop.is_ignored(column) or column in paired:
@@ -465,9 +475,8 @@ def _keep(value: Any) -> Any:
 
 
 def _read_value(row: Row, target: str, source: _Source, convert: Callable[[Any], Any]) -> Any:
-    for column in source.columns:
-        if isinstance(row.get(column), Mapping):
-            raise InvalidInputError(target, f"must be text or a number, got an object {row[column]!r:.60}")
+    if any(isinstance(row.get(column), Mapping) for column in source.columns):
+        row = {column: to_named(target, row.get(column)) for column in source.columns}
     if len(source.columns) == 1:
         return convert(row.get(source.columns[0]))
     if not source.is_joined:
@@ -476,21 +485,3 @@ def _read_value(row: Row, target: str, source: _Source, convert: Callable[[Any],
     if not parts:
         return None
     return [name for names in parts for name in names] if target == "categories" else join_texts(parts)
-
-
-def _read_parent(value: Any) -> str:
-    """Read the parent of a variant: an id or a code; WooCommerce writes ``id:123`` for an id."""
-    text = to_id(value)
-    return text.removeprefix("id:") if isinstance(text, str) else ""
-
-
-def _read_children(value: Any) -> list[str]:
-    """Read the ids of a product's variants: a list, or Magento's ``sku=A,size=S|sku=B,size=M``."""
-    if isinstance(value, list):
-        return [str(item) for item in value if item is not None]
-    text = to_text(value)
-    if not isinstance(text, str):
-        return []
-    if "sku=" not in text:
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return [match.strip() for match in re.findall(r"(?:^|\|)(?:[^|]*,)?sku=([^,|]+)", text)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mercato.catalog.problems import LeftOut
+from mercato.catalog.values import to_id, to_text
 
 # What a row says of its variant; the rest is the product's.
 _VARIANT_FIELDS = ("price", "currency", "availability", "image_uri", "uri")
@@ -39,6 +41,24 @@ class ReadRow:
     codes: Sequence[str] = ()
     is_picture: bool = False
     is_hidden: bool = False
+
+
+def read_parent(value: Any) -> str:
+    """Read the parent of a variant: an id or a code; WooCommerce writes ``id:123`` for an id."""
+    text = to_id(value)
+    return text.removeprefix("id:") if isinstance(text, str) else ""
+
+
+def read_children(value: Any) -> list[str]:
+    """Read the ids of a product's variants: a list, or Magento's ``sku=A,size=S|sku=B,size=M``."""
+    if isinstance(value, list):
+        return [str(item) for item in value if item is not None]
+    text = to_text(value)
+    if not isinstance(text, str):
+        return []
+    if "sku=" not in text:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return [match.strip() for match in re.findall(r"(?:^|\|)(?:[^|]*,)?sku=([^,|]+)", text)]
 
 
 def join_rows(rows: Iterable[ReadRow]) -> list[tuple[ReadRow, int]]:

@@ -51,6 +51,10 @@ class Offer:
             if price is not None:
                 attributes.setdefault(ORIGINAL_PRICE, price)
             price, currency = sale, sale_currency or currency
+        if "list_price" in self.sources:
+            before, _ = self._read_price("list_price", row, left_out)
+            if before is not None and price is not None and before > price:
+                attributes.setdefault(ORIGINAL_PRICE, before)
         if price is not None:
             document["price"] = self._scaled(price)
         if currency and "currency" not in document:
@@ -92,6 +96,8 @@ class Offer:
 
     def _fill_availability(self, row: Row, document: dict[str, Any]) -> None:
         stock = self.sources["stock"](row) if "stock" in self.sources else None
+        if "stock_tracker" in self.sources and to_text(self.sources["stock_tracker"](row)) is None:
+            stock = None if stock is None else 1  # nobody counts: it is for sale, whatever the number says
         if "availability" not in document and stock is not None:
             try:
                 read = to_availability(float(stock) if isinstance(stock, str) else stock)

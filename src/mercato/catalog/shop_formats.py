@@ -11,8 +11,8 @@ from mercato.errors import InvalidInputError
 
 #: What a file may say of an offer beside the fields of a product; read into price, availability and attributes.
 OFFER_FIELDS = (
-    "sale_price", "sale_dates", "sale_start", "sale_end", "stock", "backorders", "published", "variant_id", "parent",
-    "children",
+    "sale_price", "sale_dates", "sale_start", "sale_end", "list_price", "stock", "stock_tracker", "backorders",
+    "published", "variant_id", "parent", "children",
 )  # fmt: skip
 
 
@@ -54,6 +54,15 @@ class ShopFormat:
         """Tell whether a column is of no use to shoppers."""
         name = normal_name(column)
         return any(re.fullmatch(pattern, name) for pattern in self.ignored)
+
+    def name_attribute(self, column: str) -> str:
+        """Give the attribute that a column becomes which has no other meaning: without what the shop adds to it."""
+        name = _ADDED.sub("", column).strip()
+        return name or column
+
+
+# Google's prefix, and what Shopify writes behind the name of a metafield.
+_ADDED = re.compile(r"^g:|\s*\(product\.metafields\.[\w.-]+\)$")
 
 
 def normal_name(column: str) -> str:
@@ -120,7 +129,9 @@ SHOPIFY = ShopFormat(
         "price": ("variant price", "price"),
         "image_uri": ("image src", "product image url", "variant image", "variant image url"),
         "variant_id": ("variant sku", "sku", "variant barcode", "barcode"),
+        "list_price": ("variant compare at price", "compare at price"),
         "stock": ("variant inventory qty", "inventory quantity"),
+        "stock_tracker": ("variant inventory tracker", "inventory tracker"),
         "backorders": ("variant inventory policy", "continue selling when out of stock"),
         "published": ("published", "published on online store"),
     },
@@ -131,8 +142,9 @@ SHOPIFY = ShopFormat(
         "barcode": "gtin",
         "variant grams": "weight_grams",
         "weight value (grams)": "weight_grams",
-        "variant compare at price": "original_price",
-        "compare at price": "original_price",
+        "type": "product_type",
+        "product type": "product_type",
+        "custom product type": "product_type",
     },
     lists=frozenset({"tags"}),
     pairs={r"option(\d) name": "option{0} value"},

@@ -18,18 +18,29 @@ import orjson
 
 from mercato.catalog.field_checks import LIST_LIMIT
 from mercato.errors import InvalidInputError
+from mercato.tables.table import says_nothing
+from mercato.text.number_signs import find_currencies, fold_sign, read_signs
 from mercato.text.numbers import parse_price
 from mercato.text.timestamps import DayOrder, format_timestamp, read_timestamp
 
 _WORDS = re.compile(r"[\W_]+")
 _STATES = {
     "IN_STOCK": "in stock|instock|available|true|yes|y|t|limited availability|limitedavailability|online only"
-    "|onlineonly|in store only|instoreonly|low stock|active",
-    "OUT_OF_STOCK": "out of stock|outofstock|false|no|n|f|sold out|soldout|unavailable|not available|discontinued|oos",
-    "PREORDER": "preorder|pre order|presale|pre sale",
-    "BACKORDER": "backorder|back order|onbackorder|on backorder|backordered|available for order|notify",
+    "|onlineonly|in store only|instoreonly|low stock|active"
+    "|auf lager|lieferbar|sofort lieferbar|verfügbar|sofort verfügbar|vorrätig|ja"
+    "|en stock|disponible|oui|disponibile|in magazzino|op voorraad|leverbaar|i lager|finns i lager|på lager"
+    "|em estoque|em stock|disponível|dostępny|na stanie|skladem|在庫あり|有货|в наличии",
+    "OUT_OF_STOCK": "out of stock|outofstock|false|no|n|f|sold out|soldout|unavailable|not available|discontinued|oos"
+    "|nicht auf lager|nicht lieferbar|nicht verfügbar|nicht vorrätig|ausverkauft|vergriffen|nein"
+    "|rupture de stock|en rupture|épuisé|indisponible|non|agotado|sin stock|no disponible|esaurito|non disponibile"
+    "|uitverkocht|niet op voorraad|slut i lager|ej i lager|udsolgt|utsolgt|esgotado|sem estoque|indisponível"
+    "|niedostępny|brak|vyprodáno|在庫なし|品切れ|売り切れ|缺货|нет в наличии",
+    "PREORDER": "preorder|pre order|presale|pre sale|vorbestellbar|vorbestellung|précommande|予約",
+    "BACKORDER": "backorder|back order|onbackorder|on backorder|backordered|available for order|notify|sur commande",
 }
 _AVAILABILITY_OF = {word: state for state, words in _STATES.items() for word in words.split("|")}
+_PAIR_NAMES = ("name", "key", "attribute_code", "code", "label")
+_PAIR_VALUES = ("value", "values", "option", "options")
 _NEXT_ADDRESS = re.compile(r"\s*[,|;]\s*(?=https?://)")
 _NEXT_PAIR = re.compile(r",(?=[^,=|]+=)")
 # Texts below this length come again and again: what was read of them is kept.
@@ -38,8 +49,10 @@ _SCHEMA_ORG = re.compile(r"https?://(?:www\.)?schema\.org/", re.IGNORECASE)
 
 
 def to_text(value: Any) -> str | bytes | None:
-    """Read a text: numbers as digits, lists joined by commas; None where it is blank."""
-    if isinstance(value, str | bytes):
+    """Read a text: numbers as digits, lists joined by commas; None where it is blank or says that there is none."""
+    if isinstance(value, str):
+        return None if says_nothing(value) else value
+    if isinstance(value, bytes):
         return value if value.strip() else None
     if value is None or value != value:
         return None
@@ -87,7 +100,8 @@ class PriceReader:
             return float(value), ""
         if isinstance(value, Mapping):  # {"value": 12.5, "currency": "EUR"}
             amount = next((value[name] for name in ("value", "amount", "price") if value.get(name) is not None), None)
-            return self.read(amount, field)[0], str(value.get("currency") or value.get("currency_code") or "")
+            named = next((value[name] for name in ("currency", "currency_code", "currencyCode") if value.get(name)), "")
+            return self.read(amount, field)[0], str(to_currency(named) or "")
         text = to_text(value)
         if text is None:
             return None, ""
@@ -133,7 +147,7 @@ class CategoryStyle:
 
     def _read(self, value: Any) -> list[Any] | None:
         if isinstance(value, list):
-            return [name for item in value for name in (self.read(item) or [])]
+            return [name for item in value for name in (self.read(to_named("categories", item)) or [])]
         text = to_text(value)
         if text is None or isinstance(text, bytes):
             return None if text is None else [text]
@@ -196,12 +210,43 @@ class TimeReader:
             raise InvalidInputError("available_time", str(exc)) from exc
 
 
+def to_currency(value: Any) -> str | bytes | None:
+    """Read a currency: its code in any case, or a sign or name that stands for one."""
+    text = to_text(value)
+    if not isinstance(text, str):
+        return text
+    part = text.strip()
+    if len(part) == 3 and part.upper() in read_signs().decimals:
+        return part.upper()
+    codes = find_currencies(part) or []
+    return codes[0] if len(codes) == 1 else read_signs().usual.get(fold_sign(part), part)
+
+
+def to_named(field: str, value: Any) -> Any:
+    """Give what an object is called, ``{"id": 7, "name": "Acme"}``, or where a picture lies; other values as they are.
+
+    Raises:
+        InvalidInputError: the object has no such name.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    names = ("src", "url", "href") if field.endswith("uri") else ("name", "title", "label", "value")
+    found = next((value[name] for name in names if isinstance(value.get(name), str | int | float)), None)
+    if found is None:
+        raise InvalidInputError(field, f"must be text or a number, got an object {value!r:.60}")
+    return found
+
+
 def to_address(value: Any) -> str | bytes | None:
     """Read the address of a picture or page: of several the first."""
     if isinstance(value, list):
+<<<<<<< HEAD
         return next((text for text in map(to_text, value) if text), None)
     if type(value) is str and value.find("http", 1) < 0:
         return value.strip() or None
+=======
+        return next((text for text in (to_text(to_named("image_uri", item)) for item in value) if text), None)
+>>>>>>> 8a37c0e49bb4e5ead13923ecaa8c34d5553036ce
     text = to_text(value)
     return _NEXT_ADDRESS.split(text.strip(), maxsplit=1)[0] if isinstance(text, str) else text
 
@@ -262,6 +307,7 @@ def to_object(value: Any) -> Mapping[str, Any]:
     Raises:
         InvalidInputError: it is none.
     """
+    given = value
     if isinstance(value, str | bytes):
         if not value.strip():
             return {}
@@ -273,9 +319,31 @@ def to_object(value: Any) -> Mapping[str, Any]:
         return {}
     if isinstance(value, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
         value = dict(value)  # a map column of Arrow
-    if not isinstance(value, Mapping):
-        raise InvalidInputError("attributes", f"must be a JSON object, got {value!r:.60}")
-    return value
+    found: Mapping[str, Any] | None = value if isinstance(value, Mapping) else read_pairs(value)
+    if found is None:
+        raise InvalidInputError("attributes", f"must be a JSON object, got {given!r:.60}")
+    return found
+
+
+def read_pairs(value: Any) -> dict[str, Any] | None:
+    """Read attributes as interfaces of shops give them, ``[{"name": "Colour", "value": "Red"}]``; None for others."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, Mapping) for item in value):
+        return None
+    found: dict[str, Any] = {}
+    for item in value:
+        name = next((item[key] for key in _PAIR_NAMES if isinstance(item.get(key), str)), None)
+        key = next((key for key in _PAIR_VALUES if key in item), None)
+        if name is None or key is None:
+            return None
+        add_attribute(found, name, item[key])
+    return found
+
+
+def _read_names(value: list[Any]) -> list[Any] | None:
+    """Read a list of objects that have names, ``[{"id": 1, "name": "new"}]``; None for others."""
+    if not value or not all(isinstance(item, Mapping) and isinstance(item.get("name"), str) for item in value):
+        return None
+    return [item["name"] for item in value]
 
 
 def join_texts(parts: Sequence[str | bytes]) -> str:
@@ -287,6 +355,8 @@ def can_be_attribute(value: Any) -> bool:
     """Tell whether a value of a column that nobody mapped can be an attribute; a mapped one is refused by the row."""
     if not isinstance(value, list) or (value and all(isinstance(pair, tuple) for pair in value)):
         return True
+    if read_pairs(value) is not None or _read_names(value) is not None:
+        return True
     return len(value) <= LIST_LIMIT and all(item is None or isinstance(item, str | int | float) for item in value)
 
 
@@ -294,6 +364,8 @@ def add_attribute(attributes: dict[str, Any], name: str, value: Any) -> None:
     """Add a value to attributes: objects key by key, a second value of a name beside the first."""
     if value is None or value == "" or value != value:
         return
+    if isinstance(value, list):
+        value = read_pairs(value) or _read_names(value) or value
     if isinstance(value, Mapping):
         for key, item in value.items():
             add_attribute(attributes, f"{name}.{key}" if name else str(key), item)

@@ -15,6 +15,13 @@ BATCH_ROWS = 4_096
 #: Distinct values of a column that are kept, for what reads a column by what its values have in common.
 SAMPLED_VALUES = 1_000
 
+#: What programs write where nothing stands: of spreadsheets also what went wrong, in English, German and French.
+BLANK_MARKS = frozenset(
+    "- -- \u2013 \u2014 \\N NULL Null null (null) N/A n/a N/a n.a. NaN nan #N/A #NA #NULL! #REF! #VALUE! #DIV/0! #NAME?"
+    " #NUM! #GETTING_DATA #SPILL! #NV #WERT! #BEZUG! #REFERENCE! #VALEUR! #NOM?".split()
+)
+_LONGEST_MARK = max(map(len, BLANK_MARKS))
+
 # Without leading zeros (article numbers) and shorter than a 12 digit bar code.
 _POINT_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,10})?(?:\.\d+)?(?<=\d)", re.ASCII)
 _COMMA_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,10}|[1-9]\d{0,2}(?:\.\d{3}){1,3})?(?:,\d+)?(?<=\d)", re.ASCII)
@@ -43,6 +50,18 @@ class RowBatch(Protocol):
         """Give one column: a list or an Arrow array [rows]; None where a row has no value."""
 
 
+<<<<<<< HEAD
+=======
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def says_nothing(text: str) -> bool:
+    """Tell whether a text is blank, or one of `BLANK_MARKS`."""
+    return not text or text.isspace() or (len(text) <= _LONGEST_MARK and text in BLANK_MARKS)
+
+
+>>>>>>> 8a37c0e49bb4e5ead13923ecaa8c34d5553036ce
 @dataclass(slots=True)
 class ColumnProfile:
     """What a column of texts holds.
@@ -76,6 +95,7 @@ class ColumnProfile:
                 self.sample[value] = None
                 if len(self.sample) >= SAMPLED_VALUES:
                     break
+        distinct = {value: None for value in distinct if value not in BLANK_MARKS}
         if self._point:
             self._point = all(_POINT_NUMBER.fullmatch(value) for value in distinct)
         if self._comma:
@@ -90,11 +110,11 @@ class ColumnProfile:
         """
         is_code = _CODE_NAME.search(name.lower()) is not None
         self.decimal_comma = not self._point and self._comma and self._seen_comma
-        self.is_number = bool(self.filled) and not is_code and (self._point or self.decimal_comma)
+        self.is_number = not BLANK_MARKS.issuperset(self.sample) and not is_code and (self._point or self.decimal_comma)
 
     def to_number(self, text: str) -> int | float | None:
         """Read a value of a column of numbers; None where it is blank."""
-        if not text or text.isspace():
+        if says_nothing(text):
             return None
         if self.decimal_comma:
             text = text.replace(".", "").replace(",", ".")

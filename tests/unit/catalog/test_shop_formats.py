@@ -185,3 +185,23 @@ def test_a_plain_file_is_of_no_format(tmp_path: Path) -> None:
         ("brand", "brand"),
         ("sku", "attributes.sku"),
     ]
+
+
+def test_shopify_stock_that_nobody_counts_is_for_sale(tmp_path: Path) -> None:
+    text = """\
+Handle,Title,Vendor,Product Category,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Tracker,Variant Inventory Qty,Variant Price,Variant Compare At Price,Material (product.metafields.custom.material)
+ring,Ring,Lark,Jewelry,Rings,Size,50,R50,,0,100.00,80.00,gold
+ring,,,,,,52,R52,shopify,0,110.00,130.00,
+"""
+    (ring,), _ = read(open_text(tmp_path, text))
+    assert [one.availability for one in ring.variants] == ["IN_STOCK", "OUT_OF_STOCK"]
+    # what is said to have cost less before is no price of before
+    assert [one.attributes.get("original_price") for one in ring.variants] == [None, 130.0]
+    assert (ring.categories, ring.attributes["product_type"]) == (("Jewelry",), "Rings")
+    assert ring.attributes["Material"] == "gold"
+
+
+def test_google_names_lose_their_prefix(tmp_path: Path) -> None:
+    text = "g:id,g:title,g:link,g:price,g:brand,g:gtin\nA1,Coat,https://shop.test/a1,EUR 79.95,Lark,00012345600012\n"
+    (coat,), _ = read(open_text(tmp_path, text))
+    assert (coat.price, coat.currency, coat.attributes) == (79.95, "EUR", {"gtin": "00012345600012"})

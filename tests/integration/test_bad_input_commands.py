@@ -1,7 +1,6 @@
 """Bad catalogues, one by one, through the commands: each problem with its line, one clear message before a start."""
 
 import json
-import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +21,7 @@ def bad_rows(tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path) -> 
     rows = {
         "id": ["a1", None, "a3", "a4", "a1", "a6"],
         "title": ["Rye bread", "Without id", "  ", "Not a price", "The same id again", "Whole milk"],
-        "price": [2.5, 1.0, 1.0, math.nan, 3.0, None],
+        "price": [2.5, 1.0, 1.0, -1.0, 3.0, None],
     }
     pq.write_table(pa.table(rows), folder / "products.parquet")
     return run_mercato(

@@ -240,13 +240,9 @@ def to_named(field: str, value: Any) -> Any:
 def to_address(value: Any) -> str | bytes | None:
     """Read the address of a picture or page: of several the first."""
     if isinstance(value, list):
-<<<<<<< HEAD
-        return next((text for text in map(to_text, value) if text), None)
+        return next((text for text in (to_text(to_named("image_uri", item)) for item in value) if text), None)
     if type(value) is str and value.find("http", 1) < 0:
         return value.strip() or None
-=======
-        return next((text for text in (to_text(to_named("image_uri", item)) for item in value) if text), None)
->>>>>>> 8a37c0e49bb4e5ead13923ecaa8c34d5553036ce
     text = to_text(value)
     return _NEXT_ADDRESS.split(text.strip(), maxsplit=1)[0] if isinstance(text, str) else text
 

@@ -50,18 +50,11 @@ class RowBatch(Protocol):
         """Give one column: a list or an Arrow array [rows]; None where a row has no value."""
 
 
-<<<<<<< HEAD
-=======
-def _is_blank(text: str) -> bool:
-    return not text or text.isspace()
-
-
 def says_nothing(text: str) -> bool:
     """Tell whether a text is blank, or one of `BLANK_MARKS`."""
     return not text or text.isspace() or (len(text) <= _LONGEST_MARK and text in BLANK_MARKS)
 
 
->>>>>>> 8a37c0e49bb4e5ead13923ecaa8c34d5553036ce
 @dataclass(slots=True)
 class ColumnProfile:
     """What a column of texts holds.

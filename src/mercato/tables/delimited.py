@@ -194,18 +194,18 @@ def _is_title(records: list[list[str]]) -> bool:
 
 
 def _choose_delimiter(sample: list[str], suffix: str) -> str:
-    best, best_score = ",", 0.0
+    best, best_score = ",", (False, 0.0)
     for delimiter in _DELIMITERS:
         try:
             widths = [len(record) for record in csv.reader(sample, delimiter=delimiter) if record]
         except csv.Error:
             continue
-        # A title may stand above the header.
+        # A title may stand above the header; what parts the first line, and not only those below it, goes first.
         at = next((at for at, width in enumerate(widths[:3]) if width > 1), None)
         if at is None:
             continue
         share = sum(1 for width in widths[at:] if abs(width - widths[at]) <= 1) / len(widths)
-        score = widths[at] * share * (2 if delimiter == "\t" and suffix in (".tsv", ".tab") else 1)
+        score = at == 0, widths[at] * share * (2 if delimiter == "\t" and suffix in (".tsv", ".tab") else 1)
         if score > best_score:
             best, best_score = delimiter, score
     return best

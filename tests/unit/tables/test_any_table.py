@@ -115,6 +115,7 @@ def test_an_encoding_that_is_said(tmp_path: Path, rows: Rows, delimiter: str) ->
 
 @quick
 @given(rows=tables().filter(bool), stated=st.booleans(), columns=st.integers(0, 3))
+@example(rows=[{"X": "", "XX": ",12,5"}, {"X": "", "XX": ",12,5"}], stated=False, columns=0)
 def test_what_spreadsheets_add(tmp_path: Path, rows: Rows, stated: bool, columns: int) -> None:
     text = ("sep=;\r\n" if stated else "") + write_csv(rows, delimiter=";")
     if columns:

@@ -15,13 +15,18 @@ from mercato.errors import DataError
 from mercato.incoming import Rejected
 from mercato.tables.encoding import Encoding
 from mercato.tables.source import Source
-from mercato.tables.table import BATCH_ROWS, ColumnProfile, Row, RowBatch, Table, name_columns
+from mercato.tables.table import BATCH_ROWS, ColumnProfile, Row, RowBatch, Table, is_code_name, name_columns
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAMPLE_LINES = 200
 _BLOCK_CHARS = 1 << 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t| ]*\r?\n?', re.IGNORECASE)
 _PROFILE_ROWS = 16_384
+_PREAMBLE_LINES = 8
+_REPEATED = "repeats the header"
+# How people keep spreadsheets from taking a code for a number: a formula of a text, or an apostrophe before it.
+_FORMULA = re.compile(r'=\s?"((?:[^"]|"")*)"')
+_APOSTROPHE = re.compile(r"'([\w.-]+)")
 # Descriptions can be long; a quote that is never closed is found by other means.
 csv.field_size_limit(1 << 26)
 
@@ -56,6 +61,16 @@ class _Dialect:
     skipped: int
     """Lines before the header."""
     width: int
+    header: Sequence[str] = ()
+
+    def is_header(self, row: list[str]) -> bool:
+        """Tell a row that repeats the header, as in files that were put one behind another."""
+        return (
+            len(row) > 1
+            and row[-1] == self.header[-1]
+            and row[1:] == self.header[1:]
+            and row[0].lstrip("\ufeff") == self.header[0].lstrip("\ufeff")
+        )
 
     def options(self) -> dict[str, Any]:
         return {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE}
@@ -74,7 +89,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     dialect, header = _find_dialect(source, encoding)
     names, _ = name_columns(header)
     try:
-        profiles, short, count = _profile(source, encoding, dialect, names)
+        profiles, short, count, passed = _profile(source, encoding, dialect, names)
     except _UnclosedQuoteError as exc:
         literal = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=0)
         literal, header, even = _read_literally(source, encoding, literal)
@@ -85,7 +100,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
             ) from None
         dialect = literal
         names, _ = name_columns(header)
-        profiles, short, count = _profile(source, encoding, dialect, names)
+        profiles, short, count, passed = _profile(source, encoding, dialect, names)
     blank = [at for at, name in enumerate(header) if not name.strip() and not profiles[at].filled]
     positions = [at for at in range(len(header)) if at not in set(blank)]
     if not positions:
@@ -93,7 +108,18 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     names, repeated = name_columns([header[at] for at in positions])
     for name, at in zip(names, positions, strict=True):
         profiles[at].finish(repeated.get(name, name))
+    wrapped = {
+        at: pattern
+        for name, at in zip(names, positions, strict=True)
+        for pattern in ((_FORMULA, _APOSTROPHE) if is_code_name(name) else (_FORMULA,))
+        if any(map(pattern.fullmatch, profiles[at].sample))
+    }
     notes = _list_notes(header, blank, positions, repeated, short, dialect)
+    if passed:
+        notes.append(f"{passed:,} rows repeat the header and are passed over")
+    if wrapped:
+        columns_of = ", ".join(name for name, at in zip(names, positions, strict=True) if at in wrapped)
+        notes.append(f'read without the formula (="007") or apostrophe (\'007) around the text: {columns_of}')
 
     def read(
         columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS, as_written: Collection[str] = ()
@@ -101,6 +127,9 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         del columns, as_written  # all is text already
         for lines, values, rejected in _batches(source, encoding, dialect, batch_rows):
             _pad(values, dialect.width)
+            for at, pattern in wrapped.items():
+                _unwrap(values, at, pattern)
+            rejected = [row for row in rejected if row.reason != _REPEATED]
             yield TextBatch(lines, values, names, positions, rejected)
 
     return Table(
@@ -113,6 +142,14 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         rows=count,
         is_complete=True,
     )
+
+
+def _unwrap(rows: list[list[str]], at: int, pattern: re.Pattern[str]) -> None:
+    """Take the texts of one column out of what stands around them."""
+    for row in rows:
+        match = pattern.fullmatch(row[at]) if row[at][:1] in ("=", "'") else None
+        if match:
+            row[at] = match[1].replace('""', '"')
 
 
 def _list_notes(
@@ -162,8 +199,8 @@ def _find_dialect(source: Source, encoding: Encoding) -> tuple[_Dialect, list[st
     records = _list_records(sample, delimiter)
     if not records:
         raise DataError(f"{source.path.name} holds no rows; its first line must name the columns")
-    start, header = records[1 if _is_title([record for _, record in records[:4]]) else 0]
-    return _Dialect(delimiter=delimiter, quoted=True, skipped=skipped + start, width=len(header)), header
+    start, header = records[_count_preamble([record for _, record in records[: _PREAMBLE_LINES + 4]])]
+    return _Dialect(delimiter=delimiter, quoted=True, skipped=skipped + start, width=len(header), header=header), header
 
 
 def _list_records(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
@@ -187,8 +224,39 @@ def _is_title(records: list[list[str]]) -> bool:
     return len(filled) > 2 and filled[0] == 1 and min(filled[1:]) > 1 and len(widths) == 1 and widths.pop() > 2
 
 
+def _count_preamble(records: list[list[str]]) -> int:
+    """Count what stands above the header: titles, and a line that names groups of columns."""
+    titles = next((at for at, record in enumerate(records) if sum(map(bool, map(str.strip, record))) > 1), 0)
+    skipped = titles if titles and _is_title(records[titles - 1 :]) else 0
+    return skipped + 1 if _is_group_line(records[skipped:]) else skipped
+
+
+def _is_group_line(records: list[list[str]]) -> bool:
+    """Tell a line of merged cells above the header: mostly blank, and below it a row of names alone."""
+    if len(records) < 3 or len(records[0]) < 3 or len(records[0]) != len(records[1]):
+        return False
+    above, names = records[0], [name.strip() for name in records[1]]
+    filled = sum(1 for value in above if value.strip())
+    return (
+        not above[0].strip()
+        and filled * 2 <= len(above)
+        and all(names)
+        and len(set(names)) == len(names)
+        and not any(name[0].isdigit() for name in names)
+    )
+
+
 def _choose_delimiter(sample: list[str], suffix: str) -> str:
-    best, best_score = ",", 0.0
+    """Choose by the first line that one of them parts: a title above it has none."""
+    for at in range(min(_PREAMBLE_LINES, max(len(sample) - 2, 1))):
+        best = _score_delimiters(sample[at:], suffix)
+        if best:
+            return best
+    return ","
+
+
+def _score_delimiters(sample: list[str], suffix: str) -> str:
+    best, best_score = "", 0.0
     for delimiter in _DELIMITERS:
         try:
             widths = [len(record) for record in csv.reader(sample, delimiter=delimiter) if record]
@@ -211,16 +279,18 @@ class _UnclosedQuoteError(Exception):
 
 def _profile(
     source: Source, encoding: Encoding, dialect: _Dialect, names: list[str]
-) -> tuple[list[ColumnProfile], int, int]:
-    """Look through all rows; returns the columns' profiles, how many rows are short, and how many there are."""
+) -> tuple[list[ColumnProfile], int, int, int]:
+    """Look through all rows; returns the columns' profiles, and how many are short, are there, repeat the header."""
     profiles = [ColumnProfile() for _ in names]
-    short = count = 0
+    short = count = passed = 0
     for _, values, rejected in _batches(source, encoding, dialect, _PROFILE_ROWS):
-        count += len(values) + len(rejected)
+        repeated = sum(1 for row in rejected if row.reason == _REPEATED)
+        passed += repeated
+        count += len(values) + len(rejected) - repeated
         short += _pad(values, dialect.width)
         for profile, column in zip(profiles, zip(*values, strict=True), strict=False):
             profile.add(column)
-    return profiles, short, count
+    return profiles, short, count, passed
 
 
 def _pad(rows: list[list[str]], width: int) -> int:
@@ -244,7 +314,9 @@ def _read_literally(source: Source, encoding: Encoding, dialect: _Dialect) -> tu
             )
         except csv.Error:
             header, even = [], False
-    whole = _Dialect(delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=len(header))
+    whole = _Dialect(
+        delimiter=dialect.delimiter, quoted=False, skipped=dialect.skipped, width=len(header), header=header
+    )
     return whole, header, even
 
 
@@ -292,7 +364,7 @@ def _batches(
                 first, line = dialect.skipped + line + 1, reader.line_num
                 if not taken:
                     break
-                if len(taken) == len(values) and _are_plain(values, dialect.width):
+                if len(taken) == len(values) and _are_plain(values, dialect):
                     yield range(first, first + len(values)), values, []
                 else:
                     yield _read_closely(taken, first, dialect)
@@ -300,9 +372,14 @@ def _batches(
             raise _UnclosedQuoteError(dialect.skipped + line + 1) from exc
 
 
-def _are_plain(rows: list[list[str]], width: int) -> bool:
-    """Tell whether all rows have the header's width, and none begins blank as one without any value does."""
-    return set(map(len, rows)) == {width} and all([row[0] and not row[0].isspace() for row in rows])
+def _are_plain(rows: list[list[str]], dialect: _Dialect) -> bool:
+    """Tell whether all rows have the header's width, none begins blank as one without any value does, or repeats it."""
+    last = dialect.header[-1]
+    return (
+        set(map(len, rows)) == {dialect.width}
+        and all([row[0] and not row[0].isspace() for row in rows])
+        and not any([row[-1] == last and dialect.is_header(row) for row in rows])
+    )
 
 
 def _read_closely(texts: list[str], first: int, dialect: _Dialect) -> tuple[list[int], list[list[str]], list[Rejected]]:
@@ -330,6 +407,9 @@ def _add_row(
     values: list[list[str]],
     rejected: list[Rejected],
 ) -> None:
+    if dialect.is_header(row):
+        rejected.append(Rejected(line, _REPEATED))
+        return
     if any(map(str.strip, row[dialect.width :])):
         rejected.append(_too_long(line, row, dialect))
         return

@@ -13,16 +13,18 @@ from typing import Any
 
 from mercato.errors import DataError
 from mercato.incoming import Rejected
+from mercato.tables.dialect import DELIMITERS, SAMPLE_LINES, Dialect, find_dialect
 from mercato.tables.encoding import Encoding
 from mercato.tables.source import Source
-from mercato.tables.table import BATCH_ROWS, ColumnProfile, Row, RowBatch, Table, name_columns
+from mercato.tables.table import BATCH_ROWS, ColumnProfile, Row, RowBatch, Table, is_code_name, name_columns
 
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_SAMPLE_LINES = 200
 _BLOCK_CHARS = 1 << 20
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t| ]*\r?\n?', re.IGNORECASE)
 _PROFILE_ROWS = 16_384
 _NOT_CLOSED = "holds a quote that is not closed; close it, or double quotes within values"
+_REPEATED = "repeats the header"
+# How people keep spreadsheets from taking a code for a number: a formula of a text, or an apostrophe before it.
+_FORMULA = re.compile(r'=\s?"((?:[^"]|"")*)"')
+_APOSTROPHE = re.compile(r"'([\w.-]+)")
 # Descriptions can be long; a quote that is never closed is found by other means.
 csv.field_size_limit(1 << 26)
 
@@ -50,20 +52,6 @@ class TextBatch:
         return [values[at] for values in self.values]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Dialect:
-    delimiter: str
-    quoted: bool
-    skipped: int
-    """Lines before the header."""
-    width: int
-    mended: bool = False
-    """Whether a quote that is open at the end of the file costs no more than its row."""
-
-    def options(self) -> dict[str, Any]:
-        return {"delimiter": self.delimiter, "quoting": csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE}
-
-
 def open_delimited(source: Source, encoding: Encoding) -> Table:
     """Open a file of text with delimiters; it is read once, so that columns are known by all their values.
 
@@ -74,15 +62,16 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     Raises:
         DataError: it has no header, or a quote in it is never closed.
     """
-    dialect, header = _find_dialect(source, encoding)
+    with _open_text(source, encoding) as text:
+        dialect, header = find_dialect(list(islice(text, SAMPLE_LINES)), source)
     names, _ = name_columns(header)
     try:
-        profiles, short, count = _profile(source, encoding, dialect, names)
+        profiles, short, count, passed = _profile(source, encoding, dialect, names)
     except _UnclosedQuoteError as exc:
         literal = replace(dialect, quoted=False)
         names_taken, even = _read_literally(source, encoding, literal)
         if even:
-            dialect, header = literal, names_taken
+            dialect, header = replace(literal, width=len(names_taken), header=names_taken), names_taken
         elif exc.can_mend:
             dialect = replace(dialect, mended=True)
         else:
@@ -91,7 +80,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
                 ' quotes within values ("")'
             ) from None
         names, _ = name_columns(header)
-        profiles, short, count = _profile(source, encoding, dialect, names)
+        profiles, short, count, passed = _profile(source, encoding, dialect, names)
     blank = [at for at, name in enumerate(header) if not name.strip() and not profiles[at].filled]
     positions = [at for at in range(len(header)) if at not in set(blank)]
     if not positions:
@@ -99,7 +88,18 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     names, repeated = name_columns([header[at] for at in positions])
     for name, at in zip(names, positions, strict=True):
         profiles[at].finish(repeated.get(name, name))
+    wrapped = {
+        at: pattern
+        for name, at in zip(names, positions, strict=True)
+        for pattern in ((_FORMULA, _APOSTROPHE) if is_code_name(name) else (_FORMULA,))
+        if any(map(pattern.fullmatch, profiles[at].sample))
+    }
     notes = _list_notes(header, blank, positions, repeated, short, dialect)
+    if passed:
+        notes.append(f"{passed:,} rows repeat the header and are passed over")
+    if wrapped:
+        columns_of = ", ".join(name for name, at in zip(names, positions, strict=True) if at in wrapped)
+        notes.append(f'read without the formula (="007") or apostrophe (\'007) around the text: {columns_of}')
 
     def read(
         columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS, as_written: Collection[str] = ()
@@ -107,12 +107,15 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         del columns, as_written  # all is text already
         for lines, values, rejected in _batches(source, encoding, dialect, batch_rows):
             _pad(values, dialect.width)
+            for at, pattern in wrapped.items():
+                _unwrap(values, at, pattern)
+            rejected = [row for row in rejected if row.reason != _REPEATED]
             yield TextBatch(lines, values, names, positions, rejected)
 
     return Table(
         columns=names,
         read=read,
-        format=f"text with {_DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))}",
+        format=f"text with {DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))}",
         notes=notes,
         profiles={name: profiles[at] for name, at in zip(names, positions, strict=True)},
         repeated=repeated,
@@ -121,13 +124,21 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     )
 
 
+def _unwrap(rows: list[list[str]], at: int, pattern: re.Pattern[str]) -> None:
+    """Take the texts of one column out of what stands around them."""
+    for row in rows:
+        match = pattern.fullmatch(row[at]) if row[at][:1] in ("=", "'") else None
+        if match:
+            row[at] = match[1].replace('""', '"')
+
+
 def _list_notes(
     header: list[str],
     blank: list[int],
     positions: list[int],
     repeated: dict[str, str],
     short: int,
-    dialect: _Dialect,
+    dialect: Dialect,
 ) -> list[str]:
     notes = []
     if blank:
@@ -151,66 +162,6 @@ def _open_text(source: Source, encoding: Encoding) -> Iterator[io.TextIOWrapper]
         yield io.TextIOWrapper(file, encoding.name, errors=encoding.errors, newline="")
 
 
-def _find_dialect(source: Source, encoding: Encoding) -> tuple[_Dialect, list[str]]:
-    """Find delimiter and header: what stands before it (``sep=;``, blank lines, a title) is skipped."""
-    with _open_text(source, encoding) as text:
-        lines = list(islice(text, _SAMPLE_LINES))
-    skipped, stated = 0, ""
-    for line in lines:
-        separator = _SEPARATOR_LINE.fullmatch(line)
-        if separator and skipped == 0:
-            stated = separator[1]
-        elif line.strip(" \t\r\n,;|\ufeff"):
-            break
-        skipped += 1
-    sample = lines[skipped:]
-    delimiter = stated or _choose_delimiter(sample, source.suffix)
-    records = _list_records(sample, delimiter)
-    if not records:
-        raise DataError(f"{source.path.name} holds no rows; its first line must name the columns")
-    start, header = records[1 if _is_title([record for _, record in records[:4]]) else 0]
-    return _Dialect(delimiter=delimiter, quoted=True, skipped=skipped + start, width=len(header)), header
-
-
-def _list_records(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
-    """List the records that are not blank, each with the number of its first line, from 0."""
-    reader = csv.reader(lines, delimiter=delimiter)
-    records, start = [], 0
-    try:
-        for record in reader:
-            if any(map(str.strip, record)):
-                records.append((start, record))
-            start = reader.line_num
-    except csv.Error:
-        pass  # a value beyond all limits: what is above it may still be a header
-    return records
-
-
-def _is_title(records: list[list[str]]) -> bool:
-    """Tell a title above the header: one value alone, and below it rows of several that agree in their number."""
-    filled = [sum(1 for value in record if value.strip()) for record in records[:3]]
-    widths = {len(record) for record in records[1:4]}
-    return len(filled) > 2 and filled[0] == 1 and min(filled[1:]) > 1 and len(widths) == 1 and widths.pop() > 2
-
-
-def _choose_delimiter(sample: list[str], suffix: str) -> str:
-    best, best_score = ",", (False, 0.0)
-    for delimiter in _DELIMITERS:
-        try:
-            widths = [len(record) for record in csv.reader(sample, delimiter=delimiter) if record]
-        except csv.Error:
-            continue
-        # A title may stand above the header; what parts the first line, and not only those below it, goes first.
-        at = next((at for at, width in enumerate(widths[:3]) if width > 1), None)
-        if at is None:
-            continue
-        share = sum(1 for width in widths[at:] if abs(width - widths[at]) <= 1) / len(widths)
-        score = at == 0, widths[at] * share * (2 if delimiter == "\t" and suffix in (".tsv", ".tab") else 1)
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
-
-
 class _UnclosedQuoteError(Exception):
     def __init__(self, line: int, *, can_mend: bool = False) -> None:
         super().__init__(line)
@@ -219,17 +170,19 @@ class _UnclosedQuoteError(Exception):
 
 
 def _profile(
-    source: Source, encoding: Encoding, dialect: _Dialect, names: list[str]
-) -> tuple[list[ColumnProfile], int, int]:
-    """Look through all rows; returns the columns' profiles, how many rows are short, and how many there are."""
+    source: Source, encoding: Encoding, dialect: Dialect, names: list[str]
+) -> tuple[list[ColumnProfile], int, int, int]:
+    """Look through all rows; returns the columns' profiles, and how many are short, are there, repeat the header."""
     profiles = [ColumnProfile() for _ in names]
-    short = count = 0
+    short = count = passed = 0
     for _, values, rejected in _batches(source, encoding, dialect, _PROFILE_ROWS):
-        count += len(values) + len(rejected)
+        repeated = sum(1 for row in rejected if row.reason == _REPEATED)
+        passed += repeated
+        count += len(values) + len(rejected) - repeated
         short += _pad(values, dialect.width)
         for profile, column in zip(profiles, zip(*values, strict=True), strict=False):
             profile.add(column)
-    return profiles, short, count
+    return profiles, short, count, passed
 
 
 def _pad(rows: list[list[str]], width: int) -> int:
@@ -240,7 +193,7 @@ def _pad(rows: list[list[str]], width: int) -> int:
     return len(short)
 
 
-def _read_literally(source: Source, encoding: Encoding, dialect: _Dialect) -> tuple[list[str], bool]:
+def _read_literally(source: Source, encoding: Encoding, dialect: Dialect) -> tuple[list[str], bool]:
     """Give the header where quotes mean nothing, and whether all rows agree with it and none stands around a value."""
     with _open_text(source, encoding) as text:
         reader = csv.reader(islice(text, dialect.skipped, None), **dialect.options())
@@ -280,7 +233,7 @@ class _Lines:
 
 
 def _batches(
-    source: Source, encoding: Encoding, dialect: _Dialect, size: int
+    source: Source, encoding: Encoding, dialect: Dialect, size: int
 ) -> Iterator[tuple[Sequence[int], list[list[str]], list[Rejected]]]:
     """Read rows in batches: their lines, their values (short rows as they are), and what is no row.
 
@@ -301,7 +254,7 @@ def _batches(
                 if not taken:
                     break
                 is_open = _is_open(taken[-1:], dialect)
-                if len(taken) == len(values) and not is_open and _are_plain(values, dialect.width):
+                if len(taken) == len(values) and not is_open and _are_plain(values, dialect):
                     yield range(first, first + len(values)), values, []
                 else:
                     yield _read_closely(taken, first, dialect)
@@ -309,12 +262,17 @@ def _batches(
             raise _UnclosedQuoteError(dialect.skipped + line + 1) from exc
 
 
-def _are_plain(rows: list[list[str]], width: int) -> bool:
-    """Tell whether all rows have the header's width, and none begins blank as one without any value does."""
-    return set(map(len, rows)) == {width} and all([row[0] and not row[0].isspace() for row in rows])
+def _are_plain(rows: list[list[str]], dialect: Dialect) -> bool:
+    """Tell whether all rows have the header's width, none begins blank as one without any value does, or repeats it."""
+    last = dialect.header[-1]
+    return (
+        set(map(len, rows)) == {dialect.width}
+        and all([row[0] and not row[0].isspace() for row in rows])
+        and not any([row[-1] == last and dialect.is_header(row) for row in rows])
+    )
 
 
-def _read_closely(texts: list[str], first: int, dialect: _Dialect) -> tuple[list[int], list[list[str]], list[Rejected]]:
+def _read_closely(texts: list[str], first: int, dialect: Dialect) -> tuple[list[int], list[list[str]], list[Rejected]]:
     """Read lines record by record; blank ones are left out, what a quote joined that is not one row is parted."""
     lines: list[int] = []
     values: list[list[str]] = []
@@ -336,11 +294,14 @@ def _read_closely(texts: list[str], first: int, dialect: _Dialect) -> tuple[list
 def _add_row(
     row: list[str],
     line: int,
-    dialect: _Dialect,
+    dialect: Dialect,
     lines: list[int],
     values: list[list[str]],
     rejected: list[Rejected],
 ) -> None:
+    if dialect.is_header(row):
+        rejected.append(Rejected(line, _REPEATED))
+        return
     if any(map(str.strip, row[dialect.width :])):
         rejected.append(_too_long(line, row, dialect))
         return
@@ -348,7 +309,7 @@ def _add_row(
     values.append(row[: dialect.width])
 
 
-def _is_strict(texts: list[str], dialect: _Dialect) -> bool:
+def _is_strict(texts: list[str], dialect: Dialect) -> bool:
     """Tell whether the quotes of a record stand where they should: around whole values."""
     try:
         for _ in csv.reader(texts, strict=True, **dialect.options()):
@@ -358,7 +319,7 @@ def _is_strict(texts: list[str], dialect: _Dialect) -> bool:
     return True
 
 
-def _too_long(line: int, row: list[str], dialect: _Dialect) -> Rejected:
+def _too_long(line: int, row: list[str], dialect: Dialect) -> Rejected:
     return Rejected(
         line,
         f"has {len(row)} values, the header has {dialect.width} columns; put values that hold {dialect.delimiter!r} in"
@@ -369,7 +330,7 @@ def _too_long(line: int, row: list[str], dialect: _Dialect) -> Rejected:
 def _split_record(
     texts: list[str],
     line: int,
-    dialect: _Dialect,
+    dialect: Dialect,
     lines: list[int],
     values: list[list[str]],
     rejected: list[Rejected],
@@ -393,7 +354,7 @@ def _split_record(
 def _mend_end(
     texts: list[str],
     line: int,
-    dialect: _Dialect,
+    dialect: Dialect,
     lines: list[int],
     values: list[list[str]],
     rejected: list[Rejected],
@@ -412,11 +373,11 @@ def _mend_end(
         _add_row(row, number, dialect, lines, values, rejected)
 
 
-def _read_lines(texts: list[str], dialect: _Dialect) -> list[list[str]]:
+def _read_lines(texts: list[str], dialect: Dialect) -> list[list[str]]:
     return [next(csv.reader([text.rstrip("\r\n")], **dialect.options()), []) for text in texts]
 
 
-def _is_open(texts: list[str], dialect: _Dialect) -> bool:
+def _is_open(texts: list[str], dialect: Dialect) -> bool:
     try:
         for _ in csv.reader(texts, strict=True, **dialect.options()):
             pass

@@ -20,7 +20,9 @@ from mercato.tables.table import BATCH_ROWS, ColumnProfile, ObjectBatch, RowBatc
 #: Lines that are looked at to know the columns.
 PEEKED_LINES = 1_000
 # What holds the products where the file is one object.
-_HOLDERS = ("products", "items", "data", "rows", "events", "results", "hits")
+_COUNTS = ("total", "count", "page", "pages", "per_page", "limit", "offset", "next", "previous", "cursor")
+_HOLDERS = ("products", "items", "data", "rows", "events", "results", "hits", "edges", "nodes")
+_HOLDER_DEPTH = 4
 
 
 def open_json(source: Source, encoding: Encoding) -> Table:
@@ -89,7 +91,7 @@ def _lines(
             text = raw.removeprefix(b"\xef\xbb\xbf") if plain and line == 1 else raw
             if not text.strip():
                 continue
-            row = read_json_object(text)
+            row = _unwrap(read_json_object(text))
             if as_written and isinstance(row, dict):
                 _keep_written(row, text, as_written)
             yield line, row
@@ -98,7 +100,16 @@ def _lines(
 def _keep_written(row: dict[str, Any], text: str | bytes, columns: Collection[str]) -> None:
     """Give numbers that stand for texts as they are written: ``10.10`` as a float is 10.1."""
     if any(isinstance(row.get(column), float) for column in columns):
-        _take_written(row, json.loads(text, parse_float=str), columns)
+        _take_written(row, _unwrap(json.loads(text, parse_float=str)), columns)
+
+
+def _unwrap(row: Any) -> Any:
+    """Give the row that a search engine (``_source`` beside ``_id``) or a connection of GraphQL (``node``) holds."""
+    if not isinstance(row, dict):
+        return row
+    if isinstance(row.get("_source"), dict):
+        return {"id": row.get("_id"), **row["_source"]}
+    return row["node"] if isinstance(row.get("node"), dict) and row.keys() <= {"node", "cursor"} else row
 
 
 def _take_written(row: dict[str, Any], written: dict[str, Any], columns: Collection[str]) -> None:
@@ -120,15 +131,22 @@ def _is_whole(source: Source, encoding: Encoding) -> bool:
         return True
     row = read_json_object(first)
     if isinstance(row, dict):
-        return is_alone and _find_held(row) is not None
+        # In a file of lines an object is a row, unless it holds nothing else than how many there are.
+        is_holder = source.suffix not in (".jsonl", ".ndjson") or row.keys() <= {*_HOLDERS, *_COUNTS}
+        return is_alone and is_holder and _find_held(row) is not None
     return first.startswith("{")
 
 
-def _find_held(document: dict[str, Any]) -> list[Any] | None:
+def _find_held(document: dict[str, Any], depth: int = _HOLDER_DEPTH) -> list[Any] | None:
     """Find the list of objects in the object that holds it; None where the object is a row itself."""
     held = [] if "id" in document else [document.get(name) for name in _HOLDERS]
-    lists = (value for value in held if isinstance(value, list))
-    return next((items for items in lists if any(isinstance(item, dict) for item in items)), None)
+    for value in held:
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            return value
+        found = _find_held(value, depth - 1) if isinstance(value, dict) and depth > 1 else None
+        if found is not None:
+            return found
+    return None
 
 
 def _read_whole(source: Source, encoding: Encoding) -> list[Any] | None:
@@ -137,9 +155,8 @@ def _read_whole(source: Source, encoding: Encoding) -> list[Any] | None:
 
 
 def _list_items(document: Any) -> list[Any] | None:
-    if isinstance(document, dict):
-        return _find_held(document) or [document]
-    return document if isinstance(document, list) else None
+    items = (_find_held(document) or [document]) if isinstance(document, dict) else document
+    return list(map(_unwrap, items)) if isinstance(items, list) else None
 
 
 def _load(source: Source, encoding: Encoding, **options: Any) -> Any:

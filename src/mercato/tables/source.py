@@ -123,7 +123,7 @@ def _find_member(path: Path) -> Source:
     files = [
         info
         for info in infos
-        if not info.is_dir()
+        if not info.filename.endswith("/")
         and not info.filename.startswith("__MACOSX/")
         and not PurePosixPath(info.filename).name.startswith(".")
     ]

@@ -32,6 +32,11 @@ _CODE_NAME = re.compile(
 )
 
 
+def is_code_name(column: str) -> bool:
+    """Tell whether a column's name says that it holds codes, which are texts whatever they look like."""
+    return _CODE_NAME.search(column.lower()) is not None
+
+
 class RowBatch(Protocol):
     """Some rows of a table."""
 
@@ -101,9 +106,10 @@ class ColumnProfile:
         Args:
             name: the column's: one that says that it holds codes never holds numbers.
         """
-        is_code = _CODE_NAME.search(name.lower()) is not None
         self.decimal_comma = not self._point and self._comma and self._seen_comma
-        self.is_number = not BLANK_MARKS.issuperset(self.sample) and not is_code and (self._point or self.decimal_comma)
+        self.is_number = (
+            not BLANK_MARKS.issuperset(self.sample) and not is_code_name(name) and (self._point or self.decimal_comma)
+        )
 
     def to_number(self, text: str) -> int | float | None:
         """Read a value of a column of numbers; None where it is blank."""

@@ -35,7 +35,6 @@ from mercato.catalog.values import (
 from mercato.errors import DataError, InvalidInputError
 from mercato.tables.table import Row, Table, says_nothing
 from mercato.text.numbers import find_decimal_mark
-from mercato.text.timestamps import find_day_order
 
 REQUIRED_FIELDS = ("id", "title")
 
@@ -206,6 +205,8 @@ class ColumnMapping:
             for column in self._sources[name].columns if name in self._sources else ():
                 mark = self._offer.prices.decimal_mark
                 ways[column] = f"decimal mark {mark!r}" if mark else ""
+        for column in self._sources["available_time"].columns if "available_time" in self._sources else ():
+            ways[column] = "day numbers of a spreadsheet" if self._plan_times("available_time").are_days else ""
         if self._shop and self._shop.categories.lists and "categories" in self._sources:
             style = self._shop.categories
             for column in self._sources["categories"].columns:
@@ -358,7 +359,7 @@ class ColumnMapping:
         return [text for column in columns if column in self._profiles for text in self._profiles[column].sample]
 
     def _plan_times(self, *targets: str) -> TimeReader:
-        return TimeReader(find_day_order(self._sample(*targets)))
+        return TimeReader.of(self._sample(*targets))
 
     def _plan_offer(self, now: float) -> Offer:
         return Offer(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mercato.catalog.translated_headers import translate_header
 from mercato.catalog.values import CategoryStyle
 from mercato.errors import InvalidInputError
 
@@ -66,8 +67,8 @@ _ADDED = re.compile(r"^g:|\s*\(product\.metafields\.[\w.-]+\)$")
 
 
 def normal_name(column: str) -> str:
-    """Give a column's name as names are compared: small letters, one space between words, no ``g:`` before it."""
-    return re.sub(r"[\s_-]+", " ", column.strip().lower().removeprefix("g:")).strip()
+    """Give a column's name as names are compared: small letters, single spaces, no ``g:`` before it, English."""
+    return translate_header(re.sub(r"[\s_-]+", " ", column.strip().lower().removeprefix("g:")).strip())
 
 
 GOOGLE_MERCHANT = ShopFormat(

@@ -21,7 +21,7 @@ from mercato.errors import InvalidInputError
 from mercato.tables.table import says_nothing
 from mercato.text.number_signs import find_currencies, fold_sign, read_signs
 from mercato.text.numbers import parse_price
-from mercato.text.timestamps import DayOrder, format_timestamp, read_timestamp
+from mercato.text.timestamps import DayOrder, find_day_order, format_timestamp, read_timestamp
 
 _WORDS = re.compile(r"[\W_]+")
 _STATES = {
@@ -43,6 +43,9 @@ _PAIR_NAMES = ("name", "key", "attribute_code", "code", "label")
 _PAIR_VALUES = ("value", "values", "option", "options")
 _NEXT_ADDRESS = re.compile(r"\s*[,|;]\s*(?=https?://)")
 _NEXT_PAIR = re.compile(r",(?=[^,=|]+=)")
+# Days as spreadsheets count them, of the years 1982 to 2099, and the number of 1970-01-01.
+_DAY_NUMBER = re.compile(r"\s*(?:[3-6]\d{4}|7[0-2]\d{3})(?:\.\d+)?\s*", re.ASCII)
+_FIRST_DAY = 25_569
 # Texts below this length come again and again: what was read of them is kept.
 _CACHED_CHARS = 200
 _SCHEMA_ORG = re.compile(r"https?://(?:www\.)?schema\.org/", re.IGNORECASE)
@@ -185,9 +188,11 @@ class TimeReader:
 
     Attributes:
         day_order: which of day and month comes first in dates like ``01/05/2024``, where the column shows it.
+        are_days: whether all values are numbers that spreadsheets give to days of these decades: 45413 is 2024-05-01.
     """
 
     day_order: DayOrder | None = None
+    are_days: bool = False
 
     def seconds(self, value: Any) -> float | None:
         """Read a time as seconds since 1970 UTC, None where there is none.
@@ -195,7 +200,15 @@ class TimeReader:
         Raises:
             ValueError: it is no time, or could be two.
         """
+        if self.are_days and isinstance(value, str) and _DAY_NUMBER.fullmatch(value):
+            return (float(value) - _FIRST_DAY) * 86_400
         return read_timestamp(value, day_order=self.day_order)
+
+    @classmethod
+    def of(cls, sample: Sequence[str]) -> TimeReader:
+        """Make the reader of a column by what its values have in common."""
+        given = [text for text in sample if not says_nothing(text)]
+        return cls(find_day_order(given), bool(given) and all(map(_DAY_NUMBER.fullmatch, given)))
 
     def read(self, value: Any) -> str | None:
         """Read a time as RFC 3339 in UTC, None where there is none.

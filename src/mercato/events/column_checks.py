@@ -23,9 +23,9 @@ from mercato.events.event import (
     parse_id,
 )
 from mercato.events.event_order import MAX_ORDER, order_to_time
-from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.events.event_type import EVENT_TYPE_CODES, find_event_type
 from mercato.events.raw_columns import RawColumn, to_list, to_numbers, to_seconds, to_text
-from mercato.events.raw_values import read_context, read_id
+from mercato.events.raw_values import NO_IDS, read_context, read_id
 from mercato.text.timestamps import DayOrder
 
 NO_TYPE = 255  # code of what is no event type
@@ -59,7 +59,8 @@ def check_ids(column: RawColumn | None, length: int) -> CheckedColumn:
     )
     table = np.append(good.to_numpy(zero_copy_only=False), True)
     indices = pc.fill_null(encoded.indices, len(ids)).to_numpy(zero_copy_only=False)
-    return CheckedColumn(pc.if_else(pc.equal(text, ""), None, text), table[indices])
+    absent = pc.is_in(text, value_set=pa.array(NO_IDS))
+    return CheckedColumn(pc.if_else(absent, None, text), table[indices])
 
 
 def _check_each_id(values: list[object]) -> CheckedColumn:
@@ -81,12 +82,14 @@ def check_types(column: RawColumn | None, length: int, default: str | None) -> C
     if text is None:
         names = [value if isinstance(value, str) else None if value is None else "?" for value in to_list(column or [])]
         codes = np.array(
-            [EVENT_TYPE_CODES.get(name, NO_TYPE) if name else default_code for name in names], dtype=np.uint8
+            [EVENT_TYPE_CODES.get(find_event_type(name), NO_TYPE) if name else default_code for name in names],
+            dtype=np.uint8,
         )
     else:
         encoded = text.dictionary_encode()
         table = [
-            EVENT_TYPE_CODES.get(name, NO_TYPE) if name else default_code for name in encoded.dictionary.to_pylist()
+            EVENT_TYPE_CODES.get(find_event_type(name), NO_TYPE) if name else default_code
+            for name in encoded.dictionary.to_pylist()
         ]
         indices = pc.fill_null(encoded.indices, len(table)).to_numpy(zero_copy_only=False)
         codes = np.array([*table, default_code], dtype=np.uint8)[indices]

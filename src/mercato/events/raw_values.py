@@ -11,9 +11,15 @@ from typing import Any
 
 import orjson
 
+from mercato.events.event_type import find_event_type
+from mercato.text.numbers import parse_price
 from mercato.text.timestamps import DayOrder, read_timestamp
 
+#: What databases, spreadsheets and analytics write where there is no id: a user of such a name would be everybody.
+NO_IDS = ("", "NULL", "null", "(null)", "\\N", "#N/A", "(not set)")
+
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_CODE = re.compile(r"\s*[A-Za-z]\s?\d")
 
 
 def read_id(value: object) -> object:
@@ -26,7 +32,12 @@ def read_id(value: object) -> object:
         return str(value)
     if isinstance(value, float) and value == value:
         return str(int(value)) if value.is_integer() else str(value)
-    return None if isinstance(value, float) else value
+    return None if isinstance(value, float) or (isinstance(value, str) and value in NO_IDS) else value
+
+
+def read_event_type(value: object) -> object:
+    """Give an event type by its name here (``find_event_type``)."""
+    return find_event_type(value) if isinstance(value, str) and value else value
 
 
 def read_seconds(value: object, day_order: DayOrder | None = None) -> object:
@@ -38,14 +49,21 @@ def read_seconds(value: object, day_order: DayOrder | None = None) -> object:
 
 
 def read_number(value: object) -> object:
-    """Give a number as a float, from text too; empty text is not given."""
+    """Give a number as a float, from text too, as people in all countries write it; empty text is not given."""
     if isinstance(value, Decimal):
         return float(value)
     if not isinstance(value, str):
         return value
-    if not value.strip():
+    if not value.strip() or value in NO_IDS:
         return None
-    return float(value) if _NUMBER.fullmatch(value) else value
+    if _NUMBER.fullmatch(value):
+        return float(value)
+    if _CODE.match(value):
+        return value  # a column of codes is no column of pula or rand
+    try:
+        return parse_price(value).amount
+    except ValueError:
+        return value
 
 
 def read_context(value: object) -> object:
@@ -61,6 +79,7 @@ def read_context(value: object) -> object:
 
 
 _READERS = {
+    "event_type": read_event_type,
     "user_id": read_id,
     "visitor_id": read_id,
     "product_id": read_id,

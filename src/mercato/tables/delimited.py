@@ -24,6 +24,7 @@ _NOT_CLOSED = "holds a quote that is not closed; close it, or double quotes with
 _REPEATED = "repeats the header"
 # How people keep spreadsheets from taking a code for a number: a formula of a text, or an apostrophe before it.
 _FORMULA = re.compile(r'=\s?"((?:[^"]|"")*)"')
+_SHORTENED = re.compile(r"\d[.,]\d+[eE]\+\d{2}")
 _APOSTROPHE = re.compile(r"'([\w.-]+)")
 # Descriptions can be long; a quote that is never closed is found by other means.
 csv.field_size_limit(1 << 26)
@@ -97,6 +98,9 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
     notes = _list_notes(header, blank, positions, repeated, short, dialect)
     if passed:
         notes.append(f"{passed:,} rows repeat the header and are passed over")
+    for name, at in zip(names, positions, strict=True):
+        if is_code_name(name) and (cut := next(filter(_SHORTENED.fullmatch, profiles[at].sample), "")):
+            notes.append(f"{name}: a spreadsheet cut codes to {cut}; their digits are lost, export the column as text")
     if wrapped:
         columns_of = ", ".join(name for name, at in zip(names, positions, strict=True) if at in wrapped)
         notes.append(f'read without the formula (="007") or apostrophe (\'007) around the text: {columns_of}')

@@ -80,3 +80,12 @@ def test_an_object_without_a_name_is_told(tmp_path: Path) -> None:
     list(open_products(tmp_path / "feed.json").read(report))
     assert [one.field for _, one in report.shown_left_out] == ["brand", "categories"]
     assert all("got an object" in one.reason for _, one in report.shown_left_out)
+
+
+def test_day_numbers_of_spreadsheets_where_the_column_holds_them_alone(tmp_path: Path) -> None:
+    header = "id,title,available_time\n"
+    jug, cup = read(tmp_path / "feed.csv", f"{header}1,Jug,45413\n2,Cup,45413.5\n")
+    assert (jug.available_time, cup.available_time) == ("2024-05-01T00:00:00Z", "2024-05-01T12:00:00Z")
+    assert [one.how for one in open_products(tmp_path / "feed.csv").understood][2] == "day numbers of a spreadsheet"
+    jug, _ = read(tmp_path / "feed.csv", f"{header}1,Jug,1714557600\n2,Cup,1714557601\n")
+    assert jug.available_time == "2024-05-01T10:00:00Z"

@@ -205,3 +205,28 @@ def test_google_names_lose_their_prefix(tmp_path: Path) -> None:
     text = "g:id,g:title,g:link,g:price,g:brand,g:gtin\nA1,Coat,https://shop.test/a1,EUR 79.95,Lark,00012345600012\n"
     (coat,), _ = read(open_text(tmp_path, text))
     assert (coat.price, coat.currency, coat.attributes) == (79.95, "EUR", {"gtin": "00012345600012"})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "ID,Typ,Artikelnummer,Name,Veröffentlicht,Vorrätig?,Angebotspreis,Regulärer Preis,Kategorien,Attribut 1 Name,Attribut 1 Wert(e)",
+        "ID,Type,UGS,Nom,Publié,En stock ?,Tarif promo,Tarif régulier,Catégories,Nom de l’attribut 1,Valeur(s) de l’attribut 1",
+    ],
+)
+def test_woocommerce_in_other_languages(tmp_path: Path, header: str) -> None:
+    text = (
+        header
+        + '\n1,simple,T-1,Cup,1,0,"8,50","9,90","Home > Cups, Gifts",Size,"S, M"\n2,simple,T-2,Jug,0,1,,12,Home,,\n'
+    )
+    file = open_text(tmp_path, text)
+    assert "WooCommerce" in file.recognised
+    (cup,), report = read(file)
+    assert (cup.id, cup.title, cup.availability, cup.categories) == (
+        "1",
+        "Cup",
+        "OUT_OF_STOCK",
+        ("Home", "Cups", "Gifts"),
+    )
+    assert (cup.price, cup.attributes) == (8.5, {"Size": ("S", "M"), "original_price": 9.9, "sku": "T-1"})
+    assert report.hidden == 1

@@ -442,3 +442,25 @@ def test_ids_are_texts_as_the_file_has_them(tmp_path: Path) -> None:
     for path in (csv, jsonl):
         documents, _ = read(path)
         assert [(document["user_id"], document["product_id"]) for document in documents] == wanted
+
+
+def test_names_and_numbers_of_other_systems(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(
+        "event_type,user_id,visitor_id,product_id,time,price,quantity\n"
+        'add_to_cart,u1,,p1,2024-05-01,"19,90","1,0"\n'
+        "Product Viewed,u1,(not set),p1,2024-05-01,€ 20.00,2\n"
+        "transaction,NULL,v1,p1,2024-05-01,NULL,\n"
+        "view_item,NULL,,p1,2024-05-01,,\n"
+        "strange,u1,,p1,2024-05-01,,\n"
+    )
+    documents, report = read(path)
+    assert [document["event_type"] for document in documents] == [
+        "add-to-cart",
+        "detail-page-view",
+        "purchase-complete",
+    ]
+    assert [round(document.get("price", 0), 2) for document in documents] == [19.9, 20.0, 0]
+    assert [document.get("user_id") for document in documents] == ["u1", "u1", None]
+    # a user called NULL would be everybody whom nobody knows
+    assert [(row.position, row.reason.partition(":")[0]) for row in report.shown] == [(5, "user_id"), (6, "event_type")]

@@ -88,3 +88,9 @@ def test_one_line_is_a_row_although_a_list_is_in_it(tmp_path: Path) -> None:
     assert rows == [{"event_name": "view_item", "items": [{"item_id": "A"}]}] and table.format == "JSON lines"
     rows, _ = read(tmp_path / "held.jsonl", '{"items": [{"id": "A"}]}\n')
     assert rows == [{"id": "A"}]
+
+
+def test_codes_that_a_spreadsheet_cut_are_told(tmp_path: Path) -> None:
+    rows, table = read(tmp_path / "feed.csv", "id;title;gtin\n1;Jug;4,00638E+12\n2;Cup;1e5\n")
+    assert [row["gtin"] for row in rows] == ["4,00638E+12", "1e5"]
+    assert [note for note in table.notes if "4,00638E+12" in note and "lost" in note]

@@ -11,6 +11,7 @@ from typing import Any
 from mercato.catalog.field_names import list_readings, write_field
 from mercato.catalog.grouping import ReadRow, read_children, read_parent
 from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
+from mercato.catalog.measures import find_measure
 from mercato.catalog.offer import Offer
 from mercato.catalog.problems import LeftOut
 from mercato.catalog.product import PRODUCT_FIELDS
@@ -426,6 +427,10 @@ class ColumnMapping:
             return _AttributeColumn(column, name, split_list, "a list, separated by commas")
         if self._shop and normal in self._shop.packed:
             return _AttributeColumn(column, "", unpack_attributes, "several attributes, NAME=VALUE")
+        measure = find_measure(name, profile.sample) if profile is not None else None
+        if measure is not None:
+            how = f"text, and numbers as attributes.{measure.number_name}"
+            return _AttributeColumn(column, "", measure.read, how)
         return _AttributeColumn(column, name, _keep)
 
     def _resolve(self, target: str, source: str) -> list[str]:

@@ -11,7 +11,8 @@ from mercato.text.numbers import find_decimal_mark, parse_measure
 # What people measure products in; small letters, as `str.lower` gives them.
 _UNITS = frozenset(
     "mg g kg t oz lb lbs µm mm cm dm m km in inch ft yd \" ' ml cl dl l hl gal w kw wh kwh mah ah a ma v kv hz khz mhz"
-    " ghz kb mb gb tb bar psi pa kpa n nm db lm lx k °c °f ° % rpm min h s ms dpi m² m2 cm² cm2 m³ m3 cm³ cm3 km/h mp px".split()
+    " ghz kb mb gb tb bar psi pa kpa n nm db lm lx k °c °f ° % rpm min h s ms dpi m² m2 cm² cm2 m³ m3 cm³ cm3 km/h"
+    " mp px".split()
 )
 
 

@@ -14,6 +14,7 @@ from mercato.catalog.field_checks import (
     TITLE_LIMIT_CHARS,
     AttributeValue,
     Scalar,
+    check_attribute_key,
     check_attributes,
     check_availability,
     check_categories,
@@ -231,7 +232,7 @@ class Product:
         merged = {**self.as_dict(), **patch}
         attributes, variants = patch.get("attributes"), patch.get("variants")
         if isinstance(attributes, Mapping):
-            kept = {**self.attributes, **attributes}
+            kept = {**self.attributes, **{check_attribute_key(key): value for key, value in attributes.items()}}
             merged["attributes"] = {key: value for key, value in kept.items() if value is not None}
         if isinstance(variants, Mapping):
             merged["variants"] = patch_variants(self.variants, variants)

@@ -9,6 +9,7 @@ from mercato.catalog.field_checks import (
     AVAILABILITIES,
     TITLE_LIMIT_CHARS,
     AttributeValue,
+    check_attribute_key,
     check_attributes,
     check_availability,
     check_id,
@@ -154,7 +155,8 @@ def patch_variants(variants: Sequence[Variant], patches: Mapping[str, object]) -
             refuse(f"variants.{variant.id}.id", f"must be {variant.id!r} or be left out", patch["id"])
         document.update(patch)
         if isinstance(patch.get("attributes"), Mapping):
-            document["attributes"] = {**variant.attributes, **patch["attributes"]}
+            patched = {check_attribute_key(key): value for key, value in patch["attributes"].items()}
+            document["attributes"] = {**variant.attributes, **patched}
         documents.append(document)
     return documents
 

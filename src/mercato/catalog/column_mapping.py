@@ -16,19 +16,18 @@ from mercato.catalog.offer import Offer
 from mercato.catalog.problems import LeftOut
 from mercato.catalog.product import PRODUCT_FIELDS
 from mercato.catalog.shop_formats import OFFER_FIELDS, ShopFormat, normal_name
+from mercato.catalog.sources import AttributeColumn, ColumnPlan, Source, Step, alone, keep, read_value
 from mercato.catalog.values import (
     CategoryStyle,
     PriceReader,
     TimeReader,
     add_attribute,
     can_be_attribute,
-    join_texts,
     split_list,
     to_address,
     to_availability,
     to_currency,
     to_id,
-    to_named,
     to_object,
     to_text,
     unpack_attributes,
@@ -56,35 +55,6 @@ class Understood:
 
     column: str
     meaning: str
-    how: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where a target comes from: columns whose values are joined, or of which the first that is filled counts."""
-
-    columns: Sequence[str]
-    is_joined: bool = True
-
-    def first(self, row: Row) -> Any:
-        """Give the first value that is filled, None where none is."""
-        for column in self.columns:
-            value = row.get(column)
-            if type(value) is str:
-                if not says_nothing(value):
-                    return value
-            elif value is not None and value == value:
-                return value
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class _AttributeColumn:
-    """A column that becomes an attribute, or several."""
-
-    column: str
-    name: str
-    read: Callable[[Any], Any]
     how: str = ""
 
 
@@ -136,21 +106,21 @@ class ColumnMapping:
         self._shop = shop
         self._by_normal = {normal_name(column): column for column in reversed(self._columns)}
         self._scale: tuple[str, float] | None = None
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, Source] = {}
         for target, source in mapping.items():
             check_target(target)
-            self._sources[target] = _Source(self._resolve(target, source))
+            self._sources[target] = Source(self._resolve(target, source))
         for name, own_source in self._list_own_sources().items():
             self._sources.setdefault(name, own_source)
         if only_named:
             for column in self._columns:
                 if column.startswith("attributes."):
-                    self._sources.setdefault(list_readings(column)[0], _Source([column]))
+                    self._sources.setdefault(list_readings(column)[0], Source([column]))
         self._check_required(required)
         self._group = self._find_group(group_by)
         self.is_grouped = bool(self._group) or any(name in self._sources for name in ("parent", "children"))
         self._can_hide = "published" in self._sources or bool(shop and shop.hidden)
-        self._numbered = self._sources.get("id") == _Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
+        self._numbered = self._sources.get("id") == Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
         self._offer = self._plan_offer(now)
         self._steps = self._plan_steps()
         self._only_named = only_named
@@ -217,6 +187,16 @@ class ColumnMapping:
             for column, found in meanings.items()
         ]
 
+    @property
+    def plan(self) -> ColumnPlan | None:
+        """What each column alone becomes; None where more than that is asked of a row."""
+        if self.is_grouped or self._can_hide or self._numbered or self._pairs or not self._is_complete:
+            return None
+        if "attributes" in self._sources:
+            return None
+        sources = {name: self._sources[name] for name in self._offer.sources}
+        return ColumnPlan(self._steps, self._attributes, self._offer, sources)
+
     def read(self, row: Row, number: int = 0) -> ReadRow:
         """Make the product document of one row; `parse_leniently` checks it.
 
@@ -235,7 +215,7 @@ class ColumnMapping:
                 continue
             try:
                 if type(value) is not str:
-                    value = _read_value(row, target, source, convert)
+                    value = read_value(row, target, source, convert)
                 elif convert is not to_text:
                     value = convert(value)
             except InvalidInputError as exc:
@@ -296,7 +276,7 @@ class ColumnMapping:
             value = row.get(attribute.column)
             if value is None or (type(value) is str and says_nothing(value)):
                 continue
-            if attribute.read is _keep and type(value) is str and attribute.name not in attributes:
+            if attribute.read is keep and type(value) is str and attribute.name not in attributes:
                 attributes[attribute.name] = value
             else:
                 add_attribute(attributes, attribute.name, attribute.read(value))
@@ -316,16 +296,16 @@ class ColumnMapping:
         held_of, held = self._option_names.get(column, ("", ""))
         return held if group and held_of == group else ""
 
-    def _list_own_sources(self) -> dict[str, _Source]:
+    def _list_own_sources(self) -> dict[str, Source]:
         """List what fields have without a mapping: the shop format's columns, and those of their own names."""
-        sources: dict[str, _Source] = {}
+        sources: dict[str, Source] = {}
         for target, names in self._shop.fields.items() if self._shop else ():
             columns = [self._by_normal[name] for name in names if name in self._by_normal]
             if columns:
-                sources[target] = _Source(columns, is_joined=False)
+                sources[target] = Source(columns, is_joined=False)
         for name in PRODUCT_FIELDS:
             if name in self._known:
-                sources.setdefault(name, _Source([name]))
+                sources.setdefault(name, Source([name]))
         return sources
 
     def _find_group(self, wanted: str) -> str:
@@ -336,7 +316,7 @@ class ColumnMapping:
         names = self._shop.group if self._shop else ()
         return next((self._by_normal[name] for name in names if name in self._by_normal), "")
 
-    def _plan_steps(self) -> list[tuple[str, str | None, _Source, Callable[[Any], Any]]]:
+    def _plan_steps(self) -> list[Step]:
         """Plan how fields are read: their target, their column if it is one alone, their source, and what reads it."""
         categories = self._shop.categories if self._shop else CategoryStyle()
         converters: dict[str, Callable[[Any], Any]] = {
@@ -349,7 +329,7 @@ class ColumnMapping:
             "variants": lambda value: value or None,
         }
         return [
-            (name, _alone(self._sources[name]), self._sources[name], converters.get(name, to_text))
+            Step(name, alone(self._sources[name]), self._sources[name], converters.get(name, to_text))
             for name in PRODUCT_FIELDS
             if name in self._sources and name not in ("price", "attributes") and not (name == "id" and self._numbered)
         ]
@@ -381,7 +361,7 @@ class ColumnMapping:
                     pairs.append((column, value_column))
         return pairs
 
-    def _plan_attributes(self, table: Table, *, is_mapped: bool) -> list[_AttributeColumn]:
+    def _plan_attributes(self, table: Table, *, is_mapped: bool) -> list[AttributeColumn]:
         shop = self._shop
         taken = {
             column
@@ -414,24 +394,24 @@ class ColumnMapping:
                 plan.append(self._read_attribute(column, name))
         return plan
 
-    def _read_attribute(self, column: str, name: str) -> _AttributeColumn:
+    def _read_attribute(self, column: str, name: str) -> AttributeColumn:
         profile = self._profiles.get(column)
         if profile is not None and profile.is_number:
             to_number = profile.to_number
             how = "numbers with a decimal comma" if profile.decimal_comma else "numbers"
-            return _AttributeColumn(
+            return AttributeColumn(
                 column, name, lambda value: to_number(value) if isinstance(value, str) else value, how
             )
         normal = normal_name(column)
         if self._shop and normal in self._shop.lists:
-            return _AttributeColumn(column, name, split_list, "a list, separated by commas")
+            return AttributeColumn(column, name, split_list, "a list, separated by commas")
         if self._shop and normal in self._shop.packed:
-            return _AttributeColumn(column, "", unpack_attributes, "several attributes, NAME=VALUE")
+            return AttributeColumn(column, "", unpack_attributes, "several attributes, NAME=VALUE")
         measure = find_measure(name, profile.sample) if profile is not None else None
         if measure is not None:
             how = f"text, and numbers as attributes.{measure.number_name}"
-            return _AttributeColumn(column, "", measure.read, how)
-        return _AttributeColumn(column, name, _keep)
+            return AttributeColumn(column, "", measure.read, how)
+        return AttributeColumn(column, name, keep)
 
     def _resolve(self, target: str, source: str) -> list[str]:
         if source in self._known or (target == "id" and source == ROW_NUMBER):
@@ -469,25 +449,3 @@ class ColumnMapping:
             f"{', '.join(self._columns) or 'none'}; name the right one, for example {remedy}"
             + (f" (--map id={ROW_NUMBER} numbers the rows)" if "id" in missing else "")
         )
-
-
-def _alone(source: _Source) -> str | None:
-    return source.columns[0] if len(source.columns) == 1 else None
-
-
-def _keep(value: Any) -> Any:
-    """Give a value as an attribute, None where no attribute can hold it."""
-    return value if can_be_attribute(value) else None
-
-
-def _read_value(row: Row, target: str, source: _Source, convert: Callable[[Any], Any]) -> Any:
-    if any(isinstance(row.get(column), Mapping) for column in source.columns):
-        row = {column: to_named(target, row.get(column)) for column in source.columns}
-    if len(source.columns) == 1:
-        return convert(row.get(source.columns[0]))
-    if not source.is_joined:
-        return convert(source.first(row))
-    parts = [part for part in (convert(row.get(column)) for column in source.columns) if part is not None]
-    if not parts:
-        return None
-    return [name for names in parts for name in names] if target == "categories" else join_texts(parts)

@@ -56,13 +56,14 @@ class Offer:
             if before is not None and price is not None and before > price:
                 attributes.setdefault(ORIGINAL_PRICE, before)
         if price is not None:
-            document["price"] = self._scaled(price)
+            document["price"] = self.scaled(price)
         if currency and "currency" not in document:
             document["currency"] = currency
         if "stock" in self.sources or "backorders" in self.sources:
             self._fill_availability(row, document)
 
-    def _scaled(self, price: float) -> float:
+    def scaled(self, price: float) -> float:
+        """Scale a price as the mapping says."""
         if self.scale is None:
             return price
         operator, factor = self.scale

@@ -1,9 +1,11 @@
 """A product: the one shape of a product document, checked when it comes in."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -279,6 +281,9 @@ class Product:
         return worded
 
 
+_DEFAULTS = {one.name: one.default for one in fields(Product)}
+
+
 def changes_text(patch: Mapping[str, Any]) -> bool:
     """Tell whether a patch may change the words of a product, or what the encoder reads of it.
 
@@ -360,6 +365,24 @@ def parse_product(obj: object) -> Product:
         uri=check_text(obj.get("uri"), "uri", TITLE_LIMIT_CHARS),
         variants=variants,
     )
+
+
+def make_products(count: int, columns: Mapping[str, Iterable[Any]]) -> list[Product]:
+    """Make products of columns whose values `parse_product` would give; nothing is checked here.
+
+    A frozen class sets its fields one by one through `object.__setattr__`; here each field is set for all products at
+    once, which takes a third of the time.
+
+    Args:
+        count: of products.
+        columns: field -> its values, one a product; a field that is left out has its default, but for id, title and
+            attributes, which must be given.
+    """
+    products = list(map(Product.__new__, repeat(Product, count)))
+    for name in PRODUCT_FIELDS:
+        values = columns[name] if name in columns else repeat(_DEFAULTS[name], count)
+        deque(map(getattr(Product, name).__set__, products, values), maxlen=0)
+    return products
 
 
 def _clip(text: str, limit_chars: int) -> str:

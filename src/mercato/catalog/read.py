@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mercato.catalog.column_mapping import ColumnMapping, Understood
+from mercato.catalog.direct import DirectReader, can_read_directly
 from mercato.catalog.grouping import ReadRow, join_rows
-from mercato.catalog.problems import ProductReport, parse_leniently
+from mercato.catalog.problems import LeftOut, ProductReport, parse_leniently
 from mercato.catalog.product import Product
 from mercato.catalog.shop_formats import ShopFormat, find_format
 from mercato.errors import DataError, InvalidInputError
@@ -63,21 +64,60 @@ class ProductFile:
             DataError: the file cannot be read to its end, or holds no rows.
         """
         report = ProductReport() if report is None else report
-        found = self._read_joined(report) if self.mapping.is_grouped else self._read_each(report)
-        line_of_id: dict[str, int] = {}
+        plan = self.mapping.plan if self.table.is_text else None
+        if plan is not None and can_read_directly(plan):
+            found = self._read_directly(report, DirectReader(plan))
+        elif self.mapping.is_grouped:
+            found = self._check_each(self._read_joined(report), report)
+        else:
+            found = self._check_each(self._read_each(report), report)
         batch: list[Product | Rejected] = []
-        for item in found:
-            checked = item if isinstance(item, Rejected) else self._check(item, line_of_id, report)
-            if isinstance(checked, Rejected):
-                report.reject(checked)
-            batch.append(checked)
+        for block in found:
+            batch += block
             if len(batch) >= batch_rows:
-                yield batch
-                batch = []
+                whole = len(batch) - len(batch) % batch_rows
+                for start in range(0, whole, batch_rows):
+                    yield batch[start : start + batch_rows]
+                batch = batch[whole:]
         if not report.rows:
             raise DataError(f"{self.name} holds no products{_NEED}")
         if batch:
             yield batch
+
+    def _read_directly(self, report: ProductReport, reader: DirectReader) -> Iterator[list[Product | Rejected]]:
+        """Read block by block; the rows that cannot be read so, one by one."""
+        line_of_id: dict[str, int] = {}
+        for raw in self.table.read(as_written=self.mapping.as_written):
+            report.rows += len(raw.lines) + len(raw.rejected)
+            products = reader.read(raw)
+            whole = [product for product in products if product is not None]
+            lines = dict(zip([product.id for product in whole], raw.lines, strict=False))
+            if not raw.rejected and len(lines) == len(products) and line_of_id.keys().isdisjoint(lines):
+                line_of_id.update(lines)
+                report.whole += len(whole)
+                yield list(whole)
+                continue
+            block: list[Product | Rejected] = []
+            made = iter(products)
+            for item in rows_in_order(raw):
+                if isinstance(item, Rejected):
+                    block.append(self._tell(item, report))
+                    continue
+                line, row = item
+                product = next(made)
+                block.append(
+                    self._check(self.mapping.read(row, line), line_of_id, report)
+                    if product is None
+                    else self._take(product, line, [], line_of_id, report)
+                )
+            yield block
+
+    def _check_each(
+        self, rows: Iterable[ReadRow | Rejected], report: ProductReport
+    ) -> Iterator[list[Product | Rejected]]:
+        line_of_id: dict[str, int] = {}
+        for row in rows:
+            yield [self._tell(row, report) if isinstance(row, Rejected) else self._check(row, line_of_id, report)]
 
     def _rows(self, report: ProductReport) -> Iterator[ReadRow | Rejected]:
         for raw in self.table.read(as_written=self.mapping.as_written):
@@ -118,16 +158,26 @@ class ProductFile:
         try:
             product, left_out = parse_leniently(row.document)
         except InvalidInputError as exc:
-            return Rejected(row.line, str(exc))
-        earlier = line_of_id.setdefault(product.id, row.line)
-        if earlier != row.line:
-            return Rejected(
-                row.line,
+            return self._tell(Rejected(row.line, str(exc)), report)
+        return self._take(product, row.line, [*row.left_out, *left_out], line_of_id, report)
+
+    def _take(
+        self, product: Product, line: int, left_out: list[LeftOut], line_of_id: dict[str, int], report: ProductReport
+    ) -> Product | Rejected:
+        earlier = line_of_id.setdefault(product.id, line)
+        if earlier != line:
+            rejected = Rejected(
+                line,
                 f"id: must be unique, {product.id!r} is also on line {earlier}, which is kept; if the rows are variants"
                 " of one product, --group-by joins them",
             )
-        report.accept(row.line, [*row.left_out, *left_out])
+            return self._tell(rejected, report)
+        report.accept(line, left_out)
         return product
+
+    def _tell(self, rejected: Rejected, report: ProductReport) -> Rejected:
+        report.reject(rejected)
+        return rejected
 
 
 def open_products(

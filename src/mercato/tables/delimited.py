@@ -125,6 +125,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
         repeated=repeated,
         rows=count,
         is_complete=True,
+        is_text=True,
     )
 
 

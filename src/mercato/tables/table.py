@@ -81,6 +81,9 @@ class ColumnProfile:
 
     def add(self, values: Sequence[str]) -> None:
         """Count values."""
+        if not self._point and not self._comma and len(self.sample) >= SAMPLED_VALUES:  # no more is to be learned
+            self.filled += len(values) - values.count("") - sum(map(str.isspace, values))
+            return
         distinct = dict.fromkeys(values)
         empty = values.count("") if "" in distinct else 0
         distinct.pop("", None)
@@ -93,7 +96,8 @@ class ColumnProfile:
                 self.sample[value] = None
                 if len(self.sample) >= SAMPLED_VALUES:
                     break
-        distinct = {value: None for value in distinct if value not in BLANK_MARKS}
+        if self._point or self._comma:
+            distinct = {value: None for value in distinct if value not in BLANK_MARKS}
         if self._point:
             self._point = all(_POINT_NUMBER.fullmatch(value) for value in distinct)
         if self._comma:
@@ -133,6 +137,7 @@ class Table:
         repeated: columns that the file names more than once: their name here -> the one in the file.
         rows: how many there are, at most; None where only reading would tell.
         is_complete: whether no row has a column that is not among `columns`.
+        is_text: whether every value is a text, and no row lacks one.
     """
 
     columns: list[str]
@@ -143,6 +148,7 @@ class Table:
     repeated: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
     is_complete: bool = False
+    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

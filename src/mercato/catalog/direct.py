@@ -37,7 +37,7 @@ from mercato.tables.table import BLANK_MARKS, RowBatch, says_nothing
 
 #: What was read of texts shorter than this is kept, for so many of them.
 _KEPT_CHARS = 500
-_KEPT_TEXTS = 32_768
+_KEPT_TEXTS = 65_536
 _ODD: Any = object()
 _LIMITS = {
     "title": TITLE_LIMIT_CHARS,
@@ -65,29 +65,38 @@ class _Column:
         has_odd: whether the last block had a text that was not read; `_ODD` stands in its place.
     """
 
-    def __init__(self, sources: Sequence[str], read: _Read, read_all: _ReadAll | None = None) -> None:
-        """Take the columns of which the first that is filled counts, what reads one text, and what plain ones."""
+    def __init__(
+        self, sources: Sequence[str], read: _Read, read_all: _ReadAll | None = None, *, keeps: bool = False
+    ) -> None:
+        """Say how it is read.
+
+        Args:
+            sources: columns of which the first that is filled counts.
+            read: reads one text.
+            read_all: reads the texts of a block, None where they are not plain.
+            keeps: keep what was read, even if it does not repeat within a block.
+        """
         self.has_odd = False
         self._sources = sources
         self._read_one = read
         self._read_all = read_all
+        self._keeps = keeps
         self._repeats: bool | None = None
         self._kept = _Kept(self._read)
 
     def read(self, batch: RowBatch) -> Sequence[Any]:
         """Read a block: one value a row."""
         self.has_odd = False
-        texts = self.texts(batch)
+        texts = self._texts(batch)
         if self._repeats is None or len(self._kept) > _KEPT_TEXTS:
             self._kept.clear()
-            self._repeats = len(set(texts)) * 2 < len(texts)
+            self._repeats = self._keeps or len(set(texts)) * 2 < len(texts)
         if self._repeats:
             return list(map(self._kept.__getitem__, texts))
         found = self._read_all(texts) if self._read_all else None
         return list(map(self._read, texts)) if found is None else found
 
-    def texts(self, batch: RowBatch) -> Sequence[str]:
-        """Give the texts of a block."""
+    def _texts(self, batch: RowBatch) -> Sequence[str]:
         columns: list[list[str]] = [batch.column(name) for name in self._sources]
         if len(columns) == 1:
             return columns[0]
@@ -139,7 +148,7 @@ class DirectReader:
         """Read a block.
 
         Args:
-            batch: rows whose values are all texts.
+            batch: rows of texts.
 
         Returns:
             One product a row; None for a row that is left to the general way.
@@ -159,16 +168,16 @@ class DirectReader:
             columns["currency"] = [currency or "" for currency in columns["currency"]]
         for column in self._sales:
             _read(column, batch, odd)
-        columns["attributes"] = self._read_attributes(batch, odd)
+        columns["attributes"] = self._read_attributes(batch, count, odd)
         products: list[Product | None] = [*make_products(count, columns)]
         for at in odd:
             products[at] = None
         return products
 
-    def _read_attributes(self, batch: RowBatch, odd: set[int]) -> list[dict[str, Any]]:
+    def _read_attributes(self, batch: RowBatch, count: int, odd: set[int]) -> list[dict[str, Any]]:
         keys = self._keys
         if not keys:
-            return [{} for _ in batch.lines]
+            return [{} for _ in range(count)]
         columns = [_read(column, batch, odd) for column in self._attributes]
         rows = zip(*columns, strict=True)
         if not any(None in column for column in columns):
@@ -252,7 +261,7 @@ def _plan_price(source: Source, offer: Offer) -> _Column:
         amount, currency = offer.prices.read(text, "price")
         return check_price(None if amount is None else offer.scaled(amount)), check_currency(currency or None)
 
-    return _Column(source.columns, read)
+    return _Column(source.columns, read, keeps=True)
 
 
 def _plan_attribute(attribute: AttributeColumn, key: str) -> _Column:

@@ -64,8 +64,8 @@ class ProductFile:
             DataError: the file cannot be read to its end, or holds no rows.
         """
         report = ProductReport() if report is None else report
-        plan = self.mapping.plan if self.table.is_text else None
-        if plan is not None and can_read_directly(plan):
+        plan = self.mapping.plan
+        if self.table.is_text and plan is not None and can_read_directly(plan):
             found = self._read_directly(report, DirectReader(plan))
         elif self.mapping.is_grouped:
             found = self._check_each(self._read_joined(report), report)

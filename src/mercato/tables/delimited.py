@@ -39,6 +39,7 @@ class TextBatch:
     names: Sequence[str]
     positions: Sequence[int]
     rejected: list[Rejected] = field(default_factory=list)
+    _columns: list[tuple[str, ...]] = field(default_factory=list)
 
     def rows(self) -> Iterator[Row]:
         """See `RowBatch`."""
@@ -49,8 +50,9 @@ class TextBatch:
 
     def column(self, name: str) -> list[Any]:
         """See `RowBatch`."""
-        at = self.positions[self.names.index(name)]
-        return [values[at] for values in self.values]
+        if not self._columns:
+            self._columns.extend(zip(*self.values, strict=True))  # all at less than each for itself costs
+        return list(self._columns[self.positions[self.names.index(name)]]) if self.values else []
 
 
 def open_delimited(source: Source, encoding: Encoding) -> Table:
@@ -272,8 +274,9 @@ def _are_plain(rows: list[list[str]], dialect: Dialect) -> bool:
     last = dialect.header[-1]
     return (
         set(map(len, rows)) == {dialect.width}
-        and all([row[0] and not row[0].isspace() for row in rows])
-        and not any([row[-1] == last and dialect.is_header(row) for row in rows])
+        and "" not in (firsts := [row[0] for row in rows])
+        and not any(map(str.isspace, firsts))
+        and not (last in [row[-1] for row in rows] and any(map(dialect.is_header, rows)))
     )
 
 

@@ -95,7 +95,7 @@ def test_plain_files_are_read_directly(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_products_of_columns_have_defaults() -> None:
-    columns = {"id": ["A", "B"], "title": ["Mug", "Lamp"], "attributes": [{}, {}]}
+    columns: dict[str, list[Any]] = {"id": ["A", "B"], "title": ["Mug", "Lamp"], "attributes": [{}, {}]}
     assert make_products(2, columns) == [
         parse_product({"id": "A", "title": "Mug"}),
         parse_product({"id": "B", "title": "Lamp"}),

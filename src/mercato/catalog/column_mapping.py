@@ -11,7 +11,7 @@ from typing import Any
 from mercato.catalog.field_names import list_readings, write_field
 from mercato.catalog.grouping import ReadRow, read_children, read_parent
 from mercato.catalog.map_arguments import IGNORE, ROW_NUMBER, check_target, suggest_column
-from mercato.catalog.measures import find_measure
+from mercato.catalog.measures import Measure, find_measure
 from mercato.catalog.offer import Offer
 from mercato.catalog.problems import LeftOut
 from mercato.catalog.product import PRODUCT_FIELDS
@@ -392,6 +392,9 @@ class ColumnMapping:
                     continue
             if column not in taken:
                 plan.append(self._read_attribute(column, name))
+                measure = self._find_measure(column, name)
+                if measure is not None:
+                    plan.append(AttributeColumn(column, measure.number_name, measure.read, "numbers of its unit"))
         return plan
 
     def _read_attribute(self, column: str, name: str) -> AttributeColumn:
@@ -407,11 +410,11 @@ class ColumnMapping:
             return AttributeColumn(column, name, split_list, "a list, separated by commas")
         if self._shop and normal in self._shop.packed:
             return AttributeColumn(column, "", unpack_attributes, "several attributes, NAME=VALUE")
-        measure = find_measure(name, profile.sample) if profile is not None else None
-        if measure is not None:
-            how = f"text, and numbers as attributes.{measure.number_name}"
-            return AttributeColumn(column, "", measure.read, how)
         return AttributeColumn(column, name, keep)
+
+    def _find_measure(self, column: str, name: str) -> Measure | None:
+        profile = self._profiles.get(column)
+        return None if self._shop is None or profile is None else find_measure(name, profile.sample)
 
     def _resolve(self, target: str, source: str) -> list[str]:
         if source in self._known or (target == "id" and source == ROW_NUMBER):

@@ -35,17 +35,15 @@ class Measure:
         """The name of the attribute that holds the numbers."""
         return f"{self.name} ({self.unit})"
 
-    def read(self, value: Any) -> Any:
-        """Read a value: the text under its name, and the number under `number_name` where it is one of the unit."""
+    def read(self, value: Any) -> float | None:
+        """Read the number of a value; None where it is none of the unit."""
         if not isinstance(value, str):
-            return {self.name: value}
+            return None
         try:
             number, unit = parse_measure(value, decimal_mark=self.decimal_mark)
         except ValueError:
-            return {self.name: value}
-        if unit.lower() != self.unit.lower():
-            return {self.name: value}
-        return {self.name: value, self.number_name: number}
+            return None
+        return number if unit.lower() == self.unit.lower() else None
 
 
 def find_measure(name: str, texts: Iterable[str]) -> Measure | None:

@@ -5,23 +5,19 @@ One bad item never harms its neighbours: it is left out, counted, and told with 
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import orjson
 
-from mercato.errors import DataError, InvalidInputError
+from mercato.errors import InvalidInputError
 
 MAX_SHOWN = 20
 """Rejected rows of a file that are kept one by one; all are counted."""
-
-Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,45 +151,3 @@ def read_json_line(raw: bytes, line: int) -> dict[str, Any] | str | None:
 def open_binary(path: Path) -> BinaryIO:
     """Open a file for reading, unpacked where it ends in ``.gz``."""
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def open_text(path: Path) -> io.TextIOWrapper:
-    """Open a text file; bytes that are not UTF-8 survive as surrogates, which are refused row by row."""
-    return io.TextIOWrapper(open_binary(path), "utf-8-sig", errors="surrogateescape", newline="")
-
-
-def find_delimiter(header: str) -> str:
-    """Return what separates the columns of a CSV file: the most frequent of comma, semicolon, tab and bar."""
-    return max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
-
-
-def open_row_file(path: Path, formats: Mapping[str, Callable[[Path], Opened]], *, need: str = "") -> Opened:
-    """Open a file of rows by its suffix; text formats may end in ``.gz``.
-
-    Args:
-        path: the file.
-        formats: suffix -> what opens it.
-        need: what is said of an empty file besides, for messages.
-
-    Raises:
-        DataError: there is no such file, it is empty, or it is not of its format.
-    """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compressed = suffixes[-1:] == [".gz"]
-    suffix = "".join((suffixes[:-1] if compressed else suffixes)[-1:])
-    opener = formats.get(suffix)
-    if opener is None or (compressed and suffix == ".parquet"):
-        raise DataError(f"{path.name}: the format must be one of {', '.join(formats)} (.gz for text), by the suffix")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes){need}")
-    # Imported here: commands that read no file start without it.
-    import pyarrow as pa
-
-    try:
-        return opener(path)
-    except (pa.ArrowException, OSError, EOFError, csv.Error) as exc:
-        raise DataError(
-            f"{path.name} cannot be read as {suffix} ({exc}); it is truncated, damaged or misnamed"
-        ) from exc

@@ -1,26 +1,18 @@
 """What comes in from outside: JSON read leniently, files opened by their suffix, rejected rows counted."""
 
-import gzip
 import math
-from pathlib import Path
 
 import pytest
 
-from mercato.errors import DataError, InvalidInputError
+from mercato.errors import InvalidInputError
 from mercato.incoming import (
     MAX_SHOWN,
     Rejected,
     RowReport,
-    find_delimiter,
-    open_binary,
-    open_row_file,
-    open_text,
     read_json_array,
     read_json_line,
     read_json_object,
 )
-
-FORMATS = {".parquet": Path.read_bytes, ".csv": lambda path: open_binary(path).read()}
 
 
 def read(document: bytes) -> list[object]:
@@ -66,28 +58,3 @@ def test_rejected_rows_are_counted_and_the_first_kept() -> None:
         report.reject(Rejected(line, "is none"))
     assert report.rejected == MAX_SHOWN + 5
     assert [row.position for row in report.shown] == list(range(MAX_SHOWN))
-
-
-def test_files_are_opened_by_their_suffix(tmp_path: Path) -> None:
-    packed = tmp_path / "a.CSV.gz"
-    packed.write_bytes(gzip.compress(b"x"))
-    assert open_row_file(packed, FORMATS) == b"x"
-    for name, content, message in (
-        ("a.xls", b"x", "format must be one of .parquet, .csv"),
-        ("a.parquet.gz", b"x", "format must be one of .parquet, .csv"),
-        ("none", b"x", "format must be one of .parquet, .csv"),
-        ("b.csv", b"", r"b.csv is empty \(0 bytes\); it needs one row"),
-        ("c.csv.gz", b"not packed", "cannot be read as .csv .*; it is truncated, damaged or misnamed"),
-    ):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=message):
-            open_row_file(tmp_path / name, FORMATS, need="; it needs one row")
-    with pytest.raises(DataError, match="no such file"):
-        open_row_file(tmp_path / "missing.csv", FORMATS)
-
-
-def test_texts_keep_what_is_not_utf8(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfa;b\nd\xe9f\r\n")
-    with open_text(tmp_path / "a.csv") as file:
-        assert file.read() == "a;b\nd\udce9f\r\n"
-    assert [find_delimiter(header) for header in ("a;b", "a,b;c", "a\tb", "a|b", "a")] == [";", ",", "\t", "|", ","]

@@ -118,7 +118,9 @@ class ColumnMapping:
                     self._sources.setdefault(list_readings(column)[0], Source([column]))
         self._check_required(required)
         self._group = self._find_group(group_by)
-        self.is_grouped = bool(self._group) or any(name in self._sources for name in ("parent", "children"))
+        has_parents = any(name in self._sources for name in ("parent", "children"))
+        self.is_grouped = bool(self._group) or has_parents
+        self.group_column = "" if has_parents else self._group
         self._can_hide = "published" in self._sources or bool(shop and shop.hidden)
         self._numbered = self._sources.get("id") == Source([ROW_NUMBER]) and ROW_NUMBER not in self._known
         self._offer = self._plan_offer(now)

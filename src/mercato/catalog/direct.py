@@ -279,7 +279,8 @@ def _plan_attribute(attribute: AttributeColumn, key: str) -> _Column:
         found = _strip_plain(texts, TEXT_LIMIT_CHARS, is_shown=True)
         return found if found is None or "" not in found else [text or None for text in found]
 
-    return _Column([attribute.column], read, read_texts if attribute.is_kept else None)
+    # figures and dimensions come again over a file, if seldom within a block
+    return _Column([attribute.column], read, read_texts if attribute.is_kept else None, keeps=not attribute.is_kept)
 
 
 def _strip_plain(texts: Sequence[str], limit: int, *, is_shown: bool) -> list[str] | None:

@@ -61,6 +61,25 @@ def read_children(value: Any) -> list[str]:
     return [match.strip() for match in re.findall(r"(?:^|\|)(?:[^|]*,)?sku=([^,|]+)", text)]
 
 
+def are_runs(groups: Iterable[Any]) -> bool:
+    """Tell whether all rows of a group follow one another.
+
+    Args:
+        groups: that of each row, in the order of the file; empty where it has none.
+    """
+    seen: set[Any] = set()
+    last: Any = ""
+    for group in groups:
+        if group == last:
+            continue
+        if group in seen:
+            return False
+        if group:
+            seen.add(group)
+        last = group
+    return True
+
+
 def join_rows(rows: Iterable[ReadRow]) -> list[tuple[ReadRow, int]]:
     """Join rows of one product.
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from mercato.catalog.column_mapping import ColumnMapping, Understood
 from mercato.catalog.direct import DirectReader, can_read_directly
-from mercato.catalog.grouping import ReadRow, join_rows
+from mercato.catalog.grouping import ReadRow, are_runs, join_rows
 from mercato.catalog.problems import LeftOut, ProductReport, parse_leniently
 from mercato.catalog.product import Product
 from mercato.catalog.shop_formats import ShopFormat, find_format
+from mercato.catalog.values import to_id
 from mercato.errors import DataError, InvalidInputError
 from mercato.incoming import Rejected
 from mercato.tables.open import open_table
@@ -91,12 +92,12 @@ class ProductFile:
             report.rows += len(raw.lines) + len(raw.rejected)
             products = reader.read(raw)
             whole = [product for product in products if product is not None]
-            lines = dict(zip([product.id for product in whole], raw.lines, strict=False))
-            if not raw.rejected and len(lines) == len(products) and line_of_id.keys().isdisjoint(lines):
-                line_of_id.update(lines)
-                report.whole += len(whole)
-                yield list(whole)
-                continue
+            if not raw.rejected and len(whole) == len(products):
+                earlier = list(map(line_of_id.setdefault, [product.id for product in whole], raw.lines))
+                if earlier == list(raw.lines):
+                    report.whole += len(whole)
+                    yield list(whole)
+                    continue
             block: list[Product | Rejected] = []
             made = iter(products)
             for item in rows_in_order(raw):
@@ -140,19 +141,34 @@ class ProductFile:
                 yield row
 
     def _read_joined(self, report: ProductReport) -> Iterator[ReadRow | Rejected]:
+        for rows, rejected in self._runs(report):
+            joined = join_rows(rows)
+            pictures = sum(1 for row in rows if row.is_picture)
+            report.pictures += pictures
+            report.hidden += len(rows) - sum(count for _, count in joined)
+            report.joined += sum(count - 1 for _, count in joined) - pictures
+            merged: list[ReadRow | Rejected] = [*(row for row, _ in joined), *rejected]
+            yield from sorted(merged, key=lambda item: item.position if isinstance(item, Rejected) else item.line)
+
+    def _runs(self, report: ProductReport) -> Iterator[tuple[list[ReadRow], list[Rejected]]]:
+        """Give the rows in runs that hold products whole; one run of all where a product's rows lie apart."""
+        column = self.mapping.group_column
+        one_by_one = bool(column) and are_runs(
+            to_id(row.get(column)) or ""
+            for raw in self.table.read(as_written=self.mapping.as_written)
+            for row in raw.rows()
+        )
         rows: list[ReadRow] = []
         rejected: list[Rejected] = []
         for item in self._rows(report):
-            (rejected if isinstance(item, Rejected) else rows).append(item)  # type: ignore[arg-type]
-        joined = join_rows(rows)
-        report.pictures = sum(1 for row in rows if row.is_picture)
-        report.hidden = len(rows) - sum(count for _, count in joined)
-        report.joined = sum(count - 1 for _, count in joined) - report.pictures
-        merged: Iterable[ReadRow | Rejected] = sorted(
-            [*(row for row, _ in joined), *rejected],
-            key=lambda item: item.position if isinstance(item, Rejected) else item.line,
-        )
-        yield from merged
+            if isinstance(item, Rejected):
+                rejected.append(item)
+                continue
+            if one_by_one and rows and not (item.group and item.group == rows[-1].group):
+                yield rows, rejected
+                rows, rejected = [], []
+            rows.append(item)
+        yield rows, rejected
 
     def _check(self, row: ReadRow, line_of_id: dict[str, int], report: ProductReport) -> Product | Rejected:
         try:

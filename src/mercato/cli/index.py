@@ -62,7 +62,7 @@ def index(
         str, typer.Option(help="What a word counts by field: title=2,attributes=0; others keep their default.")
     ] = "",
     fusion: Annotated[
-        str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1,popular=0.5.")
+        str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1,popular=0.5,chosen=1.")
     ] = "",
     synonyms: Annotated[
         Path | None, typer.Option(help="Synonyms in Solr's format: lines such as tv, television or kicks => sneakers.")

@@ -25,6 +25,9 @@ class CandidateList:
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
         coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
         matches: how many products the whole result of a query has.
+        chosen: float32 [n], 0 to 1, how many people chose each after the same query
+            (`mercato.signals.query_use.QueryUse.strengths`); None where nobody did.
+        chosen_category: float32 [n], 0 to 1, the same for its category; None as before.
         signals: what was learned of the candidates of a recommendation, by the names of `mercato.retrieval.signals`:
             float32 [n] each; None for a search.
     """
@@ -38,6 +41,8 @@ class CandidateList:
     fused: NDArray[np.float32]
     coverage: NDArray[np.float32] | None = None
     matches: int = 0
+    chosen: NDArray[np.float32] | None = None
+    chosen_category: NDArray[np.float32] | None = None
     signals: Mapping[str, NDArray[np.float32]] | None = None
 
     def __len__(self) -> int:
@@ -56,6 +61,8 @@ class CandidateList:
             fused=self.fused[positions],
             coverage=None if self.coverage is None else self.coverage[positions],
             matches=self.matches,
+            chosen=None if self.chosen is None else self.chosen[positions],
+            chosen_category=None if self.chosen_category is None else self.chosen_category[positions],
             signals=None if self.signals is None else {name: of[positions] for name, of in self.signals.items()},
         )
 

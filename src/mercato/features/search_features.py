@@ -80,6 +80,19 @@ def agreement(columns: Columns, lists: CandidateLists, products: ProductFeatures
             columns[name][here] = _share_of_code(codes[rows])
 
 
+@fills(
+    Feature("chosen", "chosen for this query", ("candidates.chosen",), Display.PLAIN),
+    Feature("chosen_category", "chosen for this query", ("candidates.chosen_category",)),
+)
+def use(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how many people chose each candidate, and its category, after the same query; zeros where nobody did."""
+    for index, request in enumerate(lists.requests):
+        for name in ("chosen", "chosen_category"):
+            values = getattr(request.candidates, name)
+            if values is not None:
+                columns[name][lists.part(index)] = values
+
+
 def _is_among_first(ranks: NDArray[np.float32]) -> NDArray[np.bool_]:
     among: NDArray[np.bool_] = (ranks > 0) & (ranks <= EXAMPLES)
     return among

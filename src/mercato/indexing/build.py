@@ -24,18 +24,27 @@ from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
 from mercato.index.learned import write_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
-from mercato.index.product_features import build_features
+from mercato.index.product_features import build_features, code_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import build_word_index, list_terms
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
-from mercato.indexing.learn import find_moment, learn_signals, list_regions, number_products, order_rows, select_events
+from mercato.indexing.learn import (
+    find_moment,
+    find_rows,
+    learn_signals,
+    list_regions,
+    number_products,
+    order_rows,
+    select_events,
+)
 from mercato.indexing.publish import hold_target, publish
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
+from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable
 from mercato.text.words import WordAnalyzer
 
@@ -143,8 +152,12 @@ def _fill_folder(
     terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
-    weighted, purchases = select_events(events, number_products(rows))
-    signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
+    numbers = number_products(rows)
+    weighted, purchases = select_events(events, numbers)
+    queries = read_query_log(events, find_rows(events, numbers), analyzer, code_categories(rows))
+    signals = learn_signals(
+        weighted, purchases, len(ids), until=until, regions=list_regions(events), queries=queries, counts=True
+    )
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("writing", 0, 1)

@@ -20,11 +20,13 @@ class RankedList:
         rows: int32 [n], distinct.
         scores: float32 [n], descending.
         weight: the source's share in the fusion, above 0.
+        graded: each row gets its score, 0 to 1, of the weight, and not all of it.
     """
 
     rows: Int32
     scores: Float32
     weight: float = 1.0
+    graded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ def rank_in_order(rows: Int32, weight: float) -> RankedList:
 
 
 def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
-    """Fuse lists by weighted reciprocal ranks: sum over lists of weight / (RRF_K + rank).
+    """Fuse lists by weighted reciprocal ranks: sum over lists of weight / (RRF_K + rank), times the score if graded.
 
     Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
     """
@@ -64,8 +66,12 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
     weight = np.array([item.weight for item in lists], np.float64)
     scores[source, positions] = np.concatenate([np.zeros(0, np.float32), *(item.scores for item in lists)])
     ranks[source, positions] = rank
+    parts = weight[source] / (RRF_K + rank)
+    graded = np.array([item.graded for item in lists], np.bool_)
+    if graded.any():
+        parts = np.where(graded[source], parts * scores[source, positions], parts)
     # Added up in the order of the lists.
-    fused = np.bincount(positions, weights=weight[source] / (RRF_K + rank), minlength=len(rows))
+    fused = np.bincount(positions, weights=parts, minlength=len(rows))
     rounded = fused.astype(np.float32)  # sums that differ by the order of their terms alone are equal
     order = np.argsort(-rounded, kind="stable")
     return FusedList(

@@ -32,6 +32,7 @@ from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
 from mercato.retrieval.source_weights import WEIGHTS, Weights
 from mercato.retrieval.sources.base import Source
+from mercato.retrieval.sources.chosen import CHOSEN, share_categories
 from mercato.retrieval.sources.cooccurrence import COOCCURRENCE
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR
@@ -215,6 +216,10 @@ class Retriever:
             fused=fused.fused[:window],
             coverage=None if found.coverage is None else found.coverage[:window],
             matches=found.total if context.request.is_search else 0,
+            chosen=column(fused.scores, CHOSEN).astype(np.float32) if CHOSEN.label in columns else None,
+            chosen_category=share_categories(self.catalog, context.request.text, rows)
+            if context.request.is_search
+            else None,
             signals=None if context.request.is_search else gather_signals(self.catalog, context, originals),
         )
 

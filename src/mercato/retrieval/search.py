@@ -1,4 +1,4 @@
-"""Candidates of a search: dense, words, and the popular ones among what the words match, fused."""
+"""Candidates of a search: dense, words, and of what these match the popular ones and those chosen before, fused."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mercato.retrieval.candidates import CandidateSet
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, rank_in_order, select_top
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
+from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
 from mercato.retrieval.sources.words import WORDS, find_words, select_matches
@@ -48,6 +49,9 @@ def _fuse(
         popular = rank_popular(catalog, enough)
         if len(popular):
             lists[POPULAR.label] = rank_in_order(popular, weights.popular)
+    chosen = CHOSEN.rank(catalog, context, [enough, *(item.rows for item in lists.values())], weights.chosen)
+    if chosen is not None:
+        lists[CHOSEN.label] = chosen
     fused = fuse_reciprocal_ranks(list(lists.values()))
     matches = np.zeros(len(words.scores), np.bool_)
     matches[enough] = True

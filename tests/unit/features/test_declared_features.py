@@ -38,6 +38,8 @@ def make_request(rng: np.random.Generator, *, repeats: int = 1) -> RankRequest:
             coverage=rng.random(COUNT).astype(np.float32),
             matches=77,
             signals={name: rng.random(COUNT).astype(np.float32) * 5 for name in SIGNALS},
+            chosen=rng.spawn(1)[0].random(COUNT).astype(np.float32),
+            chosen_category=rng.spawn(1)[0].random(COUNT).astype(np.float32),
         ),
         history=History(
             rows=bought,

@@ -23,6 +23,7 @@ from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.words import WordIndex
+from mercato.text.words import SPLITTING, WordAnalyzer
 
 
 class Snapshot:
@@ -67,8 +68,13 @@ class Snapshot:
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.learned = read_learned(folder)
         self.settings = _read_json(folder / layout.SETTINGS)
+        _check_splitting(folder, self.settings)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
+
+    def analyzer(self) -> WordAnalyzer:
+        """Make the analyser that split its texts."""
+        return WordAnalyzer(self.settings["language"], decimal_comma=self.settings["decimal_comma"], known=self.words)
 
     @property
     def count(self) -> int:
@@ -131,6 +137,20 @@ def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None
         )
 
 
+def _check_splitting(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse a snapshot whose texts were split into other words than queries are today.
+
+    Raises:
+        SnapshotError: an earlier or a later version of Mercato built it.
+    """
+    version = settings.get("splitting", 1)
+    if version != SPLITTING:
+        raise SnapshotError(
+            f"catalogue {folder}: its texts were split into words by version {version} of the rules, and queries are "
+            f"split by version {SPLITTING}; build it again with `mercato index` (texts that stay are not encoded anew)"
+        )
+
+
 def verify_snapshot(folder: Path, *, encoder: str | None = None) -> Manifest:
     """Check a snapshot thoroughly, every checksum included, without opening it for search.
 
@@ -149,6 +169,7 @@ def verify_snapshot(folder: Path, *, encoder: str | None = None) -> Manifest:
     manifest = read_manifest(folder)
     check_encoder(folder, manifest, encoder)
     check_files(folder, manifest, checksums=True)
+    _check_splitting(folder, _read_json(folder / layout.SETTINGS))
     return manifest
 
 

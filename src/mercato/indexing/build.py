@@ -46,7 +46,9 @@ from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable
-from mercato.text.words import WordAnalyzer
+from mercato.text.compounds import holds_words
+from mercato.text.measures import find_decimal_comma
+from mercato.text.words import SPLITTING, WordAnalyzer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +150,8 @@ def _fill_folder(
     progress("building the dense index", 0, 1)
     build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
     progress("building the word index", 0, 1)
-    analyzer = WordAnalyzer(options.language)
-    terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
-    build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
+    decimal_comma = find_decimal_comma(product.field_text(name) for product in rows for name in TEXT_FIELDS)
+    _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)
@@ -173,6 +174,8 @@ def _fill_folder(
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
         "language": options.language,
+        "splitting": SPLITTING,
+        "decimal_comma": decimal_comma,
         "text_fields": options.text_fields,
         "fusion": asdict(options.fusion),
         **dictionaries,
@@ -193,6 +196,20 @@ def _fill_folder(
     )
     write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
+
+
+def _write_word_index(rows: Sequence[Product], options: BuildOptions, decimal_comma: bool | None, folder: Path) -> None:
+    """Build the word index; the texts are split again where words hold others, which are known only then."""
+    fields = options.weights.fields
+    analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma)
+    documents = [list_terms(product, fields, analyzer) for product in rows]
+    known = {term for document in documents for terms in document.terms for term in terms}
+    if holds_words(options.language, known):
+        analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma, known=known)
+        documents = [list_terms(product, fields, analyzer) for product in rows]
+    build_word_index(
+        [document.terms for document in documents], options.weights, folder, [document.minor for document in documents]
+    )
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

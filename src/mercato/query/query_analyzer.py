@@ -46,4 +46,4 @@ class QueryAnalyzer:
         terms = {term for chunk in chunks for term in chunk.terms}
         if terms & self.stopwords or any(self._synonyms.has(chunk) for chunk in chunks):
             return self._catalog.base
-        return max(map(self._catalog.term_frequency, terms), default=0)
+        return max(map(self._catalog.term_frequency, terms), default=0) or self._reader.count_inside(word)

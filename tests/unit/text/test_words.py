@@ -23,7 +23,7 @@ def english() -> WordAnalyzer:
         ("pizza pizza", ["pizza", "pizza"]),
         ("Kellogg's rock'n'roll", ["kellogg", "rocknrol"]),
         ("baby’s bath", ["babi", "bath"]),
-        ("Crème brûlée", ["creme", "brulee"]),
+        ("Crème brûlée", ["creme", "brule"]),
         ("Core™2 Duo®", ["core", "2", "duo"]),
         ("Straße", ["strass"]),
         ("wi-fi", ["wi", "fi", "wifi"]),
@@ -58,10 +58,10 @@ def test_a_unit_is_a_whole_word(english: WordAnalyzer) -> None:
     assert english.analyze("2 grapes") == ["2", "grape"]  # not 2 g
 
 
-def test_chinese_is_split_into_pairs(english: WordAnalyzer) -> None:
-    assert english.analyze("笔记本电脑") == ["笔记", "记本", "本电", "电脑"]
+def test_chinese_is_split_into_words_and_pairs(english: WordAnalyzer) -> None:
+    assert english.analyze("笔记本电脑") == ["笔记", "记本", "笔记本", "电脑"]
     assert english.analyze("茶") == ["茶"]
-    assert english.analyze("iPhone手机壳 64gb") == ["iphon", "手机", "机壳", "64", "gb", "64gb"]
+    assert english.analyze("iPhone手机壳 64gb") == ["iphon", "手机", "壳", "64", "gb", "64gb"]
 
 
 def test_language_is_chosen() -> None:

@@ -50,6 +50,9 @@ from mercato.text.compounds import holds_words
 from mercato.text.measures import find_decimal_comma
 from mercato.text.words import SPLITTING, WordAnalyzer
 
+NUMBERS_SEEN = 5_000
+"""Products whose texts tell how the catalogue writes decimals; a larger one has no other habits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
@@ -150,7 +153,8 @@ def _fill_folder(
     progress("building the dense index", 0, 1)
     build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
     progress("building the word index", 0, 1)
-    decimal_comma = find_decimal_comma(product.field_text(name) for product in rows for name in TEXT_FIELDS)
+    looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
+    decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
     _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
     numbers = number_products(rows)

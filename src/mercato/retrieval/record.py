@@ -55,6 +55,8 @@ def record_stages(
         words = found.sources.index(WORDS.label)
         scores[words, ~held], ranks[words, ~held] = rank_words(catalog, queries, context, rows[~held])
     shares = _share(found, ranks, scores)
+    if found.coverage is not None and WORDS.label in found.sources:
+        shares[found.sources.index(WORDS.label), held] *= found.coverage[at]
     asked = SourceRequest(catalog=catalog, context=context, weights={}, next_products=next_products)
     return StageTrace(
         rows=rows,

@@ -41,7 +41,8 @@ def _fuse(
     weights = catalog.fusion
     words = find_words(catalog, queries, context)
     top = words.select_best(SEARCH_CANDIDATES)
-    lists = {WORDS.label: RankedList(rows=top, scores=words.scores[top], weight=weights.words)}
+    found = RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
+    lists = {WORDS.label: found}
     if dense is not None:
         lists[DENSE.label] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
     enough = select_matches(words)

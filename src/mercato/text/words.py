@@ -21,6 +21,9 @@ SPLITTING = 2
 OTHER_SPELLING_WEIGHT = 0.9
 """A word spelt with two letters for one, or what only looks so."""
 
+SIDE_WEIGHT = 0.6
+"""One side of two or three, "15 cm" of "10 x 15 cm"."""
+
 _CHUNK = compile_chunk(f"(?:(?![{WORDLESS}])[^\\W_]|[{MARKS}])", WORDLESS_RUNS)
 _ASCII_CHUNK = compile_chunk("[a-z0-9]", "", ascii_only=True)  # finds the same in ASCII text, in a third of the time
 # "ps5", "iphone8": a name with its generation; longer codes ("8700k", "dv7-1211ea") stay whole.
@@ -93,7 +96,7 @@ class WordAnalyzer:
       form (``wi-fi`` -> ``wi``, ``fi``, ``wifi``).
     - A number keeps its decimals, behind a point or a comma, and loses its groups. With a unit of measure behind it,
       apart or not, it gives number, unit and both joined (``16 oz``, ``16oz``, ``16-oz`` -> ``16``, ``oz``, ``16oz``).
-      Sides give each and all (``10 x 15 cm`` -> ``10``, ``15``, ``10x15``).
+      Sides are one word (``10 x 15 cm`` -> ``10x15``).
     - A name with a generation gives both parts and the whole (``ps5`` -> ``ps``, ``5``, ``ps5``).
     - A run of a script without spaces gives its words or its overlapping pairs of characters
       (`mercato.text.scripts`), a single one itself.
@@ -239,10 +242,14 @@ class WordAnalyzer:
         return Chunk((*numbers, spelt), measure.joined, ((name, 1.0),) if spelt != name else ())
 
     def _name_sides(self, sides: Sides) -> Chunk:
-        """Name sides without their unit, which is written or not; a text that has it is found by each side with it."""
+        """Name sides in one word, without their unit, which is written or not; texts are found by less, too."""
         numbers, unit = sides
-        minor = tuple((Measure((number,), unit).joined, 1.0) for number in dict.fromkeys(numbers)) if unit else ()
-        return Chunk(numbers, "x".join(numbers), minor)
+        minor = dict.fromkeys(numbers, SIDE_WEIGHT)
+        if len(numbers) > 2:
+            minor["x".join(numbers[:2])] = SIDE_WEIGHT
+        if unit:
+            minor.update((Measure((number,), unit).joined, SIDE_WEIGHT) for number in numbers)
+        return Chunk(("x".join(numbers),), "", tuple(minor.items()))
 
     def _split_word(self, word: str) -> Chunk:
         """Split a word in plain letters, without hyphens."""

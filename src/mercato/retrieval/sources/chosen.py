@@ -45,7 +45,8 @@ class ChosenSource(Source):
         keep = context.allowed.holds(rows) & np.isin(rows, np.concatenate(matching))
         if not keep.any():
             return None
-        return RankedList(rows=rows[keep], scores=use.strengths[known][keep], weight=weight, graded=True)
+        strengths = use.strengths[known][keep]
+        return RankedList(rows=rows[keep], scores=strengths, weight=weight, shares=strengths)
 
 
 def find_use(catalog: LiveCatalog, text: str) -> tuple[QueryUse, int]:

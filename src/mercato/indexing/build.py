@@ -32,11 +32,12 @@ from mercato.index.words import build_word_index, list_terms
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, number_products, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
+from mercato.indexing.word_lists import collect_evidence
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
-from mercato.state.values import EventTable
+from mercato.state.values import EventTable, SearchQuery
 from mercato.text.words import WordAnalyzer
 
 
@@ -55,6 +56,7 @@ class BuildOptions:
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         feed: what to remember of the feed that the products came from; None where they came from none.
+        queries: what shoppers searched for, for the spelling of queries.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
 
@@ -68,6 +70,7 @@ class BuildOptions:
     product_sequence: int = 0
     event_sequence: int = 0
     feed: FeedRecord | None = None
+    queries: tuple[SearchQuery, ...] = ()
     reuse: Path | None = None
 
 
@@ -150,6 +153,7 @@ def _fill_folder(
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
+    collect_evidence(rows, options.language, options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     write_arrays(folder / layout.COLUMNS, columns.arrays())

@@ -30,14 +30,15 @@ class SearchOptions(PageOptions, total=False):
         order_by: what the whole result is sorted by, for example ``price desc``; by relevance when not given.
         boosts: conditions that move the products passing them up or down.
         rerank: False leaves the reranker out, where one is served.
-        spelling: False takes the query as it is.
+        spelling: ``off`` takes the query as it is, ``suggest`` only offers a better one, ``auto`` (when not given)
+            searches it where it is nearly certain; True is ``auto``, False ``off``.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
     order_by: str | None
     boosts: Iterable[Boost | JsonObject] | None
     rerank: bool | None
-    spelling: bool | None
+    spelling: str | bool | None
 
 
 class RecommendOptions(PageOptions, total=False):

@@ -67,7 +67,9 @@ def search(
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
     ] = True,
-    spelling: Annotated[bool, typer.Option("--spelling/--no-spelling", help="Correct the query's spelling.")] = True,
+    spelling: Annotated[
+        str | None, typer.Option(help="A misspelt query: off, suggest (offer a better one), or auto (search it).")
+    ] = None,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,7 +94,7 @@ def search(
             collapse=collapse or None,
             explain=explain or None,
             rerank=None if rerank else False,
-            spelling=None if spelling else False,
+            spelling=spelling,
         ),
     )
 
@@ -264,12 +266,23 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
             if product.explanation is not None:
                 output.console.print(f"{product.rank:>3}  {product.explanation.text}", highlight=False, markup=False)
         for note in (
-            f"did you mean {page.corrected_query!r}?" if page.corrected_query else "",
+            describe_correction(page),
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
             f"answered without: {', '.join(page.degraded)}" if page.degraded else "",
         ):
             if note:
                 output.warn(note)
+
+
+def describe_correction(page: ResultPage) -> str:
+    """Say what became of a misspelt query; empty for one that is fine."""
+    if page.corrected_query is None:
+        return ""
+    return (
+        f"searched for {page.corrected_query!r}"
+        if page.corrected_applied
+        else f"did you mean {page.corrected_query!r}?"
+    )
 
 
 def describe_page(page: ResultPage) -> dict[str, Any]:
@@ -280,7 +293,11 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
         "missing_ids": list(page.missing_ids),
         "degraded": list(page.degraded),
         "timings": dict(page.timings),
-        **({"corrected_query": page.corrected_query} if page.corrected_query else {}),
+        **(
+            {"corrected_query": page.corrected_query, "corrected_applied": page.corrected_applied}
+            if page.corrected_query
+            else {}
+        ),
         **({"facets": page.details["facets"]} if page.facets else {}),
         "results": [
             {

@@ -198,6 +198,7 @@ def build_index(
         product_sequence=joined.sequence,
         event_sequence=store.event_sequence() if store else 0,
         feed=joined.record,
+        queries=tuple(store.search_queries()) if store and until is None else (),
         reuse=out,
     )
     with output.progress() as report:

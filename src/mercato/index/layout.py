@@ -21,6 +21,7 @@ TOGETHER = "together.safetensors"
 FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
+SPELLING = "spelling.safetensors"
 SYNONYMS = "synonyms.json"
 FEED = "feed.json"
 

@@ -20,6 +20,7 @@ from mercato.index.documents import Documents
 from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
+from mercato.index.spelling_evidence import read_spelling_evidence
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.words import WordIndex
@@ -39,6 +40,7 @@ class Snapshot:
         features: what the ranker reads of each product.
         learned: what was learned from events for sources and features, by signal.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
+        spelling: what is known of words besides the products.
         synonyms: the shop's.
         dictionaries: category and brand names by code, as the features hold them.
     """
@@ -70,6 +72,7 @@ class Snapshot:
         self.settings = _read_json(folder / layout.SETTINGS)
         _check_splitting(folder, self.settings)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
+        self.spelling = read_spelling_evidence(folder / layout.SPELLING)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
 
     def analyzer(self) -> WordAnalyzer:

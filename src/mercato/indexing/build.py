@@ -40,12 +40,13 @@ from mercato.indexing.learn import (
     select_events,
 )
 from mercato.indexing.publish import hold_target, publish
+from mercato.indexing.word_lists import collect_evidence
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
-from mercato.state.values import EventTable
+from mercato.state.values import EventTable, SearchQuery
 from mercato.text.compounds import holds_words
 from mercato.text.measures import find_decimal_comma
 from mercato.text.words import SPLITTING, WordAnalyzer
@@ -69,6 +70,7 @@ class BuildOptions:
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         feed: what to remember of the feed that the products came from; None where they came from none.
+        queries: what shoppers searched for, for the spelling of queries.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
 
@@ -82,6 +84,7 @@ class BuildOptions:
     product_sequence: int = 0
     event_sequence: int = 0
     feed: FeedRecord | None = None
+    queries: tuple[SearchQuery, ...] = ()
     reuse: Path | None = None
 
 
@@ -155,7 +158,7 @@ def _fill_folder(
     progress("building the word index", 0, 1)
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
-    _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
+    analyzer = _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)
@@ -168,6 +171,7 @@ def _fill_folder(
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
+    collect_evidence(rows, options.language, options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
@@ -202,8 +206,10 @@ def _fill_folder(
     return manifest
 
 
-def _write_word_index(rows: Sequence[Product], options: BuildOptions, decimal_comma: bool | None, folder: Path) -> None:
-    """Build the word index; the texts are split again where words hold others, which are known only then."""
+def _write_word_index(
+    rows: Sequence[Product], options: BuildOptions, decimal_comma: bool | None, folder: Path
+) -> WordAnalyzer:
+    """Build the word index; returns what split its texts, which does so again where words turn out to hold others."""
     fields = options.weights.fields
     analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma)
     documents = [list_terms(product, fields, analyzer) for product in rows]
@@ -214,6 +220,7 @@ def _write_word_index(rows: Sequence[Product], options: BuildOptions, decimal_co
     build_word_index(
         [document.terms for document in documents], options.weights, folder, [document.minor for document in documents]
     )
+    return analyzer
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

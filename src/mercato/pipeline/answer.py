@@ -88,6 +88,7 @@ def write_answer(
         details["variant_products"] = named
     if state.corrected_query:
         details["corrected_query"] = state.corrected_query
+        details["corrected_applied"] = state.corrected_applied
     if retrieved.facets:
         details["facets"] = retrieved.facets
     details["results"] = products

@@ -19,6 +19,7 @@ class PageState:
     Attributes:
         page: what is asked for: corrected and extended by the shop's rules before the first stage.
         corrected_query: what the shopper seems to have meant; empty where the query is fine.
+        corrected_applied: it is what was searched.
         vector: float32 [D], the encoder's; zeros without a query; None where the encoder failed.
         error: why there is no answer; such a state goes through no further stage.
         retrieved: the candidates, from retrieval on.
@@ -34,6 +35,7 @@ class PageState:
 
     page: PageRequest
     corrected_query: str = ""
+    corrected_applied: bool = False
     vector: Float32 | None = None
     error: MercatoError | None = None
     retrieved: Retrieved = field(init=False, repr=False)

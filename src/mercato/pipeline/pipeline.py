@@ -24,7 +24,7 @@ from mercato.policy.ranked import order_candidates
 from mercato.policy.rules import Rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Retrieved
+from mercato.requests.retrieval import Retrieved, Spelling
 from mercato.settings import DEFAULT_RERANK_DEPTH
 
 logger = logging.getLogger(__name__)
@@ -120,14 +120,19 @@ class Pipeline:
     def _read(self, page: PageRequest) -> PageState:
         """Correct a search's spelling, then add what the shop's rules say.
 
-        A query with an unknown word goes on as one of known words where there is one; what it seems to mean is told
-        in any case.
+        A query that nearly certainly means another goes on as that one, unless the request wants it only to be asked;
+        what it seems to mean is told in any case.
         """
         request = page.retrieval
-        better = self._queries.correct(request.text) if request.is_search and request.spelling else None
-        if better is not None and better.applied:
+        if not request.is_search or request.spelling is Spelling.OFF:
+            return PageState(page=self._rules.apply(page))
+        better = self._queries.correct(request.text)
+        if better is None:
+            return PageState(page=self._rules.apply(page))
+        applied = better.applied and request.spelling is Spelling.AUTO
+        if applied:
             page = replace(page, retrieval=replace(request, text=better.text))
-        return PageState(page=self._rules.apply(page), corrected_query=better.text if better is not None else "")
+        return PageState(page=self._rules.apply(page), corrected_query=better.text, corrected_applied=applied)
 
     def _encode(self, states: Sequence[PageState]) -> None:
         """Encode the queries of a batch; none has a vector if the encoder failed."""
@@ -221,7 +226,7 @@ class Pipeline:
             )
         return PageToExplain(
             request=state.page.retrieval,
-            retrieved=replace(found, corrected_query=state.corrected_query),
+            retrieved=replace(found, corrected_query=state.corrected_query if state.corrected_applied else ""),
             rows=state.shown_rows,
             window=window,
             later={"reranker": state.reranker_scores} if state.reranker_scores else {},

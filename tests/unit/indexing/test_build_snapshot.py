@@ -263,6 +263,7 @@ def test_a_missing_snapshot_is_refused_with_how_to_make_one(tmp_path: Path) -> N
 FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
     "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "suggestions.safetensors",
+    "spelling.safetensors",
     "words/statistics.json",    "words/vocabulary.json", "words/postings.safetensors",
     "behaviour.safetensors", "together.safetensors",
 ]  # fmt: skip

@@ -31,6 +31,9 @@ class SearchOptions(PageOptions, total=False):
         boosts: conditions that move the products passing them up or down.
         rerank: False leaves the reranker out, where one is served.
         spelling: False takes the query as it is.
+        understand: ``auto`` (what is certain of a query filters, what is likely boosts; when not given), ``boost``
+            (all of it boosts) or ``off`` (a query is its words).
+        ignore_conditions: texts, types or fields of conditions of the query that are not wanted, as ``["under 30"]``.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
@@ -38,6 +41,8 @@ class SearchOptions(PageOptions, total=False):
     boosts: Iterable[Boost | JsonObject] | None
     rerank: bool | None
     spelling: bool | None
+    understand: str | None
+    ignore_conditions: Iterable[str] | None
 
 
 class RecommendOptions(PageOptions, total=False):
@@ -80,7 +85,7 @@ def merge_options(
 
 
 def _write_option(name: str, value: object) -> object:
-    if name not in ("facets", "boosts"):
+    if name not in ("facets", "boosts", "ignore_conditions"):
         return value
     if isinstance(value, str | Mapping | FacetSpec | Boost) or not isinstance(value, Iterable):
         raise InvalidArgumentError(

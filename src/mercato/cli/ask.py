@@ -68,6 +68,13 @@ def search(
         bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
     ] = True,
     spelling: Annotated[bool, typer.Option("--spelling/--no-spelling", help="Correct the query's spelling.")] = True,
+    understand: Annotated[
+        str | None,
+        typer.Option(help="What is done with what the query says of prices, brands and the like: auto, boost or off."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Condition of the query that is not wanted, repeatable: 'under 30'.")
+    ] = None,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,6 +100,8 @@ def search(
             explain=explain or None,
             rerank=None if rerank else False,
             spelling=None if spelling else False,
+            understand=understand,
+            ignore_conditions=ignore or None,
         ),
     )
 
@@ -263,6 +272,8 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
         for product in page.results:
             if product.explanation is not None:
                 output.console.print(f"{product.rank:>3}  {product.explanation.text}", highlight=False, markup=False)
+        if page.conditions:
+            output.console.print(f"understood: {write_conditions(page)}", highlight=False, markup=False)
         for note in (
             f"did you mean {page.corrected_query!r}?" if page.corrected_query else "",
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
@@ -270,6 +281,15 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
         ):
             if note:
                 output.warn(note)
+
+
+def write_conditions(page: ResultPage) -> str:
+    """Write what the query of a page is understood to say, in one line."""
+    return "; ".join(
+        f"{one.text!r} ({one.type}): {one.effect} {one.filter}".rstrip()
+        + (f", {one.status}: {one.reason}" if one.reason else "")
+        for one in page.conditions
+    )
 
 
 def describe_page(page: ResultPage) -> dict[str, Any]:
@@ -281,6 +301,7 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
         "degraded": list(page.degraded),
         "timings": dict(page.timings),
         **({"corrected_query": page.corrected_query} if page.corrected_query else {}),
+        **({"conditions": page.details["conditions"]} if page.conditions else {}),
         **({"facets": page.details["facets"]} if page.facets else {}),
         "results": [
             {

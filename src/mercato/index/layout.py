@@ -23,6 +23,8 @@ SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
 SYNONYMS = "synonyms.json"
 FEED = "feed.json"
+UNITS = "units.json"
+HELD_WORDS = "held_words.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,9 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
+from mercato.index.held_words import write_held_words
 from mercato.index.learned import write_learned
+from mercato.index.learned_units import learn_units, write_units
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
@@ -142,6 +144,8 @@ def _fill_folder(
     analyzer = WordAnalyzer(options.language)
     terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
+    write_held_words(folder, rows, analyzer)
+    write_units(folder / layout.UNITS, learn_units(rows))
     progress("learning from events", 0, 1)
     weighted, purchases = select_events(events, number_products(rows))
     signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)

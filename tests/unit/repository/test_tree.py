@@ -44,8 +44,10 @@ SHORTER = {
     "src/mercato/policy/ranked.py": "the value that every policy changes",
     "src/mercato/progress.py": "one protocol, below every room",
     "src/mercato/query/query_analyzer.py": "what joins the parts of the room",
+    "src/mercato/requests/understand.py": "an option type that request and understanding share",
     "src/mercato/serving/shared_memory.py": "a boundary to the operating system",
     "src/mercato/text/stopwords.py": "one function over a list of its own",
+    "src/mercato/understanding/field_kinds.py": "a table of words, read by lexicon and measures",
     "src/mercato/zscore.py": "one formula, below every room",
     "training/src/mercato_training/common/learned.py": "one file format, shared by training of several models",
 }

@@ -20,6 +20,7 @@ from mercato_client.errors import (
 from mercato_client.settings import Retries, Timeouts, Tls
 from mercato_client.types import (
     Boost,
+    Condition,
     Explanation,
     Facet,
     FacetSpec,
@@ -40,6 +41,7 @@ __all__ = [
     "Boost",
     "Client",
     "ClientClosedError",
+    "Condition",
     "DeadlineExceededError",
     "Explanation",
     "Facet",

@@ -15,6 +15,7 @@ from mercato_client._document import REMEDY, Document
 from mercato_client.contract import ModelSpec, TensorSpec
 from mercato_client.errors import InvalidArgumentError, ProtocolError
 from mercato_client.types import (
+    Condition,
     Explanation,
     Facet,
     FacetValue,
@@ -155,8 +156,23 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         facets=tuple(_read_facet(facet) for facet in details.optional_objects("facets")),
         corrected_query=details.text("corrected_query"),
         corrected_applied=details.flag("corrected_applied"),
+        conditions=tuple(_read_condition(one) for one in details.optional_objects("conditions")),
         timings=details.numbers("timings"),
         details=details.fields,
+    )
+
+
+def _read_condition(document: Document) -> Condition:
+    return Condition(
+        text=document.text("text") or "",
+        start=document.integer("start"),
+        end=document.integer("end"),
+        type=document.text("type") or "",
+        effect=document.text("effect") or "",
+        status=document.text("status") or "",
+        field=document.text("field") or "",
+        filter=document.text("filter") or "",
+        reason=document.text("reason") or "",
     )
 
 

@@ -32,6 +32,9 @@ class SearchOptions(PageOptions, total=False):
         rerank: False leaves the reranker out, where one is served.
         spelling: ``off`` takes the query as it is, ``suggest`` only offers a better one, ``auto`` (when not given)
             searches it where it is nearly certain; True is ``auto``, False ``off``.
+        understand: ``auto`` (what is certain of a query filters, what is likely boosts; when not given), ``boost``
+            (all of it boosts) or ``off`` (a query is its words).
+        ignore_conditions: texts, types or fields of conditions of the query that are not wanted, as ``["under 30"]``.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
@@ -39,6 +42,8 @@ class SearchOptions(PageOptions, total=False):
     boosts: Iterable[Boost | JsonObject] | None
     rerank: bool | None
     spelling: str | bool | None
+    understand: str | None
+    ignore_conditions: Iterable[str] | None
 
 
 class RecommendOptions(PageOptions, total=False):
@@ -81,7 +86,7 @@ def merge_options(
 
 
 def _write_option(name: str, value: object) -> object:
-    if name not in ("facets", "boosts"):
+    if name not in ("facets", "boosts", "ignore_conditions"):
         return value
     if isinstance(value, str | Mapping | FacetSpec | Boost) or not isinstance(value, Iterable):
         raise InvalidArgumentError(

@@ -185,6 +185,34 @@ class Product:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a part of a query is understood to say.
+
+    Attributes:
+        text: the part.
+        start: of its first character in the query as it was sent.
+        end: behind its last.
+        type: ``price``, ``quantity``, ``pack``, ``brand``, ``category``, ``colour``, ``size``, ``material`` or
+            ``word``.
+        effect: what it does: ``filter``, ``exclude`` or ``boost``.
+        status: ``applied``, ``relaxed`` (it would leave nothing, and boosts) or ``unused``.
+        field: that it is about, as filters write it; empty where there is none.
+        filter: what it stands for, in the language of filters; empty where that cannot be said.
+        reason: why it is not applied; empty where it is.
+    """
+
+    text: str
+    start: int
+    end: int
+    type: str
+    effect: str
+    status: str = "applied"
+    field: str = ""
+    filter: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResultPage:
     """A page of products, from ``search``, ``recommend`` or ``similar``.
 
@@ -198,6 +226,7 @@ class ResultPage:
         facets: those asked for, in the order asked for.
         corrected_query: what the shopper seems to have meant; None where the query is fine.
         corrected_applied: that was searched; else it is offered, and the query was searched as it is.
+        conditions: what the query is understood to say, in its order; without those that ``ignore_conditions`` names.
         timings: microseconds by stage, as measured by the server (``encode_us``, ``total_us``, ...).
         details: the whole of the server's DETAILS, for what this version of the client does not know.
     """
@@ -211,6 +240,7 @@ class ResultPage:
     facets: tuple[Facet, ...] = ()
     corrected_query: str | None = None
     corrected_applied: bool = False
+    conditions: tuple[Condition, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     details: JsonObject = field(default_factory=dict, repr=False)
 

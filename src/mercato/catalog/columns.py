@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,13 @@ _FREQUENT_SHARE = 1 / 16
 #: From so many values on they are looked for together.
 _MANY_VALUES = 64
 _STEP = 32
+
+
+class WordLookup(Protocol):
+    """Knows which products and variants hold the words of a text."""
+
+    def mark(self, text: str, mask: Bool, *, variants: bool = False) -> None:
+        """Set the products, or the variants, that hold every word of a text: bool [n], written to."""
 
 
 class TextColumn:
@@ -261,6 +268,7 @@ class ColumnSet:
         }
         for field, (first, last) in meta["sparse"].items():
             self._numbers[field] = NumberColumn(arrays["number.values"][first:last], arrays["number.rows"][first:last])
+        self.words: WordLookup | None = None
         self.variants: ColumnSet | None = None
         self.variant_products: Int32 = np.zeros(0, np.int32)
         if "variants" in meta:
@@ -320,6 +328,10 @@ class ColumnSet:
     def number(self, field: str) -> NumberColumn | None:
         """Return the number column of a field (a full name), None where it has no numbers."""
         return self._numbers.get(field)
+
+    def use_words(self, words: WordLookup) -> None:
+        """Take what answers the field ``words`` of filters."""
+        self.words = words
 
     def have_some(self, variants: Bool) -> Bool:
         """Tell which of the products `with_variants` have one of some variants.

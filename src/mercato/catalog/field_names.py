@@ -17,6 +17,8 @@ from mercato.catalog.column_builder import FIXED_NUMBER_FIELDS, FIXED_TEXT_FIELD
 from mercato.catalog.field_checks import NAME_LIMIT_CHARS
 
 ATTRIBUTES = "attributes."
+WORDS = "words"
+"""A field of filters alone: the words that a product holds."""
 FIELD_LIMIT_CHARS = len(ATTRIBUTES) + 6 * NAME_LIMIT_CHARS + 2
 r"""The longest written name: every character of a key may be written as ``\u00b0``."""
 

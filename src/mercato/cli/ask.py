@@ -70,6 +70,13 @@ def search(
     spelling: Annotated[
         str | None, typer.Option(help="A misspelt query: off, suggest (offer a better one), or auto (search it).")
     ] = None,
+    understand: Annotated[
+        str | None,
+        typer.Option(help="What is done with what the query says of prices, brands and the like: auto, boost or off."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Condition of the query that is not wanted, repeatable: 'under 30'.")
+    ] = None,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,6 +102,8 @@ def search(
             explain=explain or None,
             rerank=None if rerank else False,
             spelling=spelling,
+            understand=understand,
+            ignore_conditions=ignore or None,
         ),
     )
 
@@ -265,6 +274,8 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
         for product in page.results:
             if product.explanation is not None:
                 output.console.print(f"{product.rank:>3}  {product.explanation.text}", highlight=False, markup=False)
+        if page.conditions:
+            output.console.print(f"understood: {write_conditions(page)}", highlight=False, markup=False)
         for note in (
             describe_correction(page),
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
@@ -285,6 +296,15 @@ def describe_correction(page: ResultPage) -> str:
     )
 
 
+def write_conditions(page: ResultPage) -> str:
+    """Write what the query of a page is understood to say, in one line."""
+    return "; ".join(
+        f"{one.text!r} ({one.type}): {one.effect} {one.filter}".rstrip()
+        + (f", {one.status}: {one.reason}" if one.reason else "")
+        for one in page.conditions
+    )
+
+
 def describe_page(page: ResultPage) -> dict[str, Any]:
     """Describe a page as JSON values."""
     return {
@@ -298,6 +318,7 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
             if page.corrected_query
             else {}
         ),
+        **({"conditions": page.details["conditions"]} if page.conditions else {}),
         **({"facets": page.details["facets"]} if page.facets else {}),
         "results": [
             {

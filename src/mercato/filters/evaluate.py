@@ -9,7 +9,7 @@ import numpy as np
 from mercato.arrays import Bool
 from mercato.catalog.column_builder import field_values, is_number
 from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn
-from mercato.catalog.field_names import full_name, write_field
+from mercato.catalog.field_names import WORDS, full_name, write_field
 from mercato.catalog.product import Product, format_value
 from mercato.errors import InvalidInputError
 from mercato.filters.expression import And, AnyOf, Comparison, Expression, Filter, InRange, Not, Or
@@ -79,9 +79,15 @@ def matches(filter: Filter, product: Product) -> bool:
     return any(matches_one(filter, one) for one in product.as_variants())
 
 
-def matches_one(filter: Filter, product: Product) -> bool:
-    """Ask a filter of a product as one of its variants is, or of one without: see `Product.as_variants`."""
-    return _matches(filter.expression, product)
+def matches_one(filter: Filter, product: Product, holds: Callable[[Product, str], bool] | None = None) -> bool:
+    """Ask a filter of a product as one of its variants is, or of one without: see `Product.as_variants`.
+
+    Args:
+        filter: from `parse_filter`.
+        product: the product.
+        holds: tells whether it holds the words of a text, for the field ``words``; None where nothing knows.
+    """
+    return _matches(filter.expression, product, holds)
 
 
 def _evaluate(expression: Expression, columns: ColumnSet, asked: ColumnSet, text: str, known: Collection[str]) -> Bool:
@@ -95,6 +101,8 @@ def _evaluate(expression: Expression, columns: ColumnSet, asked: ColumnSet, text
     if isinstance(expression, Not):
         result = _evaluate(expression.operand, columns, asked, text, known)
         return np.logical_not(result, out=result)
+    if expression.field == WORDS:
+        return _rows_with_words(expression, columns, asked, text)
     try:
         field = columns.resolve(expression.field, known)
     except InvalidInputError as exc:
@@ -122,6 +130,18 @@ def _rows_with_text(expression: AnyOf, column: TextColumn | None, count: int) ->
     return result
 
 
+def _rows_with_words(expression: AnyOf | InRange | Comparison, columns: ColumnSet, asked: ColumnSet, text: str) -> Bool:
+    """Ask which rows hold the words of a text; where nothing knows, none does."""
+    if not isinstance(expression, AnyOf):
+        problem = "words holds texts, a range or comparison asks for numbers"
+        raise point_at("FILTER", text, expression.position, problem, 'write words: ANY("...")')
+    result = np.zeros(asked.count, np.bool_)
+    if columns.words is not None:
+        for value in expression.values:
+            columns.words.mark(value, result, variants=asked is columns.variants)
+    return result
+
+
 def _rows_with_number(expression: InRange | Comparison, column: NumberColumn | None, count: int) -> Bool:
     if column is None:
         return np.zeros(count, np.bool_)
@@ -143,13 +163,16 @@ def _compare(expression: InRange | Comparison, values: Any) -> Any:
     return above
 
 
-def _matches(expression: Expression, product: Product) -> bool:
+def _matches(expression: Expression, product: Product, holds: Callable[[Product, str], bool] | None = None) -> bool:
     if isinstance(expression, And):
-        return all(_matches(operand, product) for operand in expression.operands)
+        return all(_matches(operand, product, holds) for operand in expression.operands)
     if isinstance(expression, Or):
-        return any(_matches(operand, product) for operand in expression.operands)
+        return any(_matches(operand, product, holds) for operand in expression.operands)
     if isinstance(expression, Not):
-        return not _matches(expression.operand, product)
+        return not _matches(expression.operand, product, holds)
+    if expression.field == WORDS:
+        asked = expression.values if isinstance(expression, AnyOf) and holds is not None else ()
+        return holds is not None and any(holds(product, text) for text in asked)
     values = field_values(product, full_name(expression.field))
     if isinstance(expression, AnyOf):
         return any(format_value(value) in expression.lookup for value in values)

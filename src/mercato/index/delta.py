@@ -42,14 +42,21 @@ class Delta:
         fields: full names of the attributes that some product has, as filters call them.
     """
 
-    def __init__(self, dimension: int, weigh_terms: Callable[[Product], Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        weigh_terms: Callable[[Product], Mapping[str, float]],
+        holds: Callable[[Product, str], bool] | None = None,
+    ) -> None:
         """Make an empty delta.
 
         Args:
             dimension: length of a vector.
             weigh_terms: terms of a product and their weighted frequencies, as the word index has them.
+            holds: tells whether a product holds the words of a text, which filters may ask; None where none does.
         """
         self._weigh_terms = weigh_terms
+        self._holds = holds
         self._alive = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_vector = np.zeros(_FIRST_CAPACITY, np.bool_)
         self._inherits_words = np.zeros(_FIRST_CAPACITY, np.bool_)
@@ -203,7 +210,9 @@ class Delta:
         masks = self._long_filter_masks if condition.is_long else self._filter_masks
         known = masks.get(condition, np.zeros(0, np.bool_))
         if len(known) < len(self.items):
-            fresh = [item is not None and matches_one(condition, item) for item in self.items[len(known) :]]
+            fresh = [
+                item is not None and matches_one(condition, item, self._holds) for item in self.items[len(known) :]
+            ]
             known = np.concatenate([known, np.array(fresh, np.bool_)])
             if condition not in masks and len(masks) >= (_LONG_MASKS_KEPT if condition.is_long else _MASKS_KEPT):
                 masks.clear()

@@ -24,6 +24,8 @@ VOCABULARY = "vocabulary.json"
 SPELLING = "spelling.safetensors"
 SYNONYMS = "synonyms.json"
 FEED = "feed.json"
+UNITS = "units.json"
+HELD_WORDS = "held_words.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

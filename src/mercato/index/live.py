@@ -24,6 +24,7 @@ from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate_variants
 from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
+from mercato.index.held_words import HeldWords
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
@@ -100,7 +101,10 @@ class LiveCatalog:
         self._state = state
         self.analyzer = snapshot.analyzer()
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
-        self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
+        columns = snapshot.columns
+        self.held_words = HeldWords(snapshot.folder, snapshot.words, self.analyzer, columns.variant_products)
+        columns.use_words(self.held_words)
+        self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms, self.held_words.holds)
         self._sequence = snapshot.manifest.product_sequence
         self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
         """int32 [snapshot rows]: the row where each snapshot product is now; -1 if deleted."""

@@ -22,7 +22,9 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
+from mercato.index.held_words import write_held_words
 from mercato.index.learned import write_learned
+from mercato.index.learned_units import learn_units, write_units
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
@@ -159,6 +161,8 @@ def _fill_folder(
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
     analyzer = _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
+    write_held_words(folder, rows, analyzer)
+    write_units(folder / layout.UNITS, learn_units(rows))
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)

@@ -23,6 +23,7 @@ from mercato.policy.ranked import TAIL_STEP
 from mercato.retrieval.sources.registry import list_labels
 from mercato.settings import Settings
 from mercato.text.timestamps import format_timestamp
+from mercato.understanding.read_page import place_conditions
 
 LearnedFrom = Mapping[str, Mapping[str, str | None]]
 """Part -> ``last_event_time``: RFC 3339, None where there were no events; without the key where it is not known."""
@@ -89,6 +90,8 @@ def write_answer(
     if state.corrected_query:
         details["corrected_query"] = state.corrected_query
         details["corrected_applied"] = state.corrected_applied
+    if state.understanding is not None and state.understanding.conditions:
+        details["conditions"] = place_conditions(state.understanding.conditions, request.sent)
     if retrieved.facets:
         details["facets"] = retrieved.facets
     details["results"] = products

@@ -10,6 +10,7 @@ from mercato.errors import MercatoError
 from mercato.policy.ranked import Ranked
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved
+from mercato.understanding.understander import Understanding
 
 
 @dataclass(kw_only=True, eq=False)
@@ -20,6 +21,8 @@ class PageState:
         page: what is asked for: corrected and extended by the shop's rules before the first stage.
         corrected_query: what the shopper seems to have meant; empty where the query is fine.
         corrected_applied: it is what was searched.
+        understanding: what the query is understood to say; None for a recommendation.
+        ruled: a search with the shop's rules and its whole query, before what is understood was made of it.
         vector: float32 [D], the encoder's; zeros without a query; None where the encoder failed.
         error: why there is no answer; such a state goes through no further stage.
         retrieved: the candidates, from retrieval on.
@@ -36,6 +39,8 @@ class PageState:
     page: PageRequest
     corrected_query: str = ""
     corrected_applied: bool = False
+    understanding: Understanding | None = None
+    ruled: PageRequest | None = None
     vector: Float32 | None = None
     error: MercatoError | None = None
     retrieved: Retrieved = field(init=False, repr=False)

@@ -24,8 +24,10 @@ from mercato.policy.ranked import order_candidates
 from mercato.policy.rules import Rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Retrieved, Spelling
+from mercato.requests.retrieval import Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH
+from mercato.understanding.read_page import ask_for, read_page
+from mercato.understanding.understander import Understander
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Pipeline:
         """
         self.catalog = catalog
         self._queries = queries or QueryAnalyzer(catalog)
+        self._understander = Understander(catalog, self._queries.stopwords)
         self._encoder = encoder
         self._retriever = retriever
         batched = None if ranker is None else BatchedRanker(ranker)
@@ -105,6 +108,7 @@ class Pipeline:
         self._encode(states)
         clock.lap("encode_us")
         self._retrieve(states)
+        self._relax(states)
         clock.lap("retrieve_us")
         if self._rank is not None:
             self._rank.rank(states)
@@ -118,21 +122,47 @@ class Pipeline:
         return [self._write(state, timings) for state in states]
 
     def _read(self, page: PageRequest) -> PageState:
-        """Correct a search's spelling, then add what the shop's rules say.
+        """Understand a search's query and correct its spelling, then add what the shop's rules say.
 
         A query that nearly certainly means another goes on as that one, unless the request wants it only to be asked;
-        what it seems to mean is told in any case.
+        what it seems to mean is told in any case. Rules are asked with the whole query; retrieval with what is left of
+        it.
         """
         request = page.retrieval
-        if not request.is_search or request.spelling is Spelling.OFF:
+        if not request.is_search:
             return PageState(page=self._rules.apply(page))
-        better = self._queries.correct(request.text)
-        if better is None:
-            return PageState(page=self._rules.apply(page))
-        applied = better.applied and request.spelling is Spelling.AUTO
-        if applied:
-            page = replace(page, retrieval=replace(request, text=better.text))
-        return PageState(page=self._rules.apply(page), corrected_query=better.text, corrected_applied=applied)
+        meant, better = read_page(page, self._understander, self._queries)
+        whole = meant.pieces.replace_in(request.text, meant.text)
+        page = self._rules.apply(replace(page, retrieval=replace(request, text=whole)))
+        return PageState(
+            page=ask_for(page, meant),
+            ruled=page,
+            corrected_query=better.text if better is not None else "",
+            corrected_applied=better is not None and better.applied,
+            understanding=meant,
+        )
+
+    def _relax(self, states: Sequence[PageState]) -> None:
+        """Ask again where what a query is understood to say leaves nothing: for boosts in the place of filters.
+
+        Comparisons give way first, then exclusions too.
+        """
+        for keep_exclusions in (True, False):
+            empty = [
+                state
+                for state in list_answerable(states)
+                if state.understanding is not None
+                and not state.retrieved.total
+                and any(one.narrows for one in state.understanding.conditions)
+            ]
+            changed = []
+            for state in empty:
+                relaxed = state.understanding.relax(keep_exclusions=keep_exclusions) if state.understanding else None
+                if relaxed is not None and state.ruled is not None and relaxed != state.understanding:
+                    state.understanding, state.page = relaxed, ask_for(state.ruled, relaxed)
+                    changed.append(state)
+            if changed:
+                self._retrieve(changed)
 
     def _encode(self, states: Sequence[PageState]) -> None:
         """Encode the queries of a batch; none has a vector if the encoder failed."""

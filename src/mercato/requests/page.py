@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -13,8 +13,9 @@ import orjson
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.requests.options import list_options, number_between, option, parse_flag, parse_options
+from mercato.requests.options import list_options, member_of, number_between, option, parse_flag, parse_options
 from mercato.requests.retrieval import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
+from mercato.requests.understand import Understand, parse_ignored
 from mercato.text.normalize import decode_utf8, normalize_query
 from mercato.text.timestamps import read_timestamp
 
@@ -44,6 +45,9 @@ class PageRequest:
         rerank: whether the reranker, where one is served, orders the top again.
         diversity: from 0 (relevance alone) to 1 (difference alone).
         collapse: whether near-duplicates are shown as one.
+        understand: how far what is understood of the query may go.
+        ignore_conditions: texts, types or fields of conditions of the query that are not wanted.
+        sent: the query as it was sent; empty where it is the normalised one.
         pin_positions: where the pinned products of ``retrieval`` are shown, from 1.
     """
 
@@ -53,6 +57,9 @@ class PageRequest:
     rerank: bool = option(parse_flag, True)
     diversity: float = option(number_between(0, 1), 0.0)
     collapse: bool = option(parse_flag, False)
+    understand: Understand = option(member_of(Understand), Understand.AUTO, lambda choice: choice.value)
+    ignore_conditions: tuple[str, ...] = option(parse_ignored, (), list)
+    sent: str = ""
     pin_positions: tuple[int, ...] = ()
 
     @property
@@ -74,7 +81,8 @@ def parse_search(fields: Fields) -> PageRequest:
     query = fields.get("QUERY")
     if not isinstance(query, bytes):
         raise InvalidInputError("QUERY", "must be given", "send the shopper's words")
-    return _parse_page(fields, Placement.SEARCH, normalize_query(query), ())
+    text, sent = normalize_query(query), decode_utf8(query, "QUERY")
+    return replace(_parse_page(fields, Placement.SEARCH, text, ()), sent=sent if sent != text else "")
 
 
 def parse_recommend(fields: Fields) -> PageRequest:

@@ -81,6 +81,42 @@ def normalize_query(raw: bytes | str, parameter: str = "QUERY") -> str:
     return text
 
 
+def align_query(sent: str, normalized: str) -> list[tuple[int, int]]:
+    """Find where each character of a normalised query stood in the query as it was sent.
+
+    Args:
+        sent: the query as it was sent.
+        normalized: what `normalize_query` made of it.
+
+    Returns:
+        For each character of ``normalized`` the first character that it was made of, and the position behind the last.
+        Where that cannot be told apart, it is the whole query.
+    """
+    places: list[tuple[int, int]] = []
+    found: list[str] = []
+    start = 0
+    while start < len(sent):
+        end = start + 1
+        while end < len(sent) and _continues(sent[end]):
+            end += 1
+        for char in _INVISIBLE.sub(" ", unicodedata.normalize("NFKC", sent[start:end])):
+            if not char.isspace():
+                found.append(char)
+                places.append((start, end))
+            elif found and found[-1] != " ":
+                found.append(" ")
+                places.append((start, end))
+        start = end
+    if "".join(found).rstrip() != normalized:
+        return [(0, len(sent))] * len(normalized)
+    return places[: len(normalized)]
+
+
+def _continues(char: str) -> bool:
+    """Tell whether a character is part of the one before it: a mark, or the rest of a Korean syllable."""
+    return unicodedata.combining(char) != 0 or "\u1160" <= char <= "\u11ff"
+
+
 def _check_length(text: str, parameter: str) -> None:
     if len(text) > QUERY_LIMIT_CHARS:
         raise InvalidInputError(

@@ -42,9 +42,12 @@ SHORTER = {
     "src/mercato/models/sequence/manifest.py": "one kind of manifest a model",
     "src/mercato/policy/diversity.py": "one policy a file, the boundary to pyversity",
     "src/mercato/progress.py": "one protocol, below every room",
+    "src/mercato/query/query_analyzer.py": "what joins the parts of the room",
+    "src/mercato/requests/understand.py": "an option type that request and understanding share",
     "src/mercato/serving/shared_memory.py": "a boundary to the operating system",
     "src/mercato/text/query_key.py": "what makes two queries one, below every room",
     "src/mercato/text/stopwords.py": "one function over a list of its own",
+    "src/mercato/understanding/field_kinds.py": "a table of words, read by lexicon and measures",
     "src/mercato/zscore.py": "one formula, below every room",
     "training/src/mercato_training/common/learned.py": "one file format, shared by training of several models",
 }

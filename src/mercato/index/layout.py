@@ -22,6 +22,7 @@ FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
 SYNONYMS = "synonyms.json"
+GLOSSES = "glosses.json"
 FEED = "feed.json"
 
 

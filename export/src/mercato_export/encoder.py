@@ -141,6 +141,7 @@ def describe_encoder(
             "pooling": found.pooling,
             "query_prefix": found.query_prefix,
             "product_prefix": found.product_prefix,
+            "multilingual": found.multilingual,
             "normalized": True,
         },
         heads=int(trunk.config.num_attention_heads),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -33,11 +33,13 @@ class SentenceFormat:
         pooling: ``mean`` of the token states, or the state of the first token, ``cls``.
         query_prefix: stands before each query.
         product_prefix: stands before each product text.
+        multilingual: whether texts of one meaning are near each other in whatever language they are.
     """
 
     pooling: Pooling = "mean"
     query_prefix: str = ""
     product_prefix: str = ""
+    multilingual: bool = False
 
     @property
     def prefixes(self) -> dict[TextRole, str]:
@@ -45,6 +47,7 @@ class SentenceFormat:
         return {"query": self.query_prefix, "product": self.product_prefix}
 
 
+MULTILINGUAL = re.compile("multilingual|bge-m3|labse")
 _E5 = SentenceFormat(query_prefix="query: ", product_prefix="passage: ")
 FAMILIES: tuple[tuple[str, SentenceFormat], ...] = (
     # Wang et al. 2024, arXiv 2402.05672, section 3; the task is the one of its model card
@@ -74,6 +77,7 @@ def find_format(
     pooling: str | None = None,
     query_prefix: str | None = None,
     product_prefix: str | None = None,
+    multilingual: bool | None = None,
 ) -> SentenceFormat:
     """Return how an encoder reads texts.
 
@@ -86,6 +90,7 @@ def find_format(
         pooling: ``mean`` or ``cls``; None to find out.
         query_prefix: None to find out.
         product_prefix: None to find out.
+        multilingual: None to find out by the name.
 
     Raises:
         ExportError: a pooling that is not exported, a layer after it, or a file that is not JSON.
@@ -97,6 +102,7 @@ def find_format(
         pooling=chosen or family.pooling,
         query_prefix=prompts["query"] if query_prefix is None else query_prefix,
         product_prefix=prompts["product"] if product_prefix is None else product_prefix,
+        multilingual=family.multilingual if multilingual is None else multilingual,
     )
 
 
@@ -119,7 +125,8 @@ def write_format(folder: Path, found: SentenceFormat) -> None:
 
 def _find_family(repository: str) -> SentenceFormat:
     name = repository.rpartition("/")[2].lower()
-    return next((known for pattern, known in FAMILIES if re.match(pattern, name)), SentenceFormat())
+    found = next((known for pattern, known in FAMILIES if re.match(pattern, name)), SentenceFormat())
+    return replace(found, multilingual=MULTILINGUAL.search(name) is not None)
 
 
 def _read_pooling(folder: Path) -> Pooling | None:

@@ -66,6 +66,9 @@ def encoder(
     product_prefix: Annotated[
         str | None, typer.Option(help="Before each product text, as 'passage: '; as the model says.")
     ] = None,
+    multilingual: Annotated[
+        bool | None, typer.Option(help="Whether it reads queries of all languages; as the model's name says.")
+    ] = None,
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
@@ -100,6 +103,7 @@ def encoder(
                 pooling=pooling,
                 query_prefix=query_prefix,
                 product_prefix=product_prefix,
+                multilingual=multilingual,
             ),
             ratings=ratings,
             product_limit=rated_products,

@@ -158,12 +158,14 @@ class Context:
         utc_offset_s: what to add to get the user's local time; hour and weekday are local.
         device: kind of device, empty where unknown.
         region: region of the user, empty where unknown.
+        language: that the user speaks, as ``de`` or ``zh-CN``; empty for the shop's.
     """
 
     time: float
     utc_offset_s: float = 0.0
     device: str = ""
     region: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

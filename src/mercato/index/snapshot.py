@@ -17,6 +17,7 @@ from mercato.index import layout
 from mercato.index.arrays import map_arrays
 from mercato.index.dense import DenseIndex
 from mercato.index.documents import Documents
+from mercato.index.glosses import Glosses, read_glosses
 from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
@@ -83,6 +84,11 @@ class Snapshot:
     def count(self) -> int:
         """Number of products."""
         return self.manifest.products
+
+    @cached_property
+    def glosses(self) -> dict[str, Glosses]:
+        """What words of other languages mean, by the code of the language; none where it was built without."""
+        return read_glosses(self.folder / layout.GLOSSES)
 
     @cached_property
     def row_by_id(self) -> dict[str, int]:

@@ -22,6 +22,7 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
+from mercato.index.glosses import choose_glosses, write_glosses
 from mercato.index.held_words import write_held_words
 from mercato.index.learned import write_learned
 from mercato.index.learned_units import learn_units, write_units
@@ -30,7 +31,8 @@ from mercato.index.product_features import build_features, code_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import build_word_index, list_terms
+from mercato.index.words import WordIndex, build_word_index, list_terms
+from mercato.indexing.dictionaries import read_dictionary
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import (
     find_moment,
@@ -50,6 +52,7 @@ from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable, SearchQuery
 from mercato.text.compounds import holds_words
+from mercato.text.language_names import Language, parse_language
 from mercato.text.measures import find_decimal_comma
 from mercato.text.words import SPLITTING, WordAnalyzer
 
@@ -67,6 +70,7 @@ class BuildOptions:
         weights: how much a word counts in each field of a product.
         fusion: how much words and vectors weigh in a search.
         synonyms: the shop's synonyms, applied to queries.
+        glosses: languages whose words are looked up in an installed dictionary, for queries.
         workers: threads to encode and index with.
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all up to now.
         product_sequence: last product change in state that the products contain.
@@ -81,6 +85,7 @@ class BuildOptions:
     weights: FieldWeights = FieldWeights()
     fusion: FusionWeights = FusionWeights()
     synonyms: tuple[SynonymRule, ...] = ()
+    glosses: tuple[Language, ...] = ()
     workers: int = 2
     until: float | None = None
     product_sequence: int = 0
@@ -178,6 +183,9 @@ def _fill_folder(
     collect_evidence(rows, options.language, options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
+    if options.glosses:
+        progress("reading dictionaries", 0, 1)
+        _write_glosses(folder, options, analyzer)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
@@ -225,6 +233,19 @@ def _write_word_index(
         [document.terms for document in documents], options.weights, folder, [document.minor for document in documents]
     )
     return analyzer
+
+
+def _write_glosses(folder: Path, options: BuildOptions, analyzer: WordAnalyzer) -> None:
+    """Keep of the dictionaries of each language what the catalogue can answer."""
+    words = WordIndex(folder / layout.WORD_INDEX)
+    target = parse_language(options.language, "language")
+    write_glosses(
+        folder / layout.GLOSSES,
+        {
+            language.code: choose_glosses(read_dictionary(language, target).items(), analyzer.analyze, words.frequency)
+            for language in options.glosses
+        },
+    )
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

@@ -242,6 +242,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         calibration=None if manifest is None else manifest.calibration,
         learned_from=describe_models(settings, manifest),
         queries=queries,
+        knows_languages=read_manifest(settings.encoder).serving.multilingual,
     )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

@@ -36,7 +36,7 @@ def read_page(
 
     def correct(text: str) -> str:
         nonlocal found
-        better = queries.correct(text) if wanted is not Spelling.OFF else None
+        better = queries.correct(text, page.retrieval.context.language) if wanted is not Spelling.OFF else None
         if better is None:
             return text
         found = replace(better, applied=better.applied and wanted is Spelling.AUTO)

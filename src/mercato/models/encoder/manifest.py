@@ -25,6 +25,7 @@ class ServingRecord(BaseModel):
         pooling: how token states become one vector: ``mean``, or ``cls`` for the first one's.
         query_prefix: stands before each query, as the encoder was trained.
         product_prefix: stands before each product text.
+        multilingual: whether texts of one meaning are near each other in whatever language they are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,7 @@ class ServingRecord(BaseModel):
     pooling: str
     query_prefix: str = ""
     product_prefix: str = ""
+    multilingual: bool = False
 
     @property
     def prefixes(self) -> dict[TextRole, str]:

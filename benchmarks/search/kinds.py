@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +63,7 @@ RIGHT_RATING = 2
 FUSED, RANKED = "fused", "ranked"
 
 
-class Shop(str, Enum):
+class Shop(StrEnum):
     """The shops that queries were written for."""
 
     DEMO = "demo"
@@ -147,9 +147,7 @@ class Searcher:
         """Prepare a search of an unknown shopper, its spelling corrected as the pipeline does."""
         better = self.queries.correct(query)
         text = better.text if better is not None and better.applied else query
-        request = RetrievalRequest(
-            placement=Placement.SEARCH, text=text, context=Context(time=self._now), depth=FIRST
-        )
+        request = RetrievalRequest(placement=Placement.SEARCH, text=text, context=Context(time=self._now), depth=FIRST)
         return prepare_context(self.catalog, request, History.empty(), self._encoder.encode([text])[0])
 
     def answer(self, query: str) -> dict[str, list[int]]:
@@ -260,7 +258,7 @@ def main(
     encoder: Annotated[Path, typer.Option(help="folder of the exported encoder")] = ENCODER,
     ranker: Annotated[Path, typer.Option(help="ranker of the demo store")] = RANKER,
     catalog: Annotated[Path, typer.Option(help="snapshot of the demo store")] = CATALOG,
-    show: Annotated[bool, typer.Option("--show", help="print what is led wrong of the half that was looked at")] = False,
+    show: Annotated[bool, typer.Option("--show", help="print what leads wrongly of the half looked at")] = False,
     name: Annotated[str, typer.Option(help="of the file with the result; empty writes none")] = "kinds",
 ) -> None:
     """Count how many searches of three shops are led by the right kind of thing."""
@@ -275,10 +273,12 @@ def main(
             searcher = Searcher(build_catalog(ICECAT, ICECAT_WORK, encoder, rebuild=False), encoder, None, None)
         else:
             searcher = Searcher(index_other(encoder), encoder, None, None)
-        told: Callable[[str], None] = (
-            (lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)) if show else lambda _: None
-        )
-        figures[one.value] = measure(searcher, read_queries(one, ratings), told)
+
+        def tell(text: str) -> None:
+            if show:
+                console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        figures[one.value] = measure(searcher, read_queries(one, ratings), tell)
         console.print(one.value, figures[one.value])
     if name:
         console.print(f"written: {write_record(name, figures).name}")

@@ -22,6 +22,7 @@ FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
 SYNONYMS = "synonyms.json"
+KINDS = "kinds.safetensors"
 FEED = "feed.json"
 
 

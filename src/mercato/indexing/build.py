@@ -19,6 +19,7 @@ from mercato.errors import DataError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
@@ -28,7 +29,7 @@ from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import build_word_index, list_terms
+from mercato.index.words import WordIndex, build_word_index, list_terms
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, number_products, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
@@ -147,6 +148,11 @@ def _fill_folder(
     signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
+    progress("learning what words say of categories", 0, 1)
+    word_index = WordIndex(folder / layout.WORD_INDEX)
+    write_category_words(
+        folder, learn_category_words(word_index, features.leaf_category, vectors, text_layout.text_of_row)
+    )
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mercato.arrays import Float32
 from mercato.index.live import LiveCatalog
 from mercato.query.expand_synonyms import SynonymMap
+from mercato.query.head import HeadFinder
 from mercato.query.speller import Correction, Speller
 from mercato.query.word_query import QueryReader, WordQuery
 from mercato.text.stopwords import list_stopwords
@@ -28,6 +30,7 @@ class QueryAnalyzer:
         self.stopwords = list_stopwords(self.analyzer, catalog.snapshot.settings["language"])
         self._synonyms = SynonymMap(catalog.snapshot.synonyms, self.analyzer, self.stopwords)
         self._reader = QueryReader(self.analyzer, self.stopwords, catalog.snapshot.words, self._synonyms.expand)
+        self._heads = HeadFinder(self.analyzer, catalog.snapshot.settings["language"])
         self._speller = Speller(
             catalog.snapshot.vocabulary, self._count_products, self._reader.is_compound, catalog.vocabulary
         )
@@ -35,6 +38,10 @@ class QueryAnalyzer:
     def read(self, text: str) -> WordQuery:
         """Read a query as groups of terms; see `mercato.query.word_query.QueryReader.read`."""
         return self._reader.read(text)
+
+    def weigh_heads(self, text: str, query: WordQuery) -> Float32:
+        """Weigh the groups of a query by grammar; see `mercato.query.head.HeadFinder.weigh`."""
+        return self._heads.weigh(text, query)
 
     def correct(self, text: str) -> Correction | None:
         """Correct a query's spelling; see `mercato.query.speller.Speller.correct`."""

@@ -15,6 +15,7 @@ from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.features.inputs import ProductFeatures
 from mercato.index import layout
 from mercato.index.arrays import map_arrays
+from mercato.index.category_words import read_category_words
 from mercato.index.dense import DenseIndex
 from mercato.index.documents import Documents
 from mercato.index.glosses import Glosses, read_glosses
@@ -39,6 +40,7 @@ class Snapshot:
         words: the word index over rows.
         columns: columns for filters and facets.
         features: what the ranker reads of each product.
+        category_words: what words and vectors say of categories.
         learned: what was learned from events for sources and features, by signal.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
         spelling: what is known of words besides the products.
@@ -67,6 +69,7 @@ class Snapshot:
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
         self.dense = DenseIndex(folder / layout.DENSE_INDEX)
         self.words = WordIndex(folder / layout.WORD_INDEX)
+        self.category_words = read_category_words(folder, self.words, self.manifest.dimension)
         self.columns = read_columns(folder)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.learned = read_learned(folder)

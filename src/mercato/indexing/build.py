@@ -19,6 +19,7 @@ from mercato.errors import DataError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
@@ -177,6 +178,11 @@ def _fill_folder(
     )
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
+    progress("learning what words say of categories", 0, 1)
+    word_index = WordIndex(folder / layout.WORD_INDEX)
+    write_category_words(
+        folder, learn_category_words(word_index, features.leaf_category, vectors, text_layout.text_of_row)
+    )
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))

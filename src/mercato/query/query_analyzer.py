@@ -6,10 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from mercato.arrays import Int32
+from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.query.expand_synonyms import SynonymMap
 from mercato.query.gloss import Glossary, Segment
+from mercato.query.head import HeadFinder
 from mercato.query.speller import Correction, Doubt, Speller
 from mercato.query.word_query import Alternative, QueryReader, WordGroup, WordQuery
 from mercato.text.language_names import find_language
@@ -49,6 +50,7 @@ class QueryAnalyzer:
             for code, glosses in catalog.snapshot.glosses.items()
             if (language := find_language(code)) is not None
         }
+        self._heads = HeadFinder(self.analyzer, catalog.snapshot.settings["language"])
         self._speller = Speller(
             catalog.snapshot.vocabulary,
             self._count_products,
@@ -158,6 +160,10 @@ class QueryAnalyzer:
         """Return the rows of the snapshot that have a word; None for one that says nothing."""
         terms = [term for term in self.analyzer.analyze(word) if term not in self.stopwords]
         return self._catalog.snapshot.words.lookup(terms[-1])[0] if terms else None
+
+    def weigh_heads(self, text: str, query: WordQuery) -> Float32:
+        """Weigh the groups of a query by grammar; see `mercato.query.head.HeadFinder.weigh`."""
+        return self._heads.weigh(text, query)
 
     def _count_products(self, word: str) -> int:
         """Return in how many products a word stands, in any form; all of them for a stop word or a synonym."""

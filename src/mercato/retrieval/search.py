@@ -11,6 +11,7 @@ from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.candidates import CandidateSet
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, rank_in_order, select_top
+from mercato.retrieval.kinds import order_by_kind, score_kinds
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
@@ -54,6 +55,10 @@ def _fuse(
     if chosen is not None:
         lists[CHOSEN.label] = chosen
     fused = fuse_reciprocal_ranks(list(lists.values()))
+    near = dense.rows if dense is not None else top
+    kinds = score_kinds(catalog, queries, context, near, fused.rows)
+    if kinds is not None:
+        fused, kinds = order_by_kind(fused, kinds)
     matches = np.zeros(len(words.scores), np.bool_)
     matches[enough] = True
     matches[fused.rows] = True
@@ -71,4 +76,5 @@ def _fuse(
         matches=matches,
         coverage=words.coverage(fused.rows),
         weights=tuple(item.weight for item in lists.values()),
+        kinds=kinds,
     )

@@ -43,6 +43,7 @@ class PastSnapshot(Snapshot):
         self.folder, self.manifest, self.settings = snapshot.folder, snapshot.manifest, snapshot.settings
         self.documents, self.dense, self.columns = snapshot.documents, snapshot.dense, snapshot.columns
         self.vocabulary, self.synonyms = snapshot.vocabulary, snapshot.synonyms
+        self.category_words = snapshot.category_words
         self.until = until
         ids = snapshot.documents.ids()
         weighted, purchases = select_events(events, snapshot.row_by_any_id)

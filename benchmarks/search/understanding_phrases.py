@@ -26,7 +26,8 @@ PRICES = {
         ("cheaper than {a} dollars", "below"), ("max {a} euro", "below"), ("between {a} and {b} dollars", "between"),
         ("from {a} to {b} euros", "between"), ("{a}-{b} usd", "between"), ("priced between {a} and {b}", "between"),
         ("over ${a}", "above"), ("at least {a} euros", "above"), ("starting at ${a}", "above"),
-        ("more expensive than {a} dollars", "above"), ("with a price under {a}", "below"), ("within {a} dollars", "below"),
+        ("more expensive than {a} dollars", "above"), ("with a price under {a}", "below"),
+        ("within {a} dollars", "below"),
     ],
     "german": [
         ("unter {a} Euro", "below"), ("für weniger als {a} €", "below"), ("bis {a} Euro", "below"),
@@ -68,7 +69,8 @@ MEASURES = {
                ("{a} {unit} minimum", "above")],
     "spanish": [("al menos {a} {unit}", "above"), ("menos de {a} {unit}", "below"), ("más de {a} {unit}", "above"),
                 ("como mínimo {a} {unit}", "above")],
-    "chinese": [("至少{a}{unit}", "above"), ("{a}{unit}以下", "below"), ("{a}{unit}以上", "above"), ("不低于{a}{unit}", "above")],
+    "chinese": [("至少{a}{unit}", "above"), ("{a}{unit}以下", "below"), ("{a}{unit}以上", "above"),
+                ("不低于{a}{unit}", "above")],
 }  # fmt: skip
 
 EXCLUSIONS = {

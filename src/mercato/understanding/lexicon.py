@@ -125,8 +125,11 @@ class Lexicon:
         for meaning in self._meanings.get(key, {}).values():
             if meaning.kind not in best or meaning.products > best[meaning.kind].products:
                 best[meaning.kind] = meaning
-        limit = MAX_SHARE * max(self._catalog.base, 1)
-        return tuple(sorted((one for one in best.values() if 0 < one.products <= limit), key=lambda one: -one.products))
+        return tuple(sorted(best.values(), key=lambda one: -one.products))
+
+    def tells_apart(self, meaning: Meaning) -> bool:
+        """Tell whether a value tells some products from most others."""
+        return meaning.products <= MAX_SHARE * max(self._catalog.base, 1)
 
     def certainty(self, key: Key, meaning: Meaning) -> float:
         """Return the share of the products with a value among those that hold its word, 0 to 1; 1 of several words."""

@@ -15,7 +15,7 @@ from mercato.grammar.cues import find_word
 from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize
 from mercato.grammar.units import Unit, read_units
 from mercato.index.live import LiveCatalog
-from mercato.understanding.condition import Condition, Effect
+from mercato.understanding.condition import Condition, Effect, Status
 from mercato.understanding.lexicon import Key, Lexicon, Meaning, join_terms
 from mercato.understanding.measure_fields import MeasureFields
 from mercato.understanding.query_pieces import QueryPieces
@@ -120,7 +120,15 @@ class ValueReader:
                     continue
                 best = (end, meaning)
                 break
-        return (best[0], _describe(best[1])) if best is not None else (position + 1, None)
+        return (best[0], self._describe(best[1])) if best is not None else (position + 1, None)
+
+    def _describe(self, meaning: Meaning) -> Condition:
+        telling = self._lexicon.tells_apart(meaning)
+        return Condition(
+            text="", start=0, end=0, type=meaning.kind, field=write_field(meaning.field), filter=meaning.write_filter(),
+            effect=Effect.BOOST, status=Status.APPLIED if telling else Status.UNUSED,
+            reason="" if telling else "most products have it",
+        )  # fmt: skip
 
     def _is_certain(self, key: Key, meaning: Meaning) -> bool:
         return not self._stopwords.issuperset(key) and self._lexicon.is_certain(key, meaning)
@@ -135,7 +143,7 @@ class ValueReader:
             key += terms[end - 1]
             for meaning in self._lexicon.find(key):
                 if meaning.kind == "size" and len(meaning.values) <= MAX_FILTER_VALUES:
-                    return end, _describe(meaning)
+                    return end, self._describe(meaning)
         return position, None
 
     def _read_pack(self, tokens: Sequence[Token], terms: Sequence[Key], position: int) -> tuple[int, Condition | None]:
@@ -208,16 +216,13 @@ class ValueReader:
             if span[-1] - span[0] != length - 1:
                 continue
             for meaning in self._lexicon.find(join_terms([terms[number] for number in span])):
-                if meaning.kind == "category" and len(meaning.values) <= MAX_FILTER_VALUES:
-                    return span[0], span[-1] + 1, _describe(meaning)
+                if (
+                    meaning.kind == "category"
+                    and self._lexicon.tells_apart(meaning)
+                    and len(meaning.values) <= MAX_FILTER_VALUES
+                ):
+                    return span[0], span[-1] + 1, self._describe(meaning)
         return None
-
-
-def _describe(meaning: Meaning) -> Condition:
-    return Condition(
-        text="", start=0, end=0, type=meaning.kind, field=write_field(meaning.field), filter=meaning.write_filter(),
-        effect=Effect.BOOST,
-    )  # fmt: skip
 
 
 def _is_name(tokens: Sequence[Token], meaning: Meaning) -> bool:

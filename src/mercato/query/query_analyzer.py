@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mercato.index.live import LiveCatalog
 from mercato.query.expand_synonyms import SynonymMap
 from mercato.query.gloss import Glossary, Segment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mercato.arrays import Float32
 from mercato.index.live import LiveCatalog
 from mercato.query.expand_synonyms import SynonymMap
@@ -9,6 +11,9 @@ from mercato.query.head import HeadFinder
 from mercato.query.speller import Correction, Speller
 from mercato.query.word_query import QueryReader, WordQuery
 from mercato.text.stopwords import list_stopwords
+
+_QUERIES_KEPT = 64
+"""Queries of the batches under way: words and kinds both read them."""
 
 
 class QueryAnalyzer:
@@ -30,6 +35,7 @@ class QueryAnalyzer:
         self.stopwords = list_stopwords(self.analyzer, catalog.snapshot.settings["language"])
         self._synonyms = SynonymMap(catalog.snapshot.synonyms, self.analyzer, self.stopwords)
         self._reader = QueryReader(self.analyzer, self.stopwords, catalog.snapshot.words, self._synonyms.expand)
+        self._read = lru_cache(_QUERIES_KEPT)(self._reader.read)
         self._heads = HeadFinder(self.analyzer, catalog.snapshot.settings["language"])
         self._speller = Speller(
             catalog.snapshot.vocabulary, self._count_products, self._reader.is_compound, catalog.vocabulary
@@ -37,7 +43,7 @@ class QueryAnalyzer:
 
     def read(self, text: str) -> WordQuery:
         """Read a query as groups of terms; see `mercato.query.word_query.QueryReader.read`."""
-        return self._reader.read(text)
+        return self._read(text)
 
     def weigh_heads(self, text: str, query: WordQuery) -> Float32:
         """Weigh the groups of a query by grammar; see `mercato.query.head.HeadFinder.weigh`."""

@@ -214,6 +214,8 @@ class Retriever:
             word_rank=column(fused.ranks, WORDS).astype(np.int32),
             fused=fused.fused[:window],
             coverage=None if found.coverage is None else found.coverage[:window],
+            category_meaning=None if found.kinds is None else found.kinds.meaning[:window],
+            category_named=None if found.kinds is None else found.kinds.named[:window],
             matches=found.total if context.request.is_search else 0,
             signals=None if context.request.is_search else gather_signals(self.catalog, context, originals),
         )

@@ -24,6 +24,9 @@ GLOSS_WEIGHT = 0.9
 SAMPLED_ROWS = 512
 _WORDS_KEPT = 4096
 
+_QUERIES_KEPT = 64
+"""Queries of the batches under way: words and kinds both read them."""
+
 
 class QueryAnalyzer:
     """Reads queries as the catalogue's word index holds its texts.
@@ -51,6 +54,7 @@ class QueryAnalyzer:
             for code, glosses in catalog.snapshot.glosses.items()
             if (language := find_language(code)) is not None
         }
+        self._read = lru_cache(_QUERIES_KEPT)(self._reader.read)
         self._heads = HeadFinder(self.analyzer, catalog.snapshot.settings["language"])
         self._found = lru_cache(CACHED_QUERIES)(self._search_glossaries)
         self._speller = Speller(
@@ -71,7 +75,7 @@ class QueryAnalyzer:
         """
         segments = self._look_up(text, language)
         if segments is None:
-            return self._reader.read(text)
+            return self._read(text)
         groups: list[WordGroup] = []
         for segment in segments:
             groups += self._read_segment(segment)

@@ -23,6 +23,7 @@ TOLERANCE = 0.005
 INT8_TAU_TOLERANCE = 0.05
 SEQUENCE_TOLERANCE = 0.02
 TIMING_CACHE = Path("var/cache/tensorrt")
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 TargetOption = Annotated[
     str,
@@ -51,8 +52,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 def encoder(
     target: TargetOption = "int8",
     out: OutOption = Path("var/models/encoder"),
+    model: Annotated[
+        str, typer.Option(help="Name on the Hugging Face hub; found in an installed package where one has it.")
+    ] = MINILM,
+    revision: Annotated[str | None, typer.Option(help="Commit of --model on the hub; the one that is known.")] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder with model.safetensors, config.json, tokenizer.json.")
+        Path | None, typer.Option(help="Folder with model.safetensors, config.json, tokenizer.json of --model.")
+    ] = None,
+    pooling: Annotated[str | None, typer.Option(help="mean or cls; as the model says.")] = None,
+    query_prefix: Annotated[
+        str | None, typer.Option(help="Before each query, as 'query: '; as the model says.")
+    ] = None,
+    product_prefix: Annotated[
+        str | None, typer.Option(help="Before each product text, as 'passage: '; as the model says.")
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
     texts: TextsOption = None,
@@ -67,19 +79,28 @@ def encoder(
     timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
-    """Export the text encoder (all-MiniLM-L6-v2) with pooling and normalisation inside the graph."""
+    """Export the text encoder with pooling and normalisation inside the graph, prefixes in its manifest."""
 
     def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
         from mercato_export.encoder import describe_encoder
         from mercato_export.pipeline import export_model
+        from mercato_export.sentence_format import find_format
         from mercato_export.texts import read_texts
-        from mercato_export.weights import MINILM, locate_weights
+        from mercato_export.weights import find_model, locate_weights
 
         samples, origin = read_texts(texts, column=text_column)
+        located = locate_weights(find_model(model, revision=revision), folder=weights, sha256=sha256)
         exportable = describe_encoder(
-            locate_weights(MINILM, folder=weights, sha256=sha256),
+            located,
             samples,
+            text_format=find_format(
+                located.folder,
+                model,
+                pooling=pooling,
+                query_prefix=query_prefix,
+                product_prefix=product_prefix,
+            ),
             ratings=ratings,
             product_limit=rated_products,
             tolerance=tolerance,
@@ -109,10 +130,11 @@ def speed(
         report("loading PyTorch and weights")
         from mercato_export.speed import measure_speed
         from mercato_export.texts import read_texts
-        from mercato_export.weights import MINILM, locate_weights
+        from mercato_export.weights import find_exported_model, locate_weights
 
         samples, _ = read_texts(texts, column=text_column)
-        return measure_speed(encoder, locate_weights(MINILM), samples, rounds=rounds, report=report)
+        located = locate_weights(find_exported_model(encoder))
+        return measure_speed(encoder, located, samples, rounds=rounds, report=report)
 
     output = Output(as_json=as_json)
     result = run_export(work, output)

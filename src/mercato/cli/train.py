@@ -124,7 +124,8 @@ def encoder(
         Path, typer.Option("--encoder", help="Exported encoder that the snapshot was built with.")
     ] = Path("var/models/encoder"),
     weights: Annotated[
-        Path | None, typer.Option(help="Folder of weights to start from; those installed without.")
+        Path | None,
+        typer.Option(help="Folder of weights to start from; those that the encoder was exported from, without."),
     ] = None,
     judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
     column_map: Annotated[
@@ -148,7 +149,7 @@ def encoder(
         raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
 
     def work(report: Progress, say: Callable[[str], None]) -> EncoderMetrics:
-        from mercato_export.weights import MINILM, locate_weights
+        from mercato_export.weights import find_exported_model, locate_weights
         from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
         from mercato_training.encoder.fit import EncoderOptions
         from mercato_training.encoder.train import train_encoder
@@ -158,7 +159,9 @@ def encoder(
         return train_encoder(
             live,
             text_encoder,
-            locate_weights(MINILM, folder=weights, sha256="" if weights is not None else None),
+            locate_weights(
+                find_exported_model(encoder_folder), folder=weights, sha256="" if weights is not None else None
+            ),
             out,
             options=EncoderOptions(lora_rank=lora_rank, epochs=epochs, learning_rate=learning_rate, seed=seed),
             data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),

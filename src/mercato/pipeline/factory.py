@@ -65,8 +65,10 @@ def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:
     """Open the encoder stage: behind a call where one is given."""
     if call is None:
         return open_encoder(settings)
-    max_tokens = read_manifest(settings.encoder).serving.max_tokens
-    tokenizer = TextTokenizer(settings.encoder / TOKENIZER_FILE, max_tokens=max_tokens)
+    serving = read_manifest(settings.encoder).serving
+    tokenizer = TextTokenizer(
+        settings.encoder / TOKENIZER_FILE, max_tokens=serving.max_tokens, prefixes=serving.prefixes
+    )
     return RemoteEncoder(call, tokenizer, settings.buckets.get("encoder", ()))
 
 

@@ -26,6 +26,7 @@ from mercato.requests.options import parse_options, write_options
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
+from mercato.text import TextRole
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Call = Callable[[str, Arrays, Sequence[str]], dict[str, npt.NDArray[Any]]]
@@ -50,9 +51,9 @@ class RemoteEncoder:
         self._tokenizer = tokenizer
         self._buckets = buckets
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         """Encode texts in one call: float32 [texts, D]."""
-        input_ids, attention_mask = self._tokenizer(texts)
+        input_ids, attention_mask = self._tokenizer(texts, role)
         tokens = {"input_ids": input_ids, "attention_mask": attention_mask}
         inputs = {name: pad_to_bucket(array, self._buckets) for name, array in tokens.items()}
         vectors: Float32 = self._call("encoder", inputs, ["embedding"])["embedding"]

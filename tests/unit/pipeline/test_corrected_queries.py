@@ -17,6 +17,7 @@ from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
+from mercato.text import TextRole
 from tests.stores import HashEncoder, build, open_store, product, upsert
 
 
@@ -25,7 +26,7 @@ class ListeningEncoder(HashEncoder):
         super().__init__()
         self.heard: list[str] = []
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:  # type: ignore[type-arg]
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> np.ndarray:  # type: ignore[type-arg]
         self.heard += texts
         return super().encode(texts)
 

@@ -35,7 +35,6 @@ SHORTER = {
     "src/mercato/features/product_features.py": "a block of features, as its neighbours are",
     "src/mercato/index/layout.py": "names of files, below all that reads or writes them",
     "src/mercato/ingest/events.py": "one writer a file",
-    "src/mercato/models/encoder/manifest.py": "one kind of manifest a model",
     "src/mercato/models/engine/declaration.py": "read where no engine can be opened",
     "src/mercato/models/reranker/blend.py": "numeric, shared by training and serving",
     "src/mercato/models/reranker/product_text.py": "shared by exporter, training and serving",

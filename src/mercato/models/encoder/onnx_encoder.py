@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from mercato.models.encoder.manifest import check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.onnx_session import OnnxSession
 from mercato.progress import Progress
+from mercato.text import TextRole
 
 Precision = Literal["int8", "fp32"]
 MODEL_FILES: dict[str, str] = {"int8": "model.int8.onnx", "fp32": "model.onnx"}
@@ -32,7 +34,7 @@ class OnnxEncoder:
 
     Attributes:
         dimension: length of a vector.
-        identity: hash of weights, tokenizer and pooling; a snapshot built with another one cannot be searched.
+        identity: hash of weights, tokenizer, pooling and prefixes; a snapshot of another one cannot be searched.
         precision: ``int8`` or ``fp32``.
         tokenizer: the tokenizer exported with the weights.
     """
@@ -66,21 +68,24 @@ class OnnxEncoder:
         self.dimension = manifest.serving.dimension
         self.identity = manifest.serving.identity
         self.precision: Precision = precision
-        self.tokenizer = TextTokenizer(tokenizer, max_tokens=manifest.serving.max_tokens)
+        self.tokenizer = TextTokenizer(
+            tokenizer, max_tokens=manifest.serving.max_tokens, prefixes=manifest.serving.prefixes
+        )
         self._session = OnnxSession(model, model="encoder", output=OUTPUT_NAME, threads=threads)
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         """Encode a batch in one call of the model.
 
         Args:
             texts: the texts; see `encode_many` for thousands.
+            role: what they are.
 
         Returns:
             float32 [texts, dimension], unit length. No text: [0, dimension].
         """
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return self.embed_tokens(*self.tokenizer(texts))
+        return self.embed_tokens(*self.tokenizer(texts, role))
 
     def embed_tokens(self, input_ids: Int64, attention_mask: Int64) -> Float32:
         """Encode tokens.
@@ -125,24 +130,31 @@ class OnnxEncoder:
         )
 
     def iterate(
-        self, texts: Sequence[str], *, batch_size: int = DEFAULT_BATCH_SIZE, workers: int = 1
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole = "product",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        workers: int = 1,
     ) -> Iterator[EncodedBatch]:
         """Encode many texts batch by batch, shortest texts first, so that little of a batch is padding.
 
         Args:
             texts: the texts.
+            role: what they are.
             batch_size: texts in one call of the model.
             workers: threads that call the model side by side; the machine's cores are a good number.
 
         Yields:
             Batches as they finish, each with the positions of its texts; every position once.
         """
-        return iterate_batches(self.encode, texts, batch_size=batch_size, workers=workers)
+        return iterate_batches(partial(self.encode, role=role), texts, batch_size=batch_size, workers=workers)
 
     def encode_many(
         self,
         texts: Sequence[str],
         *,
+        role: TextRole = "product",
         batch_size: int = DEFAULT_BATCH_SIZE,
         workers: int = 1,
         progress: Progress | None = None,
@@ -151,6 +163,7 @@ class OnnxEncoder:
 
         Args:
             texts: the texts.
+            role: what they are.
             batch_size: as in `iterate`.
             workers: as in `iterate`.
             progress: told of texts, after each batch.
@@ -160,7 +173,7 @@ class OnnxEncoder:
         """
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         done = 0
-        for batch in self.iterate(texts, batch_size=batch_size, workers=workers):
+        for batch in self.iterate(texts, role=role, batch_size=batch_size, workers=workers):
             vectors[batch.positions] = batch.vectors
             done += len(batch.positions)
             if progress is not None:

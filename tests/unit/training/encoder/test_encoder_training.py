@@ -66,7 +66,8 @@ def test_merged_weights_are_exported_as_the_originals_are(
     # rank 2, width 64, two projections of two layers, two matrices each
     assert metrics["trainable_weights"] == 2 * 64 * 2 * 2 * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "MODEL_CARD.md", "config.json", "metrics.json", "model.safetensors", "tokenizer.json",
+        "1_Pooling", "MODEL_CARD.md", "config.json", "config_sentence_transformers.json", "metrics.json",
+        "model.safetensors", "modules.json", "tokenizer.json",
     ]  # fmt: skip
     before, after = embed(tiny_weights.folder), embed(tmp_path)
     assert not np.allclose(before, after, atol=1e-3)
@@ -117,7 +118,7 @@ def test_loss_that_is_not_finite_is_an_error(
 def test_contrast_leaves_the_same_product_out() -> None:
     table = {"q": [1.0, 0.0], "r": [0.0, 1.0], "x": [1.0, 0.0], "n": [0.0, 1.0]}
 
-    def encode(texts: Any) -> torch.Tensor:
+    def encode(texts: Any, role: str) -> torch.Tensor:
         return torch.tensor([table[text] for text in texts])
 
     # q: x (its own) against n; the other x is not held against it. r: the same with cosine 0 for x and 1 for n.
@@ -130,7 +131,7 @@ def test_contrast_leaves_the_same_product_out() -> None:
 def test_order_of_rated_products_is_measured_alone() -> None:
     table = {"q": [1.0, 0.0], "good": [1.0, 0.0], "bad": [0.0, 1.0]}
 
-    def encode(texts: Any) -> np.ndarray:  # type: ignore[type-arg]
+    def encode(texts: Any, role: str) -> np.ndarray:  # type: ignore[type-arg]
         return np.array([table[text] for text in texts], np.float32)
 
     right = [RatedTexts(query="q", texts=["bad", "good"], ratings=[0, 3])]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.progress import Progress
+from mercato.text import TextRole
 from mercato_training.common.fit_loop import FitHistory, NetworkLearner, check_loss, fit_until_no_better
 from mercato_training.encoder.pairs import TextPair
 
@@ -50,17 +51,17 @@ class NetworkEncoder:
         self._network = network
         self._tokenizer = tokenizer
 
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Encode texts: float32 [texts, D], unit length."""
-        ids, mask = self._tokenizer(texts)
+    def __call__(self, texts: Sequence[str], role: TextRole) -> Tensor:
+        """Encode texts of a role: float32 [texts, D], unit length."""
+        ids, mask = self._tokenizer(texts, role)
         vectors: Tensor = self._network(torch.from_numpy(ids), torch.from_numpy(mask))
         return vectors
 
-    def vectors(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Encode texts without learning from them."""
+    def vectors(self, texts: Sequence[str], role: TextRole) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Encode texts of a role without learning from them."""
         self._network.eval()
         with torch.inference_mode():
-            found = self(texts).numpy()
+            found = self(texts, role).numpy()
         return found.astype(np.float32)
 
 
@@ -141,19 +142,19 @@ class _EncoderLearner(NetworkLearner[torch.nn.Module]):
         return float(np.mean(losses)) if losses else float("nan")
 
 
-def compute_contrast(encode: Callable[[Sequence[str]], Tensor], pairs: Sequence[TextPair]) -> Tensor:
+def compute_contrast(encode: Callable[[Sequence[str], TextRole], Tensor], pairs: Sequence[TextPair]) -> Tensor:
     """Return the contrastive loss of a batch.
 
     ``-mean_i log softmax_j(cos(q_i, p_j) / T)_i`` over the products of all pairs and the counterexample of each
     (InfoNCE, van den Oord et al. 2018). What is the same product as the answer, is no counterexample to it.
 
     Args:
-        encode: texts to unit vectors.
+        encode: texts of a role to unit vectors.
         pairs: at least one.
     """
     products = [pair.product for pair in pairs] + [pair.counterexample for pair in pairs if pair.counterexample]
-    vectors = encode([*(pair.query for pair in pairs), *products])
-    logits = vectors[: len(pairs)] @ vectors[len(pairs) :].T / TEMPERATURE
+    queries = encode([pair.query for pair in pairs], "query")
+    logits = queries @ encode(products, "product").T / TEMPERATURE
     same = torch.tensor([[product == pair.product for product in products] for pair in pairs])
     same[torch.arange(len(pairs)), torch.arange(len(pairs))] = False
     loss: Tensor = torch.nn.functional.cross_entropy(logits.masked_fill(same, -torch.inf), torch.arange(len(pairs)))

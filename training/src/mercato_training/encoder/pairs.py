@@ -14,6 +14,7 @@ from mercato.evaluation.measures import measure_orders, plan_measures
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
 from mercato.progress import Progress, no_progress
+from mercato.text import TextRole
 from mercato_training.reranker.data import (
     RatedQuery,
     Ratings,
@@ -117,11 +118,13 @@ def prepare_pairs(
     )
 
 
-def order_rated(encode: Callable[[Sequence[str]], Float32], queries: Sequence[RatedTexts]) -> dict[str, float]:
+def order_rated(
+    encode: Callable[[Sequence[str], TextRole], Float32], queries: Sequence[RatedTexts]
+) -> dict[str, float]:
     """Measure the encoder's order of rated products alone.
 
     Args:
-        encode: texts to float32 [texts, D], unit length.
+        encode: texts of a role to float32 [texts, D], unit length.
         queries: what to order.
 
     Returns:
@@ -129,7 +132,7 @@ def order_rated(encode: Callable[[Sequence[str]], Float32], queries: Sequence[Ra
     """
     orders: list[list[str]] = []
     for one in queries:
-        scores = encode(one.texts) @ encode([one.query])[0]
+        scores = encode(one.texts, "product") @ encode([one.query], "query")[0]
         orders.append([str(position) for position in np.argsort(-scores, kind="stable").tolist()])
     ratings = [{str(position): rating for position, rating in enumerate(one.ratings)} for one in queries]
     if not ratings:

@@ -23,6 +23,7 @@ from mercato.indexing.encode import TextEncoder
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.progress import Progress, no_progress
 from mercato_export.encoder import SentenceEncoder
+from mercato_export.sentence_format import Pooling, find_format, write_format
 from mercato_export.weights import LOADED_FILES, LocatedWeights
 from mercato_training.common.cards import render_card
 from mercato_training.common.fit_loop import FitHistory
@@ -124,8 +125,11 @@ def train_encoder(
             f"{len(data.train)} and {len(data.validation)}; give more ratings, or a larger catalogue"
         )
     torch.manual_seed(options.seed)
-    network, adapted = _adapt(weights, options)
-    tokenizer = TextTokenizer(weights.folder / "tokenizer.json", max_tokens=options.max_tokens)
+    text_format = find_format(weights.folder, weights.model.repository)
+    network, adapted = _adapt(weights, options, text_format.pooling)
+    tokenizer = TextTokenizer(
+        weights.folder / "tokenizer.json", max_tokens=options.max_tokens, prefixes=text_format.prefixes
+    )
     encode = NetworkEncoder(network, tokenizer)
     before = order_rated(encode.vectors, data.test)
     fit = fit_encoder(network, encode, data.train, data.validation, options, say, report)
@@ -136,6 +140,7 @@ def train_encoder(
     merged.save_pretrained(out, safe_serialization=True)
     for name in LOADED_FILES[1:]:
         shutil.copyfile(weights.folder / name, out / name)
+    write_format(out, text_format)
     metrics = EncoderMetrics(
         pairs=PairCounts(train=len(data.train), validation=len(data.validation), rated_queries_of_test=len(data.test)),
         counts=data.counts,
@@ -151,7 +156,7 @@ def train_encoder(
     return metrics
 
 
-def _adapt(weights: LocatedWeights, options: EncoderOptions) -> tuple[torch.nn.Module, Any]:
+def _adapt(weights: LocatedWeights, options: EncoderOptions, pooling: Pooling) -> tuple[torch.nn.Module, Any]:
     """Return the encoder with adapters, and peft's model of its trunk."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModel
@@ -164,4 +169,4 @@ def _adapt(weights: LocatedWeights, options: EncoderOptions) -> tuple[torch.nn.M
         # peft 0.21 asks transformers 5 for something by its old name
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         adapted = get_peft_model(trunk, config)
-    return SentenceEncoder(adapted), adapted
+    return SentenceEncoder(adapted, pooling), adapted

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mercato.models.model_folder import ModelManifest, check_model_file, read_model_manifest
 from mercato.text import TextRole
 
+QUERY_FILES = {"model.int8.onnx": "query.int8.onnx", "model.onnx": "query.onnx"}
+"""Files of the network for all texts -> those of the network for queries alone, where an encoder has a query side."""
 REBUILD = "export it again: mercato export encoder --out {folder}"
 
 
@@ -25,6 +27,8 @@ class ServingRecord(BaseModel):
         pooling: how token states become one vector: ``mean``, or ``cls`` for the first one's.
         query_prefix: stands before each query, as the encoder was trained.
         product_prefix: stands before each product text.
+        query_identity: hash of the network that encodes queries, where that is another than the products'; its vectors
+            are compared with those of ``identity``. Empty where one network encodes both.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +39,7 @@ class ServingRecord(BaseModel):
     pooling: str
     query_prefix: str = ""
     product_prefix: str = ""
+    query_identity: str = ""
 
     @property
     def prefixes(self) -> dict[TextRole, str]:

@@ -47,7 +47,7 @@ SHORTER = {
     "src/mercato/text/stopwords.py": "one function over a list of its own",
     "src/mercato/zscore.py": "one formula, below every room",
     "training/src/mercato_training/common/learned.py": "one file format, shared by training of several models",
-    "training/src/mercato_training/encoder/catalog_queries.py": "which queries a catalogue has, apart from their answers",
+    "training/src/mercato_training/encoder/catalog_queries.py": "which queries there are, apart from their answers",
 }
 # folders where one idea is one file, however short
 ONE_IDEA_A_FILE = ("model_repository/", "src/mercato/retrieval/sources/", "src/mercato/triton_models/")

@@ -18,7 +18,8 @@ from mercato_training.encoder.fit import (
     compute_loss,
     mix_batches,
 )
-from mercato_training.encoder.taught import EncoderDataOptions, TaughtQuery, prepare_taught
+from mercato_training.encoder.stages import plan_stages
+from mercato_training.encoder.taught import EncoderData, EncoderDataOptions, TaughtQuery, prepare_taught
 from mercato_training.reranker.events import Behaviour
 from tests.unit.training.conftest import WordEncoder
 
@@ -134,17 +135,34 @@ def test_pools_hold_what_the_batch_speaks_of() -> None:
     assert drawn.tolist() == [7, 9, 11]
 
 
-def test_batches_mix_rated_queries_with_the_catalogues_own() -> None:
-    rated = [make(f"r{number}", [0], [1.0]) for number in range(3)]
+def test_batches_hold_known_queries_and_some_of_the_catalogues_own() -> None:
+    known = [make(f"r{number}", [0], [1.0]) for number in range(9)]
     own = [make(f"c{number}", [0], [1.0], origin="catalogue") for number in range(12)]
-    options = EncoderOptions(batch_size=8, rated_share=0.25)
-    batches = mix_batches(rated, own, options, np.random.default_rng(0))
-    assert [sum(one.origin == "ratings" for one in batch) for batch in batches] == [2, 2]
-    assert sorted(one.query for batch in batches for one in batch if one.origin == "catalogue") == sorted(
-        one.query for one in own
-    )
-    alone = mix_batches(rated, [], options, np.random.default_rng(0))
-    assert sorted(one.query for batch in alone for one in batch) == ["r0", "r1", "r2"]
+    options = EncoderOptions(batch_size=6, known_share=2 / 3)
+    batches = mix_batches(known, own, options, np.random.default_rng(0))
+    assert [sum(one.origin == "ratings" for one in batch) for batch in batches] == [4, 4, 1]
+    assert [sum(one.origin == "catalogue" for one in batch) for batch in batches] == [2, 2, 2]
+    assert sorted(one.query for batch in batches for one in batch if one.origin == "ratings") == [
+        one.query for one in known
+    ]
+    alone = mix_batches([], own, options, np.random.default_rng(0))
+    assert [len(batch) for batch in alone] == [6, 6]
+
+
+def test_what_is_known_comes_after_the_catalogue_in_few_steps() -> None:
+    known = [make(f"r{number}", [0], [1.0]) for number in range(8)]
+    own = [make(f"c{number}", [0], [1.0], origin="catalogue") for number in range(12)]
+    data = EncoderData(train=[*known[:6], *own[:9]], validation=[*known[6:], *own[9:]], held_back=[], counts={})
+    options = EncoderOptions(batch_size=6, known_share=2 / 3, epochs=3, learning_rate=1e-3)
+    first, second = plan_stages(data, options)
+    assert (first.name, first.options) == ("catalogue", options)
+    assert {one.origin for one in [*first.train, *first.validation]} == {"catalogue"}
+    # 6 queries in batches of 4 are two steps a pass: fifteen passes make thirty steps, five without gain are ten
+    assert (second.name, second.options.epochs, second.options.patience) == ("ratings and log", 15, 5)
+    assert second.options.learning_rate == pytest.approx(0.4 * 1e-3)
+    assert list(second.train) == data.train
+    [alone] = plan_stages(EncoderData(train=known, validation=[], held_back=[], counts={}), options)
+    assert alone.options.learning_rate == options.learning_rate
 
 
 def test_queries_of_the_catalogue_are_phrases_brands_and_products() -> None:

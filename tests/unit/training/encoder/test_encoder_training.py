@@ -85,7 +85,8 @@ def test_merged_weights_are_exported_as_the_originals_are(
 ) -> None:
     options = EncoderOptions(**{**OPTIONS.__dict__, "query_side": query_side})
     metrics = train(shop, tiny_weights, tmp_path, options=options, ratings=rate())
-    fit = metrics["fit"]
+    assert list(metrics["fits"]) == ["catalogue", "ratings and log"]
+    fit = metrics["fits"]["catalogue"]
     assert min(fit["validation_loss"]) < fit["start_loss"]
     # rank 2: query, key, value and attention's output are 64 x 64, both layers of the perceptron 64 x 128
     assert metrics["trainable_weights"] == 2 * 2 * (4 * (64 + 64) + 2 * (64 + 128))

@@ -35,6 +35,9 @@ DRAWN_ANSWERS, DRAWN_RIVALS = 2, 4
 RANDOM_PRODUCTS = 2000
 """Products beside a batch's own, where their vectors are at hand."""
 TEXTS_AT_ONCE = 64
+WARM_UP_STEPS = 10
+LAST_RATE = 0.9
+"""Part of the learning rate that is gone at the last step; it falls evenly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +50,10 @@ class EncoderOptions:
         epochs: most passes over the queries.
         patience: passes without a better validation loss after which fitting stops.
         batch_size: queries in a step.
-        learning_rate: of AdamW; it rises over the first steps.
+        learning_rate: of AdamW; it rises over the first steps and falls from there.
         keep: weight of the terms towards the old vectors.
         teach: weight of the teacher's margins.
-        rated_share: part of each batch that is taken from ratings and the log, where there are any.
+        known_share: part of a batch that is of ratings and the log, where there are any.
         max_tokens: a text is cut after this many tokens while learning.
         seed: of every draw.
     """
@@ -63,7 +66,7 @@ class EncoderOptions:
     learning_rate: float = 5e-4
     keep: float = 1.0
     teach: float = 1.0
-    rated_share: float = 0.25
+    known_share: float = 2 / 3
     max_tokens: int = 64
     seed: int = 17
 
@@ -250,11 +253,15 @@ class _EncoderLearner(NetworkLearner[torch.nn.Module]):
         self._encode, self._products, self._validation = encode, products, validation
         self._options, self._report = options, report
         self._rng = np.random.default_rng(options.seed)
-        self._rated = [one for one in train if one.origin != "catalogue"]
+        self._known = [one for one in train if one.origin != "catalogue"]
         self._own = [one for one in train if one.origin == "catalogue"]
         parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=0.01)
-        self._warm_up = torch.optim.lr_scheduler.LinearLR(self._optimizer, start_factor=0.1, total_iters=10)
+        steps = options.epochs * len(mix_batches(self._known, self._own, options, np.random.default_rng(0)))
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer,
+            lambda step: min(1.0, (step + 1) / WARM_UP_STEPS) * (1.0 - LAST_RATE * step / max(1, steps)),
+        )
 
     def copy_weights(self) -> dict[str, Tensor]:
         """Return a copy of what is learned."""
@@ -274,14 +281,14 @@ class _EncoderLearner(NetworkLearner[torch.nn.Module]):
         options = self._options
         self.network.eval()  # without dropout: few steps, and the old vectors were made without
         losses: list[float] = []
-        batches = mix_batches(self._rated, self._own, options, self._rng)
+        batches = mix_batches(self._known, self._own, options, self._rng)
         for number, batch in enumerate(batches, start=1):
             self._optimizer.zero_grad()
             loss = self._compute(batch, self._rng)
             check_loss(loss, epoch=epoch, learning_rate=options.learning_rate)
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
-            self._warm_up.step()
+            self._schedule.step()
             losses.append(float(loss.detach()))
             self._report(f"pass {epoch} of {options.epochs}", number, len(batches))
         return float(np.mean(losses))
@@ -311,25 +318,30 @@ class _EncoderLearner(NetworkLearner[torch.nn.Module]):
         return compute_loss(batch, pool, queries, products, self._options) + self._options.keep * moved
 
 
+def count_known(own: int, options: EncoderOptions) -> int:
+    """Return how many queries of a batch are of ratings or the log, beside so many of the catalogue's own."""
+    return max(1, round(options.known_share * options.batch_size)) if own else options.batch_size
+
+
 def mix_batches(
-    rated: Sequence[TaughtQuery], own: Sequence[TaughtQuery], options: EncoderOptions, rng: np.random.Generator
+    known: Sequence[TaughtQuery], own: Sequence[TaughtQuery], options: EncoderOptions, rng: np.random.Generator
 ) -> list[list[TaughtQuery]]:
-    """Cut a pass into batches: each query of the larger kind once, and in each batch its share of rated ones.
+    """Cut a pass into batches: each known query once, and beside those of a batch some of the catalogue's own.
 
     Args:
-        rated: queries of ratings and of the log.
-        own: the catalogue's own.
+        known: queries of ratings and of the log.
+        own: the catalogue's own; a pass over these where none is known.
         options: batch size and share.
-        rng: for the order.
+        rng: for order and draws.
     """
-    if not rated or not own:
-        return _cut(rated or own, options.batch_size, rng)
-    part = max(1, round(options.rated_share * options.batch_size))
-    batches = _cut(own, max(1, options.batch_size - part), rng)
-    drawn: list[TaughtQuery] = []
-    while len(drawn) < part * len(batches):
-        drawn += [rated[position] for position in rng.permutation(len(rated)).tolist()]
-    return [batch + drawn[number * part : (number + 1) * part] for number, batch in enumerate(batches)]
+    if not known or not own:
+        return _cut(known or own, options.batch_size, rng)
+    part = count_known(len(own), options)
+    beside = min(len(own), max(1, options.batch_size - part))
+    return [
+        batch + [own[position] for position in rng.choice(len(own), size=beside, replace=False).tolist()]
+        for batch in _cut(known, part, rng)
+    ]
 
 
 def _cut(queries: Sequence[TaughtQuery], size: int, rng: np.random.Generator) -> list[list[TaughtQuery]]:

@@ -161,17 +161,20 @@ def compare_figures(before: Mapping[Figure, Float64], after: Mapping[Figure, Flo
     return changes
 
 
-def require_learned(fit: FitHistory) -> None:
+def require_learned(fits: Mapping[str, FitHistory]) -> None:
     """Refuse an encoder that learned nothing.
 
     Raises:
-        ModelError: no pass was better than the start on the queries that decide when to stop.
+        ModelError: no pass of any stage was better than its start on the queries that decide when to stop.
     """
-    if fit.best_epoch == 0:
+    if all(fit.best_epoch == 0 for fit in fits.values()):
+        losses = ", ".join(
+            f"{name} {fit.start_loss:.4f} at the start and {min(fit.validation_loss):.4f} at best"
+            for name, fit in fits.items()
+        )
         raise ModelError(
             "the encoder that was trained is not written: no pass made the loss of other queries less "
-            f"({fit.start_loss:.4f} at the start, {min(fit.validation_loss):.4f} at best), so the one in use stays; "
-            "give more to learn from, or try a lower --learning-rate"
+            f"({losses}), so the one in use stays; give more to learn from, or try a lower --learning-rate"
         )
 
 

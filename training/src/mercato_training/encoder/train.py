@@ -1,48 +1,30 @@
 """Training the text encoder for a shop: its query side alone or the whole, by adapters or in all its weights.
 
-Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685) by the ``peft`` library: the encoder's own weights stay, and what
-is learned are two thin matrices beside each projection. Merged, the encoder is as large and as fast as before. A query
-side keeps the products' vectors, and the catalogue with them; vectors of another whole encoder cannot be compared, so
-the catalogue has to be indexed again. What may be worse than the encoder in use is not written (`gate`).
+A query side keeps the products' vectors, and the catalogue with them; vectors of another whole encoder cannot be
+compared, so the catalogue has to be indexed again. What may be worse than the encoder in use is not written (`gate`).
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
-import torch
 
 from mercato.arrays import Int32
-from mercato.catalog.product import TEXT_FIELDS, parse_product
 from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
-from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.stages import RerankerStage
 from mercato.progress import Progress, no_progress
-from mercato_export.encoder import SentenceEncoder
 from mercato_export.query_side import note_products
-from mercato_export.sentence_format import Pooling, SentenceFormat, find_format, write_format
-from mercato_export.weights import LOADED_FILES, LocatedWeights
+from mercato_export.weights import LocatedWeights
 from mercato_training.common.cards import render_card
 from mercato_training.common.fit_loop import FitHistory
 from mercato_training.common.metrics import Metrics, Source, Tools, write_results
-from mercato_training.encoder.fit import (
-    EncoderOptions,
-    MovingProducts,
-    NetworkEncoder,
-    Products,
-    StillProducts,
-    fit_encoder,
-)
+from mercato_training.encoder.fit import EncoderOptions
 from mercato_training.encoder.gate import (
     Change,
     Figure,
@@ -53,17 +35,10 @@ from mercato_training.encoder.gate import (
     require_learned,
     require_no_harm,
 )
-from mercato_training.encoder.taught import (
-    EncoderData,
-    EncoderDataOptions,
-    Ratings,
-    TaughtQuery,
-    prepare_taught,
-)
+from mercato_training.encoder.stages import ProductWriter, fit_stage, open_trainable, plan_stages, write_weights
+from mercato_training.encoder.taught import EncoderData, EncoderDataOptions, Ratings, TaughtQuery, prepare_taught
 from mercato_training.reranker.events import Behaviour
 
-ADAPTED = ("query", "key", "value", "dense")
-"""The projections of BERT-like layers: of attention, and both of the perceptron after it."""
 LEAST_QUERIES = 2
 OTHERS_SEARCHED = 4000
 """Products that a whole encoder is judged among, beside those that are rated or listed for the held-back queries."""
@@ -98,7 +73,7 @@ class EncoderMetrics(Metrics):
         counts: what was read and what was left out.
         trainable_weights: what was learned.
         kept: mean cosine of held-back queries to their old vectors.
-        fit: how it went.
+        fits: how each stage went.
         results: figure -> before, after and difference.
         options: what was asked for.
         source: the weights it started from.
@@ -112,7 +87,7 @@ class EncoderMetrics(Metrics):
     counts: Mapping[str, int]
     trainable_weights: int
     kept: float
-    fit: FitHistory
+    fits: Mapping[str, FitHistory]
     results: Mapping[Figure, Change]
     options: EncoderTrainingOptions
     source: Source
@@ -171,10 +146,12 @@ def train_encoder(
             f"{len(data.train)} and {len(data.validation)}; give more ratings, or more of the "
             "catalogue's own (--queries)"
         )
-    trained = fit_to_catalog(catalog, weights, data, options, say=say, report=report)
-    encode, fit, trunk = trained.encode, trained.fit, trained.trunk
-    require_learned(fit)
-    write = _ProductWriter(catalog)
+    trained = open_trainable(weights, options)
+    fits = {
+        stage.name: fit_stage(catalog, trained, stage, say=say, report=report) for stage in plan_stages(data, options)
+    }
+    require_learned(fits)
+    encode, write = trained.encode, ProductWriter(catalog)
     vectors = catalog.vectors(np.arange(catalog.base))
     rows = _choose_rows(catalog, held, options, data_options)
     judge = ListJudge(catalog, held, rows)
@@ -187,17 +164,17 @@ def train_encoder(
     for name, change in changes.items():
         say(f"{name}: {change.before:.3f} -> {change.after:.3f} ({change.low:+.3f} to {change.high:+.3f})")
     require_no_harm(changes, gate)
-    _write_weights(trunk, weights, out, options)
-    write_format(out, trained.text_format)
+    learned_weights = trained.learned_weights  # merged, there are none left
+    write_weights(trained, weights, out)
     note_products(out, encoder.identity if options.query_side else None)
     metrics = EncoderMetrics(
         queries=_count(data, held),
         judged_on=held[0].origin,
         products_searched=len(rows),
         counts=data.counts,
-        trainable_weights=trained.weights,
+        trainable_weights=learned_weights,
         kept=float((before_queries * after_queries).sum(1).mean()),
-        fit=fit,
+        fits=fits,
         results=changes,
         options=EncoderTrainingOptions(encoder=options, data=data_options, gate=gate),
         source=Source.of(weights),
@@ -208,68 +185,8 @@ def train_encoder(
     return metrics
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainedEncoder:
-    """An encoder after its fit.
-
-    Attributes:
-        encode: texts to vectors through it.
-        fit: how it went.
-        weights: how many were learned.
-        trunk: the network of transformers, with adapters where there are any.
-        text_format: how it reads texts.
-    """
-
-    encode: NetworkEncoder
-    fit: FitHistory
-    weights: int
-    trunk: Any
-    text_format: SentenceFormat
-
-
-def fit_to_catalog(
-    catalog: LiveCatalog,
-    weights: LocatedWeights,
-    data: EncoderData,
-    options: EncoderOptions,
-    *,
-    say: Callable[[str], None] = lambda line: None,
-    report: Progress = no_progress,
-) -> TrainedEncoder:
-    """Fit an encoder to taught queries; whether it is better is not looked at.
-
-    Raises:
-        ModelError: a loss is not finite.
-    """
-    torch.manual_seed(options.seed)
-    text_format = find_format(weights.folder, weights.model.repository)
-    network, trunk = _open_network(weights, options, text_format.pooling)
-    tokenizer = TextTokenizer(
-        weights.folder / "tokenizer.json", max_tokens=options.max_tokens, prefixes=text_format.prefixes
-    )
-    encode = NetworkEncoder(network, tokenizer)
-    vectors = catalog.vectors(np.arange(catalog.base))
-    products: Products = (
-        StillProducts(vectors) if options.query_side else MovingProducts(encode, vectors, _ProductWriter(catalog).text)
-    )
-    fit = fit_encoder(network, encode, products, data.train, data.validation, options, say, report)
-    learned = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return TrainedEncoder(encode=encode, fit=fit, weights=learned, trunk=trunk, text_format=text_format)
-
-
 def _count(data: EncoderData, held: Sequence[TaughtQuery]) -> QueryCounts:
     return QueryCounts(train=len(data.train), validation=len(data.validation), held_back=len(held))
-
-
-class _ProductWriter:
-    """Writes products as the encoder of a snapshot reads them."""
-
-    def __init__(self, catalog: LiveCatalog) -> None:
-        self._catalog = catalog
-        self._fields: Sequence[str] = catalog.snapshot.settings.get("text_fields", TEXT_FIELDS)
-
-    def text(self, row: int) -> str:
-        return parse_product(orjson.loads(self._catalog.document(row))).text(self._fields)
 
 
 def _choose_rows(
@@ -282,33 +199,3 @@ def _choose_rows(
     at_stake = [np.array([*one.ratings, *one.rivals.tolist()], np.int32) for one in held]
     rows: Int32 = np.unique(np.concatenate([*at_stake, others])).astype(np.int32)
     return rows
-
-
-def _write_weights(trunk: Any, weights: LocatedWeights, out: Path, options: EncoderOptions) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    merged = trunk.merge_and_unload() if options.lora_rank else trunk
-    merged.save_pretrained(out, safe_serialization=True)
-    for name in LOADED_FILES[1:]:
-        shutil.copyfile(weights.folder / name, out / name)
-
-
-def _open_network(weights: LocatedWeights, options: EncoderOptions, pooling: Pooling) -> tuple[torch.nn.Module, Any]:
-    """Return the encoder, with adapters where a rank asks for them, and its trunk."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModel
-
-    trunk: Any = AutoModel.from_pretrained(weights.folder, attn_implementation="sdpa", dtype=torch.float32)
-    if options.lora_rank:
-        config = LoraConfig(
-            r=options.lora_rank,
-            lora_alpha=2 * options.lora_rank,
-            target_modules=list(ADAPTED),
-            exclude_modules=r".*pooler.*",  # of a sentence's own head, which no vector is made by
-        )
-        with warnings.catch_warnings():
-            # peft 0.21 asks transformers 5 for something by its old name
-            warnings.filterwarnings(
-                "ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning
-            )
-            trunk = get_peft_model(trunk, config)
-    return SentenceEncoder(trunk, pooling), trunk

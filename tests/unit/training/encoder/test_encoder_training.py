@@ -13,16 +13,18 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.models.encoder import OnnxEncoder
+from mercato.retrieval.retriever import Retriever
 from mercato.state.values import EventTable
 from mercato_export.encoder import describe_encoder
 from mercato_export.pipeline import export_model, run_module
-from mercato_export.query_side import NOTE
+from mercato_export.query_side import NOTE, find_products, join_query_side
 from mercato_export.weights import LocatedWeights, locate_weights
 from mercato_training.encoder import fit as encoder_fit
 from mercato_training.encoder.fit import EncoderOptions
 from mercato_training.encoder.gate import GateOptions
 from mercato_training.encoder.taught import EncoderDataOptions
 from mercato_training.encoder.train import train_encoder
+from mercato_training.reranker.groups import find_candidates
 from tests.unit.export.tiny_encoder import ADJECTIVES, NOUNS, TINY, make_texts, make_weights
 
 pytest.importorskip("peft", reason="peft is not installed")
@@ -99,6 +101,31 @@ def test_merged_weights_are_exported_as_the_originals_are(
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert ("Products keep their vectors" in card) == query_side
     assert "| dense recall@100 |" in card
+
+
+def test_a_catalogue_is_served_with_a_query_side_of_its_encoder(
+    shop: tuple[LiveCatalog, OnnxEncoder], exported: Path, tiny_weights: LocatedWeights, tmp_path: Path
+) -> None:
+    catalog, old = shop
+    trained, tuned = tmp_path / "trained", tmp_path / "tuned"
+    train(shop, tiny_weights, trained, options=EncoderOptions(**{**OPTIONS.__dict__, "query_side": True}))
+
+    def export(folder: Path) -> dict[str, Any]:
+        exportable = describe_encoder(locate_weights(TINY, folder=trained, sha256=""), make_texts(), max_tokens=16)
+        return export_model(exportable, target="onnx", out=folder, parity_source={"texts": "tests"})
+
+    identity = find_products(trained)
+    assert identity == old.identity
+    join_query_side(exported, export, tuned)
+    new = OnnxEncoder(tuned)
+    served = LiveCatalog(Snapshot(catalog.snapshot.folder, encoder=new.identity), None)
+    np.testing.assert_array_equal(new.encode(list(NOUNS), "product"), old.encode(list(NOUNS), "product"))
+    moved = (new.encode(["milk"]) * old.encode(["milk"])).sum()
+    assert 0.0 < moved < 0.9999
+    queries = ["fresh milk", "milk"]
+    found = find_candidates(Retriever(served, None), new, queries)
+    assert [one.query for one in found] == queries
+    assert all(len(one.rows) for one in found)
 
 
 def test_all_weights_are_trained_without_a_rank(

@@ -34,7 +34,8 @@ DRAWN_ANSWERS, DRAWN_RIVALS = 2, 4
 """Products that the whole encoder reads for a query of a batch."""
 RANDOM_PRODUCTS = 2000
 """Products beside a batch's own, where their vectors are at hand."""
-TEXTS_AT_ONCE = 64
+TEXTS_AT_ONCE = 256
+TEXTS_PER_RUN = 16
 WARM_UP_STEPS = 10
 LAST_RATE = 0.9
 """Part of the learning rate that is gone at the last step; it falls evenly."""
@@ -80,24 +81,31 @@ class NetworkEncoder:
         self._tokenizer = tokenizer
 
     def __call__(self, texts: Sequence[str], role: TextRole) -> Tensor:
-        """Encode texts: float32 [texts, D], unit length."""
+        """Encode texts, those of similar length together, so that little of a run is padding.
+
+        Returns:
+            float32 [texts, D], unit length, in the order of the texts.
+        """
         ids, mask = self._tokenizer(texts, role)
-        vectors: Tensor = self._network(torch.from_numpy(ids), torch.from_numpy(mask))
+        lengths = mask.sum(1)
+        order = np.argsort(lengths, kind="stable")
+        parts = []
+        for start in range(0, len(order), TEXTS_PER_RUN):
+            rows = order[start : start + TEXTS_PER_RUN]
+            longest = int(lengths[rows].max())
+            parts.append(self._network(torch.from_numpy(ids[rows, :longest]), torch.from_numpy(mask[rows, :longest])))
+        vectors: Tensor = torch.cat(parts)[torch.from_numpy(np.argsort(order))]
         return vectors
 
     def vectors(self, texts: Sequence[str], role: TextRole) -> Float32:
         """Encode texts without learning from them, those of similar length together: float32 [texts, D]."""
         self._network.eval()
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        found: Float32 | None = None
         with torch.inference_mode():
-            for start in range(0, len(order), TEXTS_AT_ONCE):
-                part = order[start : start + TEXTS_AT_ONCE]
-                vectors = self([texts[position] for position in part], role).numpy()
-                if found is None:
-                    found = np.empty((len(texts), vectors.shape[1]), np.float32)
-                found[part] = vectors
-        return np.zeros((0, 0), np.float32) if found is None else found
+            parts = [
+                self(texts[start : start + TEXTS_AT_ONCE], role).numpy()
+                for start in range(0, len(texts), TEXTS_AT_ONCE)
+            ]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
 class Products(ABC):

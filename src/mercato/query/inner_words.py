@@ -14,8 +14,9 @@ MAX_WORDS = 32
 """Words that one word is looked for in, those of most products first."""
 _MAX_SEEN = 512
 _MIN_CHARS = 3
+_MIN_HEAD_CHARS = 4
 _MIN_BEGINNING_CHARS = 4
-_MIN_REST_CHARS = 4
+_MIN_REST_CHARS = 3  # of a term, which lost the end of its word
 _CACHED_WORDS = 4096
 
 Found = tuple[str, float]
@@ -79,7 +80,12 @@ class InnerWords:
             )
         if not self._parts.finds_compounds or len(term) < _MIN_CHARS or not term.isalpha():
             return ()
-        heads = [other for other in self._ending_with(term) if self._parts.may_end_with(other, term)]
+        heads = {
+            other
+            for end in dict.fromkeys((term, word, self._parts.stem_at_end(word)))
+            for other in self._ending_with(end)
+            if self._parts.may_end_with(other, end, sure=len(word) >= _MIN_HEAD_CHARS)
+        }
         found = [(other, HEAD_WEIGHT) for other in self._commonest(heads)]
         if len(word) >= _MIN_BEGINNING_CHARS:
             beginning = (other for other in self._words.with_prefix(word) if len(other) >= len(word) + _MIN_REST_CHARS)

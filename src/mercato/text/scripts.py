@@ -2,7 +2,7 @@
 
 Chinese is split by jieba's dictionary, which is fast and small; of the others the pairs of neighbours are terms. What a
 pair cuts in two, or the dictionary takes for one word, is found too and counts less
-(docs/decisions/0027-words-of-all-scripts.md).
+(docs/decisions/0033-words-of-all-scripts.md).
 """
 
 import re
@@ -32,9 +32,12 @@ def _list_marks(blocks: Iterable[tuple[int, int]]) -> str:
 
 
 # Combining marks are not \w for `re`, yet part of words in Indic scripts, Thai, Arabic, Hebrew and others.
-MARKS = _list_marks([(0x300, 0x370), (0x483, 0x488), (0x591, 0x900), (0x900, 0x1100), (0x135D, 0x1360), (0x1700, 0x1900),
-                     (0x1900, 0x1D00), (0x1DC0, 0x1E00), (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B),
-                     (0xA800, 0xAC00), (0xFE20, 0xFE30), (0x11000, 0x11500)])  # fmt: skip
+MARKS = _list_marks(
+    [
+        (0x300, 0x370), (0x483, 0x488), (0x591, 0x1100), (0x135D, 0x1360), (0x1700, 0x1D00), (0x1DC0, 0x1E00),
+        (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B), (0xA800, 0xAC00), (0xFE20, 0xFE30), (0x11000, 0x11500),
+    ]
+)  # fmt: skip
 # Thai and Lao, Burmese, Khmer: letters and the marks on them, one class a script.
 _SPACELESS = tuple(
     "".join(chr(code) for code in range(first, last) if unicodedata.category(chr(code))[0] in "LM")

@@ -122,6 +122,16 @@ class PartFinder:
             return False
         return bool(self._modifiers(rest, 1)) or (sure and self._may_modify(rest))
 
+    def list_beginnings(self, word: str) -> list[str]:
+        """List how a compound begins whose first part is a word: with it, or without the end that it loses there."""
+        return [word, *(word.removesuffix(lost) for lost in self._language.shortened if word.endswith(lost))]
+
+    @staticmethod
+    def may_begin_with(term: str, start: str) -> bool:
+        """Return whether a term that begins with a word may be that of a compound: what follows is no mere ending."""
+        rest = term[len(start) :]
+        return len(rest) >= MIN_PART_CHARS and _VOWEL.search(rest) is not None and not _SUFFIX.fullmatch(rest)
+
     def stem_at_end(self, word: str) -> str:
         """Return what is left of a word at the end of a compound's term; stemmers look at what stands before."""
         return self._stem(_ANY_BEGINNING + word)[len(_ANY_BEGINNING) :]

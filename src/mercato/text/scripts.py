@@ -8,10 +8,9 @@ pair cuts in two, or the dictionary takes for one word, is found too and counts 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
-
-import rjieba
+from typing import Any, NamedTuple
 
 CHARACTER_WEIGHT = 0.3
 """A single character says less than the word that it stands in."""
@@ -133,13 +132,25 @@ def _pair_up(units: Sequence[str]) -> list[Run]:
     return [*pairs[:-1], last._replace(minor=(*last.minor, (units[-1], CHARACTER_WEIGHT)))]
 
 
+@cache
+def _load_jieba() -> Any:
+    """Load the dictionary, 34 MB in memory, once somebody writes Chinese."""
+    import rjieba
+
+    return rjieba
+
+
 def _cut(text: str) -> list[str]:
     """Cut a run of Chinese into words; a long one into the shorter ones that it is made of, where they are known."""
-    return [part for word in rjieba.cut(text) for part in (_take_apart(word) if len(word) > _WHOLE_CHARS else [word])]
+    if len(text) == 1:
+        return [text]
+    words = _load_jieba().cut(text)
+    return [part for word in words for part in (_take_apart(word) if len(word) > _WHOLE_CHARS else [word])]
 
 
 def _take_apart(word: str) -> list[str]:
-    known = sorted({part for part in rjieba.cut_for_search(word) if len(part) < len(word)}, key=len, reverse=True)
+    shorter = {part for part in _load_jieba().cut_for_search(word) if len(part) < len(word)}
+    known = sorted(shorter, key=len, reverse=True)
     parts = []
     position = 0
     while position < len(word):

@@ -46,6 +46,10 @@ class RandomEncoder:
     dimension = DIMENSION
     identity = "random"
 
+    def encode(self, texts: Sequence[str]) -> Float32:
+        """Encode queries as `encode_many` does texts."""
+        return self.encode_many(texts, workers=1, progress=None)
+
     def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:
         """Give each text a direction: float32 [texts, dimension]."""
         vectors = np.random.default_rng(len(texts)).normal(size=(len(texts), DIMENSION)).astype(np.float32)

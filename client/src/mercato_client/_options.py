@@ -31,6 +31,7 @@ class SearchOptions(PageOptions, total=False):
         boosts: conditions that move the products passing them up or down.
         rerank: False leaves the reranker out, where one is served.
         spelling: False takes the query as it is.
+        beyond: True appends what is nearest to the query and does not match it, each marked ``beyond``.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
@@ -38,6 +39,7 @@ class SearchOptions(PageOptions, total=False):
     boosts: Iterable[Boost | JsonObject] | None
     rerank: bool | None
     spelling: bool | None
+    beyond: bool | None
 
 
 class RecommendOptions(PageOptions, total=False):

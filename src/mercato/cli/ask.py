@@ -68,6 +68,7 @@ def search(
         bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
     ] = True,
     spelling: Annotated[bool, typer.Option("--spelling/--no-spelling", help="Correct the query's spelling.")] = True,
+    beyond: Annotated[bool, typer.Option("--beyond", help="Go on with the nearest of what does not match.")] = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,6 +94,7 @@ def search(
             explain=explain or None,
             rerank=None if rerank else False,
             spelling=None if spelling else False,
+            beyond=beyond or None,
         ),
     )
 
@@ -257,13 +259,15 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
     if output.as_json:
         typer.echo(json.dumps(describe_page(page), ensure_ascii=False))
     else:
-        output.console.print(tabulate(page))
+        if page.match != "none" or page.results:
+            output.console.print(tabulate(page))
         for facet in page.facets:
             output.console.print(tabulate_facet(facet))
         for product in page.results:
             if product.explanation is not None:
                 output.console.print(f"{product.rank:>3}  {product.explanation.text}", highlight=False, markup=False)
         for note in (
+            describe_no_match(page),
             f"did you mean {page.corrected_query!r}?" if page.corrected_query else "",
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
             f"answered without: {', '.join(page.degraded)}" if page.degraded else "",
@@ -272,10 +276,18 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
                 output.warn(note)
 
 
+def describe_no_match(page: ResultPage) -> str:
+    """Say that nothing matches a search, and what is shown in its place; empty where something does."""
+    if page.match != "none":
+        return ""
+    return "nothing matches; shown are the nearest" if page.results else "nothing matches; --beyond shows the nearest"
+
+
 def describe_page(page: ResultPage) -> dict[str, Any]:
     """Describe a page as JSON values."""
     return {
         "total": page.total,
+        **({"match": page.match} if page.match is not None else {}),
         "token": page.token,
         "missing_ids": list(page.missing_ids),
         "degraded": list(page.degraded),
@@ -297,6 +309,7 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
                 **({"variant": product.fields["variant"]} if product.variant is not None else {}),
                 **({"variants": list(product.variants)} if product.variants else {}),
                 **({"pinned": True} if product.pinned else {}),
+                **({"beyond": True} if product.beyond else {}),
                 **(
                     {"purchase_probability": product.purchase_probability}
                     if product.purchase_probability is not None
@@ -343,7 +356,7 @@ def tabulate(page: ResultPage) -> Table:
         table.add_column(column, justify="right" if column in ("rank", "price", "chance") else "left")
     for product in page.results:
         price = "" if product.price is None else f"{product.price:.2f}"
-        sources = ", ".join(product.sources)
+        sources = "does not match" if product.beyond else ", ".join(product.sources)
         more = [_write_variant(product.variant)] if varied else []
         chance = product.purchase_probability
         if told:

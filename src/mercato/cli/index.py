@@ -170,6 +170,8 @@ def build_index(
         MercatoError: the products, the state or the encoder cannot be used.
     """
     from mercato.cli.feed_summary import summarize_changes, tell_changes
+    from mercato.index.match_floor import SETTING
+    from mercato.index.snapshot import read_settings
     from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.indexing.join_state import join_state
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
@@ -212,6 +214,7 @@ def build_index(
         "encoder": manifest.encoder,
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
+        SETTING: read_settings(out)[SETTING],
         "synonyms": len(search.synonyms),
         **summarize(file, read),
         **({"changes": summarize_changes(joined, dropped=drop_unlisted)} if store and output.as_json else {}),

@@ -22,6 +22,8 @@ FEATURES = "features.safetensors"
 SETTINGS = "settings.json"
 VOCABULARY = "vocabulary.json"
 SYNONYMS = "synonyms.json"
+CODES = "codes.safetensors"
+TITLES = "titles.safetensors"
 FEED = "feed.json"
 
 

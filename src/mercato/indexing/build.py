@@ -17,26 +17,33 @@ from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, SnapshotError
 from mercato.events.event_order import has_time
-from mercato.index import layout
+from mercato.index import codes, layout, match_floor
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.codes import build_codes, find_code_fields, write_codes
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
 from mercato.index.learned import write_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
+from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
+from mercato.index.titles import number_titles, write_titles
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import build_word_index, list_terms
+from mercato.index.words import WordIndex, build_word_index, list_terms
+from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import find_moment, learn_signals, list_regions, number_products, order_rows, select_events
 from mercato.indexing.publish import hold_target, publish
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
+from mercato.query.word_query import QueryReader
+from mercato.retrieval.word_match import match_words
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
+from mercato.text.stopwords import list_stopwords
 from mercato.text.words import WordAnalyzer
 
 
@@ -142,6 +149,8 @@ def _fill_folder(
     analyzer = WordAnalyzer(options.language)
     terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
+    progress("finding the floor of searches", 0, 1)
+    floor = _calibrate(folder, [product.title for product in rows], text_layout, analyzer, encoder, options)
     progress("learning from events", 0, 1)
     weighted, purchases = select_events(events, number_products(rows))
     signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
@@ -152,6 +161,9 @@ def _fill_folder(
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
+    write_titles(folder / layout.TITLES, number_titles(analyzer.analyze(product.title) for product in rows))
+    code_fields = find_code_fields(rows)
+    write_codes(folder / layout.CODES, build_codes(rows, code_fields))
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
@@ -162,6 +174,8 @@ def _fill_folder(
         "language": options.language,
         "text_fields": options.text_fields,
         "fusion": asdict(options.fusion),
+        match_floor.SETTING: asdict(floor),
+        codes.SETTING: code_fields,
         **dictionaries,
     }
     (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
@@ -180,6 +194,26 @@ def _fill_folder(
     )
     write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
+
+
+def _calibrate(
+    folder: Path,
+    titles: Sequence[str],
+    texts: layout.TextLayout,
+    analyzer: WordAnalyzer,
+    encoder: TextEncoder,
+    options: BuildOptions,
+) -> MatchFloor:
+    """Learn the floor of searches from the indexes that were just written."""
+    words = WordIndex(folder / layout.WORD_INDEX)
+    reader = QueryReader(analyzer, list_stopwords(analyzer, options.language), words)
+
+    def share(query: SampledQuery) -> float:
+        scores = match_words(reader.read(query.text), words).scores
+        return float(scores[query.row] / max(scores.max(initial=0.0), 1e-9))
+
+    sampled = sample_queries(titles, np.random.default_rng(0))
+    return calibrate_floor(DenseIndex(folder / layout.DENSE_INDEX), texts.text_of_row, sampled, share, encoder.encode)
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

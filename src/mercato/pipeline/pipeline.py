@@ -124,7 +124,8 @@ class Pipeline:
         in any case.
         """
         request = page.retrieval
-        better = self._queries.correct(request.text) if request.is_search and request.spelling else None
+        is_text = request.is_search and request.spelling and not len(self.catalog.find_code(request.text))
+        better = self._queries.correct(request.text) if is_text else None
         if better is not None and better.applied:
             page = replace(page, retrieval=replace(request, text=better.text))
         return PageState(page=self._rules.apply(page), corrected_query=better.text if better is not None else "")
@@ -173,6 +174,8 @@ class Pipeline:
             sources=outcome.sources[np.concatenate([keep, keep_tail])],
             features=outcome.features[keep],
             tail=outcome.tail[keep_tail],
+            beyond=int(np.count_nonzero(keep_tail[len(keep_tail) - outcome.beyond :])),
+            exact=outcome.exact[outcome.exact < known],
             pinned=np.where(outcome.pinned < known, outcome.pinned, -1).astype(np.int32),
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )

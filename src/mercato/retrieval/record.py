@@ -41,7 +41,7 @@ def record_stages(
         retrieved: what leaves retrieval.
         next_products: the sequence model, where one is served.
     """
-    fused = found.fused
+    fused = found.fused if found.beyond is None else found.fused.followed_by(found.beyond)
     rows = np.concatenate([retrieved.rows, retrieved.tail[-TAIL_KEPT:]]).astype(np.int32)
     position_of = {row: position for position, row in enumerate(fused.rows.tolist())}
     positions = np.array([position_of.get(row, -1) for row in rows.tolist()], np.int64)

@@ -11,8 +11,9 @@ from mercato.index.snapshot import Snapshot
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.context import prepare_context
 from mercato.retrieval.dense_search import SAME_TEXT_ROWS
+from mercato.retrieval.match import select_word_matches
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.search import find_words, rank_popular, select_matches
+from mercato.retrieval.search import find_words, rank_popular
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.registry import FLAGS
 from tests.stores import build, product, search_request
@@ -25,15 +26,19 @@ def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -
     def total(text: str) -> int:
         # Beyond the fused candidates, which are all that the little shop has: counted from the words themselves.
         case = prepare_context(retriever.catalog, search_request(text), History.empty(), None)
-        return len(select_matches(find_words(retriever.catalog, QueryAnalyzer(retriever.catalog), case)))
+        queries = QueryAnalyzer(retriever.catalog)
+        found = find_words(retriever.catalog, queries, case)
+        return len(select_word_matches(retriever.catalog, queries, case, found)[0])
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
     assert total("frozen pizza") == 4
     assert total("large frozen pizza") == 1
     # Three of four are enough: the large one is Bolt's, two others are Acme's.
     assert total("large frozen pizza acme") == 1 + 2
-    # As many as any product holds where none holds all: one of milk and pizza, which are four each.
+    # Where none holds all, those that hold most, which must be half of what is asked: one of milk and pizza, four each.
     assert total("milk pizza") == 4 + 4
+    # What no product has says more than what four of forty have: a third of the words, and less of the query.
+    assert total("brake pizza volvo") == 0
 
 
 def test_a_text_of_very_many_products_leaves_room_for_others(tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ def _fuse(
     weights = catalog.fusion
     words = find_words(catalog, queries, context)
     top = words.select_best(SEARCH_CANDIDATES)
-    found = RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
-    lists = {WORDS.label: found}
+    lists = {
+        WORDS.label: RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
+    }
     if dense is not None:
         lists[DENSE.label] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
     by_words, by_meaning, match = select_matches(catalog, queries, context, words, dense)

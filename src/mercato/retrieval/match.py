@@ -94,7 +94,8 @@ def select_matches(
 
     A product that holds enough words matches where they stand in its title, or where its cosine with the query and what
     its words make up for reach the catalogue's floor; the best of those that hold enough are always among them, and all
-    where they are `FEW`. Any other matches where its cosine alone reaches it. Without vectors, or without a floor,
+    where they are `FEW`. Any other matches where its cosine alone reaches it,
+    and is not far below that of the nearest. Without vectors, or without a floor,
     words decide, and whatever is near matches.
 
     Args:
@@ -112,7 +113,7 @@ def select_matches(
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
     floor = catalog.snapshot.floor
     if near is not None and floor is not None and context.probe is not None:
-        nearest = nearest[near.scores >= floor.meaning]
+        nearest = nearest[near.scores >= floor.narrow(float(near.scores.max(initial=-1.0)))]
         if len(rows) > COMPARED:
             best = np.sort(select_top(words.scores[rows], COMPARED))
             rows, shares = rows[best], shares[best]

@@ -20,7 +20,7 @@ from mercato.text.words import list_words
 
 FOREIGN_SHARE = 0.95
 """Of what the shop does not have, this share lies below the floor."""
-REACHING_SHARE = 0.95
+REACHING_SHARE = 0.97
 """Of titles cut after two or three words, this share finds something above the floor."""
 FINDING_SHARE = 0.97
 """Of all queries made of titles, this share finds the very product, by its words and meaning together."""
@@ -30,7 +30,7 @@ FAR_TRADES = 1 / 3
 """The share of all trades that is farthest from the shop; of the others it may sell something."""
 CUT_FORMS = 2
 """The first forms of a query are cut titles."""
-SAMPLE = 100
+SAMPLE = 200
 """Products whose words make queries."""
 COMPARED = 2_000
 """Texts that the mean of all is taken of."""

@@ -118,7 +118,9 @@ def select_matches(
         if len(rows) and not (whole and len(rows) <= FEW):
             # What says half of a query says nothing yet: "rope" of "climbing rope".
             credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / words.scores[rows].max()
-            rated = floor.rate(catalog.vectors(rows) @ context.probe, credits)
+            # Not "@": for a few hundred rows a library that wakes its threads takes longer.
+            cosines = np.einsum("ij,j->i", catalog.vectors(rows), context.probe)
+            rated = floor.rate(cosines, credits)
             stays = rated >= (floor.relax(float(rated.max())) if whole else floor.meaning)
             if whole and not stays.all():
                 below = np.flatnonzero(~stays)

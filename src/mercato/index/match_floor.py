@@ -60,8 +60,18 @@ class MatchFloor:
         """
         return min(self.meaning, self.chance + NEARLY * (best - self.chance))
 
+    def narrow(self, nearest: float) -> float:
+        """Return the floor of a query for what matches by meaning alone.
+
+        Args:
+            nearest: the cosine of the product nearest to it. Where the shop has the very thing, what is only related to
+                it is no match: `RELATED` of the way from chance.
+        """
+        return max(self.meaning, self.chance + RELATED * (nearest - self.chance))
+
 
 NEARLY = 0.9
+RELATED = 0.75
 
 
 def read_floor(settings: Mapping[str, Any]) -> MatchFloor | None:

@@ -49,7 +49,7 @@ class TitleTerms:
     def lookup(self, term: str) -> tuple[Int32, Float32]:
         """Return the titles that have a term, int32 ascending, and 1 for each, as a word index has scores."""
         places = np.flatnonzero(self.terms == _number(term))
-        titles = np.unique(np.searchsorted(self.bounds, places, side="right") - 1).astype(np.int32)
+        titles = (np.searchsorted(self.bounds, places, side="right") - 1).astype(np.int32)  # each has a term once
         return titles, np.ones(len(titles), np.float32)
 
 

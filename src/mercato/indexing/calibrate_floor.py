@@ -20,15 +20,17 @@ from mercato.text.words import list_words
 
 FOREIGN_SHARE = 0.95
 """Of what the shop does not have, this share lies below the floor."""
-REACHING_SHARE = 0.9
-"""Of queries made of products' own words, this share finds something above the floor."""
-FINDING_SHARE = 0.96
-"""Of these queries, this share finds the very product, by its words and meaning together."""
+REACHING_SHARE = 0.97
+"""Of titles cut after two or three words, this share finds something above the floor."""
+FINDING_SHARE = 0.97
+"""Of all queries made of titles, this share finds the very product, by its words and meaning together."""
 LEAST_CREDIT = 0.5
 """Words make up for this share of the way from chance to the floor at least."""
-FAR_TRADES = 0.5
-"""The share of all trades that is farthest from the shop; what it sells may be of the others."""
-SAMPLE = 100
+FAR_TRADES = 1 / 3
+"""The share of all trades that is farthest from the shop; of the others it may sell something."""
+CUT_FORMS = 2
+"""The first forms of a query are cut titles."""
+SAMPLE = 200
 """Products whose words make queries."""
 COMPARED = 2_000
 """Texts that the mean of all is taken of."""
@@ -47,10 +49,12 @@ class SampledQuery:
     Attributes:
         text: the query.
         row: of the product.
+        is_cut: it is the beginning of the title, which names what the product is.
     """
 
     text: str
     row: int
+    is_cut: bool = True
 
 
 @cache
@@ -81,10 +85,10 @@ def sample_queries(titles: Sequence[str], rng: np.random.Generator) -> list[Samp
         words = list_words(titles[row])
         start = int(rng.integers(0, max(len(words) - 1, 1)))
         anywhere = [words[index] for index in sorted(rng.permutation(len(words))[:2].tolist())]
-        for chosen in (words[:2], words[:3], words[start : start + 2], anywhere):
+        for number, chosen in enumerate((words[:2], words[:3], words[start : start + 2], anywhere)):
             text = " ".join(chosen)
             if text:
-                made.setdefault(text, SampledQuery(text=text, row=row))
+                made.setdefault(text, SampledQuery(text=text, row=row, is_cut=number < CUT_FORMS))
     return list(made.values())
 
 
@@ -98,8 +102,8 @@ def calibrate_floor(
     """Learn the floor of a catalogue.
 
     ``meaning`` is what `FOREIGN_SHARE` of the queries of trades far from the shop do not reach, and `REACHING_SHARE` of
-    those made of its own words do; where both cannot be, the latter goes before.
-    ``words`` is as large as it must be for `FINDING_SHARE` of the latter to find the product that they are made of.
+    titles that are cut short do; where both cannot be, the latter goes before. ``words`` is as large as it must be for
+    `FINDING_SHARE` of queries made of titles' words to find the product that they are made of.
 
     Args:
         index: the distinct texts.
@@ -116,7 +120,7 @@ def calibrate_floor(
     if not sampled:
         return _round(meaning, max(meaning - chance, 0.0), chance)
     vectors, tops = _search(index, [one.text for one in sampled], encode)
-    meaning = min(meaning, float(np.quantile(tops, 1 - REACHING_SHARE)))
+    meaning = min(meaning, float(np.quantile(tops[[one.is_cut for one in sampled]], 1 - REACHING_SHARE)))
     own = np.einsum("ij,ij->i", vectors, index.vectors[text_of_row[[one.row for one in sampled]]]).astype(np.float64)
     held = np.array([shares(one) for one in sampled])
     return _round(meaning, find_credit(meaning, own, held, chance), chance)

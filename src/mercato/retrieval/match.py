@@ -6,7 +6,6 @@ import numpy as np
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.index.live import LiveCatalog
-from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.word_query import WordQuery
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
@@ -23,7 +22,7 @@ COMPARED = 4_096
 
 
 def select_word_matches(
-    catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, words: WordMatches
+    catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, words: WordMatches
 ) -> tuple[Int64, Float32, bool]:
     """Select the products that hold enough of a query's words.
 
@@ -32,7 +31,7 @@ def select_word_matches(
 
     Args:
         catalog: the products.
-        queries: reads the query.
+        query: the words of the query.
         context: the request.
         words: what its words found.
 
@@ -50,21 +49,21 @@ def select_word_matches(
         return rows, np.zeros(0, np.float32), False
     if held.min() >= words.size:
         return rows, np.ones(len(rows), np.float32), whole
-    shares = _weigh(catalog, queries, context, len(words.scores))[rows]
+    shares = _weigh(catalog, query, context, len(words.scores))[rows]
     if not whole:
         kept = shares >= LEAST_SHARE
         rows, shares = rows[kept], shares[kept]
     return rows, shares, whole
 
 
-def _weigh(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, count: int) -> Float32:
+def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Float32:
     """Return the share of the query that each product holds, float32 [count]; a word counts by its rarity.
 
     Rarity is the inverse document frequency of BM25, log(1 + (n - f + 0.5) / (f + 0.5)), the highest for what no
     product has.
     """
     shares, total = np.zeros(count, np.float32), 0.0
-    for group in queries.read(context.request.text, context.language).groups:
+    for group in query.groups:
         found = find_word_matches(catalog, WordQuery(groups=(group,)), context)
         frequency = len(found.rows)
         rarity = float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
@@ -73,19 +72,18 @@ def _weigh(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalConte
     return shares / np.float32(max(total, 1e-9))
 
 
-def _hold_in_title(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, rows: Int64) -> Bool:
+def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
     """Tell which products hold enough of a query's words in their titles, bool [n]; rows are int64 [n], ascending."""
     titles = catalog.titles(rows)
     if titles is None:
         return np.zeros(len(rows), np.bool_)
-    query = queries.read(context.request.text, context.language)
     held: Bool = match_words(query, titles).held >= require_words(query.size)
     return held
 
 
 def select_matches(
     catalog: LiveCatalog,
-    queries: QueryAnalyzer,
+    query: WordQuery,
     context: RetrievalContext,
     words: WordMatches,
     near: RankedList | None,
@@ -94,12 +92,13 @@ def select_matches(
 
     A product that holds enough words matches where they stand in its title, or where its cosine with the query and what
     its words make up for reach the catalogue's floor; the best of those that hold enough are always among them, and all
-    where they are `FEW`. Any other matches where its cosine alone reaches it. Without vectors, or without a floor,
+    where they are `FEW`. Any other matches where its cosine alone reaches it,
+    and is not far below that of the nearest. Without vectors, or without a floor,
     words decide, and whatever is near matches.
 
     Args:
         catalog: the products.
-        queries: reads the query.
+        query: the words of the query.
         context: the request.
         words: what its words found.
         near: the products nearest to it; None if it has no vector.
@@ -108,22 +107,24 @@ def select_matches(
         Rows int64 [m], those that match by words, ascending; rows int64 [n] of those nearest that match by meaning; and
         how the result matches.
     """
-    rows, shares, whole = select_word_matches(catalog, queries, context, words)
+    rows, shares, whole = select_word_matches(catalog, query, context, words)
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
     floor = catalog.snapshot.floor
     if near is not None and floor is not None and context.probe is not None:
-        nearest = nearest[near.scores >= floor.meaning]
+        nearest = nearest[near.scores >= floor.narrow(float(near.scores.max(initial=-1.0)))]
         if len(rows) > COMPARED:
             best = np.sort(select_top(words.scores[rows], COMPARED))
             rows, shares = rows[best], shares[best]
         if len(rows) and not (whole and len(rows) <= FEW):
             # What says half of a query says nothing yet: "rope" of "climbing rope".
             credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / words.scores[rows].max()
-            rated = floor.rate(catalog.vectors(rows) @ context.probe, credits)
+            # Not "@": for a few hundred rows a library that wakes its threads takes longer.
+            cosines = np.einsum("ij,j->i", catalog.vectors(rows), context.probe)
+            rated = floor.rate(cosines, credits)
             stays = rated >= (floor.relax(float(rated.max())) if whole else floor.meaning)
             if whole and not stays.all():
                 below = np.flatnonzero(~stays)
-                stays[below] = _hold_in_title(catalog, queries, context, rows[below])
+                stays[below] = _hold_in_title(catalog, query, rows[below])
             rows = rows[stays]
     match = Match.WORDS if len(rows) else Match.MEANING if len(nearest) else Match.NONE
     return rows, nearest, match

@@ -20,7 +20,7 @@ from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
-from mercato.retrieval.sources.words import WORDS, find_words
+from mercato.retrieval.sources.words import WORDS, find_word_matches
 
 
 def find_search_candidates(
@@ -44,14 +44,15 @@ def _fuse(
 ) -> CandidateSet:
     """Fuse the lists of one search; `dense` is None if there is no query vector."""
     weights = catalog.fusion
-    words = find_words(catalog, queries, context)
+    query = queries.read(context.request.text)
+    words = find_word_matches(catalog, query, context)
     top = words.select_best(SEARCH_CANDIDATES)
     lists = {
         WORDS.label: RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
     }
     if dense is not None:
         lists[DENSE.label] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
-    by_words, by_meaning, match = select_matches(catalog, queries, context, words, dense)
+    by_words, by_meaning, match = select_matches(catalog, query, context, words, dense)
     if weights.popular > 0:
         popular = rank_popular(catalog, by_words)
         if len(popular):

@@ -87,7 +87,7 @@ def _read_list(code: str, size: str, share: float) -> WordLevels:
         level = round((LARGEST_CENTIBELS - centibels) * LEVELS_OF_TEN / 100) + lost
         if level < 1:
             break
-        spelt = [word for word in words if is_spelt(word)]
+        spelt = [folded for word in words if is_spelt(folded := word.casefold())]
         spelt += [plain for word in spelt if not word.isascii() and (plain := _drop_accents(word)) != word]
         hashes += map(hash_word, spelt)
         levels += [level] * len(spelt)

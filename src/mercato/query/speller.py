@@ -12,7 +12,7 @@ import numpy as np
 from mercato.index.spelling_evidence import LEVELS_OF_TEN, SpellingEvidence, WordLevels, join_pair
 from mercato.index.vocabulary import LiveVocabulary, is_spelt
 from mercato.query.correction_odds import Meant, Typed, weigh
-from mercato.query.typos import NearWord, NearWords, Slip
+from mercato.query.typos import NearWord, NearWords, Slip, write_sound
 from mercato.text.words import list_words
 
 TWO_SLIPS_FROM_CHARS = 7
@@ -21,6 +21,8 @@ ALIKE_FROM_CHARS = 4
 SHORT_CHARS = 4
 RARE_PRODUCTS = 3
 """A word of at most so many products may be the catalogue's own mistake; another is offered, not searched."""
+USUAL_LEVEL = 75
+"""A word that is as usual (one of 200,000) is at most questioned, and only where another is nearly certain."""
 COMMONER_TIMES = 100
 """A word of some products is questioned only where a neighbour has so many times as many."""
 UNLISTED_LEVEL = 20
@@ -233,21 +235,24 @@ class Speller:
         word = doubt.candidates[best].near.word
         needed = APPLIED_SHORT_PROBABILITY if len(doubt.typed.word) < SHORT_CHARS else APPLIED_PROBABILITY
         if sum(chances) >= needed and chances[best] >= LIKELIEST_PROBABILITY:
+            if not doubt.products and doubt.typed.level >= USUAL_LEVEL:
+                return word, _Certainty.POSSIBLE
             if not doubt.products:
                 return word, _Certainty.CERTAIN
             commoner = doubt.candidates[best].count >= COMMONER_TIMES * doubt.products
             return (word, _Certainty.LIKELY) if commoner else ("", _Certainty.NONE)
-        if doubt.products or chances[best] < OFFERED_PROBABILITY:
+        if doubt.products or doubt.typed.level >= USUAL_LEVEL or chances[best] < OFFERED_PROBABILITY:
             return "", _Certainty.NONE
         return word, _Certainty.POSSIBLE
 
     def _search_near(self, typed: str) -> list[NearWord]:
         """Find the words that may have been meant by a word, whatever the rest of the query."""
+        long = len(typed) >= TWO_SLIPS_FROM_CHARS
         edits = 2 if len(typed) >= ALIKE_FROM_CHARS and not self._frequency(typed) else 1
         return [
             near
             for near in self._near.find(typed, edits)
-            if near.slip is not Slip.TWO or near.alike or (len(typed) >= TWO_SLIPS_FROM_CHARS and not near.first)
+            if near.slip is not Slip.TWO or (long and not near.first) or write_sound(near.word) == write_sound(typed)
         ]
 
     def _follow(self, live: LiveVocabulary) -> None:

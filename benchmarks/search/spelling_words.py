@@ -1,8 +1,8 @@
 """Words for the benchmark of spelling, written down by hand.
 
 Words that few shops have all of (brands, goods of many trades, food, names), which no correction may touch; and words
-of shops as people really misspell them: slips that are made up letter by letter miss these, many of which are usual enough
-to be in lists of words. Half of all, by a hash of the word, chose the weights.
+of shops as people really misspell them: slips that are made up letter by letter miss these, many of which are usual
+enough to be in lists of words. Half of all, by a hash of the word, chose the weights.
 """
 
 BRANDS = """

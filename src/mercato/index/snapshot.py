@@ -20,9 +20,9 @@ from mercato.index.documents import Documents
 from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
-from mercato.index.spelling_evidence import read_spelling_evidence
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.vocabulary import read_vocabulary
+from mercato.index.word_statistics import read_word_statistics
 from mercato.index.words import WordIndex
 
 
@@ -70,7 +70,7 @@ class Snapshot:
         self.learned = read_learned(folder)
         self.settings = _read_json(folder / layout.SETTINGS)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
-        self.spelling = read_spelling_evidence(folder / layout.SPELLING)
+        self.spelling = read_word_statistics(folder / layout.SPELLING)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
 
     @property

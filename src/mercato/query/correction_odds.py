@@ -12,11 +12,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mercato.index.word_statistics import LEVELS_OF_TEN
 from mercato.query.typos import NearWord
 
 MAX_TOGETHER = 4.0
 """No pair of words says more than that it is e^4 times as frequent, or as rare, as by chance."""
-LEVELS_OF_TEN = 20.0
 
 WEIGHTS: dict[str, float] = {
     "any": -1.03,
@@ -49,7 +49,7 @@ class Typed:
 
     Attributes:
         word: the word.
-        level: how usual it is anywhere (`SpellingEvidence.known`) or in past queries; 0 for unknown.
+        level: how usual it is anywhere (`WordStatistics.known`) or in past queries; 0 for unknown.
         compound: it is two words of the shop, written in one.
     """
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercato.errors import SnapshotError
-from mercato.index.spelling_evidence import WordLevels, join_pair, read_spelling_evidence
-from mercato.indexing.word_lists import collect_evidence, list_known
+from mercato.index.word_statistics import WordLevels, join_pair, read_word_statistics
+from mercato.indexing.word_lists import collect_statistics, list_known
 from mercato.state.values import SearchQuery
 from tests.stores import product
 
@@ -44,41 +44,41 @@ def test_a_language_without_a_list_is_known_by_what_is_known_anywhere() -> None:
 
 
 def test_neighbours_in_titles_are_kept() -> None:
-    evidence = collect_evidence([product("1", "Oak desk lamp, 40 cm"), product("2", "Desk lamp")], "english", [])
-    assert evidence.pairs.level(join_pair("desk", "lamp")) == 6  # 20 * log10(2)
-    assert evidence.pairs.level(join_pair("oak", "desk")) == 1
-    assert evidence.pairs.level(join_pair("lamp", "desk")) == 0
+    statistics = collect_statistics([product("1", "Oak desk lamp, 40 cm"), product("2", "Desk lamp")], "english", [])
+    assert statistics.pairs.level(join_pair("desk", "lamp")) == 6  # 20 * log10(2)
+    assert statistics.pairs.level(join_pair("oak", "desk")) == 1
+    assert statistics.pairs.level(join_pair("lamp", "desk")) == 0
 
 
 def test_past_queries_count_where_three_shoppers_sent_them() -> None:
     queries = [*ask("oat milk", "u1", "u2", "u3", "v4"), *ask("goat milc", "u1", "u2")]
-    evidence = collect_evidence([], "english", queries)
-    assert evidence.asked.level("oat") == 12  # 20 * log10(4)
-    assert evidence.pairs.level(join_pair("oat", "milk")) == 12
-    assert (evidence.asked.level("milc"), evidence.pairs.level(join_pair("goat", "milc"))) == (0, 0)
+    statistics = collect_statistics([], "english", queries)
+    assert statistics.asked.level("oat") == 12  # 20 * log10(4)
+    assert statistics.pairs.level(join_pair("oat", "milk")) == 12
+    assert (statistics.asked.level("milc"), statistics.pairs.level(join_pair("goat", "milc"))) == (0, 0)
 
 
 def test_one_shopper_makes_no_word_usual() -> None:
     pushed = ask("buymine", *["u1"] * 500)
-    assert collect_evidence([], "english", pushed).asked.level("buymine") == 0
-    joined = collect_evidence([], "english", [*pushed, *ask("buymine", "u2", "u3")])
+    assert collect_statistics([], "english", pushed).asked.level("buymine") == 0
+    joined = collect_statistics([], "english", [*pushed, *ask("buymine", "u2", "u3")])
     assert joined.asked.level("buymine") == 14  # 20 * log10(3 + 1 + 1)
 
 
 def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
-    evidence = collect_evidence([product("1", "Desk lamp")], "english", ask("lamp", "a", "b", "c"))
-    evidence.write(tmp_path / "spelling.safetensors")
-    again = read_spelling_evidence(tmp_path / "spelling.safetensors")
-    assert again.known.level("coffee") == evidence.known.level("coffee")
+    statistics = collect_statistics([product("1", "Desk lamp")], "english", ask("lamp", "a", "b", "c"))
+    statistics.write(tmp_path / "spelling.safetensors")
+    again = read_word_statistics(tmp_path / "spelling.safetensors")
+    assert again.known.level("coffee") == statistics.known.level("coffee")
     assert (again.pairs.level("desk lamp"), again.asked.level("lamp")) == (1, 10)
 
 
 def test_a_snapshot_of_before_knows_nothing(tmp_path: Path) -> None:
-    evidence = read_spelling_evidence(tmp_path / "spelling.safetensors")
-    assert (evidence.known.level("coffee"), evidence.pairs.level("a b"), evidence.asked.level("a")) == (0, 0, 0)
+    statistics = read_word_statistics(tmp_path / "spelling.safetensors")
+    assert (statistics.known.level("coffee"), statistics.pairs.level("a b"), statistics.asked.level("a")) == (0, 0, 0)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "spelling.safetensors").write_bytes(b"nothing")
     with pytest.raises(SnapshotError, match="spelling.safetensors"):
-        read_spelling_evidence(tmp_path / "spelling.safetensors")
+        read_word_statistics(tmp_path / "spelling.safetensors")

@@ -33,7 +33,7 @@ OFTENER_LEVELS = 30
 """A word that is asked for thirty times as often as the typed one is what shoppers mean by that."""
 MAX_UNKNOWN_WORDS = 5
 """A text of more unknown words is of another language or a paste, and would cost a search of the vocabulary each."""
-APPLIED_PROBABILITY = 0.8
+APPLIED_PROBABILITY = 0.9
 """A correction is searched where it is so likely that something else was meant than was typed ..."""
 APPLIED_SHORT_PROBABILITY = 0.97
 """... for a word of three letters, which is near many others ..."""

@@ -22,10 +22,10 @@ from rich.console import Console
 from benchmarks.harness.command import BenchmarkError, run_command
 from benchmarks.harness.record import REPOSITORY, write_record
 from benchmarks.harness.store import CATALOG, ENCODER, VAR, CatalogOption, EncoderOption
-from benchmarks.search.foreign_words import LISTS
 from benchmarks.search.icecat import DATA as ICECAT
 from benchmarks.search.icecat import WORK, build_catalog
 from benchmarks.search.spelling_queries import Foreign, Misspelt, ShopQueries
+from benchmarks.search.spelling_words import LISTS
 from mercato.evaluation.judgements import read_judgements
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
@@ -40,6 +40,7 @@ NEEDS = "the demo store and the evaluation data"
 SEED = 14
 BATCH = 16
 QUERIES = 1_000
+TIMES_COMMON = 3
 UNSEEN: Mapping[str, tuple[str, ...]] = {
     "retail_demo_store": (
         *("--map", "title=name", "--map", "categories=category,style"),
@@ -191,8 +192,11 @@ def measure(
     shop, rng = Shop(folder, encoder), np.random.default_rng(SEED)
     misspelt = make_misspelt(shop, rights, count, part, rng)
     foreign = make_foreign(shop, words, count, part, rng)
+    pairs = shop.queries.list_common(part)
+    common = [shop.queries.misspell_commonly(*pair, rng) for pair in pairs for _ in range(TIMES_COMMON)]
     return {
         "misspelt": measure_misspelt(shop, misspelt),
+        "commonly_misspelt": measure_misspelt(shop, common),
         "foreign": measure_foreign(shop, foreign),
         "right": measure_right(shop, misspelt),
         "cpu_us_per_query": {

@@ -11,6 +11,7 @@ from string import ascii_lowercase
 import numpy as np
 import orjson
 
+from benchmarks.search.spelling_words import MISSPELLINGS
 from mercato.catalog.product import Product, parse_product
 from mercato.index.live import LiveCatalog
 from mercato.index.vocabulary import is_spelt
@@ -116,6 +117,7 @@ class ShopQueries:
         """
         self._catalog = catalog
         self._queries = queries
+        self._spelt = catalog.snapshot.vocabulary
 
     @cached_property
     def words(self) -> list[str]:
@@ -172,6 +174,25 @@ class ShopQueries:
         place = int(rng.choice(places))
         typed, kind = misspell(words[place], rng)
         return Misspelt(right=right, typed=" ".join([*words[:place], typed, *words[place + 1 :]]), kind=kind)
+
+    def list_common(self, part: str) -> list[tuple[str, str]]:
+        """List the right words that the shop has, and their common misspellings that it does not have."""
+        return [
+            (right, wrong)
+            for right, wrong in MISSPELLINGS
+            if part_of(right) == part and right in self._spelt and not self.has(wrong)
+        ]
+
+    def misspell_commonly(self, right: str, wrong: str, rng: np.random.Generator) -> Misspelt:
+        """Make a query of a word, commonly misspelt, and up to two words beside it in a title."""
+        rows, _ = self._catalog.snapshot.words.lookup(self._catalog.analyzer.analyze(right)[0])
+        title = list_words(self._read(int(rng.choice(rows))).title)
+        words = [right]
+        if right in title:
+            place, before, after = title.index(right), int(rng.integers(2)), int(rng.integers(2))
+            words = title[max(place - before, 0) : place + after + 1]
+        typed = [wrong if word == right else word for word in words]
+        return Misspelt(right=" ".join(words), typed=" ".join(typed), kind="common")
 
     def list_missing(self, words: Sequence[str], part: str) -> list[str]:
         """Keep the words of a part that the shop does not have, each once."""

@@ -19,9 +19,9 @@ from scipy.optimize import minimize
 
 from benchmarks.harness.command import run_command
 from benchmarks.harness.store import CATALOG, ENCODER, VAR, CatalogOption, EncoderOption
-from benchmarks.search.foreign_words import LISTS
 from benchmarks.search.icecat import DATA, WORK, build_catalog
 from benchmarks.search.spelling_queries import ShopQueries, misspell
+from benchmarks.search.spelling_words import LISTS
 from mercato.arrays import Float64
 from mercato.catalog.product import parse_product
 from mercato.index.live import LiveCatalog
@@ -39,6 +39,8 @@ SMALL_SHOPS = (("icecat", 1_000), ("icecat", 100), ("demo_store", 3_000), ("demo
 """Shops that are made of some products of others, so that the weights hold for small ones too."""
 TWICE = 0.1
 """Share of the misspelt words with a second slip."""
+COMMON = 0.15
+"""Common misspellings beside them."""
 JOINED = 0.1
 """Joined words beside misspelt ones."""
 PENALTY = 2.0
@@ -80,6 +82,11 @@ class LearningShop:
             if rng.random() < TWICE and len(typed[place]) > 2:
                 typed[place] = misspell(typed[place], rng)[0]
             yield from self._describe(" ".join(typed), typed[place], right)
+        common = self.queries.list_common(PART)
+        for turn in range(round(COMMON * count)):
+            right, wrong = common[turn % len(common)]
+            query = self.queries.misspell_commonly(right, wrong, rng)
+            yield from self._describe(query.typed, wrong, right)
         for _ in range(round(JOINED * count)):
             text, joined = self.queries.join_words(rng, PART)
             yield from self._describe(text, joined, joined)

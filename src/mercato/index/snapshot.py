@@ -24,10 +24,10 @@ from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
-from mercato.index.spelling_evidence import read_spelling_evidence
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.titles import read_titles
 from mercato.index.vocabulary import read_vocabulary
+from mercato.index.word_statistics import read_word_statistics
 from mercato.index.words import WordIndex
 from mercato.text.words import SPLITTING, WordAnalyzer
 
@@ -82,7 +82,7 @@ class Snapshot:
         self.settings = _read_json(folder / layout.SETTINGS)
         _check_splitting(folder, self.settings)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
-        self.spelling = read_spelling_evidence(folder / layout.SPELLING)
+        self.spelling = read_word_statistics(folder / layout.SPELLING)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
         self.codes: CodeIndex = read_codes(folder / layout.CODES)
         self.titles = read_titles(folder / layout.TITLES)

@@ -49,7 +49,7 @@ from mercato.indexing.learn import (
     select_events,
 )
 from mercato.indexing.publish import hold_target, publish
-from mercato.indexing.word_lists import collect_evidence
+from mercato.indexing.word_lists import collect_statistics
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
@@ -195,7 +195,7 @@ def _fill_folder(
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
-    collect_evidence(rows, options.language, options.queries).write(folder / layout.SPELLING)
+    collect_statistics(rows, options.language, options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     write_titles(folder / layout.TITLES, number_titles(analyzer.analyze(product.title) for product in rows))

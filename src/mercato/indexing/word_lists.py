@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 
 from mercato.catalog.product import Product
-from mercato.index.spelling_evidence import LEVELS_OF_TEN, SpellingEvidence, WordLevels, hash_word, list_pairs
 from mercato.index.vocabulary import is_spelt
+from mercato.index.word_statistics import LEVELS_OF_TEN, WordLevels, WordStatistics, hash_word, list_pairs
 from mercato.state.values import SearchQuery
 from mercato.text.words import list_words
 
@@ -37,7 +37,7 @@ MIN_ACTORS = 3
 """A word that fewer shoppers asked for is no word that is asked for."""
 
 
-def collect_evidence(products: Iterable[Product], language: str, queries: Sequence[SearchQuery]) -> SpellingEvidence:
+def collect_statistics(products: Iterable[Product], language: str, queries: Sequence[SearchQuery]) -> WordStatistics:
     """Collect all of it.
 
     Args:
@@ -49,7 +49,7 @@ def collect_evidence(products: Iterable[Product], language: str, queries: Sequen
     pairs = asked_pairs
     for product in products:
         pairs.update(set(list_pairs([word for word in list_words(product.title) if is_spelt(word)])))
-    return SpellingEvidence(
+    return WordStatistics(
         known=list_known(language),
         pairs=WordLevels.collect(dict(pairs.most_common(MAX_PAIRS))),
         asked=WordLevels.collect(asked),
@@ -87,7 +87,7 @@ def _read_list(code: str, size: str, share: float) -> WordLevels:
         level = round((LARGEST_CENTIBELS - centibels) * LEVELS_OF_TEN / 100) + lost
         if level < 1:
             break
-        spelt = [word for word in words if is_spelt(word)]
+        spelt = [folded for word in words if is_spelt(folded := word.casefold())]
         spelt += [plain for word in spelt if not word.isascii() and (plain := _drop_accents(word)) != word]
         hashes += map(hash_word, spelt)
         levels += [level] * len(spelt)

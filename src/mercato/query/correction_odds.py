@@ -12,34 +12,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mercato.index.word_statistics import LEVELS_OF_TEN
 from mercato.query.typos import NearWord
 
 MAX_TOGETHER = 4.0
 """No pair of words says more than that it is e^4 times as frequent, or as rare, as by chance."""
-LEVELS_OF_TEN = 20.0
 
 WEIGHTS: dict[str, float] = {
-    "any": -0.97,
-    "count": 0.42,
-    "level": 0.05,
-    "typed_level": -1.0,
-    "typed_unknown": 2.29,
-    "length": 0.61,
-    "compound": -1.42,
-    "swapped": 0.86,
-    "doubled": 1.2,
-    "lost": 2.19,
-    "added": -1.02,
-    "near": 0.51,
-    "other": -1.56,
-    "two": -3.15,
-    "first": -0.64,
-    "alike": -0.15,
-    "others": 0.3,
-    "together": 0.93,
-    "never_together": -3.52,
-    "neighbours": -1.04,
-    "side_by_side": 3.51,
+    "any": -1.03,
+    "count": 0.31,
+    "level": 0.18,
+    "typed_level": -1.02,
+    "typed_unknown": 1.13,
+    "length": 1.58,
+    "compound": -0.31,
+    "swapped": 0.73,
+    "doubled": 1.56,
+    "lost": 1.85,
+    "added": -1.31,
+    "near": 0.11,
+    "other": -1.01,
+    "two": -2.95,
+    "first": -0.81,
+    "others": -0.04,
+    "together": 1.07,
+    "never_together": -3.61,
+    "neighbours": -1.61,
+    "side_by_side": 3.48,
 }
 """Of the features of `describe`, learned by `benchmarks/training/spelling_weights.py`."""
 
@@ -50,7 +49,7 @@ class Typed:
 
     Attributes:
         word: the word.
-        level: how usual it is anywhere (`SpellingEvidence.known`) or in past queries; 0 for unknown.
+        level: how usual it is anywhere (`WordStatistics.known`) or in past queries; 0 for unknown.
         compound: it is two words of the shop, written in one.
     """
 
@@ -86,7 +85,6 @@ def describe(typed: Typed, meant: Meant) -> dict[str, float]:
         "count": math.log1p(meant.count),
         near.slip.name.lower(): 1.0,
         "first": float(near.first),
-        "alike": float(near.alike),
         "length": math.log(len(typed.word)),
         "typed_level": typed.level / LEVELS_OF_TEN,
         "typed_unknown": float(typed.level == 0),

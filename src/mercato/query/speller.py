@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from mercato.index.spelling_evidence import LEVELS_OF_TEN, SpellingEvidence, WordLevels, join_pair
 from mercato.index.vocabulary import LiveVocabulary, is_spelt
+from mercato.index.word_statistics import LEVELS_OF_TEN, WordLevels, WordStatistics, join_pair
 from mercato.query.correction_odds import Meant, Typed, weigh
-from mercato.query.typos import NearWord, NearWords, Slip
+from mercato.query.typos import NearWord, NearWords, Slip, write_sound
 from mercato.text.words import list_words
 
 TWO_SLIPS_FROM_CHARS = 7
@@ -21,6 +21,8 @@ ALIKE_FROM_CHARS = 4
 SHORT_CHARS = 4
 RARE_PRODUCTS = 3
 """A word of at most so many products may be the catalogue's own mistake; another is offered, not searched."""
+USUAL_LEVEL = 75
+"""A word that is as usual (one of 200,000) is at most questioned, and only where another is nearly certain."""
 COMMONER_TIMES = 100
 """A word of some products is questioned only where a neighbour has so many times as many."""
 UNLISTED_LEVEL = 20
@@ -41,7 +43,7 @@ OFFERED_PROBABILITY = 0.5
 """A correction that is so likely is offered."""
 _CACHED_WORDS = 4096
 _NOTHING = WordLevels(hashes=np.zeros(0, np.uint32), levels=np.zeros(0, np.uint8))
-NO_EVIDENCE = SpellingEvidence(known=_NOTHING, pairs=_NOTHING, asked=_NOTHING)
+NO_STATISTICS = WordStatistics(known=_NOTHING, pairs=_NOTHING, asked=_NOTHING)
 
 Together = Callable[[str, str], tuple[float, float] | None]
 """In how many products two words are, and in how many they would be by chance; None where one of them says nothing."""
@@ -110,7 +112,7 @@ class Speller:
         frequency: Callable[[str], int],
         is_compound: Callable[[str], bool],
         live: LiveVocabulary | None = None,
-        evidence: SpellingEvidence = NO_EVIDENCE,
+        statistics: WordStatistics = NO_STATISTICS,
         together: Together | None = None,
     ) -> None:
         """Make a speller.
@@ -121,7 +123,7 @@ class Speller:
                 and not 0 for a word that says nothing, such as "the".
             is_compound: whether an unknown word is two known ones, written in one.
             live: the same words as products change; None where they do not.
-            evidence: what is known of words besides the products.
+            statistics: what is known of words besides the products.
             together: how often two words are in one product; None where that is not known.
         """
         self._is_compound = is_compound
@@ -129,7 +131,7 @@ class Speller:
         self._counts = dict(counts)
         self._near = NearWords(self._counts)
         self._live = live
-        self._evidence = evidence
+        self._statistics = statistics
         self._together = together
         self._read = 0
         self._find_near = lru_cache(_CACHED_WORDS)(self._search_near)
@@ -183,15 +185,15 @@ class Speller:
         others = [other.text for other in words if other is not word and 0 < other.products]
         beside = [(words[at].text, at < place) for at in (place - 1, place + 1) if 0 <= at < len(words)]
         beside = [(other, before) for other, before in beside if other in self._counts]
-        asked = [self._evidence.asked.level(candidate.word) for candidate in near]
+        asked = [self._statistics.asked.level(candidate.word) for candidate in near]
         candidates = [
             Meant(
                 near=candidate,
                 count=self._counts[candidate.word] + (10 ** (level / LEVELS_OF_TEN) if level else 0),
-                level=self._evidence.known.level(candidate.word),
+                level=self._statistics.known.level(candidate.word),
                 together=self._count_together(candidate.word, others),
                 pairs=[
-                    self._evidence.pairs.level(
+                    self._statistics.pairs.level(
                         join_pair(other, candidate.word) if before else join_pair(candidate.word, other)
                     )
                     > 0
@@ -214,8 +216,8 @@ class Speller:
 
     def _level_of(self, word: str, meant: int) -> int:
         """Return how usual a word is anywhere; one that shoppers ask for is usual, unless they mean another by it."""
-        known, asked = self._evidence.known.level(word), self._evidence.asked.level(word)
-        if not len(self._evidence.known.hashes):
+        known, asked = self._statistics.known.level(word), self._statistics.asked.level(word)
+        if not len(self._statistics.known.hashes):
             known = UNLISTED_LEVEL
         if asked and asked + OFTENER_LEVELS >= meant:
             return max(known, asked + ASKED_LEVELS)
@@ -233,21 +235,24 @@ class Speller:
         word = doubt.candidates[best].near.word
         needed = APPLIED_SHORT_PROBABILITY if len(doubt.typed.word) < SHORT_CHARS else APPLIED_PROBABILITY
         if sum(chances) >= needed and chances[best] >= LIKELIEST_PROBABILITY:
+            if not doubt.products and doubt.typed.level >= USUAL_LEVEL:
+                return word, _Certainty.POSSIBLE
             if not doubt.products:
                 return word, _Certainty.CERTAIN
             commoner = doubt.candidates[best].count >= COMMONER_TIMES * doubt.products
             return (word, _Certainty.LIKELY) if commoner else ("", _Certainty.NONE)
-        if doubt.products or chances[best] < OFFERED_PROBABILITY:
+        if doubt.products or doubt.typed.level >= USUAL_LEVEL or chances[best] < OFFERED_PROBABILITY:
             return "", _Certainty.NONE
         return word, _Certainty.POSSIBLE
 
     def _search_near(self, typed: str) -> list[NearWord]:
         """Find the words that may have been meant by a word, whatever the rest of the query."""
+        long = len(typed) >= TWO_SLIPS_FROM_CHARS
         edits = 2 if len(typed) >= ALIKE_FROM_CHARS and not self._frequency(typed) else 1
         return [
             near
             for near in self._near.find(typed, edits)
-            if near.slip is not Slip.TWO or near.alike or (len(typed) >= TWO_SLIPS_FROM_CHARS and not near.first)
+            if near.slip is not Slip.TWO or (long and not near.first) or write_sound(near.word) == write_sound(typed)
         ]
 
     def _follow(self, live: LiveVocabulary) -> None:

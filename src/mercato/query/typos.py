@@ -18,13 +18,13 @@ _SWAPPED = ({"y", "z"}, {"q", "a"}, {"w", "z"})
 """Keys that are in each other's place on German and French keyboards."""
 _LETTER_BITS = 32
 _BIT_COUNTS = np.array([bin(value).count("1") for value in range(1 << 16)], np.uint8)
-_SOUNDS = (
-    (re.compile("ph"), "f"), (re.compile("sch|sh|ch"), "x"), (re.compile("ck|qu|[cqk]"), "k"),
-    (re.compile("th|dt|d"), "t"),
-    (re.compile("ß|z|ts"), "s"), (re.compile("v|w"), "f"), (re.compile("[aeiouyäöüéèêëáíóúàâîïôû]+"), "a"),
-    (re.compile("h"), ""), (re.compile(r"(.)\1+"), r"\1"),
-)  # fmt: skip
+_SOUNDS = (("sch", "x"), ("sh", "x"), ("ch", "x"), ("ph", "f"), ("ck", "k"), ("ts", "s"))
+_LETTER_SOUNDS = str.maketrans(
+    {"c": "k", "q": "k", "d": "t", "z": "s", "ß": "s", "v": "f", "w": "f", "h": None}
+    | dict.fromkeys("eiouyäöüáàâåæéèêëíìîïóòôøúùûý", "a")
+)
 """Ways to write a sound, in English and German, to one sign for each; vowels are all one."""
+_DOUBLED = re.compile(r"(.)\1+")
 
 
 class Slip(Enum):
@@ -47,13 +47,11 @@ class NearWord:
         word: the word.
         slip: what leads from it to the one that was typed.
         first: that changes the first letter.
-        alike: both sound alike.
     """
 
     word: str
     slip: Slip
     first: bool
-    alike: bool
 
 
 def find_slip(meant: str, typed: str, edits: int) -> Slip:
@@ -90,9 +88,10 @@ def is_near_key(one: str, other: str) -> bool:
 
 def write_sound(word: str) -> str:
     """Return how a word sounds, roughly: consonants of one sound are one, vowels are all one, none is doubled."""
-    for pattern, sign in _SOUNDS:
-        word = pattern.sub(sign, word)
-    return word
+    for written, sign in _SOUNDS:
+        if written in word:
+            word = word.replace(written, sign)
+    return _DOUBLED.sub(r"\1", word.translate(_LETTER_SOUNDS))
 
 
 class NearWords:
@@ -130,30 +129,34 @@ class NearWords:
         """
         bits = np.uint32(_letter_bits(typed))
         near: list[str] = []
-        for length in range(len(typed) - edits, len(typed) + edits + 1):
-            words = self._words.get(length)
+        for longer in range(-edits, edits + 1):
+            words = self._words.get(len(typed) + longer)
             if not words:
                 continue
-            other = self._letters.get(length)
-            if other is None:
-                other = self._letters[length] = np.fromiter(map(_letter_bits, words), np.uint32, len(words))
-            differing = other ^ bits
-            count = _BIT_COUNTS[differing & 0xFFFF] + _BIT_COUNTS[differing >> 16]
-            # An exchanged letter takes one letter away and brings another.
-            near += [words[place] for place in np.flatnonzero(count <= 2 * edits).tolist()]
+            letters = self._letters.get(len(typed) + longer)
+            if letters is None:
+                letters = np.fromiter(map(_letter_bits, words), np.uint32, len(words))
+                self._letters[len(typed) + longer] = letters
+            # A slip takes at most one letter away and brings one; those that make a word longer take none away.
+            fits = _count_bits(bits & ~letters) <= edits - max(longer, 0)
+            fits &= _count_bits(letters & ~bits) <= edits + min(longer, 0)
+            near += [words[place] for place in np.flatnonzero(fits).tolist()]
         if not near:
             return []
         distances = process.cdist([typed], near, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
-        sound = write_sound(typed)
         return [
             NearWord(
                 word=near[place],
                 slip=find_slip(near[place], typed, int(distances[place])),
                 first=near[place][0] != typed[0],
-                alike=write_sound(near[place]) == sound,
             )
             for place in np.flatnonzero((distances > 0) & (distances <= edits)).tolist()
         ]
+
+
+def _count_bits(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    counts: npt.NDArray[np.uint8] = _BIT_COUNTS[values & 0xFFFF] + _BIT_COUNTS[values >> 16]
+    return counts
 
 
 def _letter_bits(word: str) -> int:

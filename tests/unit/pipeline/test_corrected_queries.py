@@ -103,6 +103,29 @@ def test_correction_can_be_switched_off(shop: Snapshot, spelling: object) -> Non
     assert heard == ["mountian cheese"]
 
 
+@pytest.mark.parametrize("language", ["english", "none", "basque"])
+def test_the_smallest_shops_have_answers(tmp_path: Path, language: str) -> None:
+    build(tmp_path / "one", [product("1", "Mountain cheese")], language=language)
+    build(tmp_path / "wordless", [product("1", "???")], language=language)
+
+    details, _ = ask(Snapshot(tmp_path / "one"), "mountian cheese")
+    assert (details["corrected_query"], details["corrected_applied"]) == ("mountain cheese", True)
+    details, heard = ask(Snapshot(tmp_path / "wordless"), "mountian cheese")
+    assert "corrected_query" not in details and heard == ["mountian cheese"]
+
+
+def test_a_snapshot_of_before_is_opened(tmp_path: Path) -> None:
+    build(tmp_path / "shop", [product(f"c{n}", f"Mountain cheese {n}") for n in range(50)])
+    (tmp_path / "shop" / "spelling.safetensors").unlink()
+    manifest = tmp_path / "shop" / "manifest.json"
+    fields = orjson.loads(manifest.read_bytes())
+    del fields["files"]["spelling.safetensors"]
+    manifest.write_bytes(orjson.dumps(fields))
+
+    details, _ = ask(Snapshot(tmp_path / "shop"), "mountian cheese")
+    assert details["corrected_query"] == "mountain cheese"
+
+
 def test_a_word_of_a_product_that_is_new_is_known(shop: Snapshot, tmp_path: Path) -> None:
     state = open_store(tmp_path / "state.db")
     state.append_product_changes([upsert(product("new", "Mountein pen"))])

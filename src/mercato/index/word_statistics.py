@@ -70,7 +70,7 @@ class WordLevels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpellingEvidence:
+class WordStatistics:
     """All of it.
 
     Attributes:
@@ -96,8 +96,8 @@ class SpellingEvidence:
         )
 
 
-def read_spelling_evidence(path: Path) -> SpellingEvidence:
-    """Map what `SpellingEvidence.write` wrote; nothing is known where there is no such file, as in older snapshots.
+def read_word_statistics(path: Path) -> WordStatistics:
+    """Map what `WordStatistics.write` wrote; nothing is known where there is no such file, as in older snapshots.
 
     Raises:
         SnapshotError: the file is damaged.
@@ -110,11 +110,11 @@ def read_spelling_evidence(path: Path) -> SpellingEvidence:
         )
         for name in ("known", "pairs", "asked")
     }
-    return SpellingEvidence(**parts)
+    return WordStatistics(**parts)
 
 
 def join_pair(first: str, second: str) -> str:
-    """Return two neighbouring words as `SpellingEvidence.pairs` holds them."""
+    """Return two neighbouring words as `WordStatistics.pairs` holds them."""
     return f"{first} {second}"
 
 

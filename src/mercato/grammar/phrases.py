@@ -96,7 +96,7 @@ LANGUAGES = {
         or_less="or less|or under|or below|or cheaper|or lower|or fewer|or smaller|and under|and below|and less"
         "|max|maximum|at most|tops",
         or_more="or more|or above|or over|or higher|or larger|or bigger|or greater|and above|and over|and up|and more"
-        "|upwards|min|minimum|at least|plus",
+        "|upwards|min|minimum|at least",
         priced="price|priced|prices|costing|costs|cost|for|that costs|which costs|price is|price of|with a price",
         cheaper="cheaper than|less expensive than", dearer="dearer than|more expensive than|pricier than",
         without="without|excluding|except|except for|but not|exclude|w/o|free of|free from|other than",

@@ -12,6 +12,7 @@ from mercato.arrays import Int32
 from mercato.catalog.field_names import write_field, write_text
 from mercato.grammar.amounts import Comparison, read_comparison
 from mercato.grammar.exclusions import Exclusion, read_exclusion, strip_free
+from mercato.grammar.phrases import LANGUAGES, list_phrases
 from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize
 from mercato.grammar.units import Unit, read_units
 from mercato.index import layout
@@ -27,6 +28,7 @@ from mercato.understanding.values import ValueReader
 
 NAME_SHARE = 0.2
 """Two words that stand together in so many of the products that hold one of them are a name ("pro max")."""
+_FOREIGN_WORDS = frozenset(fold(phrase) for phrase in list_phrases("without") if phrase[0] < "\u3000")
 MAX_TOKENS = 64
 """A longer text is a paste: only its beginning is understood."""
 
@@ -89,6 +91,12 @@ class Understander:
     @cached_property
     def _values(self) -> ValueReader:
         return ValueReader(self._catalog, self._lexicon, self._measures, self._stopwords)
+
+    @cached_property
+    def _own_words(self) -> frozenset[str]:
+        """What says "without" in the shop's language. In another's it may be a name: "Sin City", "Comic Sans"."""
+        own = LANGUAGES.get(self._catalog.analyzer.language)
+        return frozenset(map(fold, own.without.split("|"))) if own is not None else _FOREIGN_WORDS
 
     @cached_property
     def _currency(self) -> str:
@@ -234,7 +242,8 @@ class Understander:
                     lacking=f"words: ANY({write_text(NOT_HELD + thing)})" if held.knows(NOT_HELD + thing) else "",
                 )
             )  # fmt: skip
-        return conditions, exclusion.phrase and written
+        foreign = exclusion.cue in _FOREIGN_WORDS and exclusion.cue not in self._own_words
+        return conditions, written and (exclusion.phrase or foreign)
 
     def _type_of(self, thing: str) -> str:
         meanings = self._lexicon.find(join_terms([chunk.parts for chunk in self._catalog.analyzer.split(thing)]))

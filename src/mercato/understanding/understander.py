@@ -243,7 +243,8 @@ class Understander:
                 )
             )  # fmt: skip
         foreign = exclusion.cue in _FOREIGN_WORDS and exclusion.cue not in self._own_words
-        return conditions, written and (exclusion.phrase or foreign)
+        named = foreign and self._is_name(tokens, exclusion.things[0][0])
+        return conditions, written and (exclusion.phrase or named)
 
     def _type_of(self, thing: str) -> str:
         meanings = self._lexicon.find(join_terms([chunk.parts for chunk in self._catalog.analyzer.split(thing)]))

@@ -21,6 +21,7 @@ from mercato.progress import Progress
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import EventTable, ProductChange
+from mercato.text import TextRole
 
 DIMENSION = 32
 NOW = 1_700_000_000.0
@@ -50,7 +51,7 @@ class HashEncoder:
     def identity(self) -> str:
         return self._identity
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         vectors = np.zeros((len(texts), self._dimension), np.float32)
         for position, text in enumerate(texts):
             words = re.findall(r"\w+", text.casefold()) or [text]
@@ -58,7 +59,9 @@ class HashEncoder:
             vectors[position] = total / np.linalg.norm(total)
         return vectors
 
-    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:
+    def encode_many(
+        self, texts: Sequence[str], *, role: TextRole = "product", workers: int, progress: Progress | None
+    ) -> Float32:
         if self.fail_after is not None and self.calls >= self.fail_after:
             raise OSError("the encoder stopped")
         self.calls += 1

@@ -38,7 +38,8 @@ STAGE_ROWS = 100_000
 def read_file(path: Path, group_by: str) -> dict[str, Any]:
     """Read a file whole, as a command does; returns what it took."""
     started, clock = time.process_time(), time.monotonic()
-    file = open_products(path, group_by=group_by)
+    with collector_relaxed():
+        file = open_products(path, group_by=group_by)
     opened = time.process_time()
     report = ProductReport()
     products = 0

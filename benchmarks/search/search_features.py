@@ -53,7 +53,7 @@ class _KnownVectors:
     def __init__(self, vectors: Mapping[str, Any]) -> None:
         self._vectors = vectors
 
-    def encode(self, texts: list[str]) -> Any:
+    def encode(self, texts: list[str], role: str = "query") -> Any:
         return np.stack([self._vectors[text] for text in texts])
 
 

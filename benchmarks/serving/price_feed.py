@@ -33,6 +33,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.progress import Progress
 from mercato.state import EventTable, open_state
+from mercato.text import TextRole
 
 NEEDS = "nothing"
 PRODUCTS = 100_000
@@ -46,7 +47,9 @@ class RandomEncoder:
     dimension = DIMENSION
     identity = "random"
 
-    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:
+    def encode_many(
+        self, texts: Sequence[str], *, role: TextRole = "product", workers: int, progress: Progress | None
+    ) -> Float32:
         """Give each text a direction: float32 [texts, dimension]."""
         vectors = np.random.default_rng(len(texts)).normal(size=(len(texts), DIMENSION)).astype(np.float32)
         unit: Float32 = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -33,6 +33,7 @@ from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.progress import Progress
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
+from mercato.text import TextRole
 from mercato_export.networks.ranker import RankerConfig, RankerNetwork
 from mercato_training.common.metrics import Estimate
 from mercato_training.ranker.evaluate import estimate_mean, measure_orders, order_by_scores
@@ -96,7 +97,12 @@ class TasteEncoder:
         self._vectors = vectors
 
     def encode_many(
-        self, texts: Sequence[str], *, workers: int = 1, progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole = "product",
+        workers: int = 1,
+        progress: Progress | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return float32 [texts, D] of unit length; zeros for other texts."""
         nothing = np.zeros(DIMENSION, np.float32)

@@ -155,6 +155,7 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         degraded=details.texts("degraded"),
         facets=tuple(_read_facet(facet) for facet in details.optional_objects("facets")),
         corrected_query=details.text("corrected_query"),
+        corrected_applied=details.flag("corrected_applied"),
         conditions=tuple(_read_condition(one) for one in details.optional_objects("conditions")),
         timings=details.numbers("timings"),
         details=details.fields,

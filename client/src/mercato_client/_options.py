@@ -30,7 +30,8 @@ class SearchOptions(PageOptions, total=False):
         order_by: what the whole result is sorted by, for example ``price desc``; by relevance when not given.
         boosts: conditions that move the products passing them up or down.
         rerank: False leaves the reranker out, where one is served.
-        spelling: False takes the query as it is.
+        spelling: ``off`` takes the query as it is, ``suggest`` only offers a better one, ``auto`` (when not given)
+            searches it where it is nearly certain; True is ``auto``, False ``off``.
         understand: ``auto`` (what is certain of a query filters, what is likely boosts; when not given), ``boost``
             (all of it boosts) or ``off`` (a query is its words).
         ignore_conditions: texts, types or fields of conditions of the query that are not wanted, as ``["under 30"]``.
@@ -40,7 +41,7 @@ class SearchOptions(PageOptions, total=False):
     order_by: str | None
     boosts: Iterable[Boost | JsonObject] | None
     rerank: bool | None
-    spelling: bool | None
+    spelling: str | bool | None
     understand: str | None
     ignore_conditions: Iterable[str] | None
 

@@ -225,6 +225,7 @@ class ResultPage:
         degraded: stages that were left out because they were late or broken; empty when all is well.
         facets: those asked for, in the order asked for.
         corrected_query: what the shopper seems to have meant; None where the query is fine.
+        corrected_applied: that was searched; else it is offered, and the query was searched as it is.
         conditions: what the query is understood to say, in its order; without those that ``ignore_conditions`` names.
         timings: microseconds by stage, as measured by the server (``encode_us``, ``total_us``, ...).
         details: the whole of the server's DETAILS, for what this version of the client does not know.
@@ -238,6 +239,7 @@ class ResultPage:
     degraded: tuple[str, ...] = ()
     facets: tuple[Facet, ...] = ()
     corrected_query: str | None = None
+    corrected_applied: bool = False
     conditions: tuple[Condition, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     details: JsonObject = field(default_factory=dict, repr=False)

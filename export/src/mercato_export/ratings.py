@@ -59,7 +59,7 @@ def compare_on_ratings(
         if str(document) in index_of:
             ratings[number_of[query]][index_of[str(document)]] = int(rating)
     return SearchQuality(
-        items=_tokenize(tokenizer, [*queries, *(texts[number] for number in kept)]),
+        items=_tokenize(tokenizer, queries, [texts[number] for number in kept]),
         query_count=len(queries),
         # a query without a relevant product has no nDCG
         ratings={query: documents for query, documents in ratings.items() if any(documents.values())},
@@ -80,7 +80,7 @@ def compare_on_texts(
     """
     queries = sorted({" ".join(text.split()[:QUERY_WORDS]) for text in texts[::QUERY_EVERY]})
     return SearchQuality(
-        items=_tokenize(tokenizer, [*queries, *texts]),
+        items=_tokenize(tokenizer, queries, texts),
         query_count=len(queries),
         ratings={},
         agreement=AGREEMENT,
@@ -88,8 +88,9 @@ def compare_on_texts(
     )
 
 
-def _tokenize(tokenizer: TextTokenizer, texts: Sequence[str]) -> list[dict[str, Any]]:
-    ids = (tokenizer([text])[0] for text in texts)
+def _tokenize(tokenizer: TextTokenizer, queries: Sequence[str], products: Sequence[str]) -> list[dict[str, Any]]:
+    ids = [tokenizer([text], "query")[0] for text in queries]
+    ids += [tokenizer([text], "product")[0] for text in products]
     return [{"input_ids": row, "attention_mask": np.ones_like(row)} for row in ids]
 
 

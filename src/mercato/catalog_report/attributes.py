@@ -11,7 +11,7 @@ from mercato.catalog_report.categories import find_spellings
 from mercato.catalog_report.codes import is_code
 from mercato.catalog_report.finding import MODERATE, SLIGHT, Catalog, Finding, clip
 from mercato.catalog_report.text_faults import fold_name
-from mercato.text.words import UNITS
+from mercato.text.measures import UNITS
 
 #: An attribute with more values than this is nothing to choose from, so that its spellings matter to no facet.
 MOST_VALUES = 1_000

@@ -22,6 +22,9 @@ FilterOption = Annotated[
 UserOption = Annotated[str | None, typer.Option("--user", help="Who is signed in.")]
 VisitorOption = Annotated[str | None, typer.Option("--visitor", help="The device or session.")]
 RegionOption = Annotated[str | None, typer.Option(help="Where the shopper is, as events name it.")]
+LanguageOption = Annotated[
+    str | None, typer.Option(help="What the shopper speaks, as de or zh: of queries, and of explanations (en, zh).")
+]
 PageSizeOption = Annotated[int, typer.Option("--page-size", help="Products of a page.")]
 OffsetOption = Annotated[int, typer.Option(help="Position of the first product.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")]
@@ -67,7 +70,9 @@ def search(
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="With the reranker, where one is served.")
     ] = True,
-    spelling: Annotated[bool, typer.Option("--spelling/--no-spelling", help="Correct the query's spelling.")] = True,
+    spelling: Annotated[
+        str | None, typer.Option(help="A misspelt query: off, suggest (offer a better one), or auto (search it).")
+    ] = None,
     understand: Annotated[
         str | None,
         typer.Option(help="What is done with what the query says of prices, brands and the like: auto, boost or off."),
@@ -75,6 +80,7 @@ def search(
     ignore: Annotated[
         list[str] | None, typer.Option(help="Condition of the query that is not wanted, repeatable: 'under 30'.")
     ] = None,
+    language: LanguageOption = None,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -92,6 +98,7 @@ def search(
             visitor_id=visitor,
             page_size=page_size,
             offset=offset,
+            context=write_context(language=language),
             facets=facet or None,
             order_by=order_by,
             boosts=boosts,
@@ -99,7 +106,7 @@ def search(
             collapse=collapse or None,
             explain=explain or None,
             rerank=None if rerank else False,
-            spelling=None if spelling else False,
+            spelling=spelling,
             understand=understand,
             ignore_conditions=ignore or None,
         ),
@@ -162,6 +169,7 @@ def recommend(
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
     region: RegionOption = None,
+    language: LanguageOption = None,
     kind: KindOption = None,
     exclude_purchased_days: Annotated[
         float | None, typer.Option(help="Leave out what the shopper bought within so many days; 36500 for ever.")
@@ -185,7 +193,7 @@ def recommend(
             page_size=page_size,
             offset=offset,
             kind=kind,
-            context={"region": region} if region else None,
+            context=write_context(region=region, language=language),
             exclude_purchased_days=exclude_purchased_days,
             diversity=diversity,
             collapse=collapse or None,
@@ -200,6 +208,7 @@ def similar(
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
     kind: KindOption = None,
+    language: LanguageOption = None,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -214,6 +223,7 @@ def similar(
             page_size=page_size,
             offset=offset,
             kind=kind,
+            context=write_context(language=language),
             explain=explain or None,
         ),
     )
@@ -225,6 +235,7 @@ def rank(
     user: UserOption = None,
     visitor: VisitorOption = None,
     region: RegionOption = None,
+    language: LanguageOption = None,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -238,10 +249,15 @@ def rank(
             filter=condition,
             user_id=user,
             visitor_id=visitor,
-            context={"region": region} if region else None,
+            context=write_context(region=region, language=language),
             explain=explain or None,
         ),
     )
+
+
+def write_context(**facts: str | None) -> dict[str, str] | None:
+    """Return the facts of a request that are known; None for none."""
+    return {name: value for name, value in facts.items() if value} or None
 
 
 def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> None:
@@ -275,12 +291,23 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
         if page.conditions:
             output.console.print(f"understood: {write_conditions(page)}", highlight=False, markup=False)
         for note in (
-            f"did you mean {page.corrected_query!r}?" if page.corrected_query else "",
+            describe_correction(page),
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
             f"answered without: {', '.join(page.degraded)}" if page.degraded else "",
         ):
             if note:
                 output.warn(note)
+
+
+def describe_correction(page: ResultPage) -> str:
+    """Say what became of a misspelt query; empty for one that is fine."""
+    if page.corrected_query is None:
+        return ""
+    return (
+        f"searched for {page.corrected_query!r}"
+        if page.corrected_applied
+        else f"did you mean {page.corrected_query!r}?"
+    )
 
 
 def write_conditions(page: ResultPage) -> str:
@@ -300,7 +327,11 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
         "missing_ids": list(page.missing_ids),
         "degraded": list(page.degraded),
         "timings": dict(page.timings),
-        **({"corrected_query": page.corrected_query} if page.corrected_query else {}),
+        **(
+            {"corrected_query": page.corrected_query, "corrected_applied": page.corrected_applied}
+            if page.corrected_query
+            else {}
+        ),
         **({"conditions": page.details["conditions"]} if page.conditions else {}),
         **({"facets": page.details["facets"]} if page.facets else {}),
         "results": [

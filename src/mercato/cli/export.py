@@ -23,6 +23,7 @@ TOLERANCE = 0.005
 INT8_TAU_TOLERANCE = 0.05
 SEQUENCE_TOLERANCE = 0.02
 TIMING_CACHE = Path("var/cache/tensorrt")
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 TargetOption = Annotated[
     str,
@@ -51,10 +52,27 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 def encoder(
     target: TargetOption = "int8",
     out: OutOption = Path("var/models/encoder"),
+    model: Annotated[
+        str, typer.Option(help="Name on the Hugging Face hub; found in an installed package where one has it.")
+    ] = MINILM,
+    revision: Annotated[str | None, typer.Option(help="Commit of --model on the hub; the one that is known.")] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder with model.safetensors, config.json, tokenizer.json.")
+        Path | None, typer.Option(help="Folder with model.safetensors, config.json, tokenizer.json of --model.")
+    ] = None,
+    pooling: Annotated[str | None, typer.Option(help="mean or cls; as the model says.")] = None,
+    query_prefix: Annotated[
+        str | None, typer.Option(help="Before each query, as 'query: '; as the model says.")
+    ] = None,
+    product_prefix: Annotated[
+        str | None, typer.Option(help="Before each product text, as 'passage: '; as the model says.")
+    ] = None,
+    multilingual: Annotated[
+        bool | None, typer.Option(help="Whether it reads queries of all languages; as the model's name says.")
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
+    products: Annotated[
+        Path, typer.Option(help="Encoder that products keep, where --weights are of a query side alone.")
+    ] = Path("var/models/encoder"),
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
     ratings: Annotated[
@@ -67,28 +85,46 @@ def encoder(
     timing_cache: TimingOption = TIMING_CACHE,
     as_json: JsonOption = False,
 ) -> None:
-    """Export the text encoder (all-MiniLM-L6-v2) with pooling and normalisation inside the graph."""
+    """Export the text encoder with pooling and normalisation inside the graph, prefixes in its manifest."""
 
     def work(report: Say) -> dict[str, Any]:
         report("loading PyTorch and weights")
         from mercato_export.encoder import describe_encoder
         from mercato_export.pipeline import export_model
+        from mercato_export.query_side import find_products, join_query_side, require_products
+        from mercato_export.sentence_format import find_format
         from mercato_export.texts import read_texts
-        from mercato_export.weights import MINILM, locate_weights
+        from mercato_export.weights import find_model, locate_weights
 
+        of_products = find_products(weights)
+        if of_products is not None:
+            require_products(products, of_products)
         samples, origin = read_texts(texts, column=text_column)
+        located = locate_weights(find_model(model, revision=revision), folder=weights, sha256=sha256)
         exportable = describe_encoder(
-            locate_weights(MINILM, folder=weights, sha256=sha256),
+            located,
             samples,
+            text_format=find_format(
+                located.folder,
+                model,
+                pooling=pooling,
+                query_prefix=query_prefix,
+                product_prefix=product_prefix,
+                multilingual=multilingual,
+            ),
             ratings=ratings,
             product_limit=rated_products,
             tolerance=tolerance,
         )
         measured_on = {"texts": origin, **({"ratings": ratings.name} if ratings else {})}
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
-        return export_model(
-            exportable, target=target, out=out, parity_source=measured_on, report=report, engine=options
-        )
+
+        def write(folder: Path) -> dict[str, Any]:
+            return export_model(
+                exportable, target=target, out=folder, parity_source=measured_on, report=report, engine=options
+            )
+
+        return write(out) if of_products is None else join_query_side(products, write, out)
 
     _export(work, out=out, as_json=as_json)
 
@@ -109,10 +145,11 @@ def speed(
         report("loading PyTorch and weights")
         from mercato_export.speed import measure_speed
         from mercato_export.texts import read_texts
-        from mercato_export.weights import MINILM, locate_weights
+        from mercato_export.weights import find_exported_model, locate_weights
 
         samples, _ = read_texts(texts, column=text_column)
-        return measure_speed(encoder, locate_weights(MINILM), samples, rounds=rounds, report=report)
+        located = locate_weights(find_exported_model(encoder))
+        return measure_speed(encoder, located, samples, rounds=rounds, report=report)
 
     output = Output(as_json=as_json)
     result = run_export(work, output)

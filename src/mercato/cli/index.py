@@ -17,6 +17,7 @@ from mercato.cli.product_file import Reading, describe, open_file, read_file, su
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
+from mercato.text.language_names import Language, parse_language
 
 _SOME_NOT_AT_ALL = 3
 # people were told of these on the way, and in the last line
@@ -62,11 +63,14 @@ def index(
         str, typer.Option(help="What a word counts by field: title=2,attributes=0; others keep their default.")
     ] = "",
     fusion: Annotated[
-        str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1,popular=0.5.")
+        str, typer.Option(help="What words and vectors count in a search: words=1.5,dense=1,popular=0.5,chosen=1.")
     ] = "",
     synonyms: Annotated[
         Path | None, typer.Option(help="Synonyms in Solr's format: lines such as tv, television or kicks => sneakers.")
     ] = None,
+    glosses: Annotated[
+        str, typer.Option(help="Languages of queries besides: their words are looked up in a dictionary, as zh,de,es.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Build a catalogue snapshot and switch it into place.
@@ -82,7 +86,7 @@ def index(
         mapping=mapping or [], format_name=format_name, group_by=group_by, encoding=encoding, strict=strict
     )
     with output.handle_errors():
-        settings = SearchSettings.parse(weights, fusion, synonyms)
+        settings = SearchSettings.parse(weights, fusion, synonyms, glosses)
         moment = parse_moment(until, "--until")
         if dry_run:
             result = check_file(products, reading, output)
@@ -117,14 +121,16 @@ class SearchSettings:
         weights: what a word counts by field.
         fusion: what words and vectors count.
         synonyms: the shop's.
+        glosses: other languages of queries.
     """
 
     weights: FieldWeights = FieldWeights()
     fusion: FusionWeights = FusionWeights()
     synonyms: tuple[SynonymRule, ...] = ()
+    glosses: tuple[Language, ...] = ()
 
     @classmethod
-    def parse(cls, weights: str, fusion: str, synonyms: Path | None) -> SearchSettings:
+    def parse(cls, weights: str, fusion: str, synonyms: Path | None, glosses: str = "") -> SearchSettings:
         """Read the options of the command.
 
         Raises:
@@ -134,6 +140,7 @@ class SearchSettings:
             weights=parse_weights(weights),
             fusion=parse_fusion(fusion),
             synonyms=tuple(read_synonyms(synonyms)) if synonyms is not None else (),
+            glosses=tuple(parse_language(name, "--glosses") for name in glosses.split(",") if name.strip()),
         )
 
 
@@ -192,12 +199,14 @@ def build_index(
         weights=search.weights,
         fusion=search.fusion,
         synonyms=search.synonyms,
+        glosses=search.glosses,
         language=language,
         text_fields=_parse_fields(encode),
         until=until,
         product_sequence=joined.sequence,
         event_sequence=store.event_sequence() if store else 0,
         feed=joined.record,
+        queries=tuple(store.search_queries()) if store and until is None else (),
         reuse=out,
     )
     with output.progress() as report:
@@ -213,6 +222,7 @@ def build_index(
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
         "synonyms": len(search.synonyms),
+        **({"glosses": [language.code for language in search.glosses]} if search.glosses else {}),
         **summarize(file, read),
         **({"changes": summarize_changes(joined, dropped=drop_unlisted)} if store and output.as_json else {}),
         "seconds": round(time.monotonic() - started, 1),

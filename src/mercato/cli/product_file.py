@@ -48,13 +48,14 @@ def open_file(source: Path, reading: Reading) -> ProductFile:
     from mercato.catalog.map_arguments import parse_mapping
     from mercato.catalog.read import open_products
 
-    return open_products(
-        source,
-        parse_mapping(reading.mapping),
-        format_name=reading.format_name,
-        group_by=reading.group_by,
-        encoding=reading.encoding,
-    )
+    with collector_relaxed():
+        return open_products(
+            source,
+            parse_mapping(reading.mapping),
+            format_name=reading.format_name,
+            group_by=reading.group_by,
+            encoding=reading.encoding,
+        )
 
 
 def describe(file: ProductFile, output: Output) -> None:
@@ -95,7 +96,7 @@ def read_file(file: ProductFile, reading: Reading, output: Output) -> tuple[list
 
 @contextmanager
 def collector_relaxed() -> Iterator[None]:
-    """Let Python's collector of cycles look at new objects alone, and seldom; among millions of products are none."""
+    """Let Python's collector of cycles look at new objects alone, and seldom; among millions of rows are none."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100_000)
     try:

@@ -15,6 +15,7 @@ from mercato.arrays import Float32
 from mercato.catalog.product import Product, parse_product
 from mercato.events.event_type import EVENT_TYPES
 from mercato.explain.ablation import Window, compute_cosines, compute_effects
+from mercato.explain.chinese import find_phrases
 from mercato.explain.groups import GROUPS
 from mercato.explain.matches import FieldMatch, QueryWords, collect_words, compare_products
 from mercato.explain.phrases import ENGLISH, Phrases
@@ -85,7 +86,7 @@ class Explainer:
         Args:
             catalog: the products.
             ranker: what orders the windows; None where nothing does.
-            phrases: the language of the readable lines.
+            phrases: the language of the readable lines where a request names none of those that are known.
             queries: reads queries; None makes one of its own for the catalogue.
         """
         self._catalog = catalog
@@ -130,7 +131,7 @@ class _Page:
     ) -> None:
         self._catalog = catalog
         self._queries = queries
-        self._phrases = phrases
+        self._phrases = find_phrases(page.request.context.language, phrases)
         self._page = page
         self._effects = effects
         self._window_position = {row: position for position, row in enumerate(page.retrieved.rows.tolist())}
@@ -150,7 +151,9 @@ class _Page:
             texts.append(page.retrieved.corrected_query)
         if not page.request.is_search:
             return None
-        groups = [group for text in texts for group in queries.read(text).groups]
+        language = page.request.context.language
+        groups = [group for text in texts for group in queries.read(text, language).groups]
+        texts += [meant for text in texts if (meant := queries.translate(text, language)) != text]
         return QueryWords(texts, queries.analyzer, queries.stopwords, groups)
 
     def explain(self) -> list[bytes]:

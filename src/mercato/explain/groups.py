@@ -69,6 +69,7 @@ GROUPS: tuple[FeatureGroup, ...] = (
     FeatureGroup(name="similarity", search=Vector.QUERY, recommendation=Vector.HISTORY),
     FeatureGroup(name="taste", search=Vector.HISTORY),
     FeatureGroup(name="order of retrieval"),
+    FeatureGroup(name="chosen for this query"),
     FeatureGroup(name="bought together"),
     FeatureGroup(name="bought by the same shoppers"),
     FeatureGroup(name="popularity"),

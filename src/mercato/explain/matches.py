@@ -69,7 +69,7 @@ class QueryWords:
         """
         found = []
         for name, text in _list_texts(product, fields):
-            terms = set(self._analyzer.analyze(text))
+            terms = self._analyzer.list_held(text)
             words = self._match(terms)
             others = self._match_others(text, terms, words)
             if words or others:
@@ -89,7 +89,7 @@ class QueryWords:
         found: dict[str, str] = {}
         for meant, other in self._others:
             if other <= terms and meant not in words:
-                said = [word for word in list_words(text) if other.intersection(self._analyzer.analyze(word))]
+                said = [word for word in list_words(text) if other.intersection(self._analyzer.list_held(word))]
                 found.setdefault(" ".join(dict.fromkeys(said)), meant)
         return found
 

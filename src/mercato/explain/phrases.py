@@ -110,6 +110,7 @@ ENGLISH = Phrases(
         "similarity more search": "closer in meaning than the others",
         "similarity more": "close to what you chose before",
         "taste more": "close to what you chose before",
+        "chosen for this query more": "chosen by others who searched for this",
         "bought together more": "goes with what you chose",
         "bought by the same shoppers more": "goes with what you chose",
         "popularity more": "bought often",

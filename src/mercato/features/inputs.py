@@ -24,7 +24,14 @@ class CandidateList:
         word_rank: int32 [n], rank from 1 in the word list, 0 where absent.
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
         coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
+        category_meaning: float32 [n], cosine of the query with the centroid of each one's category; None where nothing
+            is known of categories.
+        category_named: float32 [n], 0 to 1: how much of each one's category holds the query's words, the head's above
+            all; None likewise.
         matches: how many products the whole result of a query has.
+        chosen: float32 [n], 0 to 1, how many people chose each after the same query
+            (`mercato.signals.query_use.QueryUse.strengths`); None where nobody did.
+        chosen_category: float32 [n], 0 to 1, the same for its category; None as before.
         signals: what was learned of the candidates of a recommendation, by the names of `mercato.retrieval.signals`:
             float32 [n] each; None for a search.
     """
@@ -37,7 +44,11 @@ class CandidateList:
     word_rank: NDArray[np.int32]
     fused: NDArray[np.float32]
     coverage: NDArray[np.float32] | None = None
+    category_meaning: NDArray[np.float32] | None = None
+    category_named: NDArray[np.float32] | None = None
     matches: int = 0
+    chosen: NDArray[np.float32] | None = None
+    chosen_category: NDArray[np.float32] | None = None
     signals: Mapping[str, NDArray[np.float32]] | None = None
 
     def __len__(self) -> int:
@@ -55,7 +66,11 @@ class CandidateList:
             word_rank=self.word_rank[positions],
             fused=self.fused[positions],
             coverage=None if self.coverage is None else self.coverage[positions],
+            category_meaning=None if self.category_meaning is None else self.category_meaning[positions],
+            category_named=None if self.category_named is None else self.category_named[positions],
             matches=self.matches,
+            chosen=None if self.chosen is None else self.chosen[positions],
+            chosen_category=None if self.chosen_category is None else self.chosen_category[positions],
             signals=None if self.signals is None else {name: of[positions] for name, of in self.signals.items()},
         )
 
@@ -151,12 +166,14 @@ class Context:
         utc_offset_s: what to add to get the user's local time; hour and weekday are local.
         device: kind of device, empty where unknown.
         region: region of the user, empty where unknown.
+        language: that the user speaks, as ``de`` or ``zh-CN``; empty for the shop's.
     """
 
     time: float
     utc_offset_s: float = 0.0
     device: str = ""
     region: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

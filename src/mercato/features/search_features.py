@@ -80,6 +80,35 @@ def agreement(columns: Columns, lists: CandidateLists, products: ProductFeatures
             columns[name][here] = _share_of_code(codes[rows])
 
 
+@fills(
+    Feature("chosen", "chosen for this query", ("candidates.chosen",), Display.PLAIN),
+    Feature("chosen_category", "chosen for this query", ("candidates.chosen_category",)),
+)
+def use(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how many people chose each candidate, and its category, after the same query; zeros where nobody did."""
+    for index, request in enumerate(lists.requests):
+        for name in ("chosen", "chosen_category"):
+            values = getattr(request.candidates, name)
+            if values is not None:
+                columns[name][lists.part(index)] = values
+
+
+@fills(
+    Feature("category_meaning", "kind of product", ("candidates.category_meaning",)),
+    Feature("category_named", "kind of product", ("candidates.category_named",)),
+    Feature("category_meaning_relative", "kind of product", ("candidates.category_meaning",)),
+    Feature("category_named_relative", "kind of product", ("candidates.category_named",)),
+)
+def asked_kind(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how well each candidate's category fits the query, also against the best of its list; zeros without."""
+    for name in ("category_meaning", "category_named"):
+        for request, one in enumerate(lists.requests):
+            values, here = getattr(one.candidates, name), lists.part(request)
+            if values is not None:
+                columns[name][here] = values
+                columns[f"{name}_relative"][here] = values - values.max()
+
+
 def _is_among_first(ranks: NDArray[np.float32]) -> NDArray[np.bool_]:
     among: NDArray[np.bool_] = (ranks > 0) & (ranks <= EXAMPLES)
     return among

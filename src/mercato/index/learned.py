@@ -19,6 +19,7 @@ from mercato.errors import SnapshotError
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.signals.events import EventColumns
+from mercato.signals.query_log import QueryLog
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class LearningInput:
         product_count: number of rows.
         until: seconds since 1970 UTC; only strictly earlier events count.
         regions: the name of each code of a region; empty where nothing is learned by region.
+        queries: searches and what followed from them; None where nothing is learned of queries.
     """
 
     events: EventColumns
@@ -46,6 +48,7 @@ class LearningInput:
     product_count: int
     until: float
     regions: Sequence[str] = ()
+    queries: QueryLog | None = None
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

@@ -32,7 +32,6 @@ from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
-from mercato.text.words import WordAnalyzer
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ class LiveCatalog:
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state
-        self.analyzer = WordAnalyzer(snapshot.settings["language"])
+        self.analyzer = snapshot.analyzer()
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
         columns = snapshot.columns
         self.held_words = HeldWords(snapshot.folder, snapshot.words, self.analyzer, columns.variant_products)
@@ -139,7 +138,7 @@ class LiveCatalog:
         return kept + int(np.count_nonzero(self.delta.alive[entries]))
 
     def _list_terms(self, text: str) -> frozenset[str]:
-        return frozenset(self.analyzer.analyze(text))
+        return frozenset(self.analyzer.list_held(text))
 
     @property
     def vocabulary(self) -> LiveVocabulary:
@@ -154,7 +153,7 @@ class LiveCatalog:
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
-        return words.weigh(list_terms(product, words.settings.fields, self.analyzer))
+        return words.weigh(*list_terms(product, words.settings.fields, self.analyzer))
 
     def refresh(self) -> None:
         """Read what changed since the last call.

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mercato.catalog.product import Product
 from mercato.features.inputs import ProductFeatures
@@ -32,6 +33,12 @@ def number_names(names: Iterable[str]) -> dict[str, int]:
 def leaf_category(product: Product) -> str:
     """Return the most specific category, empty where there is none."""
     return product.categories[-1] if product.categories else ""
+
+
+def code_categories(products: Sequence[Product]) -> NDArray[np.int32]:
+    """Return the number of each product's most specific category, as `build_features` gives it; -1 for none."""
+    categories = number_names(leaf_category(product) for product in products)
+    return np.array([categories.get(leaf_category(product), NO_CODE) for product in products], np.int32)
 
 
 def build_features(

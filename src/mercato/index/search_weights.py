@@ -95,11 +95,13 @@ class FusionWeights:
         words: 0 or more; above ``dense``, the same word matters more than the same meaning (docs/decisions/0009).
         dense: 0 or more.
         popular: 0 or more; the most popular of the products that hold the words.
+        chosen: 0 or more; what people chose after the same query before, each by how many did (docs/decisions/0027).
     """
 
     words: float = 1.5
     dense: float = 1.0
     popular: float = 0.5
+    chosen: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the values.

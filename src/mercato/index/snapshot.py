@@ -15,14 +15,18 @@ from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.features.inputs import ProductFeatures
 from mercato.index import layout
 from mercato.index.arrays import map_arrays
+from mercato.index.category_words import read_category_words
 from mercato.index.dense import DenseIndex
 from mercato.index.documents import Documents
+from mercato.index.glosses import Glosses, read_glosses
 from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
+from mercato.index.spelling_evidence import read_spelling_evidence
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.words import WordIndex
+from mercato.text.words import SPLITTING, WordAnalyzer
 
 
 class Snapshot:
@@ -36,8 +40,10 @@ class Snapshot:
         words: the word index over rows.
         columns: columns for filters and facets.
         features: what the ranker reads of each product.
+        category_words: what words and vectors say of categories.
         learned: what was learned from events for sources and features, by signal.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
+        spelling: what is known of words besides the products.
         synonyms: the shop's.
         dictionaries: category and brand names by code, as the features hold them.
     """
@@ -63,17 +69,29 @@ class Snapshot:
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
         self.dense = DenseIndex(folder / layout.DENSE_INDEX)
         self.words = WordIndex(folder / layout.WORD_INDEX)
+        self.category_words = read_category_words(folder, self.words, self.manifest.dimension)
         self.columns = read_columns(folder)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.learned = read_learned(folder)
         self.settings = _read_json(folder / layout.SETTINGS)
+        _check_splitting(folder, self.settings)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
+        self.spelling = read_spelling_evidence(folder / layout.SPELLING)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
+
+    def analyzer(self) -> WordAnalyzer:
+        """Make the analyser that split its texts."""
+        return WordAnalyzer(self.settings["language"], decimal_comma=self.settings["decimal_comma"], known=self.words)
 
     @property
     def count(self) -> int:
         """Number of products."""
         return self.manifest.products
+
+    @cached_property
+    def glosses(self) -> dict[str, Glosses]:
+        """What words of other languages mean, by the code of the language; none where it was built without."""
+        return read_glosses(self.folder / layout.GLOSSES)
 
     @cached_property
     def row_by_id(self) -> dict[str, int]:
@@ -131,6 +149,20 @@ def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None
         )
 
 
+def _check_splitting(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse a snapshot whose texts were split into other words than queries are today.
+
+    Raises:
+        SnapshotError: an earlier or a later version of Mercato built it.
+    """
+    version = settings.get("splitting", 1)
+    if version != SPLITTING:
+        raise SnapshotError(
+            f"catalogue {folder}: its texts were split into words by version {version} of the rules, and queries are "
+            f"split by version {SPLITTING}; build it again with `mercato index` (texts that stay are not encoded anew)"
+        )
+
+
 def verify_snapshot(folder: Path, *, encoder: str | None = None) -> Manifest:
     """Check a snapshot thoroughly, every checksum included, without opening it for search.
 
@@ -149,6 +181,7 @@ def verify_snapshot(folder: Path, *, encoder: str | None = None) -> Manifest:
     manifest = read_manifest(folder)
     check_encoder(folder, manifest, encoder)
     check_files(folder, manifest, checksums=True)
+    _check_splitting(folder, _read_json(folder / layout.SETTINGS))
     return manifest
 
 

@@ -13,7 +13,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,29 @@ from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
+from mercato.text.compounds import Part
 from mercato.text.words import WordAnalyzer
 
 FieldTerms = Sequence[Sequence[str]]
 """The terms of one product, field by field, in the order of `FieldWeights.fields`."""
+FieldMinors = Sequence[Sequence[Part]]
+"""Likewise the terms that a product holds beside, such as parts of compounds, with what each is worth beside a word."""
 
 _POSTINGS = "postings.safetensors"
 _VOCABULARY = "vocabulary.json"
 _STATISTICS = "statistics.json"
+
+
+class DocumentTerms(NamedTuple):
+    """What the word index knows of one product, field by field.
+
+    Attributes:
+        terms: of its words; fields are as long as they have such.
+        minor: what it holds beside.
+    """
+
+    terms: list[list[str]]
+    minor: list[list[Part]]
 
 
 class TermLookup(Protocol):
@@ -75,7 +90,7 @@ class WordIndex:
         self._terms: list[str] = terms
         self._numbers: dict[str, int] = {term: number for number, term in enumerate(terms)}
 
-    def __contains__(self, term: str) -> bool:
+    def __contains__(self, term: object) -> bool:
         """Return whether some product has the term."""
         return term in self._numbers
 
@@ -122,17 +137,25 @@ class WordIndex:
             scores[rows] += values
         return scores
 
-    def weigh(self, terms: FieldTerms) -> dict[str, float]:
+    def weigh(self, terms: FieldTerms, minor: FieldMinors = ()) -> dict[str, float]:
         """Return the weighted frequency of each term of a product, with the index's average lengths.
 
         BM25F (Robertson, Zaragoza & Taylor 2004; Zaragoza et al. 2004): sum over fields f of
         w_f * tf_f / (1 - b + b * l_f / L_f), with the field's weight w, the term's count tf, the field's length l and
-        the average L of lengths.
+        the average L of lengths. What a product holds beside is worth its part of that, and makes no field longer.
+
+        Args:
+            terms: of the product.
+            minor: what it holds beside.
         """
         weighted: dict[str, float] = {}
-        for worth, found in zip(self._worth(terms), terms, strict=True):
+        worths = self._worth(terms)
+        for worth, found in zip(worths, terms, strict=True):
             for term in found:
                 weighted[term] = weighted.get(term, 0.0) + worth
+        for worth, parts in zip(worths, minor, strict=False):
+            for term, share in parts:
+                weighted[term] = weighted.get(term, 0.0) + worth * share
         return weighted
 
     def _worth(self, terms: FieldTerms) -> list[float]:
@@ -176,13 +199,30 @@ class _Outside:
         return np.array(found.entries, np.int64), self._index.saturate(term, np.array(found.weights, np.float32))
 
 
-def build_word_index(documents: Sequence[FieldTerms], settings: FieldWeights, folder: Path) -> None:
-    """Build an index over documents given as terms of each field, in row order, and write it to a folder."""
+def build_word_index(
+    documents: Sequence[FieldTerms], settings: FieldWeights, folder: Path, minor: Sequence[FieldMinors] = ()
+) -> None:
+    """Build an index and write it to a folder.
+
+    Args:
+        documents: terms of each field of each document, in row order.
+        settings: how they are weighed.
+        folder: where it is written to.
+        minor: what each document holds beside, likewise; empty for nothing at all.
+    """
     fields = settings.fields
     lengths = np.array([[len(terms) for terms in document] for document in documents], np.int64)
     lengths = lengths.reshape(len(documents), len(fields))
     averages = lengths.sum(axis=0) / np.maximum(np.count_nonzero(lengths, axis=0), 1)
-    vocabulary = sorted({term for document in documents for terms in document for term in terms})
+    beside = [
+        (term, share, row, field)
+        for row, document in enumerate(minor)
+        for field, parts in enumerate(document)
+        for term, share in parts
+    ]
+    vocabulary = sorted(
+        {term for document in documents for terms in document for term in terms}.union(term for term, *_ in beside)
+    )
     numbers = {term: number for number, term in enumerate(vocabulary)}
     ids = np.fromiter(
         (numbers[term] for document in documents for terms in document for term in terms), np.int64, lengths.sum()
@@ -194,9 +234,15 @@ def build_word_index(documents: Sequence[FieldTerms], settings: FieldWeights, fo
         for position, (name, length) in enumerate(zip(fields, row, strict=True))
     ]
     rows = np.repeat(np.arange(len(documents)), lengths.sum(axis=1))
+    weights = np.repeat(worth, spans)
+    if beside:
+        places = np.array([(numbers[term], row, row * len(fields) + field) for term, _, row, field in beside], np.int64)
+        ids = np.concatenate([ids, places[:, 0]])
+        rows = np.concatenate([rows, places[:, 1]])
+        weights = np.concatenate([weights, np.array(worth)[places[:, 2]] * [share for _, share, *_ in beside]])
     # One number for each pair of term and row: sorted, the postings of a term lie together, rows ascending.
     pairs, positions = np.unique(ids * len(documents) + rows, return_inverse=True)
-    frequencies = np.bincount(positions, np.repeat(worth, spans), len(pairs))
+    frequencies = np.bincount(positions, weights, len(pairs))
     term_ids, posting_rows = np.divmod(pairs, len(documents))
     counts = np.bincount(term_ids, minlength=len(vocabulary))
     inverse = np.array([_inverse_document_frequency(int(count), len(documents)) for count in counts])
@@ -228,12 +274,13 @@ def _inverse_document_frequency(frequency: int, count: int) -> float:
     return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
-def list_terms(product: Product, fields: Sequence[str], analyzer: WordAnalyzer) -> list[list[str]]:
-    """Return the terms of each of a product's fields.
+def list_terms(product: Product, fields: Sequence[str], analyzer: WordAnalyzer) -> DocumentTerms:
+    """Return the terms of each of a product's fields, and what it holds beside.
 
     Args:
         product: the product.
         fields: of `mercato.index.search_weights.WORD_FIELDS`.
         analyzer: the word index's analyser.
     """
-    return [analyzer.analyze(product.field_text(field)) for field in fields]
+    read = [analyzer.read(product.field_text(field)) for field in fields]
+    return DocumentTerms([found.terms for found in read], [found.minor for found in read])

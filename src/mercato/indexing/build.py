@@ -19,27 +19,46 @@ from mercato.errors import DataError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
+from mercato.index.glosses import choose_glosses, write_glosses
 from mercato.index.held_words import write_held_words
 from mercato.index.learned import write_learned
 from mercato.index.learned_units import learn_units, write_units
 from mercato.index.manifest import Manifest, check_files, read_manifest
-from mercato.index.product_features import build_features
+from mercato.index.product_features import build_features, code_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import build_word_index, list_terms
+from mercato.index.words import WordIndex, build_word_index, list_terms
+from mercato.indexing.dictionaries import read_dictionary
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
-from mercato.indexing.learn import find_moment, learn_signals, list_regions, number_products, order_rows, select_events
+from mercato.indexing.learn import (
+    find_moment,
+    find_rows,
+    learn_signals,
+    list_regions,
+    number_products,
+    order_rows,
+    select_events,
+)
 from mercato.indexing.publish import hold_target, publish
+from mercato.indexing.word_lists import collect_evidence
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
-from mercato.state.values import EventTable
-from mercato.text.words import WordAnalyzer
+from mercato.signals.query_log import read_query_log
+from mercato.state.values import EventTable, SearchQuery
+from mercato.text.compounds import holds_words
+from mercato.text.language_names import Language, parse_language
+from mercato.text.measures import find_decimal_comma
+from mercato.text.words import SPLITTING, WordAnalyzer
+
+NUMBERS_SEEN = 5_000
+"""Products whose texts tell how the catalogue writes decimals; a larger one has no other habits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +71,13 @@ class BuildOptions:
         weights: how much a word counts in each field of a product.
         fusion: how much words and vectors weigh in a search.
         synonyms: the shop's synonyms, applied to queries.
+        glosses: languages whose words are looked up in an installed dictionary, for queries.
         workers: threads to encode and index with.
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all up to now.
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         feed: what to remember of the feed that the products came from; None where they came from none.
+        queries: what shoppers searched for, for the spelling of queries.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
 
@@ -65,11 +86,13 @@ class BuildOptions:
     weights: FieldWeights = FieldWeights()
     fusion: FusionWeights = FusionWeights()
     synonyms: tuple[SynonymRule, ...] = ()
+    glosses: tuple[Language, ...] = ()
     workers: int = 2
     until: float | None = None
     product_sequence: int = 0
     event_sequence: int = 0
     feed: FeedRecord | None = None
+    queries: tuple[SearchQuery, ...] = ()
     reuse: Path | None = None
 
 
@@ -141,21 +164,34 @@ def _fill_folder(
     progress("building the dense index", 0, 1)
     build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
     progress("building the word index", 0, 1)
-    analyzer = WordAnalyzer(options.language)
-    terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
-    build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
+    looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
+    decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
+    analyzer = _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
     write_held_words(folder, rows, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
     progress("learning from events", 0, 1)
-    weighted, purchases = select_events(events, number_products(rows))
-    signals = learn_signals(weighted, purchases, len(ids), until=until, regions=list_regions(events), counts=True)
+    numbers = number_products(rows)
+    weighted, purchases = select_events(events, numbers)
+    queries = read_query_log(events, find_rows(events, numbers), analyzer, code_categories(rows))
+    signals = learn_signals(
+        weighted, purchases, len(ids), until=until, regions=list_regions(events), queries=queries, counts=True
+    )
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
+    progress("learning what words say of categories", 0, 1)
+    word_index = WordIndex(folder / layout.WORD_INDEX)
+    write_category_words(
+        folder, learn_category_words(word_index, features.leaf_category, vectors, text_layout.text_of_row)
+    )
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
+    collect_evidence(rows, options.language, options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
+    if options.glosses:
+        progress("reading dictionaries", 0, 1)
+        _write_glosses(folder, options, analyzer)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
@@ -164,6 +200,8 @@ def _fill_folder(
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
         "language": options.language,
+        "splitting": SPLITTING,
+        "decimal_comma": decimal_comma,
         "text_fields": options.text_fields,
         "fusion": asdict(options.fusion),
         **dictionaries,
@@ -184,6 +222,36 @@ def _fill_folder(
     )
     write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
+
+
+def _write_word_index(
+    rows: Sequence[Product], options: BuildOptions, decimal_comma: bool | None, folder: Path
+) -> WordAnalyzer:
+    """Build the word index; returns what split its texts, which does so again where words turn out to hold others."""
+    fields = options.weights.fields
+    analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma)
+    documents = [list_terms(product, fields, analyzer) for product in rows]
+    known = {term for document in documents for terms in document.terms for term in terms}
+    if holds_words(options.language, known):
+        analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma, known=known)
+        documents = [list_terms(product, fields, analyzer) for product in rows]
+    build_word_index(
+        [document.terms for document in documents], options.weights, folder, [document.minor for document in documents]
+    )
+    return analyzer
+
+
+def _write_glosses(folder: Path, options: BuildOptions, analyzer: WordAnalyzer) -> None:
+    """Keep of the dictionaries of each language what the catalogue can answer."""
+    words = WordIndex(folder / layout.WORD_INDEX)
+    target = parse_language(options.language, "language")
+    write_glosses(
+        folder / layout.GLOSSES,
+        {
+            language.code: choose_glosses(read_dictionary(language, target).items(), analyzer.analyze, words.frequency)
+            for language in options.glosses
+        },
+    )
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

@@ -12,6 +12,7 @@ import numpy as np
 from mercato.arrays import Float32, UInt64
 from mercato.errors import ModelError
 from mercato.progress import Progress, no_progress
+from mercato.text import TextRole
 
 CHUNK_TEXTS = 2048
 
@@ -27,7 +28,9 @@ class TextEncoder(Protocol):
     def identity(self) -> str:
         """Which encoder it is: vectors of one identity can be compared."""
 
-    def encode_many(self, texts: Sequence[str], *, workers: int, progress: Progress | None) -> Float32:
+    def encode_many(
+        self, texts: Sequence[str], *, role: TextRole = "product", workers: int, progress: Progress | None
+    ) -> Float32:
         """Encode texts: float32 [texts, dimension], unit length."""
 
 

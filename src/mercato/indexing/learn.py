@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mercato.arrays import Int32
 from mercato.catalog.product import Product
 from mercato.events.event_order import has_time
 from mercato.index.learned import Learned, LearningInput
@@ -15,6 +16,7 @@ from mercato.retrieval.sources.registry import list_signals
 from mercato.signals.events import EventColumns
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
 from mercato.signals.popularity import Popularity, compute_popularity
+from mercato.signals.query_log import QueryLog
 from mercato.signals.repeat import Repeat, compute_repeat
 from mercato.state.values import EventTable
 
@@ -43,9 +45,7 @@ def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[Even
         All events that say something about a product, weighted by type, and the purchases among them; the codes of
         regions are those of `list_regions`.
     """
-    row_of_code = np.array([row_by_id.get(product_id, -1) for product_id in table.products], np.int32)
-    rows = row_of_code[table.product] if len(row_of_code) else np.zeros(len(table.product), np.int32)
-    rows = np.where(table.product >= 0, rows, -1).astype(np.int32)
+    rows = find_rows(table, row_by_id)
     weights = TYPE_WEIGHTS[table.event_type]
     actor = np.where(table.user >= 0, table.user, len(table.users) + table.visitor).astype(np.int32)
     columns = EventColumns(
@@ -59,6 +59,13 @@ def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[Even
     )
     known = rows >= 0
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))
+
+
+def find_rows(table: EventTable, row_by_id: Mapping[str, int]) -> Int32:
+    """Return the row of each event's product, int32 [n]; -1 for none, and for one that is not known."""
+    row_of_code = np.array([row_by_id.get(product_id, -1) for product_id in table.products], np.int32)
+    rows = row_of_code[table.product] if len(row_of_code) else np.zeros(len(table.product), np.int32)
+    return np.where(table.product >= 0, rows, -1).astype(np.int32)
 
 
 def list_regions(table: EventTable) -> list[str]:
@@ -114,6 +121,7 @@ def learn_signals(
     *,
     until: float,
     regions: Sequence[str] = (),
+    queries: QueryLog | None = None,
     counts: bool = False,
 ) -> Signals:
     """Learn all signals from the events before a moment.
@@ -124,9 +132,17 @@ def learn_signals(
         product_count: number of rows.
         until: seconds since 1970 UTC.
         regions: the name of each code of a region; where it is empty nothing is learned by region.
+        queries: searches and what followed from them; None learns nothing of queries.
         counts: also count the purchases behind what was learned, for explanations.
     """
-    data = LearningInput(events=events, purchases=purchases, product_count=product_count, until=until, regions=regions)
+    data = LearningInput(
+        events=events,
+        purchases=purchases,
+        product_count=product_count,
+        until=until,
+        regions=regions,
+        queries=queries,
+    )
     signals = (*list_signals(counts=counts), FACTORS)
     return Signals(
         popularity=compute_popularity(events, product_count, until=until),

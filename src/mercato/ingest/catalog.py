@@ -107,7 +107,7 @@ class CatalogWriter:
         vectors: dict[str, Float32] = {}
         for start in range(0, len(distinct), ENCODE_BATCH):
             batch = distinct[start : start + ENCODE_BATCH]
-            vectors.update(zip(batch, self._encoder.encode(batch), strict=True))
+            vectors.update(zip(batch, self._encoder.encode(batch, "product"), strict=True))
         return vectors
 
 

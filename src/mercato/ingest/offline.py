@@ -17,6 +17,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import CatalogWriter
 from mercato.models.stages import EncoderStage
 from mercato.state.store import StateStore, open_state
+from mercato.text import TextRole
 
 
 class LateEncoder:
@@ -33,7 +34,7 @@ class LateEncoder:
         self._identity = identity
         self._encoder: EncoderStage | None = None
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         """Encode texts: float32 [texts, dimension], unit length.
 
         Raises:
@@ -50,7 +51,7 @@ class LateEncoder:
                     "; give that one"
                 )
             self._encoder = encoder
-        return self._encoder.encode(texts)
+        return self._encoder.encode(texts, role)
 
 
 @contextmanager

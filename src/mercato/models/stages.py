@@ -9,13 +9,18 @@ from mercato.arrays import Float32
 from mercato.errors import MercatoError
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
+from mercato.text import TextRole
 
 
 class EncoderStage(Protocol):
     """Texts to vectors."""
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         """Encode texts: float32 [texts, D], unit length.
+
+        Args:
+            texts: the texts.
+            role: what they are: many encoders were trained with other words before a query than before a product.
 
         Raises:
             ModelError: the encoder cannot be reached or fails.

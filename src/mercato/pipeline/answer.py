@@ -89,6 +89,7 @@ def write_answer(
         details["variant_products"] = named
     if state.corrected_query:
         details["corrected_query"] = state.corrected_query
+        details["corrected_applied"] = state.corrected_applied
     if state.understanding is not None and state.understanding.conditions:
         details["conditions"] = place_conditions(state.understanding.conditions, request.sent)
     if retrieved.facets:

@@ -22,7 +22,7 @@ from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, Retr
 from mercato.pipeline.answer import describe_models
 from mercato.pipeline.call_timeout import DEFAULT_TIMEOUTS_MS, CallTimeout, RerankerTimeout
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
+from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever, SplitEncoder
 from mercato.policy.rules import Rules, read_rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.suggest.stored import SnapshotTexts, read_suggestions
@@ -65,9 +65,12 @@ def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:
     """Open the encoder stage: behind a call where one is given."""
     if call is None:
         return open_encoder(settings)
-    max_tokens = read_manifest(settings.encoder).serving.max_tokens
-    tokenizer = TextTokenizer(settings.encoder / TOKENIZER_FILE, max_tokens=max_tokens)
-    return RemoteEncoder(call, tokenizer, settings.buckets.get("encoder", ()))
+    serving = read_manifest(settings.encoder).serving
+    tokenizer = TextTokenizer(
+        settings.encoder / TOKENIZER_FILE, max_tokens=serving.max_tokens, prefixes=serving.prefixes
+    )
+    remote = RemoteEncoder(call, tokenizer, settings.buckets.get("encoder", ()))
+    return SplitEncoder(open_encoder(settings), remote) if serving.query_identity else remote
 
 
 def open_ranker(settings: Settings) -> OnnxRanker:
@@ -240,6 +243,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         calibration=None if manifest is None else manifest.calibration,
         learned_from=describe_models(settings, manifest),
         queries=queries,
+        knows_languages=read_manifest(settings.encoder).serving.multilingual,
     )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

@@ -20,6 +20,7 @@ class PageState:
     Attributes:
         page: what is asked for: corrected and extended by the shop's rules before the first stage.
         corrected_query: what the shopper seems to have meant; empty where the query is fine.
+        corrected_applied: it is what was searched.
         understanding: what the query is understood to say; None for a recommendation.
         ruled: a search with the shop's rules and its whole query, before what is understood was made of it.
         vector: float32 [D], the encoder's; zeros without a query; None where the encoder failed.
@@ -37,6 +38,7 @@ class PageState:
 
     page: PageRequest
     corrected_query: str = ""
+    corrected_applied: bool = False
     understanding: Understanding | None = None
     ruled: PageRequest | None = None
     vector: Float32 | None = None

@@ -48,6 +48,7 @@ class Pipeline:
         calibration: Calibration | None = None,
         learned_from: LearnedFrom | None = None,
         queries: QueryAnalyzer | None = None,
+        knows_languages: bool = False,
     ) -> None:
         """Join the stages.
 
@@ -62,7 +63,9 @@ class Pipeline:
             calibration: from the ranker's scores to probabilities; None where it has none.
             learned_from: how late the events are that the models learned from; the catalogue says so itself.
             queries: corrects queries; None makes one of its own for the catalogue.
+            knows_languages: whether the encoder reads queries of other languages than the shop's.
         """
+        self._knows_languages = knows_languages
         self.catalog = catalog
         self._queries = queries or QueryAnalyzer(catalog)
         self._understander = Understander(catalog, self._queries.stopwords)
@@ -124,16 +127,23 @@ class Pipeline:
     def _read(self, page: PageRequest) -> PageState:
         """Understand a search's query and correct its spelling, then add what the shop's rules say.
 
-        A query with an unknown word goes on as one of known words where there is one; what it seems to mean is told
-        in any case. Rules are asked with the whole query; retrieval with what is left of it.
+        A query that nearly certainly means another goes on as that one, unless the request wants it only to be asked;
+        what it seems to mean is told in any case. Rules are asked with the whole query; retrieval with what is left of
+        it.
         """
         request = page.retrieval
         if not request.is_search:
             return PageState(page=self._rules.apply(page))
-        meant, corrected = read_page(page, self._understander, self._queries)
+        meant, better = read_page(page, self._understander, self._queries)
         whole = meant.pieces.replace_in(request.text, meant.text)
         page = self._rules.apply(replace(page, retrieval=replace(request, text=whole)))
-        return PageState(page=ask_for(page, meant), ruled=page, corrected_query=corrected, understanding=meant)
+        return PageState(
+            page=ask_for(page, meant),
+            ruled=page,
+            corrected_query=better.text if better is not None else "",
+            corrected_applied=better is not None and better.applied,
+            understanding=meant,
+        )
 
     def _relax(self, states: Sequence[PageState]) -> None:
         """Ask again where what a query is understood to say leaves nothing: for boosts in the place of filters.
@@ -157,13 +167,20 @@ class Pipeline:
             if changed:
                 self._retrieve(changed)
 
+    def _write_query(self, state: PageState) -> str:
+        """Return the query as the encoder reads it: in its own words where it knows all languages."""
+        request = state.page.retrieval
+        return (
+            request.text if self._knows_languages else self._queries.translate(request.text, request.context.language)
+        )
+
     def _encode(self, states: Sequence[PageState]) -> None:
         """Encode the queries of a batch; none has a vector if the encoder failed."""
         vectors = np.zeros((len(states), self.catalog.snapshot.manifest.dimension), np.float32)
         searches = [index for index, state in enumerate(states) if state.page.retrieval.is_search]
         if searches:
             try:
-                vectors[searches] = self._encoder.encode([states[index].page.retrieval.text for index in searches])
+                vectors[searches] = self._encoder.encode([self._write_query(states[index]) for index in searches])
                 if not np.isfinite(vectors).all():
                     raise ModelError("encoder: a vector is not finite; export the encoder again")
             except Exception:  # whatever breaks in a stage, retrieval can still answer
@@ -249,7 +266,7 @@ class Pipeline:
             )
         return PageToExplain(
             request=state.page.retrieval,
-            retrieved=replace(found, corrected_query=state.corrected_query),
+            retrieved=replace(found, corrected_query=state.corrected_query if state.corrected_applied else ""),
             rows=state.shown_rows,
             window=window,
             later={"reranker": state.reranker_scores} if state.reranker_scores else {},

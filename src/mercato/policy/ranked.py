@@ -9,10 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.arrays import Float32
+from mercato.features.features import COLUMN
 from mercato.requests.retrieval import Retrieved, SourceFlags
 
 TAIL_STEP = np.float32(1e-3)
 """By how much the score falls from one product to the next where there is no other."""
+
+
+CHOSEN_SPAN = np.float32(1.0)
+"""Standard deviations of the window's scores that a product moves which all people chose after the same query."""
+_CHOSEN = COLUMN["chosen"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +47,16 @@ class Ranked:
 def order_candidates(retrieved: Retrieved, scores: Float32 | None) -> Ranked:
     """Order a request's candidates by the ranker's scores; without them the order of retrieval stays.
 
+    A ranker learns from ratings or purchases, and rarely from many queries of a shop: what people chose after this one
+    moves its order as it moves that of retrieval.
+
     What follows the window keeps its order and scores just below it. Equal scores keep the order of retrieval.
 
     Args:
         retrieved: the candidates.
         scores: float32 [w]; None if they were not ranked.
     """
-    window = retrieved.fused if scores is None else scores
+    window = retrieved.fused if scores is None else lift_chosen(scores, retrieved.features)
     order = np.argsort(-window, kind="stable")
     ordered = window[order]
     floor = ordered[-1] if len(ordered) else np.float32(0.0)
@@ -57,3 +66,17 @@ def order_candidates(retrieved: Retrieved, scores: Float32 | None) -> Ranked:
         scores=np.concatenate([ordered, after]).astype(np.float32),
         sources=np.concatenate([retrieved.sources[order], retrieved.sources[len(order) :]]),
     )
+
+
+def lift_chosen(scores: Float32, features: Float32) -> Float32:
+    """Raise the products that people chose after the same query: score + `CHOSEN_SPAN` * deviation * strength.
+
+    Args:
+        scores: float32 [w], of the window.
+        features: float32 [w, F], as `mercato.features.features.compute_features` gives them.
+
+    Returns:
+        The scores, the same array where nobody chose any of them.
+    """
+    chosen = features[:, _CHOSEN]
+    return scores + CHOSEN_SPAN * scores.std() * chosen if chosen.any() else scores

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from mercato.index.words import WordIndex
-from mercato.text.words import Chunk, WordAnalyzer
+from mercato.query.inner_words import InnerWords
+from mercato.text.letters import plain_letters
+from mercato.text.words import Chunk, WordAnalyzer, list_words
 
 COMPOUND_WEIGHT = 1.0
 """A word written in one or in two is the same word."""
@@ -103,6 +105,7 @@ class QueryReader:
         self._stopwords = stopwords
         self._words = words
         self._expand = expand
+        self._inner = InnerWords(words, analyzer.parts) if analyzer.parts is not None else None
 
     def read(self, text: str) -> WordQuery:
         """Read a query.
@@ -112,7 +115,11 @@ class QueryReader:
         several also in several ("notebookbag"), and a model number also as the beginning of longer ones.
         Of a pasted text the first `MAX_QUERY_WORDS` words are read.
         """
-        chunks = list(dict.fromkeys(self._analyzer.split(text)))
+        spelt: dict[Chunk, str] = {}
+        for word in list_words(text):
+            for chunk in self._analyzer.split_word(word):
+                spelt.setdefault(chunk, word)
+        chunks = list(spelt)
         kept = [chunk for chunk in chunks if not self._stopwords.issuperset(chunk.terms)]
         groups: list[WordGroup] = []
         alone: list[Chunk] = []
@@ -120,32 +127,45 @@ class QueryReader:
             if group.size == 1 and not group.alternatives:
                 alone.append(group.chunks[0])
                 continue
-            groups += self._join(alone)
+            groups += self._join(alone, spelt)
             alone = []
             groups.append(group)
-        groups += self._join(alone)
-        return WordQuery(groups=tuple(self._widen(group) for group in groups))
+        groups += self._join(alone, spelt)
+        return WordQuery(groups=tuple(self._widen(group, spelt) for group in groups))
 
     def is_compound(self, word: str) -> bool:
         """Return whether a word that the catalogue does not have is two that it has."""
         return any(
-            chunk.parts[0] not in self._words and self._split(chunk.parts[0]) for chunk in self._analyzer.split(word)
+            chunk.parts[0] not in self._words and self._take_apart(chunk) for chunk in self._analyzer.split(word)
         )
 
-    def _join(self, chunks: Sequence[Chunk]) -> list[WordGroup]:
+    def count_inside(self, word: str) -> int:
+        """Return in how many products a word stands, at most, that the catalogue has within other words only."""
+        found = [other for chunk in self._analyzer.split(word) for other in self._find_inside(chunk, word)]
+        return sum(self._words.frequency(other.terms[0]) for other in found)
+
+    def _join(self, chunks: Sequence[Chunk], spelt: Mapping[Chunk, str]) -> list[WordGroup]:
         """Group neighbours that the catalogue writes in one word, the longest first."""
         groups = []
         position = 0
         while position < len(chunks):
             for size in range(min(MAX_COMPOUND_WORDS, len(chunks) - position), 0, -1):
                 together = tuple(chunks[position : position + size])
-                term = self._term_of("".join(part for chunk in together for part in chunk.parts)) if size > 1 else ""
+                term = self._join_words(together, spelt) if size > 1 else ""
                 if size == 1 or term:
                     other = (Alternative(terms=(term,), weight=COMPOUND_WEIGHT),) if term else ()
                     groups.append(WordGroup(chunks=together, alternatives=other))
                     position += size
                     break
         return groups
+
+    def _join_words(self, chunks: Sequence[Chunk], spelt: Mapping[Chunk, str]) -> str:
+        """Return the known term of words written in one, by their stems or as typed; empty if there is none."""
+        stems = "".join(part for chunk in chunks for part in chunk.parts)
+        if not any(map(str.isalpha, stems)):
+            return ""
+        typed = "".join(spelt.get(chunk, "".join(chunk.parts)) for chunk in chunks)
+        return self._term_of(stems) or (self._term_of(typed) if typed != stems and typed.isalpha() else "")
 
     def _term_of(self, word: str) -> str:
         """Return a known term for a word in one piece; empty if there is none, or if it is a number: 5 2 is not 52."""
@@ -157,7 +177,7 @@ class QueryReader:
         term = (chunks[0].joined or chunks[0].parts[0]) if len(chunks) == 1 else ""
         return term if term in self._words else ""
 
-    def _widen(self, group: WordGroup) -> WordGroup:
+    def _widen(self, group: WordGroup, spelt: Mapping[Chunk, str]) -> WordGroup:
         if group.size != 1:
             return group
         chunk = group.chunks[0]
@@ -165,8 +185,26 @@ class QueryReader:
         alternatives = [*self._singular(term), *self._longer(term)]
         known_parts = chunk.joined and all(part in self._words for part in chunk.parts)
         if not known_parts and self._words.frequency(term) <= RARE_PRODUCTS:
-            alternatives += self._split(term)
+            alternatives += self._take_apart(chunk)
+            alternatives += self._find_inside(chunk, spelt.get(chunk, term))
         return replace(group, alternatives=(*group.alternatives, *alternatives)) if alternatives else group
+
+    def _take_apart(self, chunk: Chunk) -> list[Alternative]:
+        """Find the words that a rare or unknown one is made of."""
+        if self._inner is not None and not chunk.joined:
+            apart = self._inner.take_apart(chunk.minor)
+            if apart:
+                return [Alternative(terms=apart[0], weight=apart[1])]
+            if self._inner.knows_parts and not _is_model_number(chunk.parts[0]):
+                return []
+        return self._split(chunk.joined or chunk.parts[0])
+
+    def _find_inside(self, chunk: Chunk, word: str) -> list[Alternative]:
+        """Find the words that hold one which no text has alone."""
+        if self._inner is None or chunk.joined or chunk.parts[0] in self._words:
+            return []
+        found = self._inner.find(chunk.parts[0], plain_letters(word))
+        return [Alternative(terms=(term,), weight=weight) for term, weight in found]
 
     def _singular(self, term: str) -> list[Alternative]:
         """Find the abbreviation whose plural this seems to be, which stemmers leave as it is: ``tvs`` -> ``tv``."""

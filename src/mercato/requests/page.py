@@ -28,7 +28,7 @@ MAX_SECONDS = 1e11  # the year 5138; what is later is milliseconds, sent by mist
 RECOMMEND_PLACEMENTS = tuple(placement for placement in Placement if placement is not Placement.SEARCH)
 SEARCH_FIELDS = ("QUERY", "VISITOR_ID", "USER_ID", "FILTER", "PAGE_SIZE", "OFFSET", "CONTEXT", "OPTIONS")
 RECOMMEND_FIELDS = ("PLACEMENT", "SEED_PRODUCT_IDS", *SEARCH_FIELDS[1:])
-_CONTEXT = ("time", "utc_offset_s", "device", "region")
+_CONTEXT = ("time", "utc_offset_s", "device", "region", "language")
 
 Fields = Mapping[str, bytes | int | None]
 """Input tensors by name: bytes for strings, int for numbers, None where not given."""
@@ -142,11 +142,11 @@ def _context(fields: Fields) -> Context:
         raise InvalidInputError(
             "CONTEXT.utc_offset_s", f"must be seconds between -86400 and 86400, got {offset!r}"[:200]
         )
-    labels = {name: given.get(name, "") for name in ("device", "region")}
+    labels = {name: given.get(name, "") for name in ("device", "region", "language")}
     for name, value in labels.items():
         if not isinstance(value, str) or len(value) > MAX_ID_BYTES:
             raise InvalidInputError(f"CONTEXT.{name}", f"must be a text of at most {MAX_ID_BYTES} characters")
-    return Context(time=seconds, utc_offset_s=float(offset), device=labels["device"], region=labels["region"])
+    return Context(time=seconds, utc_offset_s=float(offset), **labels)
 
 
 def _seconds(moment: object) -> float:

@@ -50,6 +50,23 @@ class Kind(Enum):
     COMPLEMENTARY = "complementary"
 
 
+class Spelling(Enum):
+    """What becomes of a correction of the query, by the names used on the wire."""
+
+    OFF = "off"
+    SUGGEST = "suggest"
+    """It is offered, and the query searched as it is."""
+    AUTO = "auto"
+    """It is searched where it is nearly certain, else offered."""
+
+
+def parse_spelling(value: object, parameter: str) -> Spelling:
+    """Check what is asked of spelling; true is ``auto`` and false ``off``."""
+    if isinstance(value, bool):
+        return Spelling.AUTO if value else Spelling.OFF
+    return member_of(Spelling)(value, parameter)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetrievalRequest:
     """One request to retrieval, checked before.
@@ -65,7 +82,7 @@ class RetrievalRequest:
         context: time, device and region of the request.
         depth: last position that will be shown (offset + page size).
         explain: whether each candidate's scores and ranks by source are wanted.
-        spelling: whether the query is corrected.
+        spelling: whether the query is corrected without asking, or only questioned.
         facets: which values are counted over the whole result.
         order_by: what the whole result is sorted by; None for relevance.
         boosts: conditions that move products, which must have a slot in the window.
@@ -87,7 +104,7 @@ class RetrievalRequest:
     context: Context
     depth: int = 20
     explain: bool = option(parse_flag, False)
-    spelling: bool = option(parse_flag, True)
+    spelling: Spelling = option(parse_spelling, Spelling.AUTO, lambda spelling: spelling.value)
     facets: tuple[FacetSpec, ...] = option(parse_facets, (), lambda facets: [facet.as_json() for facet in facets])
     order_by: OrderBy | None = option(parse_order_by, None, lambda order: order.text if order is not None else None)
     boosts: tuple[Boost, ...] = option(parse_boosts, (), lambda boosts: [boost.as_json() for boost in boosts])

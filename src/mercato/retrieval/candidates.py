@@ -11,6 +11,7 @@ from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList
+from mercato.retrieval.kinds import KindScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class CandidateSet:
             allowed, the seeds aside.
         coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
         weights: of each source in the fusion.
+        kinds: of a search, how well the category of each fused candidate fits; None where nothing is known of
+            categories.
     """
 
     fused: FusedList
@@ -35,6 +38,7 @@ class CandidateSet:
     matches: npt.NDArray[np.bool_] | None = None
     coverage: Float32 | None = None
     weights: tuple[float, ...] = ()
+    kinds: KindScores | None = None
 
 
 def rearrange(found: CandidateSet, rows: Int32, tail: Int32) -> CandidateSet:
@@ -55,7 +59,8 @@ def rearrange(found: CandidateSet, rows: Int32, tail: Int32) -> CandidateSet:
         ranks=np.pad(fused.ranks, ((0, 0), (0, 1)))[:, positions],
     )
     coverage = None if found.coverage is None else np.append(found.coverage, np.float32(0))[positions]
-    return replace(found, fused=taken, coverage=coverage, tail=tail)
+    kinds = None if found.kinds is None else found.kinds.spread(positions)
+    return replace(found, fused=taken, coverage=coverage, tail=tail, kinds=kinds)
 
 
 def keep_listed(catalog: LiveCatalog, context: RetrievalContext, found: CandidateSet, listed: Int32) -> CandidateSet:

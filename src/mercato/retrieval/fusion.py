@@ -20,11 +20,13 @@ class RankedList:
         rows: int32 [n], distinct.
         scores: float32 [n], descending.
         weight: the source's share in the fusion, above 0.
+        shares: float32 [n], what of the weight each candidate gets, 0 to 1; None for all of it.
     """
 
     rows: Int32
     scores: Float32
     weight: float = 1.0
+    shares: Float32 | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ def rank_in_order(rows: Int32, weight: float) -> RankedList:
 
 
 def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
-    """Fuse lists by weighted reciprocal ranks: sum over lists of weight / (RRF_K + rank).
+    """Fuse lists by weighted reciprocal ranks: sum over lists of weight * share / (RRF_K + rank).
 
     Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
     """
@@ -61,11 +63,14 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
     lengths = np.array([len(item.rows) for item in lists], np.int64)
     source = np.repeat(np.arange(len(lists)), lengths)
     rank = np.arange(1, len(positions) + 1) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    weight = np.array([item.weight for item in lists], np.float64)
+    weight = np.array([item.weight for item in lists], np.float64)[source]
+    for number, item in enumerate(lists):
+        if item.shares is not None:
+            weight[source == number] *= item.shares
     scores[source, positions] = np.concatenate([np.zeros(0, np.float32), *(item.scores for item in lists)])
     ranks[source, positions] = rank
     # Added up in the order of the lists.
-    fused = np.bincount(positions, weights=weight[source] / (RRF_K + rank), minlength=len(rows))
+    fused = np.bincount(positions, weights=weight / (RRF_K + rank), minlength=len(rows))
     rounded = fused.astype(np.float32)  # sums that differ by the order of their terms alone are equal
     order = np.argsort(-rounded, kind="stable")
     return FusedList(

@@ -54,7 +54,9 @@ def record_stages(
     if context.request.is_search and not held.all():
         words = found.sources.index(WORDS.label)
         scores[words, ~held], ranks[words, ~held] = rank_words(catalog, queries, context, rows[~held])
-    shares = _share(found, ranks)
+    shares = _share(found, ranks, scores)
+    if found.coverage is not None and WORDS.label in found.sources:
+        shares[found.sources.index(WORDS.label), held] *= found.coverage[at]
     asked = SourceRequest(catalog=catalog, context=context, weights={}, next_products=next_products)
     return StageTrace(
         rows=rows,
@@ -82,7 +84,9 @@ def _find_evidence(asked: SourceRequest, sources: Sequence[str], rows: Int32, sh
     return evidence
 
 
-def _share(found: CandidateSet, ranks: Int32) -> Float32:
+def _share(found: CandidateSet, ranks: Int32, scores: Float32) -> Float32:
     """Return each source's summand of the fused score, float32 [sources, n]; see `fuse_reciprocal_ranks`."""
     column = np.array(found.weights, np.float64).reshape(len(found.sources), 1)
-    return np.where(ranks > 0, column / (RRF_K + ranks), 0.0).astype(np.float32)
+    graded = np.array([BY_LABEL[label].graded for label in found.sources], np.bool_).reshape(-1, 1)
+    parts = column / (RRF_K + ranks) * np.where(graded, scores, 1.0)
+    return np.where(ranks > 0, parts, 0.0).astype(np.float32)

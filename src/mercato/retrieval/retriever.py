@@ -32,6 +32,7 @@ from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
 from mercato.retrieval.source_weights import WEIGHTS, Weights
 from mercato.retrieval.sources.base import Source
+from mercato.retrieval.sources.chosen import CHOSEN, share_categories
 from mercato.retrieval.sources.cooccurrence import COOCCURRENCE
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR
@@ -214,7 +215,13 @@ class Retriever:
             word_rank=column(fused.ranks, WORDS).astype(np.int32),
             fused=fused.fused[:window],
             coverage=None if found.coverage is None else found.coverage[:window],
+            category_meaning=None if found.kinds is None else found.kinds.meaning[:window],
+            category_named=None if found.kinds is None else found.kinds.named[:window],
             matches=found.total if context.request.is_search else 0,
+            chosen=column(fused.scores, CHOSEN).astype(np.float32) if CHOSEN.label in columns else None,
+            chosen_category=share_categories(self.catalog, context.request.text, rows)
+            if context.request.is_search
+            else None,
             signals=None if context.request.is_search else gather_signals(self.catalog, context, originals),
         )
 

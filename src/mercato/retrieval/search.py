@@ -1,4 +1,4 @@
-"""Candidates of a search: dense, words, and the popular ones among what the words match, fused."""
+"""Candidates of a search: dense, words, and of what these match the popular ones and those chosen before, fused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.candidates import CandidateSet
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, rank_in_order, select_top
+from mercato.retrieval.kinds import order_by_kind, score_kinds
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
+from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
 from mercato.retrieval.sources.words import WORDS, find_words, select_matches
@@ -40,7 +42,8 @@ def _fuse(
     weights = catalog.fusion
     words = find_words(catalog, queries, context)
     top = words.select_best(SEARCH_CANDIDATES)
-    lists = {WORDS.label: RankedList(rows=top, scores=words.scores[top], weight=weights.words)}
+    found = RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
+    lists = {WORDS.label: found}
     if dense is not None:
         lists[DENSE.label] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
     enough = select_matches(words)
@@ -48,7 +51,14 @@ def _fuse(
         popular = rank_popular(catalog, enough)
         if len(popular):
             lists[POPULAR.label] = rank_in_order(popular, weights.popular)
+    chosen = CHOSEN.rank(catalog, context, [enough, *(item.rows for item in lists.values())], weights.chosen)
+    if chosen is not None:
+        lists[CHOSEN.label] = chosen
     fused = fuse_reciprocal_ranks(list(lists.values()))
+    near = dense.rows if dense is not None else top
+    kinds = score_kinds(catalog, queries, context, near, fused.rows)
+    if kinds is not None:
+        fused, kinds = order_by_kind(fused, kinds)
     matches = np.zeros(len(words.scores), np.bool_)
     matches[enough] = True
     matches[fused.rows] = True
@@ -66,4 +76,5 @@ def _fuse(
         matches=matches,
         coverage=words.coverage(fused.rows),
         weights=tuple(item.weight for item in lists.values()),
+        kinds=kinds,
     )

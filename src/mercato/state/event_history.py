@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,10 @@ from mercato.state.values import EventTable
 from mercato.state.visitors import join_visitors
 
 READ_ROWS = 65_536
+MAX_RANK = 10_000
+"""A rank above is no place in an answer that anybody looked at."""
+
+T = TypeVar("T")
 
 
 def read_event_table(
@@ -33,7 +38,7 @@ def read_event_table(
         if not wanted.all():
             records, user = records[wanted], user[wanted]
         users, visitors, products, orders = (_read_names(connection, table) for table in ID_TABLES)
-        device_region, device_regions = _read_device_regions(connection, after_sequence, records["sequence"])
+        contexts = _read_contexts(connection, after_sequence, records["sequence"])
     finally:
         connection.execute("ROLLBACK")
     return EventTable(
@@ -50,36 +55,78 @@ def read_event_table(
         visitors=visitors[1:],
         products=products[1:],
         orders=orders[1:],
-        device_region=device_region,
-        device_regions=device_regions,
+        **contexts,
     )
 
 
-def _read_device_regions(
+def _read_contexts(
     connection: sqlite3.Connection, after_sequence: int, sequence: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int32] | None, list[tuple[str, str]]]:
-    """Read device and region from the contexts of events: their codes by event, and what the codes mean."""
+) -> dict[str, Any]:
+    """Read what is learned from the contexts of events: device and region, the query, the rank in its answer.
+
+    Args:
+        connection: to the state file.
+        after_sequence: only of events with a larger number.
+        sequence: int64 [n], rising, the events that are wanted.
+
+    Returns:
+        The columns of an `EventTable` that come from contexts, and what their codes mean; empty where no event of the
+        log has such a context.
+    """
     rows = connection.execute(
-        "SELECT sequence, json_extract(context, '$.device'), json_extract(context, '$.region') FROM events"
-        " WHERE sequence > ? AND context IS NOT NULL ORDER BY sequence",
+        "SELECT sequence, json_extract(context, '$.device'), json_extract(context, '$.region'),"
+        " coalesce(json_extract(context, '$.search_query'), json_extract(context, '$.query')),"
+        " json_extract(context, '$.rank') FROM events WHERE sequence > ? AND context IS NOT NULL ORDER BY sequence",
         (after_sequence,),
     )
-    codes: dict[tuple[str, str], int] = {}
-    numbers: list[int] = []
-    code: list[int] = []
-    for number, *values in rows:
-        device, region = (value if isinstance(value, str) else "" for value in values)
-        if device or region:
-            numbers.append(number)
-            code.append(codes.setdefault((device, region), len(codes)))
-    if not numbers:
-        return None, []
-    device_region = np.full(len(sequence), -1, dtype=np.int32)
-    at = np.searchsorted(sequence, numbers)
+    device_regions, queries = _Codes[tuple[str, str]](), _Codes[str]()
+    ranks: dict[int, int] = {}
+    for number, device, region, query, rank in rows:
+        place = (device if isinstance(device, str) else "", region if isinstance(region, str) else "")
+        if any(place):
+            device_regions.add(number, place)
+        if isinstance(query, str) and query.strip():
+            queries.add(number, query)
+        if isinstance(rank, int) and 0 < rank <= MAX_RANK:
+            ranks[number] = rank
+    columns: dict[str, Any] = {}
+    if device_regions.names:
+        columns["device_region"] = device_regions.spread(sequence)
+        columns["device_regions"] = list(device_regions.names)
+    if queries.names:
+        columns["query"], columns["queries"] = queries.spread(sequence), list(queries.names)
+        columns["rank"] = _spread(sequence, list(ranks), list(ranks.values()), missing=0)
+    return columns
+
+
+class _Codes(Generic[T]):
+    """Codes of what some events say, by the events' numbers, which come in order."""
+
+    def __init__(self) -> None:
+        self.names: dict[T, int] = {}
+        self._numbers: list[int] = []
+        self._codes: list[int] = []
+
+    def add(self, number: int, name: T) -> None:
+        self._numbers.append(number)
+        self._codes.append(self.names.setdefault(name, len(self.names)))
+
+    def spread(self, sequence: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Return the code of each event of a table, -1 for none."""
+        return _spread(sequence, self._numbers, self._codes, missing=-1)
+
+
+def _spread(
+    sequence: npt.NDArray[np.int64], numbers: list[int], values: list[int], *, missing: int
+) -> npt.NDArray[np.int32]:
+    """Put values of some events, known by their numbers, beside all events of a table, int32 [n]."""
+    column = np.full(len(sequence), missing, dtype=np.int32)
+    wanted = np.array(numbers, dtype=np.int64)
+    at = np.searchsorted(sequence, wanted)
     inside = at < len(sequence)
-    inside[inside] = sequence[at[inside]] == np.array(numbers)[inside]
-    device_region[at[inside]] = np.array(code, dtype=np.int32)[inside]
-    return device_region, list(codes)
+    inside[inside] = sequence[at[inside]] == wanted[inside]
+    column[at[inside]] = np.array(values, dtype=np.int32)[inside]
+    return column
 
 
 def read_event_batches(connection: sqlite3.Connection) -> Iterator[EventBatch]:

@@ -121,11 +121,11 @@ class SqliteStateStore:
             rows = session.connection.execute(
                 "SELECT coalesce(json_extract(context, '$.search_query'), json_extract(context, '$.query')),"
                 " coalesce('u' || coalesce(user, (SELECT min(user) FROM visitor_users WHERE visitor = events.visitor)),"
-                " 'v' || visitor, ''), sequence FROM events"
+                " 'v' || visitor, ''), sequence, time FROM events"
                 " WHERE sequence > ? AND context IS NOT NULL AND substr(body, ?, 1) = ? ORDER BY sequence",
                 (after_sequence, TYPE_POSITION, bytes([EVENT_TYPE_CODES["search"]])),
             )
-            return [SearchQuery(text, shopper, sequence) for text, shopper, sequence in rows if isinstance(text, str)]
+            return [SearchQuery(*row) for row in rows if isinstance(row[0], str)]
 
     def append_product_changes(self, changes: Sequence[ProductChange]) -> int:
         """Write changes of the catalogue; see ``StateStore``."""

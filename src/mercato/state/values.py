@@ -31,11 +31,13 @@ class SearchQuery:
         text: as it was sent.
         shopper: names who sent it, and nothing else: equal for equal users, and for equal visitors.
         sequence: the event's position in the log.
+        time: seconds since 1970; below 0 where only the order is known.
     """
 
     text: str
     shopper: str
     sequence: int
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class EventTable:
         orders: order ids.
         device_region: int32 [n], position in ``device_regions``; None where no event says.
         device_regions: device and region that events' contexts name, each empty where not given.
+        query: int32 [n], position in ``queries``; None where no event says.
+        rank: int32 [n], from 1, where the product stood in the answer that the event follows; 0 where not given. None
+            as ``query``.
+        queries: the queries that events' contexts name, as they were typed.
     """
 
     sequence: npt.NDArray[np.int64]
@@ -117,6 +123,9 @@ class EventTable:
     orders: list[str]
     device_region: npt.NDArray[np.int32] | None = None
     device_regions: list[tuple[str, str]] = field(default_factory=list)
+    query: npt.NDArray[np.int32] | None = None
+    rank: npt.NDArray[np.int32] | None = None
+    queries: list[str] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "EventTable":

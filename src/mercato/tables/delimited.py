@@ -84,7 +84,7 @@ def open_delimited(source: Source, encoding: Encoding) -> Table:
             ) from None
         names, _ = name_columns(header)
         profiles, short, count, passed = _profile(source, encoding, dialect, names)
-    blank = [at for at, name in enumerate(header) if not name.strip() and not profiles[at].filled]
+    blank = [at for at, name in enumerate(header) if not name.strip() and not profiles[at].sample]
     positions = [at for at in range(len(header)) if at not in set(blank)]
     if not positions:
         raise DataError(f"{source.path.name} has no column with a name; its first line must name the columns")
@@ -187,8 +187,13 @@ def _profile(
         passed += repeated
         count += len(values) + len(rejected) - repeated
         short += _pad(values, dialect.width)
-        for profile, column in zip(profiles, zip(*values, strict=True), strict=False):
-            profile.add(column)
+        unsettled = [at for at, profile in enumerate(profiles) if not profile.is_settled]
+        if len(unsettled) > len(profiles) // 2:  # all at less than each for itself costs
+            for profile, column in zip(profiles, zip(*values, strict=True), strict=False):
+                profile.add(column)
+        else:
+            for at in unsettled:
+                profiles[at].add(row[at] for row in values)
     return profiles, short, count, passed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -65,13 +65,11 @@ class ColumnProfile:
     """What a column of texts holds.
 
     Attributes:
-        filled: values that are not blank.
-        sample: the first `SAMPLED_VALUES` distinct ones, in the order of the file.
+        sample: the first `SAMPLED_VALUES` distinct values that are not blank, in the order of the file.
         is_number: whether all are plain numbers, and none is written as codes are (``007``, a bar code).
         decimal_comma: whether their numbers have a decimal comma.
     """
 
-    filled: int = 0
     sample: dict[str, None] = field(default_factory=dict)
     is_number: bool = False
     decimal_comma: bool = False
@@ -79,18 +77,17 @@ class ColumnProfile:
     _comma: bool = True
     _seen_comma: bool = False
 
-    def add(self, values: Sequence[str]) -> None:
-        """Count values."""
-        if not self._point and not self._comma and len(self.sample) >= SAMPLED_VALUES:  # no more is to be learned
-            self.filled += len(values) - values.count("") - sum(map(str.isspace, values))
-            return
+    @property
+    def is_settled(self) -> bool:
+        """Whether no more values can change what is known."""
+        return not self._point and not self._comma and len(self.sample) >= SAMPLED_VALUES
+
+    def add(self, values: Iterable[str]) -> None:
+        """Take values into account."""
         distinct = dict.fromkeys(values)
-        empty = values.count("") if "" in distinct else 0
         distinct.pop("", None)
-        spaces = list(filter(str.isspace, distinct))
-        for value in spaces:
+        for value in list(filter(str.isspace, distinct)):
             del distinct[value]
-        self.filled += len(values) - empty - (sum(map(str.isspace, values)) if spaces else 0)
         if len(self.sample) < SAMPLED_VALUES:
             for value in distinct:
                 self.sample[value] = None
@@ -105,7 +102,7 @@ class ColumnProfile:
             self._seen_comma = self._seen_comma or any(_DECIMAL_COMMA.fullmatch(value) for value in distinct)
 
     def finish(self, name: str) -> None:
-        """Decide what the column holds, once all values are counted.
+        """Decide what the column holds, once all values are known.
 
         Args:
             name: the column's: one that says that it holds codes never holds numbers.

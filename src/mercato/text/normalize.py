@@ -2,11 +2,15 @@
 
 import re
 import unicodedata
+from typing import Literal
 
 from mercato.errors import InvalidInputError
 
 #: A shopper's query has a dozen words; what is longer is a paste or an attack, and costs encoder time.
 QUERY_LIMIT_CHARS = 1_000
+
+TextRole = Literal["query", "product"]
+"""What a text is to an encoder that was trained to tell the two apart."""
 
 # Unicode categories Cc and Cf: control characters, zero-width spaces and joiners, bidirectional marks, byte order
 # mark, line separators, tags.

@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from mercato.query.query_analyzer import QueryAnalyzer
+from mercato.query.speller import Correction
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Placement
+from mercato.requests.retrieval import Placement, Spelling
 from mercato.text.normalize import align_query, normalize_query
 from mercato.understanding.condition import Condition, list_boosts, list_narrowing
 from mercato.understanding.understander import Understander, Understanding
 
 
-def read_page(page: PageRequest, understander: Understander, queries: QueryAnalyzer) -> tuple[Understanding, str]:
+def read_page(
+    page: PageRequest, understander: Understander, queries: QueryAnalyzer
+) -> tuple[Understanding, Correction | None]:
     """Understand the query of a search, its spelling corrected.
 
     Spelling sees only what grammar has not read: "unter 30 Euro" is no misspelt "hunter" in an English shop.
@@ -25,21 +28,23 @@ def read_page(page: PageRequest, understander: Understander, queries: QueryAnaly
         queries: corrects them.
 
     Returns:
-        What is meant, and the whole query as it seems to be meant, conditions included: empty where it is fine.
+        What is meant, and the whole query as it seems to be meant, conditions included; None where it is fine. It is
+        applied where that is nearly certain, unless the request wants it only to be asked.
     """
-    offered = ""
+    wanted = page.retrieval.spelling
+    found: Correction | None = None
 
     def correct(text: str) -> str:
-        nonlocal offered
-        better = queries.correct(text) if page.retrieval.spelling else None
+        nonlocal found
+        better = queries.correct(text, page.retrieval.context.language) if wanted is not Spelling.OFF else None
         if better is None:
             return text
-        offered = better.text
-        return better.text if better.applied else text
+        found = replace(better, applied=better.applied and wanted is Spelling.AUTO)
+        return found.text if found.applied else text
 
     query = page.retrieval.text
     meant = understander.understand(query, page.understand, page.ignore_conditions, correct)
-    return meant, meant.pieces.replace_in(query, offered) if offered else ""
+    return meant, None if found is None else replace(found, text=meant.pieces.replace_in(query, found.text))
 
 
 def ask_for(page: PageRequest, meant: Understanding) -> PageRequest:

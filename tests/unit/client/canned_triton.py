@@ -1,5 +1,6 @@
 """A gRPC server in this process that speaks Triton's protocol and answers what a test tells it to."""
 
+import itertools
 import json
 import struct
 import threading
@@ -97,6 +98,9 @@ class Received:
     remaining_s: float | None
 
 
+_HOSTS = (f"127.0.{number // 250}.{number % 250 + 2}" for number in itertools.count())
+
+
 @dataclass
 class CannedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """The server. ``replies`` holds what each model answers; ``received`` what it was asked."""
@@ -107,10 +111,17 @@ class CannedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
     ready: bool = True
     unready_models: set[str] = field(default_factory=set)
     released: threading.Event = field(default_factory=threading.Event)
+    host: str = ""
     port: int = 0
 
-    def start(self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None) -> "CannedTriton":
-        """Listen on loopback."""
+    def start(self, address: str = "", credentials: grpc.ServerCredentials | None = None) -> "CannedTriton":
+        """Listen on loopback.
+
+        Each server has an address of its own there: gRPC's channels of one process share what they know of an address,
+        and one that a server of an earlier test had would be waited for before it is tried again.
+        """
+        address = address or ("127.0.0.1:0" if credentials else f"{next(_HOSTS)}:0")
+        self.host = address.rpartition(":")[0]
         options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
         self._server = grpc.server(futures.ThreadPoolExecutor(8), options=options)
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
@@ -124,7 +135,7 @@ class CannedTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
     @property
     def address(self) -> str:
         """HOST:PORT."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def stop(self) -> None:
         """Stop at once, and let go of handlers that wait."""

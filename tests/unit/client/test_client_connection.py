@@ -186,7 +186,7 @@ def _call_until_all_answer(client, servers):
 
 
 def test_a_name_that_stands_for_servers(triton, connect):
-    client = connect(f"dns:///127.0.0.1:{triton.port}")
+    client = connect(f"dns:///{triton.address}")
     assert client.search("kettle").total == 2
 
 

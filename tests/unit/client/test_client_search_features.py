@@ -90,6 +90,7 @@ def test_facets_are_read(triton, connect):
     interval = {"minimum": 5.0, "exclusive_maximum": 10.0}
     triton.replies["search"] = lambda request, context: page_with(
         corrected_query="kettle",
+        corrected_applied=True,
         facets=[
             {"key": "brand", "values": [{"value": "Acme", "count": 2}], "distinct": 7},
             {
@@ -101,7 +102,7 @@ def test_facets_are_read(triton, connect):
         ],
     )
     found = connect(triton.address).search("ketle")
-    assert found.corrected_query == "kettle"
+    assert (found.corrected_query, found.corrected_applied) == ("kettle", True)
     assert found.facets == (
         Facet(key="brand", values=(FacetValue(value="Acme", count=2),), distinct=7),
         Facet(
@@ -132,7 +133,7 @@ def test_conditions_are_read(triton, connect):
 
 def test_what_is_not_asked_for_is_absent(triton, connect):
     found = connect(triton.address).search("kettle")
-    assert (found.facets, found.corrected_query) == ((), None)
+    assert (found.facets, found.corrected_query, found.corrected_applied) == ((), None, False)
     first = found.results[0]
     assert (first.variants, first.pinned, first.explanation) == ((), False, None)
 

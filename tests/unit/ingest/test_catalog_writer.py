@@ -18,6 +18,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.ingest.catalog import ENCODE_BATCH, MAX_OPERATIONS, CatalogWriter
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import ProductChange
+from mercato.text import TextRole
 from tests import stores
 
 
@@ -30,7 +31,8 @@ class NotingEncoder:
     def texts(self) -> list[str]:
         return [text for batch in self.batches for text in batch]
 
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> npt.NDArray[np.float32]:
+        assert role == "product"
         self.batches.append(list(texts))
         if self.failure is not None:
             raise self.failure

@@ -19,6 +19,7 @@ from mercato.requests.page import PageRequest, parse_recommend, parse_search
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
 from mercato.state.sqlite import SqliteStateStore
+from mercato.text import TextRole
 from tests import stores
 
 CONTEXT = orjson.dumps({"time": stores.NOW})
@@ -31,7 +32,7 @@ class CountingEncoder:
         self.broken = broken
         self._encoder = stores.HashEncoder()
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         self.batches.append(list(texts))
         if self.failure is not None:
             raise self.failure

@@ -34,7 +34,7 @@ from mercato.requests.facets import FacetSpec, Interval
 from mercato.requests.options import list_options
 from mercato.requests.order_by import OrderBy, SortKey
 from mercato.requests.page import parse_recommend, parse_search
-from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved
+from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved, Spelling
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 
@@ -105,7 +105,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         context=Context(time=1.5, utc_offset_s=-3600.0, device="phone", region="DE"),
         depth=77,
         explain=True,
-        spelling=False,
+        spelling=Spelling.SUGGEST,
         facets=(
             FacetSpec(
                 key="price",

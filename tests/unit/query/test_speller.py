@@ -1,9 +1,11 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercato.index.spelling_evidence import SpellingEvidence, WordLevels
 from mercato.index.vocabulary import count_words, is_spelt, read_vocabulary, write_vocabulary
 from mercato.query.speller import Correction, Speller
 from mercato.text.words import list_words
@@ -15,9 +17,26 @@ COUNTS = {
 }  # fmt: skip
 
 
+USUAL = {"the": 5e7, "milk": 5e4, "mlk": 3e3, "xylophone": 2e3, "coke": 3e4, "hose": 1e4}
+"""Words of some language, and how often each is in a billion."""
+NOTHING = WordLevels.collect({})
+
+
+def make_speller(
+    counts: Mapping[str, int] = COUNTS,
+    usual: Mapping[str, float] = USUAL,
+    pairs: Mapping[str, float] | None = None,
+    asked: Mapping[str, float] | None = None,
+) -> Speller:
+    evidence = SpellingEvidence(
+        known=WordLevels.collect(usual), pairs=WordLevels.collect(pairs or {}), asked=WordLevels.collect(asked or {})
+    )
+    return Speller(counts, lambda word: counts.get(word, 0), lambda word: word == "notebookbag", evidence=evidence)
+
+
 @pytest.fixture(scope="module")
 def speller() -> Speller:
-    return Speller(COUNTS, lambda word: COUNTS.get(word, 0), lambda word: word == "notebookbag")
+    return make_speller()
 
 
 @pytest.mark.parametrize(
@@ -28,7 +47,7 @@ def speller() -> Speller:
         ("chesee", "cheese"),  # two swapped
         ("Wireles Mosue, 16GB", "wireless mouse, 16GB"),
         ("milkk", "milk"),
-        ("dilk", "milk"),  # as near as silk; more products
+        ("dilk", "silk"),  # d lies beside s; milk is as near, and in more products
         ("slik", "silk"),
         ("choccolatee", "chocolate"),  # two edits of a long word
         ("créme", "crème"),
@@ -46,7 +65,6 @@ def test_an_unknown_word_becomes_the_nearest_known_one(speller: Speller, query: 
         "hocolat3",  # a model number
         "16gb 1080p lc51c",
         "xyzzy",  # near nothing
-        "mlk",  # too short to say
         "笔记本电脑",
         "notebookbag",  # two known words
         "",
@@ -56,6 +74,74 @@ def test_an_unknown_word_becomes_the_nearest_known_one(speller: Speller, query: 
 )
 def test_what_has_no_certain_correction_stays(speller: Speller, query: str) -> None:
     assert speller.correct(query) is None
+
+
+def test_a_word_that_is_usual_elsewhere_was_meant() -> None:
+    counts = {"cake": 300, "house": 200, "telephone": 100}
+
+    assert make_speller(counts).correct("coke") is None
+    assert make_speller(counts, usual={"the": 5e7}).correct("coke") == Correction(text="cake", applied=True)
+    assert make_speller(counts).correct("hose") == Correction(text="house", applied=False)
+    assert make_speller(counts).correct("xylophone") is None
+
+
+def test_a_short_word_is_questioned_but_not_changed() -> None:
+    found = make_speller({"milk": 90}).correct("mlk")
+    assert found == Correction(text="milk", applied=False)
+
+
+def test_neighbours_in_titles_and_past_queries_tell_what_is_meant() -> None:
+    counts = {"desk": 40, "lamp": 50, "lime": 60, "lame": 60, "juice": 30}
+    pairs = {"desk lamp": 20, "lime juice": 30}
+
+    assert make_speller(counts, pairs=pairs).correct("desk lamr") == Correction(text="desk lamp", applied=True)
+    assert make_speller(counts, pairs=pairs).correct("lxme juice") == Correction(text="lime juice", applied=True)
+
+
+def test_what_is_in_no_product_together_is_less_likely() -> None:
+    counts = {"cake": 300, "aero": 40, "snack": 400}
+    together = {("cake", "snack"): (90.0, 40.0), ("cake", "aero"): (0.0, 4.0)}
+
+    def correct(text: str) -> Correction | None:
+        evidence = SpellingEvidence(known=WordLevels.collect({"the": 5e7}), pairs=NOTHING, asked=NOTHING)
+        return Speller(
+            counts,
+            lambda word: counts.get(word, 0),
+            lambda word: False,
+            evidence=evidence,
+            together=lambda word, other: together.get((word, other), (0.0, 0.0)),
+        ).correct(text)
+
+    assert correct("snack cxke") == Correction(text="snack cake", applied=True)
+    assert correct("aero cxke") is None
+
+
+def test_a_word_that_shoppers_ask_for_is_meant_unless_they_ask_for_another_far_oftener() -> None:
+    counts = {"iphone": 100}
+
+    assert make_speller(counts).correct("iphine") == Correction(text="iphone", applied=True)
+    assert make_speller(counts, asked={"iphine": 200}).correct("iphine") is None
+    seldom = make_speller(counts, asked={"iphine": 4, "iphone": 900})
+    assert seldom.correct("iphine") == Correction(text="iphone", applied=True)
+
+
+def test_without_a_list_of_words_less_is_changed() -> None:
+    counts = {"cake": 3, "headphones": 300}
+    bare = Speller(counts, lambda word: counts.get(word, 0), lambda word: False)
+
+    assert bare.correct("kake") is None
+    assert bare.correct("headphnoes") == Correction(text="headphones", applied=True)
+
+
+def test_a_shop_of_one_product() -> None:
+    assert make_speller({"chocolate": 1}).correct("choclate") is not None
+    assert make_speller({"chocolate": 1}).correct("velvet") is None
+
+
+def test_parts_of_a_hyphenated_word_are_read_alone() -> None:
+    assert make_speller({"wireless": 300, "mouse": 200}).correct("wirless-mouse") == Correction(
+        text="wireless-mouse", applied=True
+    )
 
 
 def test_a_rare_word_with_a_far_commoner_neighbour_is_answered_and_the_other_offered(speller: Speller) -> None:

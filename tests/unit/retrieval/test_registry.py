@@ -17,7 +17,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 FOLDER = Path(registry.__file__).parent
 FIRST = [
     "dense", "words", "repeat", "cooccurrence", "similar", "popular", "also_bought", "lately", "trending", "arrival",
-    "category", "sequence", "regional",
+    "category", "sequence", "regional", "chosen",
 ]  # fmt: skip
 SHARED = {"__init__", "base", "neighbours", "registry"}
 

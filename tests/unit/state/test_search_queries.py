@@ -27,7 +27,7 @@ def test_queries_come_with_their_shopper_and_place(tmp_path: Path) -> None:
     found = store.search_queries()
     assert [(query.text, query.sequence) for query in found] == [("oat milk", 1), ("牛奶", 2), ("tea", 6)]
     assert found[0].shopper == found[2].shopper == found[1].shopper  # the visitor signed in as the user
-    assert store.search_queries(2) == [SearchQuery("tea", found[0].shopper, 6)]
+    assert store.search_queries(2) == [SearchQuery("tea", found[0].shopper, 6, NOW)]
     store.close()
 
 

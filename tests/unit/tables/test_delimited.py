@@ -181,7 +181,7 @@ def test_line_ends(tmp_path: Path, line_end: str) -> None:
 def test_columns_of_numbers(tmp_path: Path, name: str, values: list[str], is_number: bool) -> None:
     table = open_text(tmp_path, "".join(f"{line}\n" for line in (f"a;{name}", *(f"x;{value}" for value in values))))
     assert table.profiles[name].is_number == is_number
-    assert table.profiles[name].filled == sum(bool(value.strip()) for value in values)
+    assert list(table.profiles[name].sample) == [value for value in values if value.strip()]
 
 
 def test_rows_that_cross_the_blocks_in_which_a_file_is_read(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
+from mercato.text import TextRole
 
 # The networks of these tests are tiny: threads cost more than they save, the more so on a busy machine.
 torch.set_num_threads(1)
@@ -31,7 +32,12 @@ class WordEncoder:
     identity = "words-16"
 
     def encode_many(
-        self, texts: Sequence[str], *, workers: int = 1, progress: Callable[[int], None] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole = "product",
+        workers: int = 1,
+        progress: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for position, text in enumerate(texts):

@@ -10,7 +10,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from mercato.models.model_folder import ModelManifest, check_model_file, read_model_manifest
+from mercato.text import TextRole
 
+QUERY_FILES = {"model.int8.onnx": "query.int8.onnx", "model.onnx": "query.onnx"}
+"""Files of the network for all texts -> those of the network for queries alone, where an encoder has a query side."""
 REBUILD = "export it again: mercato export encoder --out {folder}"
 
 
@@ -18,10 +21,15 @@ class ServingRecord(BaseModel):
     """What serving needs to know about an encoder.
 
     Attributes:
-        identity: hash of weights, tokenizer and pooling. Two encoders of one identity make comparable vectors.
+        identity: hash of weights, tokenizer, pooling and prefixes. Encoders of one identity make comparable vectors.
         dimension: length of a vector.
         max_tokens: a text is cut after this many tokens, the two special ones included.
-        pooling: how token states become one vector.
+        pooling: how token states become one vector: ``mean``, or ``cls`` for the first one's.
+        query_prefix: stands before each query, as the encoder was trained.
+        product_prefix: stands before each product text.
+        multilingual: whether texts of one meaning are near each other in whatever language they are.
+        query_identity: hash of the network that encodes queries, where that is another than the products'; its vectors
+            are compared with those of ``identity``. Empty where one network encodes both.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,12 +38,36 @@ class ServingRecord(BaseModel):
     dimension: int = Field(gt=0)
     max_tokens: int = Field(gt=2)
     pooling: str
+    query_prefix: str = ""
+    product_prefix: str = ""
+    multilingual: bool = False
+    query_identity: str = ""
+
+    @property
+    def prefixes(self) -> dict[TextRole, str]:
+        """What stands before the texts of each role."""
+        return {"query": self.query_prefix, "product": self.product_prefix}
+
+
+class SourceRecord(BaseModel):
+    """The weights that an encoder was exported from.
+
+    Attributes:
+        repository: name on the Hugging Face hub.
+        revision: commit or branch there.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    repository: str
+    revision: str
 
 
 class EncoderManifest(ModelManifest):
-    """The part of an encoder's ``manifest.json`` that serving reads."""
+    """The part of an encoder's ``manifest.json`` that serving and training read."""
 
     serving: ServingRecord
+    source: SourceRecord
 
 
 def read_manifest(folder: Path) -> EncoderManifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +12,11 @@ import numpy as np
 from mercato.arrays import Float32, Int64
 from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
-from mercato.models.encoder.manifest import check_file, read_manifest
+from mercato.models.encoder.manifest import QUERY_FILES, check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.onnx_session import OnnxSession
 from mercato.progress import Progress
+from mercato.text import TextRole
 
 Precision = Literal["int8", "fp32"]
 MODEL_FILES: dict[str, str] = {"int8": "model.int8.onnx", "fp32": "model.onnx"}
@@ -32,7 +34,7 @@ class OnnxEncoder:
 
     Attributes:
         dimension: length of a vector.
-        identity: hash of weights, tokenizer and pooling; a snapshot built with another one cannot be searched.
+        identity: hash of weights, tokenizer, pooling and prefixes; a snapshot of another one cannot be searched.
         precision: ``int8`` or ``fp32``.
         tokenizer: the tokenizer exported with the weights.
     """
@@ -66,28 +68,38 @@ class OnnxEncoder:
         self.dimension = manifest.serving.dimension
         self.identity = manifest.serving.identity
         self.precision: Precision = precision
-        self.tokenizer = TextTokenizer(tokenizer, max_tokens=manifest.serving.max_tokens)
+        self.tokenizer = TextTokenizer(
+            tokenizer, max_tokens=manifest.serving.max_tokens, prefixes=manifest.serving.prefixes
+        )
         self._session = OnnxSession(model, model="encoder", output=OUTPUT_NAME, threads=threads)
+        self._query_session = self._session
+        if manifest.serving.query_identity:
+            name = QUERY_FILES[MODEL_FILES[precision]]
+            name = name if name in manifest.files else QUERY_FILES[MODEL_FILES["fp32"]]
+            query_model = check_file(folder, name, manifest, verify_hash=verify_hashes)
+            self._query_session = OnnxSession(query_model, model="encoder", output=OUTPUT_NAME, threads=threads)
 
-    def encode(self, texts: Sequence[str]) -> Float32:
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         """Encode a batch in one call of the model.
 
         Args:
             texts: the texts; see `encode_many` for thousands.
+            role: what they are.
 
         Returns:
             float32 [texts, dimension], unit length. No text: [0, dimension].
         """
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return self.embed_tokens(*self.tokenizer(texts))
+        return self.embed_tokens(*self.tokenizer(texts, role), role)
 
-    def embed_tokens(self, input_ids: Int64, attention_mask: Int64) -> Float32:
+    def embed_tokens(self, input_ids: Int64, attention_mask: Int64, role: TextRole = "product") -> Float32:
         """Encode tokens.
 
         Args:
             input_ids: int64 [texts, tokens], padded on the right.
             attention_mask: int64 [texts, tokens], 1 for a token and 0 for padding. A row of zeros gives a zero vector.
+            role: what the texts are; queries have a network of their own where the encoder has a query side.
 
         Texts of similar length go through the network together, without the padding that only the longest one of the
         batch needs. A text's vector does not depend on its neighbours (to 1e-6).
@@ -111,38 +123,38 @@ class OnnxEncoder:
         lengths = attention_mask.shape[1] - np.argmax(attention_mask[:, ::-1] != 0, axis=1)
         groups = split_by_tokens(lengths, TOKENS_PER_RUN)
         vectors = np.empty((len(input_ids), self.dimension), dtype=np.float32)
+        session = self._query_session if role == "query" else self._session
         for group in groups:
             longest = int(lengths[group[-1]])
-            vectors[group] = self._run(input_ids[group, :longest], attention_mask[group, :longest])
+            vectors[group] = _run(session, input_ids[group, :longest], attention_mask[group, :longest])
         return vectors
 
-    def _run(self, input_ids: Int64, attention_mask: Int64) -> Float32:
-        return self._session.run(
-            {
-                "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
-                "attention_mask": np.ascontiguousarray(attention_mask, dtype=np.int64),
-            }
-        )
-
     def iterate(
-        self, texts: Sequence[str], *, batch_size: int = DEFAULT_BATCH_SIZE, workers: int = 1
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole = "product",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        workers: int = 1,
     ) -> Iterator[EncodedBatch]:
         """Encode many texts batch by batch, shortest texts first, so that little of a batch is padding.
 
         Args:
             texts: the texts.
+            role: what they are.
             batch_size: texts in one call of the model.
             workers: threads that call the model side by side; the machine's cores are a good number.
 
         Yields:
             Batches as they finish, each with the positions of its texts; every position once.
         """
-        return iterate_batches(self.encode, texts, batch_size=batch_size, workers=workers)
+        return iterate_batches(partial(self.encode, role=role), texts, batch_size=batch_size, workers=workers)
 
     def encode_many(
         self,
         texts: Sequence[str],
         *,
+        role: TextRole = "product",
         batch_size: int = DEFAULT_BATCH_SIZE,
         workers: int = 1,
         progress: Progress | None = None,
@@ -151,6 +163,7 @@ class OnnxEncoder:
 
         Args:
             texts: the texts.
+            role: what they are.
             batch_size: as in `iterate`.
             workers: as in `iterate`.
             progress: told of texts, after each batch.
@@ -160,9 +173,18 @@ class OnnxEncoder:
         """
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         done = 0
-        for batch in self.iterate(texts, batch_size=batch_size, workers=workers):
+        for batch in self.iterate(texts, role=role, batch_size=batch_size, workers=workers):
             vectors[batch.positions] = batch.vectors
             done += len(batch.positions)
             if progress is not None:
                 progress("encoding texts", done, len(texts))
         return vectors
+
+
+def _run(session: OnnxSession, input_ids: Int64, attention_mask: Int64) -> Float32:
+    return session.run(
+        {
+            "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
+            "attention_mask": np.ascontiguousarray(attention_mask, dtype=np.int64),
+        }
+    )

@@ -83,6 +83,7 @@ class Source:
             asked. Those of a search are the catalogue's (`mercato.index.search_weights.FusionWeights`).
         kinds: the kinds of product page that it serves where one kind alone is asked for.
         turn: sources are asked in this order; of equal parts in the fusion the one asked first is the reason.
+        graded: each product gets its score of the source's weight in the fusion, and not all of it.
         signals: what is learned for it when a catalogue is indexed.
         counts: what is counted then for explanations alone.
         phrases: its sentences in English by what is known: ``""`` for the product of an event, ``seed`` for a seed,
@@ -98,6 +99,7 @@ class Source:
     weights: Mapping[Placement, float] = {}
     kinds: frozenset[Kind] = frozenset()
     turn: int = 50
+    graded: bool = False
     signals: tuple[Signal[Any], ...] = ()
     counts: tuple[Signal[Any], ...] = ()
     phrases: Mapping[str, str] = {}

@@ -13,6 +13,7 @@ from mercato.retrieval.sources.also_bought import ALSO_BOUGHT
 from mercato.retrieval.sources.arrival import ARRIVAL
 from mercato.retrieval.sources.base import Source
 from mercato.retrieval.sources.category import CATEGORY
+from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.cooccurrence import COOCCURRENCE
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR
@@ -38,6 +39,7 @@ SOURCES: tuple[Source, ...] = (
     CATEGORY,
     SEQUENCE,
     REGIONAL,
+    CHOSEN,
 )
 """All sources, in the order in which an answer names those of a product; a new one comes last."""
 

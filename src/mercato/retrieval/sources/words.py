@@ -22,7 +22,7 @@ class WordsSource(Source):
 
 def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext) -> WordMatches:
     """Score every product by the words of the query, snapshot rows and delta entries, by row; 0 where not allowed."""
-    query = queries.read(context.request.text)
+    query = queries.read(context.request.text, context.request.context.language)
     index = catalog.snapshot.words
     found = match_words(query, index)
     entries = context.allowed.entries

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from mercato.errors import ModelError
 from mercato.models.encoder.tokenizer import TextTokenizer
@@ -60,3 +61,38 @@ def test_a_file_that_is_no_tokenizer(tmp_path: Path) -> None:
             file.write_text(content)
         with pytest.raises(ModelError, match=r"tokenizer\.json cannot be loaded"):
             TextTokenizer(file)
+
+
+def test_the_prefix_of_a_role_stands_before_each_of_its_texts(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    make_tokenizer().save(str(file))
+    tokenizer = TextTokenizer(file, max_tokens=8, prefixes={"query": "fresh ", "product": "baby soup "})
+    tea, fresh, baby, soup = (VOCABULARY[word] for word in ("tea", "fresh", "baby", "soup"))
+    np.testing.assert_array_equal(tokenizer(["tea"])[0], [[CLS, fresh, tea, SEP]])
+    np.testing.assert_array_equal(tokenizer(["tea"], "query")[0], [[CLS, fresh, tea, SEP]])
+    np.testing.assert_array_equal(tokenizer(["tea"], "product")[0], [[CLS, baby, soup, tea, SEP]])
+    np.testing.assert_array_equal(tokenizer([""], "product")[0], [[CLS, baby, soup, SEP]])
+
+
+def test_a_tokenizer_of_another_kind_than_words(tmp_path: Path) -> None:
+    pieces = [
+        ("<s>", 0.0),
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("\u2581", -3.0),
+        ("\u2581te", -1.0),
+        ("a", -2.0),
+    ]
+    unigram = Tokenizer(models.Unigram(pieces, unk_id=3))
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    unigram.enable_padding(length=20)  # as files on the hub have it; the batch decides here
+    file = tmp_path / "tokenizer.json"
+    unigram.save(str(file))
+    ids, mask = TextTokenizer(file, max_tokens=5)(["tea", "tea tea tea", "\u8336"])
+    te, a, space, unknown = 5, 6, 4, 3
+    np.testing.assert_array_equal(ids, [[0, te, a, 2, 0], [0, te, a, te, 2], [0, space, unknown, 2, 0]])
+    np.testing.assert_array_equal(mask, [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1], [1, 1, 1, 1, 0]])

@@ -190,7 +190,7 @@ class ExampleBuilder:
         if missing:
             report("encoding queries", 0, len(missing))
             texts = [self._texts[query] for query in missing]
-            self.query_vectors[missing] = self._encoder.encode_many(texts, workers=2, progress=None)
+            self.query_vectors[missing] = self._encoder.encode_many(texts, role="query", workers=2, progress=None)
         nothing = np.zeros(0, dtype=np.int32)
         for start in range(0, len(missing), BATCH):
             report("searching", start, len(missing))

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from mercato.features.inputs import ProductFeatures
 from mercato.index.layout import TextLayout
 from mercato.index.snapshot import Snapshot
-from mercato.indexing.learn import learn_signals, list_regions, order_rows, select_events
+from mercato.indexing.learn import find_rows, learn_signals, list_regions, order_rows, select_events
 from mercato.signals.events import EventColumns
 from mercato.signals.popularity import compute_popularity
+from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable
+from mercato.text.words import WordAnalyzer
 
 
 class PastSnapshot(Snapshot):
@@ -26,6 +28,7 @@ class PastSnapshot(Snapshot):
     Attributes:
         original: int64 [products]; this view's row ``i`` is row ``original[i]`` of the snapshot.
         until: the moment, seconds since 1970 UTC.
+        queries: the searches of all events, later ones too, and what followed from them; products are this view's rows.
     """
 
     def __init__(self, snapshot: Snapshot, events: EventTable, *, until: float) -> None:
@@ -40,6 +43,7 @@ class PastSnapshot(Snapshot):
         self.folder, self.manifest, self.settings = snapshot.folder, snapshot.manifest, snapshot.settings
         self.documents, self.dense, self.columns = snapshot.documents, snapshot.dense, snapshot.columns
         self.vocabulary, self.synonyms = snapshot.vocabulary, snapshot.synonyms
+        self.category_words = snapshot.category_words
         self.until = until
         ids = snapshot.documents.ids()
         weighted, purchases = select_events(events, snapshot.row_by_any_id)
@@ -47,7 +51,14 @@ class PastSnapshot(Snapshot):
         row_here = np.empty(len(ids), dtype=np.int32)
         row_here[self.original] = np.arange(len(ids), dtype=np.int32)
         moved = _move(weighted, row_here), _move(purchases, row_here)
-        signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events))
+        rows = find_rows(events, snapshot.row_by_any_id)
+        self.queries = read_query_log(
+            events,
+            np.where(rows >= 0, row_here[rows], -1).astype(np.int32),
+            WordAnalyzer(snapshot.settings["language"]),
+            snapshot.features.leaf_category[self.original],
+        )
+        signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events), queries=self.queries)
         self.learned = signals.learned
         kinds = snapshot.features.kinds.take(self.original)
         self.features = ProductFeatures(

@@ -80,7 +80,7 @@ def build_rated_lists(
     retriever = Retriever(LiveCatalog(snapshot, None), None)
     queries = list(ratings)
     report("encoding queries", 0, len(queries))
-    vectors = encoder.encode_many(queries, workers=1, progress=None)
+    vectors = encoder.encode_many(queries, role="query", workers=1, progress=None)
     context = Context(time=parse_timestamp(snapshot.manifest.created))
     lists: list[RatedList] = []
     for start in range(0, len(queries), BATCH):

@@ -135,7 +135,7 @@ def find_candidates(
     for start in range(0, len(queries), BATCH):
         texts = queries[start : start + BATCH]
         requests = [parse_search({"QUERY": text.encode()}).retrieval for text in texts]
-        vectors = encoder.encode_many([request.text for request in requests], workers=1, progress=None)
+        vectors = encoder.encode_many([request.text for request in requests], role="query", workers=1, progress=None)
         for text, vector, outcome in zip(texts, vectors, retriever.retrieve(requests, vectors), strict=True):
             rows, before = np.zeros(0, np.int32), np.zeros(0, np.float32)
             if isinstance(outcome, Retrieved) and len(outcome.rows):

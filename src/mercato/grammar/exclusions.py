@@ -70,6 +70,7 @@ def read_exclusion(
         if things:
             words = " ".join(one.text for one in tokens[position : position + cue.length])
             end = things[-1][1]
+            end += find_word(tokens, end, "added")
             return Exclusion(first=position, end=end, things=things, phrase=cue.name != "without", cue=words)
     return _read_free(tokens, position)
 

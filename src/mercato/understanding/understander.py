@@ -29,6 +29,7 @@ from mercato.understanding.values import ValueReader
 NAME_SHARE = 0.2
 """Two words that stand together in so many of the products that hold one of them are a name ("pro max")."""
 _FOREIGN_WORDS = frozenset(fold(phrase) for phrase in list_phrases("without") if phrase[0] < "\u3000")
+MAX_REST_WORDS = 8
 MAX_TOKENS = 64
 """A longer text is a paste: only its beginning is understood."""
 
@@ -231,6 +232,11 @@ class Understander:
             return [], True
         if exclusion.phrase and not written and not any(map(held.knows, known)):
             return [], True  # "no such word" leaves nothing out
+        rest = [
+            query[token.start : token.end]
+            for token in (*tokens[: exclusion.first], *tokens[exclusion.end :])
+            if token.kind in (WORD, RUN) and not self._stopwords.issuperset(self._catalog.analyzer.analyze(token.text))
+        ]
         conditions = []
         for number, thing in enumerate(known):
             start = tokens[exclusion.first if number == 0 else exclusion.things[number][0]].start
@@ -239,16 +245,17 @@ class Understander:
                 Condition(
                     text=query[start:end], start=start, end=end, type=self._type_of(thing), field="words",
                     filter=f"NOT words: ANY({write_text(thing)})", effect=Effect.EXCLUDE,
-                    lacking=f"words: ANY({write_text(NOT_HELD + thing)})" if held.knows(NOT_HELD + thing) else "",
+                    lacking=write_lacking(thing, rest) if held.knows(NOT_HELD + thing) else "",
                 )
             )  # fmt: skip
         foreign = exclusion.cue in _FOREIGN_WORDS and exclusion.cue not in self._own_words
         named = foreign and self._is_name(tokens, exclusion.things[0][0])
-        return conditions, written and (exclusion.phrase or named)
+        return conditions, written and (named or (exclusion.phrase and not rest))
 
     def _type_of(self, thing: str) -> str:
-        meanings = self._lexicon.find(join_terms([chunk.parts for chunk in self._catalog.analyzer.split(thing)]))
-        return meanings[0].kind if meanings else "word"
+        key = join_terms([chunk.parts for chunk in self._catalog.analyzer.split(thing)])
+        kinds = [meaning.kind for meaning in self._lexicon.find(key) if meaning.kind != "category"]
+        return kinds[0] if kinds else "word"
 
     def _measure_value(self, tokens: Sequence[Token], position: int) -> int:
         """Count the tokens of the longest value of the catalogue that begins at a position; 1 where none does."""
@@ -276,6 +283,15 @@ class Understander:
         fewest = min(map(len, sides))
         both = np.intersect1d(sides[0], sides[1], assume_unique=True)
         return fewest > 0 and len(both) >= NAME_SHARE * fewest
+
+
+def write_lacking(thing: str, rest: Sequence[str]) -> str:
+    """Write the filter for what says that it is without a thing, and holds one of the query's other words.
+
+    A sugar free pie is no answer to "sugar free cookies".
+    """
+    lacking = f"words: ANY({write_text(NOT_HELD + thing)})"
+    return f"{lacking} AND words: ANY({', '.join(map(write_text, rest[:MAX_REST_WORDS]))})" if rest else lacking
 
 
 def is_ignored(condition: Condition, unwanted: Collection[str]) -> bool:

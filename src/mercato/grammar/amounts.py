@@ -20,6 +20,7 @@ _ATTACHED = frozenset(("to", "go", "a", "in", "''"))
 """Units that are words as well: they stand close to their number, or at the end."""
 _NAMES = frozenset(("max", "maxi", "maximum", "min", "mini", "minimum"))
 """Words that compare, and stand in names as well ("pro max", "20v max")."""
+MAX_NAME_CHARS = 4
 _THREES = re.compile(r"\d{1,3}(?:[.,'’]\d{3})+")
 
 IsName = Callable[[Sequence[Token], int], bool]
@@ -195,7 +196,7 @@ def _read_at(tokens: Sequence[Token], first: int, position: int, is_name: IsName
         return None
     money = priced or cue.name in ("cheaper", "dearer")
     weak = cue.name.startswith("weak") or tokens[position].text in _NAMES
-    if weak and not money and not amount.currencies and (amount.bare or is_name(tokens, position)):
+    if weak and not money and not amount.currencies and (amount.bare or _is_name(tokens, position, is_name)):
         return None
     mid = cue.name == "below" or tokens[position].kind == SIGN
     if not _is_certain(tokens, amount, money, mid):
@@ -219,7 +220,7 @@ def _read_behind(
     if cue is None:
         return None
     word = tokens[amount.end].text
-    if word in _NAMES and not amount.currencies and (amount.bare or is_name(tokens, amount.end)):
+    if word in _NAMES and not amount.currencies and (amount.bare or _is_name(tokens, amount.end, is_name)):
         return None
     if word == "+" and (amount.bare or not _is_attached(tokens, amount.end) or _is_attached(tokens, amount.end + 1)):
         return None
@@ -228,6 +229,11 @@ def _read_behind(
     return _bound(
         first, amount.end + cue.length, amount, upper=cue.name in _UPPER, inclusive=cue.name not in _EXCLUSIVE
     )
+
+
+def _is_name(tokens: Sequence[Token], position: int, is_name: IsName) -> bool:
+    """Tell whether a short word that compares is part of a name; written out ("minimum") it compares."""
+    return len(tokens[position].text) <= MAX_NAME_CHARS and is_name(tokens, position)
 
 
 def _read_range(

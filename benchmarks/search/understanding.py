@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -139,7 +140,7 @@ def _add_values(query: Generated, product: Product, random: np.random.Generator)
         kind = next((kind for kind in KINDS if kind in key.lower().replace("_", " ").split()), "")
         if not kind or kind == "size" or not isinstance(value, str) or random.random() < 0.5:
             continue
-        part = value.split(",")[0].strip().lower()
+        part = re.split("[,|;]", value)[0].strip().lower()
         if part.replace(" ", "").isalpha() and len(part) > 2:
             query.add(part, "colour" if kind == "color" else kind, part)
             return
@@ -190,6 +191,8 @@ def is_found(planted: Planted, condition: Condition) -> bool:
         return condition.effect.value == "exclude" and planted.meaning in condition.filter.casefold()
     if condition.type != planted.type:
         return False
+    if condition.reason.startswith("prices are in"):  # said, and rightly so: the query names another currency
+        return True
     if planted.type in ("price", "quantity"):
         return read_bounds(condition.filter) == planted.meaning and (
             planted.type == "price" or any(key in condition.field for key in planted.field)

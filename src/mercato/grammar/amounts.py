@@ -18,6 +18,9 @@ _UPPER = frozenset(("below", "at_most", "weak_at_most", "cheaper", "or_less", "l
 _EXCLUSIVE = frozenset(("below", "above", "cheaper", "dearer", "less", "more"))
 _ATTACHED = frozenset(("to", "go", "a", "in", "''"))
 """Units that are words as well: they stand close to their number, or at the end."""
+_NAMES = frozenset(("max", "maxi", "maximum", "min", "mini", "minimum"))
+"""Words that compare, and stand in names as well ("pro max", "20v max")."""
+MAX_NAME_CHARS = 4
 _THREES = re.compile(r"\d{1,3}(?:[.,'’]\d{3})+")
 
 IsName = Callable[[Sequence[Token], int], bool]
@@ -184,7 +187,7 @@ def _read_at(tokens: Sequence[Token], first: int, position: int, is_name: IsName
         if found is not None:
             return found
     if position < len(tokens) and (tokens[position].kind == NUMBER or tokens[position].text in read_currencies()):
-        return _read_behind(tokens, first, position, priced)
+        return _read_behind(tokens, first, position, is_name, priced=priced)
     cue = find_cue(tokens, position, read_table(*_COMPARING))
     if cue is None:
         return None
@@ -192,8 +195,8 @@ def _read_at(tokens: Sequence[Token], first: int, position: int, is_name: IsName
     if amount is None:
         return None
     money = priced or cue.name in ("cheaper", "dearer")
-    weak = cue.name.startswith("weak") or tokens[position].text in ("max", "min", "maximum", "minimum")
-    if weak and not money and not amount.currencies and (amount.bare or is_name(tokens, position)):
+    weak = cue.name.startswith("weak") or tokens[position].text in _NAMES
+    if weak and not money and not amount.currencies and (amount.bare or _is_name(tokens, position, is_name)):
         return None
     mid = cue.name == "below" or tokens[position].kind == SIGN
     if not _is_certain(tokens, amount, money, mid):
@@ -203,7 +206,9 @@ def _read_at(tokens: Sequence[Token], first: int, position: int, is_name: IsName
     return _bound(first, end, amount, upper=cue.name in _UPPER, inclusive=inclusive)
 
 
-def _read_behind(tokens: Sequence[Token], first: int, position: int, priced: bool) -> Comparison | None:
+def _read_behind(
+    tokens: Sequence[Token], first: int, position: int, is_name: IsName, *, priced: bool
+) -> Comparison | None:
     """Read an amount with its comparison behind it, or two amounts of which one names a currency."""
     amount = read_amount(tokens, position)
     if amount is None:
@@ -212,13 +217,23 @@ def _read_behind(tokens: Sequence[Token], first: int, position: int, priced: boo
     if found is not None:
         return found
     cue = find_cue(tokens, amount.end, read_table(*_BEHIND))
-    if cue is None or (tokens[amount.end].text in ("+", "max", "maxi", "min", "plus", "over") and amount.bare):
+    if cue is None:
+        return None
+    word = tokens[amount.end].text
+    if word in _NAMES and not amount.currencies and (amount.bare or _is_name(tokens, amount.end, is_name)):
+        return None
+    if word == "+" and (amount.bare or not _is_attached(tokens, amount.end) or _is_attached(tokens, amount.end + 1)):
         return None
     if amount.bare and not priced and not _ends(tokens, amount.end + cue.length):
         return None
     return _bound(
         first, amount.end + cue.length, amount, upper=cue.name in _UPPER, inclusive=cue.name not in _EXCLUSIVE
     )
+
+
+def _is_name(tokens: Sequence[Token], position: int, is_name: IsName) -> bool:
+    """Tell whether a short word that compares is part of a name; written out ("minimum") it compares."""
+    return len(tokens[position].text) <= MAX_NAME_CHARS and is_name(tokens, position)
 
 
 def _read_range(
@@ -251,8 +266,7 @@ def _read_range(
         return None
     unit = other.unit or one.unit
     currencies = other.currencies or one.currencies
-    joined_by_sign = tokens[one.end].kind == SIGN
-    if unmarked and not currencies and not (unit is not None and not joined_by_sign) and not priced:
+    if unmarked and not currencies and not priced:  # "110 to 220 v" is an adapter
         return None
     money = priced or bool(currencies)
     if unit is None and not money and not _is_certain(tokens, other, False, not at_end):

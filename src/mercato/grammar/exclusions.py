@@ -28,6 +28,7 @@ class Exclusion:
         end: position behind its last.
         things: the first and last position of each thing's tokens.
         phrase: shops write it so, too ("no sugar", "sugar free"): where this one does, it is a phrase of its texts.
+        cue: the words that say so, folded; empty for a dash.
         doubtful: it is an exclusion only where the shop writes the phrase ("sugar free").
     """
 
@@ -35,6 +36,7 @@ class Exclusion:
     end: int
     things: tuple[tuple[int, int], ...]
     phrase: bool = False
+    cue: str = ""
     doubtful: bool = False
 
 
@@ -66,7 +68,10 @@ def read_exclusion(
     if cue is not None:
         things = _read_things(tokens, position + cue.length, measure)
         if things:
-            return Exclusion(first=position, end=things[-1][1], things=things, phrase=cue.name != "without")
+            words = " ".join(one.text for one in tokens[position : position + cue.length])
+            end = things[-1][1]
+            end += find_word(tokens, end, "added")
+            return Exclusion(first=position, end=end, things=things, phrase=cue.name != "without", cue=words)
     return _read_free(tokens, position)
 
 

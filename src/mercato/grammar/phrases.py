@@ -38,6 +38,7 @@ class Phrases:
         not_free: behind `free` where that is no exclusion ("free shipping").
         skipped: between `without` and what is not wanted.
         modifiers: words that belong to the next one, and are no wish alone ("added sugar").
+        added: behind what is not wanted, and part of it ("no sugar added").
         or_also: joins two things that are not wanted.
         and_also: the same, where nothing follows the second.
         size: before a size.
@@ -70,6 +71,7 @@ class Phrases:
     not_free: str = ""
     skipped: str = ""
     modifiers: str = ""
+    added: str = ""
     or_also: str = ""
     and_also: str = ""
     size: str = ""
@@ -96,7 +98,7 @@ LANGUAGES = {
         or_less="or less|or under|or below|or cheaper|or lower|or fewer|or smaller|and under|and below|and less"
         "|max|maximum|at most|tops",
         or_more="or more|or above|or over|or higher|or larger|or bigger|or greater|and above|and over|and up|and more"
-        "|upwards|min|minimum|at least|plus",
+        "|upwards|min|minimum|at least",
         priced="price|priced|prices|costing|costs|cost|for|that costs|which costs|price is|price of|with a price",
         cheaper="cheaper than|less expensive than", dearer="dearer than|more expensive than|pricier than",
         without="without|excluding|except|except for|but not|exclude|w/o|free of|free from|other than",
@@ -104,7 +106,8 @@ LANGUAGES = {
         not_free="shipping|spirit|style|size|delivery|gift|trial|standing|returns|sample|from|of",
         skipped="any|a|an|the|of|contain|contains|containing|include|including|in|with|made|having",
         modifiers="added|artificial|extra|real|genuine|synthetic|refined|hydrogenated|trans",
-        or_also="or|nor", and_also="and", size="size|sz", pack="pack|packs|pk|pieces|pcs|set|box|case|count|ct",
+        added="added", or_also="or|nor", and_also="and",
+        size="size|sz", pack="pack|packs|pk|pieces|pcs|set|box|case|count|ct",
         pack_of="of",
         nouns="people|persons|person|years|year|yrs|months|month|days|weeks|pieces|pcs|players|ports|seats|seater|sheets"
         "|pages|percent|calories|kcal|stars|reviews|stories|cups|cup|slices|doors|channels|keys|cores|times|games|books"
@@ -125,7 +128,7 @@ LANGUAGES = {
         without="ohne|außer|ausser|frei von", free="frei", not_a="kein|keine|keinen|keinem|keiner|nicht",
         skipped="jegliche|jeglichen|irgendwelche|die|der|das|den|ein|eine|einen|aus|mit|zusatz von",
         modifiers="künstliche|künstlichen|echtes|zugesetzten|zugesetzter|raffinierten",
-        or_also="oder|noch", and_also="und", size="größe|groesse|gr.",
+        added="zugesetzt", or_also="oder|noch", and_also="und", size="größe|groesse|gr.",
         pack="er pack|er-pack|stück|stueck|stk|packung|er set|er packung",
         nouns="personen|jahre|jahren|monate|tage|teile|teilig|blatt|seiten|prozent|mal",
     ),
@@ -142,7 +145,7 @@ LANGUAGES = {
         priced="prix|pour|coûtant|à|au prix de|pour moins cher",
         cheaper="moins cher que|moins chers que|moins chère que|moins cher de", dearer="plus cher que",
         without="sans|hors|sauf|excepté", not_a="pas de|pas",
-        skipped="le|la|les|l|de|du|des|d|un|une|aucun|aucune", modifiers="ajouté|ajoutés",
+        skipped="le|la|les|l|de|du|des|d|un|une|aucun|aucune", added="ajouté|ajoutés|ajoutée",
         or_also="ni|ou", and_also="et", size="taille|pointure", pack="lot|paquet|pièces|boîte", pack_of="de",
         nouns="personnes|ans|mois|jours|pièces|feuilles|pages",
     ),
@@ -160,8 +163,9 @@ LANGUAGES = {
         cheaper="más barato que|más baratos que|más barata que|más baratas que", dearer="más caro que",
         without="sin|que no sea|que no sean|que no tenga|que no tengan|que no lleve"
         "|excepto|salvo|menos los|libre de|libres de", not_a="no|nada de",
-        skipped="el|la|los|las|de|del|un|una|ningún|ninguna", modifiers="añadido|añadidos|artificiales",
-        or_also="ni|o", and_also="y|e", size="talla|número", pack="paquete|piezas|unidades|caja", pack_of="de",
+        skipped="el|la|los|las|de|del|un|una|ningún|ninguna", modifiers="artificiales",
+        added="añadido|añadidos|añadida", or_also="ni|o", and_also="y|e",
+        size="talla|número", pack="paquete|piezas|unidades|caja", pack_of="de",
         nouns="personas|años|meses|días|piezas|hojas",
     ),
     "chinese": Phrases(

@@ -15,7 +15,7 @@ LIKELY_BOOST = 0.1
 RELAXED_BOOST = 0.5
 """What would leave nothing, or is not to filter, still moves products far."""
 EXCLUDED_BOOST = -1.0
-LACKING_BOOST = 0.3
+LACKING_BOOST = 0.6
 """What says that it is without is surer than what says nothing."""
 
 

@@ -21,7 +21,9 @@ from mercato.understanding.field_kinds import PACK_WORDS, list_name_words
 MAX_VALUES = 20_000
 """A field of more texts holds no measures."""
 MEASURES_SHARE = 0.5
-"""Of a field's texts, the share that has to be measures."""
+"""Of the products that have a field of texts, the share whose text has to be a measure."""
+QUANTITY_SHARE = 0.02
+"""Of these products, the share whose measure has to be of one quantity."""
 NAMED_SHARE = 0.3
 """A field that the query names may have so many of the products that the commonest has."""
 LEAD = 1.5
@@ -38,7 +40,7 @@ _IN_NAME = re.compile(
     r"^(.+?)[\s_-]*[(\[]\s*([^()\[\]]{1,12}?)\s*[)\]]\s*$|^(.+?)[\s_-]+(_UNITS)$".replace("_UNITS", _ALONE),
     re.IGNORECASE,
 )
-_MEASURE = re.compile(r"\s*(?:\([^)]*\)\s*)?(\d[\d.,]*)[\s-]*([^\d\s].{0,14}?)\.?\s*")
+_MEASURE = re.compile(r"\s*(?:\([^)]*\)\s*)?(\.?\d[\d.,]*)[\s-]*([^\d\s].{0,14}?)\.?\s*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,18 +276,22 @@ def _read_texts(name: str, column: TextColumn) -> list[MeasureField]:
         if measure is not None:
             by_quantity.setdefault(measure[1].quantity, []).append((measure[0] * measure[1].factor, value))
             factors.setdefault(measure[1].quantity, set()).add(measure[1].factor)
-    if sum(map(len, by_quantity.values())) < MEASURES_SHARE * len(column):
+    held = {
+        quantity: sum(len(column.rows_of(text)) for _, text in measures) for quantity, measures in by_quantity.items()
+    }
+    holding = int(column.indptr[-1] - column.indptr[0])
+    if sum(held.values()) < MEASURES_SHARE * holding:
         return []
     words = list_name_words(name.removeprefix(ATTRIBUTES))
     fields = []
     for quantity, measures in by_quantity.items():
-        if len(measures) < _MIN_SHARE * len(column) / 4:
+        if held[quantity] < QUANTITY_SHARE * holding:
             continue
         measures.sort()
-        products = sum(len(column.rows_of(text)) for _, text in measures)
         fields.append(
             MeasureField(
-                name=name, quantity=quantity, words=words, products=products, factors=frozenset(factors[quantity]),
+                name=name, quantity=quantity, words=words, products=held[quantity],
+                factors=frozenset(factors[quantity]),
                 extremes=(measures[0][0], measures[-1][0]),
                 values=tuple(value for value, _ in measures), texts=tuple(text for _, text in measures),
             )

@@ -12,6 +12,7 @@ from mercato.arrays import Int32
 from mercato.catalog.field_names import write_field, write_text
 from mercato.grammar.amounts import Comparison, read_comparison
 from mercato.grammar.exclusions import Exclusion, read_exclusion, strip_free
+from mercato.grammar.phrases import LANGUAGES, list_phrases
 from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize
 from mercato.grammar.units import Unit, read_units
 from mercato.index import layout
@@ -27,6 +28,8 @@ from mercato.understanding.values import ValueReader
 
 NAME_SHARE = 0.2
 """Two words that stand together in so many of the products that hold one of them are a name ("pro max")."""
+_FOREIGN_WORDS = frozenset(fold(phrase) for phrase in list_phrases("without") if phrase[0] < "\u3000")
+MAX_REST_WORDS = 8
 MAX_TOKENS = 64
 """A longer text is a paste: only its beginning is understood."""
 
@@ -89,6 +92,12 @@ class Understander:
     @cached_property
     def _values(self) -> ValueReader:
         return ValueReader(self._catalog, self._lexicon, self._measures, self._stopwords)
+
+    @cached_property
+    def _own_words(self) -> frozenset[str]:
+        """What says "without" in the shop's language. In another's it may be a name: "Sin City", "Comic Sans"."""
+        own = LANGUAGES.get(self._catalog.analyzer.language)
+        return frozenset(map(fold, own.without.split("|"))) if own is not None else _FOREIGN_WORDS
 
     @cached_property
     def _currency(self) -> str:
@@ -223,6 +232,11 @@ class Understander:
             return [], True
         if exclusion.phrase and not written and not any(map(held.knows, known)):
             return [], True  # "no such word" leaves nothing out
+        rest = [
+            query[token.start : token.end]
+            for token in (*tokens[: exclusion.first], *tokens[exclusion.end :])
+            if token.kind in (WORD, RUN) and not self._stopwords.issuperset(self._catalog.analyzer.analyze(token.text))
+        ]
         conditions = []
         for number, thing in enumerate(known):
             start = tokens[exclusion.first if number == 0 else exclusion.things[number][0]].start
@@ -231,14 +245,17 @@ class Understander:
                 Condition(
                     text=query[start:end], start=start, end=end, type=self._type_of(thing), field="words",
                     filter=f"NOT words: ANY({write_text(thing)})", effect=Effect.EXCLUDE,
-                    lacking=f"words: ANY({write_text(NOT_HELD + thing)})" if held.knows(NOT_HELD + thing) else "",
+                    lacking=write_lacking(thing, rest) if held.knows(NOT_HELD + thing) else "",
                 )
             )  # fmt: skip
-        return conditions, exclusion.phrase and written
+        foreign = exclusion.cue in _FOREIGN_WORDS and exclusion.cue not in self._own_words
+        named = foreign and self._is_name(tokens, exclusion.things[0][0])
+        return conditions, written and (named or (exclusion.phrase and not rest))
 
     def _type_of(self, thing: str) -> str:
-        meanings = self._lexicon.find(join_terms([chunk.parts for chunk in self._catalog.analyzer.split(thing)]))
-        return meanings[0].kind if meanings else "word"
+        key = join_terms([chunk.parts for chunk in self._catalog.analyzer.split(thing)])
+        kinds = [meaning.kind for meaning in self._lexicon.find(key) if meaning.kind != "category"]
+        return kinds[0] if kinds else "word"
 
     def _measure_value(self, tokens: Sequence[Token], position: int) -> int:
         """Count the tokens of the longest value of the catalogue that begins at a position; 1 where none does."""
@@ -266,6 +283,15 @@ class Understander:
         fewest = min(map(len, sides))
         both = np.intersect1d(sides[0], sides[1], assume_unique=True)
         return fewest > 0 and len(both) >= NAME_SHARE * fewest
+
+
+def write_lacking(thing: str, rest: Sequence[str]) -> str:
+    """Write the filter for what says that it is without a thing, and holds one of the query's other words.
+
+    A sugar free pie is no answer to "sugar free cookies".
+    """
+    lacking = f"words: ANY({write_text(NOT_HELD + thing)})"
+    return f"{lacking} AND words: ANY({', '.join(map(write_text, rest[:MAX_REST_WORDS]))})" if rest else lacking
 
 
 def is_ignored(condition: Condition, unwanted: Collection[str]) -> bool:

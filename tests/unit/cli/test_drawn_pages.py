@@ -3,10 +3,10 @@
 import io
 from dataclasses import replace
 
-from mercato_client import Product, ResultPage, Variant
+from mercato_client import Condition, Product, ResultPage, Variant
 from rich.console import Console
 
-from mercato.cli.ask import describe_page, tabulate
+from mercato.cli.ask import describe_page, tabulate, write_conditions
 
 
 def make_page(*chances: float | None) -> ResultPage:
@@ -56,3 +56,16 @@ def test_a_page_with_variants_names_them() -> None:
     assert "40018, L, moss, 84.00" in draw(page)
     assert [result.get("variant") for result in describe_page(page)["results"]] == [given, None]
     assert "variant" not in draw(make_page(None))
+
+
+def test_what_a_query_is_understood_to_say_is_one_line() -> None:
+    price = Condition(text="under 5", start=5, end=12, type="price", effect="filter", filter="price < 5")
+    milk = Condition(
+        text="below 2 l", start=13, end=22, type="quantity", effect="filter", status="unused",
+        reason="no field holds a volume",
+    )  # fmt: skip
+    page = replace(make_page(), conditions=(price, milk), details={"conditions": [{"text": "under 5"}]})
+    assert write_conditions(page) == (
+        "'under 5' (price): filter price < 5; 'below 2 l' (quantity): filter, unused: no field holds a volume"
+    )
+    assert describe_page(page)["conditions"] == [{"text": "under 5"}]

@@ -5,6 +5,7 @@ import json
 import pytest
 from mercato_client import (
     Boost,
+    Condition,
     Explanation,
     Facet,
     FacetSpec,
@@ -115,6 +116,21 @@ def test_facets_are_read(triton, connect):
     )
 
 
+def test_conditions_are_read(triton, connect):
+    price = {"text": "under 30", "start": 7, "end": 15, "type": "price", "field": "price", "filter": "price < 30"}
+    triton.replies["search"] = lambda request, context: page_with(
+        conditions=[
+            {**price, "effect": "filter", "status": "relaxed", "reason": "nothing that matches passes"},
+            {"text": "red", "start": 0, "end": 3, "type": "colour", "effect": "boost", "status": "applied"},
+        ]
+    )
+    found = connect(triton.address).search("kettle under 30", ignore_conditions=["brand"], understand="auto")
+    assert found.conditions == (
+        Condition(**price, effect="filter", status="relaxed", reason="nothing that matches passes"),
+        Condition(text="red", start=0, end=3, type="colour", effect="boost"),
+    )
+
+
 def test_what_is_not_asked_for_is_absent(triton, connect):
     found = connect(triton.address).search("kettle")
     assert (found.facets, found.corrected_query, found.corrected_applied) == ((), None, False)
@@ -157,6 +173,8 @@ def test_probabilities_of_purchase_are_read(triton, connect):
         ({"facets": [{"key": "brand", "values": [{"value": "Acme"}]}]}, "count must be a whole number, is absent"),
         ({"facets": [{"key": 5, "values": []}]}, "key must be a text"),
         ({"corrected_query": 5}, "corrected_query must be a text"),
+        ({"conditions": {"text": "red"}}, "conditions must be a list of objects"),
+        ({"conditions": [{"text": "red", "start": 0}]}, "end must be a whole number, is absent"),
     ],
 )
 def test_facets_that_break_the_contract(triton, connect, members, says):

@@ -72,7 +72,7 @@ def test_prices_are_compared_in_five_languages(query: str, text: str, lower: flo
         ("stick at least 32GB", "storage", 1, 32, None),
         ("至少32GB", "storage", 1, 32, None),
         ("max 5 l", "volume", 1000, None, 5),
-        ("20 to 30 inch", "length", 25.4, 20, 30),
+        ("from 20 to 30 inch", "length", 25.4, 20, 30),
         ("menos de 2 litros", "volume", 1000, None, 2),
     ],
 )
@@ -89,7 +89,8 @@ def test_measures_are_compared(
 @pytest.mark.parametrize(
     "query",
     ["under armour", "over the door hook", "under 5 people", "between friends", "phone 11 pro max", "cheap milk",
-     "from 0 to 3 months", "5 minute timer", "over 100 sheets pad", "<", "under", "under 5%", "50+ lotion"],
+     "from 0 to 3 months", "5 minute timer", "over 100 sheets pad", "<", "under", "under 5%", "50+ lotion",
+     "adapter 110 to 220 v", "8gb + 256gb"],
 )  # fmt: skip
 def test_what_only_looks_like_a_comparison_is_none(query: str) -> None:
     assert find_comparisons(query) == []

@@ -221,3 +221,42 @@ def test_without_its_conditions_any_query_is_plain(understander: Understander, q
 
     assert again.conditions == ()
     assert again.text == query
+
+
+def test_a_name_that_looks_like_another_languages_exclusion_is_searched(tmp_path: Path) -> None:
+    films = [product("city", "Sin City, the film"), product("other", "A city at night"), product("sea", "The sea")]
+    build(tmp_path / "catalog", films)
+
+    ids, _ = ask(tmp_path / "catalog", "sin city")
+
+    assert ids[0] == "city"
+
+
+def test_a_word_of_names_compares_where_it_stands_in_none(tmp_path: Path) -> None:
+    drills = [product(f"d{n}", f"Drill {n} v max", attributes={"voltage (V)": n}) for n in (12, 18, 20)]
+    lamps = [product(f"l{n}", f"Lamp {n}", attributes={"voltage (V)": n}) for n in (5, 12)]
+    build(tmp_path / "drills", drills)
+    build(tmp_path / "lamps", lamps)
+
+    assert [one["effect"] for one in ask(tmp_path / "drills", "drill 20v max")[1]["conditions"]] == ["boost"]
+    assert ask(tmp_path / "lamps", "lamp 5v max")[1]["conditions"][0]["filter"] == 'attributes."voltage (V)" <= 5'
+
+
+def test_units_of_fields_are_learned_from_texts(tmp_path: Path) -> None:
+    sticks = [product(f"s{n}", f"Stick {n} GB fast", attributes={"memory": n}) for n in (4, 8, 16, 32, 64, 128)]
+    build(tmp_path / "catalog", sticks)
+
+    ids, details = ask(tmp_path / "catalog", "stick at least 32 gb")
+
+    assert details["conditions"][0]["filter"] == "attributes.memory >= 32"
+    assert set(ids) == {"s32", "s64", "s128"}
+
+
+@pytest.mark.parametrize("query", ["under 3 euros", "jacket -suede red", "lemonade no sugar", "under 1 over 90"])
+def test_every_option_goes_with_conditions(folder: Path, query: str) -> None:
+    for options in (
+        {"explain": True}, {"facets": ["brand", "price"]}, {"order_by": "price"}, {"collapse": True, "diversity": 0.5},
+        {"boosts": [{"condition": "price < 2", "boost": 1}]},
+    ):  # fmt: skip
+        ids, details = ask(folder, query, **options)
+        assert ids and details["conditions"] and not details["degraded"]

@@ -31,7 +31,7 @@ from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
-from mercato.text.words import WordAnalyzer
+from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,8 @@ class LiveCatalog:
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state
-        self.analyzer = WordAnalyzer(snapshot.settings["language"])
+        self.languages = CatalogLanguages(snapshot.settings.get("languages", [snapshot.settings["language"]]))
+        self.analyzer = self.languages.main
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
         self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms)
         self._sequence = snapshot.manifest.product_sequence
@@ -150,7 +151,8 @@ class LiveCatalog:
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
-        return words.weigh(list_terms(product, words.settings.fields, self.analyzer))
+        analyzer = self.languages.choose(product.text(LANGUAGE_FIELDS))
+        return words.weigh(list_terms(product, words.settings.fields, analyzer))
 
     def refresh(self) -> None:
         """Read what changed since the last call.

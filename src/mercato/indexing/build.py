@@ -39,6 +39,7 @@ from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
+from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages
 from mercato.text.languages import Language, parse_language
 from mercato.text.words import WordAnalyzer
 
@@ -48,7 +49,8 @@ class BuildOptions:
     """How a snapshot is built.
 
     Attributes:
-        language: of the products' texts, as the Snowball stemmer calls it.
+        language: of the products' texts, as the Snowball stemmer calls it; several with commas, or ``auto``, where
+            each product is read in the one that it is written in.
         text_fields: fields of a product that are encoded, in this order; the encoder cuts a long text at its end.
         weights: how much a word counts in each field of a product.
         fusion: how much words and vectors weigh in a search.
@@ -144,8 +146,11 @@ def _fill_folder(
     progress("building the dense index", 0, 1)
     build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
     progress("building the word index", 0, 1)
-    analyzer = WordAnalyzer(options.language)
-    terms = [list_terms(product, options.weights.fields, analyzer) for product in rows]
+    names = read_languages(options.language, (product.text(LANGUAGE_FIELDS) for product in rows))
+    languages = CatalogLanguages(names)
+    terms = [
+        list_terms(product, options.weights.fields, languages.choose(product.text(LANGUAGE_FIELDS))) for product in rows
+    ]
     build_word_index(terms, options.weights, folder / layout.WORD_INDEX)
     progress("learning from events", 0, 1)
     weighted, purchases = select_events(events, number_products(rows))
@@ -155,11 +160,11 @@ def _fill_folder(
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
-    write_suggestions(folder, rows, options.language)
+    write_suggestions(folder, rows, names[0])
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     if options.glosses:
         progress("reading dictionaries", 0, 1)
-        _write_glosses(folder, options, analyzer)
+        _write_glosses(folder, options.glosses, languages.main)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
@@ -167,7 +172,8 @@ def _fill_folder(
     write_arrays(folder / layout.FEATURES, asdict(features))
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
-        "language": options.language,
+        "language": names[0],
+        **({"languages": names} if len(names) > 1 else {}),
         "text_fields": options.text_fields,
         "fusion": asdict(options.fusion),
         **dictionaries,
@@ -190,15 +196,15 @@ def _fill_folder(
     return manifest
 
 
-def _write_glosses(folder: Path, options: BuildOptions, analyzer: WordAnalyzer) -> None:
+def _write_glosses(folder: Path, glosses: Sequence[Language], analyzer: WordAnalyzer) -> None:
     """Keep of the dictionaries of each language what the catalogue can answer."""
     words = WordIndex(folder / layout.WORD_INDEX)
-    target = parse_language(options.language, "language")
+    target = parse_language(analyzer.language, "--language")
     write_glosses(
         folder / layout.GLOSSES,
         {
             language.code: choose_glosses(read_dictionary(language, target).items(), analyzer.analyze, words.frequency)
-            for language in options.glosses
+            for language in glosses
         },
     )
 

@@ -178,5 +178,6 @@ def encoder(
         return
     before, after = (metrics.results[name]["ndcg@10"] for name in ("before", "after"))
     output.show(f"nDCG@10 of rated products alone: {after:.3f}, before {before:.3f}")
-    remedy = f"mercato export encoder --weights {out} --sha256 '' --out DIR"
+    model = metrics.source.repository
+    remedy = f"mercato export encoder --model {model} --weights {out} --sha256 '' --out DIR"
     output.show(f"wrote {out}; export it: {remedy}")

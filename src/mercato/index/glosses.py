@@ -16,7 +16,7 @@ from mercato.errors import SnapshotError
 
 Glosses = Mapping[str, Sequence[str]]
 """Word or phrase of another language, folded -> what it may mean, the likeliest first."""
-MAX_GLOSSES = 4
+MAX_GLOSSES = 8
 """Meanings of a word that are kept; each is searched."""
 MAX_HEADS = 2
 """Last words of glosses that are kept besides."""

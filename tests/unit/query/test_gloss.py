@@ -108,7 +108,7 @@ def test_glosses_are_those_that_the_catalogue_answers_most() -> None:
 
 
 def test_only_some_meanings_are_kept() -> None:
-    meanings = [f"word{letter}" for letter in "abcdefgh"]
+    meanings = [f"word{letter}" for letter in "abcdefghijkl"]
     chosen = choose_glosses({"x": meanings}.items(), WordAnalyzer().analyze, lambda term: 1 if term != "x" else 0)
     assert chosen == {"x": meanings[:MAX_GLOSSES]}
 

@@ -42,7 +42,6 @@ SHORTER = {
     "src/mercato/policy/diversity.py": "one policy a file, the boundary to pyversity",
     "src/mercato/policy/ranked.py": "the value that every policy changes",
     "src/mercato/progress.py": "one protocol, below every room",
-    "src/mercato/query/query_analyzer.py": "what joins the parts of the room",
     "src/mercato/serving/shared_memory.py": "a boundary to the operating system",
     "src/mercato/text/stopwords.py": "one function over a list of its own",
     "src/mercato/zscore.py": "one formula, below every room",

@@ -57,7 +57,9 @@ def index(
         bool, typer.Option("--drop-unlisted", help="Drop products that exist by earlier live upserts alone.")
     ] = False,
     encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
-    language: Annotated[str, typer.Option(help="Language of the texts, for stemming.")] = "english",
+    language: Annotated[
+        str, typer.Option(help="Language of the texts, for stemming; several with commas, or auto.")
+    ] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
     weights: Annotated[
         str, typer.Option(help="What a word counts by field: title=2,attributes=0; others keep their default.")

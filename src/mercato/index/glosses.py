@@ -16,10 +16,10 @@ from mercato.errors import SnapshotError
 
 Glosses = Mapping[str, Sequence[str]]
 """Word or phrase of another language, folded -> what it may mean, the likeliest first."""
-MAX_GLOSSES = 4
+MAX_GLOSSES = 8
 """Meanings of a word that are kept; each is searched."""
-PLACE_POWER = 1.0
-"""How much a meaning that a dictionary lists later counts less."""
+MAX_HEADS = 2
+"""Last words of glosses that are kept besides."""
 MAX_GLOSS_WORDS = 3
 """A longer gloss describes what has no name."""
 
@@ -32,9 +32,9 @@ def choose_glosses(
     """Choose the glosses that a catalogue can answer, those first that more of its products speak of.
 
     A dictionary lists meanings by their commonness in the language; which one a shopper means follows from what is
-    sold: of the meanings of "Ständer" an electronics shop knows the stand, and no pillar. So a gloss counts
-    ``frequency / (1 + place in the list)``. A word that the catalogue has itself is one of its own glosses. Of a gloss
-    that it has in part the last word, in English what the thing is, stands for the whole where nothing else is known.
+    sold: of the meanings of "Ständer" an electronics shop knows the stand, and no pillar. A word that the catalogue has
+    itself is one of its own glosses. Of a gloss of several words the last, in English what the thing is, comes after
+    all whole ones: a table lamp is a lamp.
 
     Args:
         entries: words, each once, and their glosses.
@@ -42,7 +42,7 @@ def choose_glosses(
         frequency: in how many products a term stands.
 
     Returns:
-        The words that have such glosses, at most `MAX_GLOSSES` each.
+        The words that have such glosses, at most `MAX_GLOSSES` whole ones each and `MAX_HEADS` last words.
     """
     read = cache(lambda word: tuple(list_terms(word)))
     count_word = cache(lambda word: min(map(frequency, read(word)), default=0))
@@ -52,18 +52,16 @@ def choose_glosses(
 
     chosen: dict[str, list[str]] = {}
     for word, glosses in entries:
-        counts = {gloss: count(gloss) for gloss in glosses}
-        if not any(counts.values()):
-            heads = dict.fromkeys(gloss.split()[-1] for gloss in glosses if " " in gloss)
-            counts = {head: count(head) for head in heads}
-        worth = {gloss: n / (1 + place) ** PLACE_POWER for place, (gloss, n) in enumerate(counts.items()) if n}
-        if not worth:
+        worth = {gloss: count(gloss) for gloss in glosses}
+        heads = [head for gloss in glosses if " " in gloss and (head := gloss.split()[-1]) not in worth and count(head)]
+        if not heads and not any(worth.values()):
             continue
-        worth.setdefault(word, float(count(word)))
+        worth.setdefault(word, count(word))
         distinct: dict[tuple[str, ...], str] = {}
-        for gloss in sorted((gloss for gloss in worth if worth[gloss]), key=lambda gloss: -worth[gloss]):
+        whole = sorted((gloss for gloss in worth if worth[gloss]), key=lambda gloss: -worth[gloss])
+        for gloss in (*whole[:MAX_GLOSSES], *dict.fromkeys(heads)):
             distinct.setdefault(tuple(term for part in gloss.split() for term in read(part)), gloss)
-        chosen[word] = list(distinct.values())[:MAX_GLOSSES]
+        chosen[word] = list(distinct.values())[: MAX_GLOSSES + MAX_HEADS]
     return chosen
 
 

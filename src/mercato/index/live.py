@@ -101,7 +101,8 @@ class LiveCatalog:
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state
-        self.analyzer = snapshot.analyzer()
+        self.languages = snapshot.languages()
+        self.analyzer = self.languages.main
         self.fusion = FusionWeights(**snapshot.settings["fusion"])
         columns = snapshot.columns
         self.held_words = HeldWords(snapshot.folder, snapshot.words, self.analyzer, columns.variant_products)
@@ -158,7 +159,8 @@ class LiveCatalog:
 
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
-        return words.weigh(*list_terms(product, words.settings.fields, self.analyzer))
+        analyzer = self.languages.choose(product.text(LANGUAGE_FIELDS))
+        return words.weigh(*list_terms(product, words.settings.fields, analyzer))
 
     def refresh(self) -> None:
         """Read what changed since the last call.

@@ -29,7 +29,8 @@ from mercato.index.titles import read_titles
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.word_statistics import read_word_statistics
 from mercato.index.words import WordIndex
-from mercato.text.words import SPLITTING, WordAnalyzer
+from mercato.text.catalog_languages import CatalogLanguages
+from mercato.text.words import SPLITTING
 
 
 class Snapshot:
@@ -88,9 +89,10 @@ class Snapshot:
         self.titles = read_titles(folder / layout.TITLES)
         self.floor = read_floor(self.settings)
 
-    def analyzer(self) -> WordAnalyzer:
-        """Make the analyser that split its texts."""
-        return WordAnalyzer(self.settings["language"], decimal_comma=self.settings["decimal_comma"], known=self.words)
+    def languages(self) -> CatalogLanguages:
+        """Make the analysers that split its texts."""
+        names = self.settings.get("languages", [self.settings["language"]])
+        return CatalogLanguages(names, decimal_comma=self.settings["decimal_comma"], known=self.words)
 
     @property
     def count(self) -> int:

@@ -35,7 +35,7 @@ from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import WordIndex, build_word_index, list_terms
+from mercato.index.words import DocumentTerms, WordIndex, build_word_index, list_terms
 from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
 from mercato.indexing.dictionaries import read_dictionary
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
@@ -58,6 +58,7 @@ from mercato.retrieval.word_match import match_words
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable, SearchQuery
+from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages
 from mercato.text.compounds import holds_words
 from mercato.text.language_names import Language, parse_language
 from mercato.text.measures import find_decimal_comma
@@ -73,7 +74,8 @@ class BuildOptions:
     """How a snapshot is built.
 
     Attributes:
-        language: of the products' texts, as the Snowball stemmer calls it.
+        language: of the products' texts, as the Snowball stemmer calls it; several with commas, or ``auto``, where
+            each product is read in the one that it is written in.
         text_fields: fields of a product that are encoded, in this order; the encoder cuts a long text at its end.
         weights: how much a word counts in each field of a product.
         fusion: how much words and vectors weigh in a search.
@@ -173,11 +175,13 @@ def _fill_folder(
     progress("building the word index", 0, 1)
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
-    analyzer = _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
+    names = read_languages(options.language, (product.text(LANGUAGE_FIELDS) for product in rows))
+    languages = _write_word_index(rows, names, options.weights, decimal_comma, folder / layout.WORD_INDEX)
+    analyzer = languages.main
     write_held_words(folder, rows, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
     progress("finding the floor of searches", 0, 1)
-    floor = _calibrate(folder, [product.title for product in rows], text_layout, analyzer, encoder, options)
+    floor = _calibrate(folder, [product.title for product in rows], text_layout, analyzer, encoder, names[0])
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)
@@ -195,15 +199,15 @@ def _fill_folder(
     progress("writing", 0, 1)
     columns = build_columns(rows)
     write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
-    collect_statistics(rows, options.language, options.queries).write(folder / layout.SPELLING)
-    write_suggestions(folder, rows, options.language)
+    collect_statistics(rows, names[0], options.queries).write(folder / layout.SPELLING)
+    write_suggestions(folder, rows, names[0])
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
     write_titles(folder / layout.TITLES, number_titles(analyzer.analyze(product.title) for product in rows))
     code_fields = find_code_fields(rows)
     write_codes(folder / layout.CODES, build_codes(rows, code_fields))
     if options.glosses:
         progress("reading dictionaries", 0, 1)
-        _write_glosses(folder, options, analyzer)
+        _write_glosses(folder, options.glosses, languages.main)
     write_arrays(folder / layout.COLUMNS, columns.arrays())
     (folder / layout.COLUMNS_META).write_text(json.dumps(columns.meta(), ensure_ascii=False), encoding="utf-8")
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
@@ -211,7 +215,8 @@ def _fill_folder(
     write_arrays(folder / layout.FEATURES, asdict(features))
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
-        "language": options.language,
+        "language": names[0],
+        **({"languages": names} if len(names) > 1 else {}),
         "splitting": SPLITTING,
         "decimal_comma": decimal_comma,
         "text_fields": options.text_fields,
@@ -239,31 +244,36 @@ def _fill_folder(
 
 
 def _write_word_index(
-    rows: Sequence[Product], options: BuildOptions, decimal_comma: bool | None, folder: Path
-) -> WordAnalyzer:
+    rows: Sequence[Product], names: Sequence[str], weights: FieldWeights, decimal_comma: bool | None, folder: Path
+) -> CatalogLanguages:
     """Build the word index; returns what split its texts, which does so again where words turn out to hold others."""
-    fields = options.weights.fields
-    analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma)
-    documents = [list_terms(product, fields, analyzer) for product in rows]
+
+    def list_documents(languages: CatalogLanguages) -> list[DocumentTerms]:
+        return [
+            list_terms(product, weights.fields, languages.choose(product.text(LANGUAGE_FIELDS))) for product in rows
+        ]
+
+    languages = CatalogLanguages(names, decimal_comma=decimal_comma)
+    documents = list_documents(languages)
     known = {term for document in documents for terms in document.terms for term in terms}
-    if holds_words(options.language, known):
-        analyzer = WordAnalyzer(options.language, decimal_comma=decimal_comma, known=known)
-        documents = [list_terms(product, fields, analyzer) for product in rows]
+    if holds_words(names[0], known):
+        languages = CatalogLanguages(names, decimal_comma=decimal_comma, known=known)
+        documents = list_documents(languages)
     build_word_index(
-        [document.terms for document in documents], options.weights, folder, [document.minor for document in documents]
+        [document.terms for document in documents], weights, folder, [document.minor for document in documents]
     )
-    return analyzer
+    return languages
 
 
-def _write_glosses(folder: Path, options: BuildOptions, analyzer: WordAnalyzer) -> None:
+def _write_glosses(folder: Path, glosses: Sequence[Language], analyzer: WordAnalyzer) -> None:
     """Keep of the dictionaries of each language what the catalogue can answer."""
     words = WordIndex(folder / layout.WORD_INDEX)
-    target = parse_language(options.language, "language")
+    target = parse_language(analyzer.language, "--language")
     write_glosses(
         folder / layout.GLOSSES,
         {
             language.code: choose_glosses(read_dictionary(language, target).items(), analyzer.analyze, words.frequency)
-            for language in options.glosses
+            for language in glosses
         },
     )
 
@@ -274,11 +284,11 @@ def _calibrate(
     texts: layout.TextLayout,
     analyzer: WordAnalyzer,
     encoder: TextEncoder,
-    options: BuildOptions,
+    language: str,
 ) -> MatchFloor:
     """Learn the floor of searches from the indexes that were just written."""
     words = WordIndex(folder / layout.WORD_INDEX)
-    reader = QueryReader(analyzer, list_stopwords(analyzer, options.language), words)
+    reader = QueryReader(analyzer, list_stopwords(analyzer, language), words)
 
     def share(query: SampledQuery) -> float:
         scores = match_words(reader.read(query.text), words).scores

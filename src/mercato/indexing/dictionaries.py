@@ -36,6 +36,9 @@ _LEADING = re.compile(r"^(?:to|a|an|the|pair of|set of)\s+")
 _COMPANY = re.compile(r"\s+(?:corporation|company|inc\.?|ltd\.?)$")
 # What CC-CEDICT says of a word in place of its meaning.
 _CEDICT_REMARK = re.compile(r"CL:|(?:old |erhua )?variant of|surname |see |abbr\. |also (?:written|pr\.)|used in ")
+_CEDICT_REFERENCE = re.compile(
+    r"(?:abbr\. for|(?:old |erhua )?variant of|see(?: also)?|also written) (?:[^|\[\s]+\|)?([^|\[\s]+)"
+)
 
 
 def read_dictionary(language: Language, target: Language, folder: Path = DICTIONARIES) -> dict[str, list[str]]:
@@ -138,11 +141,18 @@ def _read_cedict() -> dict[str, list[str]]:
     except ImportError as exc:
         raise DataError("--glosses zh: needs CC-CEDICT; pip install 'mercato[glosses]'") from exc
     found: dict[str, list[str]] = defaultdict(list)
+    other_word: dict[str, str] = {}
     for entry in CcCedict().get_entries():
         senses = [text for text in entry["definitions"] if not _CEDICT_REMARK.match(text)]
         # what is done last: a shop has things
         senses = [text.partition(",")[0] for text in sorted(senses, key=lambda text: text.startswith("to "))]
         glosses = list(dict.fromkeys(filter(None, map(_clean, senses))))
-        for word in {entry["simplified"], entry["traditional"]} if glosses else ():
-            _add(found, [(word.casefold(), glosses)])
-    return dict(found)
+        references = [match[1] for text in entry["definitions"] if (match := _CEDICT_REFERENCE.match(text))]
+        for word in {entry["simplified"].casefold(), entry["traditional"].casefold()}:
+            if references:
+                other_word[word] = references[0]
+            if glosses:
+                _add(found, [(word, glosses)])
+    # a short form means what the long one does, before what else it means
+    short = {word: found[other] + found.get(word, []) for word, other in other_word.items() if other in found}
+    return dict(found) | short

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mercato.arrays import Float32
 from mercato.errors import MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
@@ -24,12 +25,14 @@ from mercato.policy.ranked import order_candidates
 from mercato.policy.rules import Rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import PageRequest
-from mercato.requests.retrieval import Retrieved
+from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.settings import DEFAULT_RERANK_DEPTH
 from mercato.understanding.read_page import ask_for, read_page
 from mercato.understanding.understander import Understander
 
 logger = logging.getLogger(__name__)
+
+SMALLEST_NORM = 1e-9
 
 
 class Pipeline:
@@ -167,12 +170,19 @@ class Pipeline:
             if changed:
                 self._retrieve(changed)
 
-    def _write_query(self, state: PageState) -> str:
-        """Return the query as the encoder reads it: in its own words where it knows all languages."""
-        request = state.page.retrieval
-        return (
-            request.text if self._knows_languages else self._queries.translate(request.text, request.context.language)
-        )
+    def _encode_queries(self, requests: Sequence[RetrievalRequest]) -> Float32:
+        """Encode queries by what their words mean in the shop's language: float32 [requests, D].
+
+        An encoder that knows all languages reads the query as it was typed as well; between the two vectors lies what
+        is searched.
+        """
+        meanings = [self._queries.translate(request.text, request.context.language) for request in requests]
+        vectors = self._encoder.encode(meanings)
+        foreign = [index for index, request in enumerate(requests) if request.text != meanings[index]]
+        if self._knows_languages and foreign:
+            both = vectors[foreign] + self._encoder.encode([requests[index].text for index in foreign])
+            vectors[foreign] = both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), SMALLEST_NORM)
+        return vectors
 
     def _encode(self, states: Sequence[PageState]) -> None:
         """Encode the queries of a batch; none has a vector if the encoder failed."""
@@ -180,7 +190,7 @@ class Pipeline:
         searches = [index for index, state in enumerate(states) if state.page.retrieval.is_search]
         if searches:
             try:
-                vectors[searches] = self._encoder.encode([self._write_query(states[index]) for index in searches])
+                vectors[searches] = self._encode_queries([states[index].page.retrieval for index in searches])
                 if not np.isfinite(vectors).all():
                     raise ModelError("encoder: a vector is not finite; export the encoder again")
             except Exception:  # whatever breaks in a stage, retrieval can still answer

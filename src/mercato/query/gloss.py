@@ -85,7 +85,9 @@ class Glossary:
 
     def _look_up_longest(self, words: list[str], position: int) -> tuple[int, tuple[str, ...]]:
         for length in range(min(MAX_PHRASE_WORDS, len(words) - position), 1, -1):
-            glosses = self._glosses.get(" ".join(words[position : position + length]))
+            phrase = words[position : position + length]
+            # Chinese writes letters and characters in one: "u" and "\u76d8" are a USB stick
+            glosses = self._glosses.get(" ".join(phrase)) or self._glosses.get("".join(phrase))
             if glosses:
                 return length, tuple(glosses)
         word = words[position]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -75,7 +76,7 @@ class QueryAnalyzer:
         """
         segments = self._look_up(text, language)
         if segments is None:
-            return self._read(text)
+            return self._add_languages(text, self._read(text))
         groups: list[WordGroup] = []
         for segment in segments:
             groups += self._read_segment(segment)
@@ -129,9 +130,28 @@ class QueryAnalyzer:
         return None
 
     def _is_known(self, word: str) -> bool:
-        """Return whether some product has all terms of a word."""
-        terms = self.analyzer.analyze(word)
-        return bool(terms) and all(map(self._catalog.term_frequency, terms))
+        """Return whether some product has all terms of a word, in any of the catalogue's languages."""
+        return any(
+            bool(terms := analyzer.analyze(word)) and all(map(self._catalog.term_frequency, terms))
+            for analyzer in (self.analyzer, *self._catalog.languages.others)
+        )
+
+    def _add_languages(self, text: str, query: WordQuery) -> WordQuery:
+        """Add to each word of a query what it is called by the stemmers of the catalogue's other languages."""
+        others = self._catalog.languages.split_otherwise(text, self.analyzer.split(text))
+        if not others:
+            return query
+        groups = [
+            replace(
+                group,
+                alternatives=(
+                    *group.alternatives,
+                    *(Alternative(terms=terms) for terms in others.get(group.chunks[0], ()) if group.size == 1),
+                ),
+            )
+            for group in query.groups
+        ]
+        return WordQuery(groups=tuple(groups))
 
     def _read_segment(self, segment: Segment) -> list[WordGroup]:
         """Read a word or phrase as its likeliest meaning, with the others as alternatives."""
@@ -180,6 +200,7 @@ class QueryAnalyzer:
         """Return in how many products a word stands, in any form; all of them for a stop word or a synonym."""
         chunks = self.analyzer.split(word)
         terms = {term for chunk in chunks for term in chunk.terms}
+        terms |= {term for other in self._catalog.languages.others for term in other.analyze(word)}
         if terms & self.stopwords or any(self._synonyms.has(chunk) for chunk in chunks):
             return self._catalog.base
         return max(map(self._catalog.term_frequency, terms), default=0) or self._reader.count_inside(word)

@@ -108,7 +108,7 @@ def test_a_snapshot_whose_words_were_split_otherwise_is_refused(tmp_path: Path) 
     build(tmp_path / "catalog", [product("a", "spoon")])
     settings = tmp_path / "catalog" / layout.SETTINGS
     known = json.loads(settings.read_bytes())
-    assert Snapshot(tmp_path / "catalog").analyzer().language == known["language"]
+    assert Snapshot(tmp_path / "catalog").languages().main.language == known["language"]
 
     del known["splitting"]
     text = json.dumps(known)

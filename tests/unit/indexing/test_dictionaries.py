@@ -80,3 +80,5 @@ def test_cc_cedict_by_both_scripts() -> None:
     assert found["电脑"] == found["電腦"] == ["computer"]
     assert found["鼠标"][0] == "mouse"
     assert "google" in found["谷歌"]
+    # "abbr. for 照相機|照相机"
+    assert found["相机"][0] == found["照相机"][0] == "camera"

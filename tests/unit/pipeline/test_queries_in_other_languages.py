@@ -45,7 +45,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return Snapshot(folder)
 
 
-def ask(shop: Snapshot, query: str, language: str = "", *, knows_languages: bool = False) -> tuple[list[str], Any, str]:
+def ask(
+    shop: Snapshot, query: str, language: str = "", *, knows_languages: bool = False
+) -> tuple[list[str], Any, list[str]]:
     """Return the products that hold the words, best first, the details, and what the encoder heard."""
     catalog, encoder = LiveCatalog(shop, None), ListeningEncoder()
     pipeline = Pipeline(catalog, encoder, Retriever(catalog, None), None, knows_languages=knows_languages)
@@ -55,7 +57,7 @@ def ask(shop: Snapshot, query: str, language: str = "", *, knows_languages: bool
     assert isinstance(answer, Answer)
     details = orjson.loads(answer.details)
     by_words = [one["id"] for one in details["results"] if "words" in one["explanation"]["stages"]]
-    return by_words, details, encoder.heard[0]
+    return by_words, details, encoder.heard
 
 
 def test_words_of_the_language_that_a_request_names_are_looked_up(shop: Snapshot) -> None:
@@ -63,10 +65,13 @@ def test_words_of_the_language_that_a_request_names_are_looked_up(shop: Snapshot
     assert ask(shop, "牛奶", "zh-CN")[0] == ["m"]
 
 
-def test_the_encoder_hears_the_meaning_unless_it_knows_the_language(shop: Snapshot) -> None:
-    assert ask(shop, "Käse", "de")[2] == "cheese"
-    assert ask(shop, "käse", "de", knows_languages=True)[2] == "käse"
-    assert ask(shop, "cheese")[2] == "cheese"
+def test_the_encoder_hears_the_meaning(shop: Snapshot) -> None:
+    assert ask(shop, "Käse", "de")[2] == ["cheese"]
+    assert ask(shop, "cheese", knows_languages=True)[2] == ["cheese"]
+
+
+def test_an_encoder_that_knows_the_language_hears_both(shop: Snapshot) -> None:
+    assert ask(shop, "käse", "de", knows_languages=True)[2] == ["cheese", "käse"]
 
 
 def test_without_a_language_only_words_that_no_product_has_are_looked_up(shop: Snapshot) -> None:
@@ -85,7 +90,7 @@ def test_a_language_without_glosses_is_read_as_the_shops(shop: Snapshot) -> None
 def test_what_is_looked_up_is_not_corrected(shop: Snapshot) -> None:
     _, details, heard = ask(shop, "milch")  # one letter from "kilch"
     assert "corrected_query" not in details
-    assert heard == "milk"
+    assert heard == ["milk"]
 
 
 def test_an_explanation_names_the_meaning_and_speaks_the_language(shop: Snapshot) -> None:

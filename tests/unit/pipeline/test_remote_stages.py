@@ -251,6 +251,19 @@ def test_remote_encoder_sends_tokens_in_one_call(tokenizer: TextTokenizer) -> No
     assert {array.dtype for array in wire.inputs[0].values()} == {np.dtype(np.int64)}
 
 
+def test_remote_encoder_sends_the_prefix_of_a_role(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    words = {"[UNK]": 0, "ask": 5, "tell": 6, "tea": 7}
+    plain = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    plain.save(str(file))
+    tokenizer = TextTokenizer(file, prefixes={"query": "ask ", "product": "tell "})
+    wire = Wire({"encoder": lambda given: {"embedding": given["input_ids"]}})
+    encoder = RemoteEncoder(wire, tokenizer)
+    assert encoder.encode(["tea"]).tolist() == [[5, 7]]
+    assert encoder.encode(["tea"], "product").tolist() == [[6, 7]]
+
+
 def test_remote_ranker_sends_what_it_is_given() -> None:
     arrays = {
         "query": np.ones((2, 4), np.float32),

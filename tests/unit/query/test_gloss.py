@@ -96,11 +96,11 @@ def test_glosses_are_those_that_the_catalogue_answers_most() -> None:
     }
     chosen = choose_glosses(entries.items(), WordAnalyzer().analyze, lambda term: products.get(term, 0))
     assert chosen == {
-        # 90 / 3, 30 / 4, 1 / 2; no product has "upright"
+        # no product has "upright"
         "ständer": ["stand", "stud", "pillar"],
         # the same term
         "kopfhörer": ["headphones"],
-        # of a gloss that is known in part, what the thing is
+        # a wrist watch is a watch
         "armbanduhr": ["watch"],
         # what the shop calls so itself
         "apple": ["apple", "applet"],
@@ -108,7 +108,7 @@ def test_glosses_are_those_that_the_catalogue_answers_most() -> None:
 
 
 def test_only_some_meanings_are_kept() -> None:
-    meanings = [f"word{letter}" for letter in "abcdefgh"]
+    meanings = [f"word{letter}" for letter in "abcdefghijkl"]
     chosen = choose_glosses({"x": meanings}.items(), WordAnalyzer().analyze, lambda term: 1 if term != "x" else 0)
     assert chosen == {"x": meanings[:MAX_GLOSSES]}
 

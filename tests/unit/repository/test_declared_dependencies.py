@@ -11,10 +11,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LIBRARY = ("src/mercato",)
-# Rooms whose packages come with an extra, which they name where something of it is missing.
+# Rooms and files whose packages come with an extra, which they name where something of it is missing.
 WITH_EXTRAS = {
     "src/mercato/catalog_report/": "evaluation",
     "src/mercato/evaluation/": "evaluation",
+    "src/mercato/indexing/dictionaries.py": "glosses",
+    "src/mercato/text/catalog_languages.py": "languages",
     "src/mercato/torch_profile/": "torch",
 }
 # folder of the wheel -> the extras that install what it imports beside the library's own dependencies

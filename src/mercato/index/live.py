@@ -34,6 +34,7 @@ from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
 from mercato.state.values import ProductChange
+from mercato.text.catalog_languages import LANGUAGE_FIELDS
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mercato.arrays import Float32, Int32
+from mercato.arrays import Bool, Float32, Int32
 from mercato.index.category_words import CategoryWords
 from mercato.index.live import LiveCatalog
 from mercato.query.query_analyzer import QueryAnalyzer
-from mercato.query.word_query import WordGroup, WordQuery
+from mercato.query.word_query import WordGroup
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList
 
@@ -28,6 +28,9 @@ NAMED = 0.5
 """What a category that holds every word of the query counts beside a cosine of 1 (docs/decisions/0032)."""
 SHARPNESS = 10.0
 """How fast a candidate's score falls with what its category lacks against the best one's."""
+
+_CENTROIDS_A_STEP = 64
+"""A copy of more than 128 KB is memory that the system has to give anew each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,27 +79,43 @@ def score_kinds(
         rows: int32 [n], the candidates.
     """
     learned = catalog.snapshot.category_words
-    codes = catalog.features().leaf_category[rows]
+    leaf_category = catalog.features().leaf_category
+    codes = leaf_category[rows]
     known = (codes >= 0) & (codes < len(learned))
     if not known.any():
         return None
-    query = queries.read(context.request.text, context.language)
-    shares = _look_up(learned, query)
-    nearest = catalog.features().leaf_category[near[:NEAR]]
+    nearest = leaf_category[near[:NEAR]]
     nearest = nearest[(nearest >= 0) & (nearest < len(learned))]
+    distinct, which = np.unique(np.concatenate([codes[known], nearest]), return_inverse=True)
+    of_candidates, of_nearest = which[: -len(nearest) or None], which[len(which) - len(nearest) :]
+    query = queries.read(context.request.text, context.language)
+    shares = np.array([_look_up(learned, group, distinct) for group in query.groups], np.float32)
+    shares = shares.reshape(len(query.groups), len(distinct))
     weights = queries.weigh_heads(context.request.text, query)
     if len(nearest):
-        weights = weights * (shares[:, nearest].mean(axis=1) + np.float32(UNSUPPORTED))
-    weights = weights / max(float(weights.sum()), 1e-9)
-    distinct, which = np.unique(codes[known], return_inverse=True)
-    named = np.zeros(len(rows), np.float32)
-    meaning = np.zeros(len(rows), np.float32)
-    named[known] = (weights @ shares[:, distinct])[which]
-    if context.probe is not None:
-        meaning[known] = (learned.centroids[distinct] @ context.probe)[which]
-    for scores in (named, meaning):
-        scores[~known] = scores[known].max()
-    return KindScores(meaning=meaning, named=named)
+        weights = weights * (shares[:, of_nearest].mean(axis=1) + np.float32(UNSUPPORTED))
+    named = (weights @ shares) / np.float32(max(float(weights.sum()), 1e-9))
+    meaning = _compare(learned, context.probe, distinct)
+    return KindScores(meaning=_spread(meaning[of_candidates], known), named=_spread(named[of_candidates], known))
+
+
+def _compare(learned: CategoryWords, probe: Float32 | None, codes: Int32) -> Float32:
+    """Return the cosine of a query's vector with the centroid of each category, float32 [n]; zeros without a vector."""
+    cosines = np.zeros(len(codes), np.float32)
+    if probe is not None:
+        for start in range(0, len(codes), _CENTROIDS_A_STEP):
+            step = slice(start, start + _CENTROIDS_A_STEP)
+            cosines[step] = learned.centroids[codes[step]] @ probe
+    return cosines
+
+
+def _spread(scores: Float32, known: Bool) -> Float32:
+    """Return the scores of candidates of a known category among all of them; the others have the best."""
+    if len(scores) == len(known):
+        return scores
+    spread = np.full(len(known), scores.max(), np.float32)
+    spread[known] = scores
+    return spread
 
 
 def order_by_kind(fused: FusedList, kinds: KindScores) -> tuple[FusedList, KindScores]:
@@ -117,33 +136,39 @@ def order_by_kind(fused: FusedList, kinds: KindScores) -> tuple[FusedList, KindS
     return ordered, kinds.take(order)
 
 
-def _look_up(learned: CategoryWords, query: WordQuery) -> Float32:
-    """Return how much of each category says what each group of a query says: float32 [groups, categories]."""
-    shares = np.zeros((len(query.groups), len(learned)), np.float32)
-    for group, own in zip(query.groups, shares, strict=True):
-        _look_up_group(learned, group, own)
+def _look_up(learned: CategoryWords, group: WordGroup, codes: Int32) -> Float32:
+    """Return how much of each category says what a group says: the mean of its words, or the best way to say the same.
+
+    Args:
+        learned: of the catalogue.
+        group: of a query.
+        codes: int32 [n], the categories, ascending.
+    """
+    of_words = [
+        np.maximum(_hold_all(learned, chunk.parts, codes), _hold_all(learned, (chunk.joined,), codes))
+        if chunk.joined
+        else _hold_all(learned, chunk.parts, codes)
+        for chunk in group.chunks
+    ]
+    shares: Float32 = of_words[0] if len(of_words) == 1 else np.mean(of_words, axis=0, dtype=np.float32)
+    for alternative in group.alternatives:
+        shares = np.maximum(shares, _hold_all(learned, alternative.terms, codes))
     return shares
 
 
-def _look_up_group(learned: CategoryWords, group: WordGroup, own: Float32) -> None:
-    """Fill the shares of a group: the mean of its words, or the best of what says the same."""
-    for chunk in group.chunks:
-        ways = [chunk.parts, (chunk.joined,)] if chunk.joined else [chunk.parts]
-        if len(ways) == 1 and len(chunk.parts) == 1 and group.size == 1:
-            codes, values = learned.lookup(chunk.parts[0])
-            own[codes] = values
-        else:
-            own += np.max([_hold_all(learned, terms) for terms in ways], axis=0) / np.float32(group.size)
-    for alternative in group.alternatives:
-        np.maximum(own, _hold_all(learned, alternative.terms), out=own)
-
-
-def _hold_all(learned: CategoryWords, terms: tuple[str, ...]) -> Float32:
-    """Return how much of each category holds all of some terms, at most: that of the rarest; float32 [categories]."""
-    least = np.ones(len(learned), np.float32)
-    for term in terms:
-        one = np.zeros(len(learned), np.float32)
-        codes, values = learned.lookup(term)
-        one[codes] = values
-        np.minimum(least, one, out=least)
+def _hold_all(learned: CategoryWords, terms: tuple[str, ...], codes: Int32) -> Float32:
+    """Return how much of each category holds all of some terms, at most: that of the rarest; float32 [n]."""
+    least = _hold(learned, terms[0], codes)
+    for term in terms[1:]:
+        least = np.minimum(least, _hold(learned, term, codes))
     return least
+
+
+def _hold(learned: CategoryWords, term: str, codes: Int32) -> Float32:
+    """Return how much of each category holds a term, float32 [n]."""
+    found, values = learned.lookup(term)
+    if not len(found):
+        return np.zeros(len(codes), np.float32)
+    at = np.minimum(np.searchsorted(found, codes), len(found) - 1)
+    shares: Float32 = np.where(found[at] == codes, values[at], np.float32(0.0))
+    return shares

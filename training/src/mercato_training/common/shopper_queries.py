@@ -6,7 +6,7 @@ and the shop may have nothing of that sort: "blueberry bagels" is answered by ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,19 @@ import numpy as np
 from mercato.query.head import PLACES, PREPOSITIONS, HeadPlace
 from mercato_training.common.synthetic_queries import make_queries, split_title
 
-HEAD_WORDS = 3
-"""Most words of a category's name that are taken for what a product is."""
-MODIFIED = 3
-"""Queries with a modifier of another kind that are made for each category."""
+MODIFIED = 4
+"""Queries with modifiers of another kind that are made for each category."""
+MODIFIERS = 3
+"""Most modifiers of such a query: together they may hold more words than the head."""
 CUT_WORDS = 4
 """Most words of a cut title."""
 REORDERED, MISSPELT = 0.3, 0.3
 """Shares of the cut titles whose words change places, and of those in which two letters do."""
 LEAST_LETTERS = 4
 """Words with fewer letters are not misspelt."""
+
+ChooseHead = Callable[[tuple[str, ...], Sequence[str]], str]
+"""Categories, general to specific, and the words of the last one's name, to one of these words."""
 
 
 class ShopperQueries:
@@ -32,19 +35,28 @@ class ShopperQueries:
     Every category has its queries once, so that all its products in an order answer them.
     """
 
-    def __init__(self, documents: Sequence[Mapping[str, Any]], language: str, rng: np.random.Generator) -> None:
-        """Collect the words that modify.
+    def __init__(
+        self,
+        documents: Sequence[Mapping[str, Any]],
+        language: str,
+        rng: np.random.Generator,
+        choose_head: ChooseHead | None = None,
+    ) -> None:
+        """Collect the names that modify.
 
         Args:
             documents: of the products that queries are made for.
             language: as the snapshot calls it: where heads stand, and its prepositions.
             rng: for the draws.
+            choose_head: says of categories, and the words of the last one's name, which word says best what is in it;
+                None takes the one where heads stand in the language.
         """
-        names = {str(name) for document in documents for name in (document.get("categories") or ())[-1:]}
-        self._modifiers = sorted({word for name in names for word in _list_letters(name)})
+        leaves = {tuple(map(str, document.get("categories") or ()))[-1:] for document in documents}
+        self._names = sorted(words for leaf in leaves if (words := list_letters(" ".join(leaf))))
         self._place = PLACES.get(language, HeadPlace.ANYWHERE)
         self._prepositions = sorted(PREPOSITIONS.get(language, ()))
         self._rng = rng
+        self._choose_head = choose_head or self._choose_by_place
         self._made: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def make(self, document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -55,19 +67,25 @@ class ShopperQueries:
         """
         categories = tuple(map(str, document.get("categories") or ()))
         if categories not in self._made:
-            heads = _list_letters(categories[-1])[:HEAD_WORDS] if categories else []
-            modified = [self._modify(heads) for _ in range(MODIFIED)] if heads and self._modifiers else []
+            words = list_letters(categories[-1]) if categories else []
+            head = self._choose_head(categories, words) if words else ""
+            modified = [self._modify(head) for _ in range(MODIFIED)] if head else []
             self._made[categories] = (*make_queries(categories), *modified)
         cut = self._cut_title(str(document.get("title", "")))
         return tuple(dict.fromkeys([*self._made[categories], *([cut] if cut else [])]))
 
-    def _modify(self, heads: Sequence[str]) -> str:
-        """Put a modifier of another kind beside a head, as the language does, or behind a preposition."""
-        others = [word for word in self._draw(self._modifiers, 3) if word not in heads][:1]
+    def _choose_by_place(self, categories: tuple[str, ...], words: Sequence[str]) -> str:
+        return words[0] if self._place is HeadPlace.FIRST else words[-1]
+
+    def _modify(self, head: str) -> str:
+        """Put words of another category beside a head, as the language does, or behind a preposition."""
+        name = self._names[int(self._rng.integers(len(self._names)))]
+        others = [word for word in name if word != head][: int(self._rng.integers(1, MODIFIERS + 1))]
         if self._prepositions and self._rng.random() < 0.5:
-            return " ".join([*heads, *self._draw(self._prepositions, 1), *others])
+            preposition = self._prepositions[int(self._rng.integers(len(self._prepositions)))]
+            return " ".join([head, preposition, *others])
         before = self._place is HeadPlace.LAST or (self._place is HeadPlace.ANYWHERE and self._rng.random() < 0.5)
-        return " ".join([*others, *heads] if before else [*heads, *others])
+        return " ".join([*others, head] if before else [head, *others])
 
     def _cut_title(self, title: str) -> str:
         """Take some neighbouring words of a title; some pieces are reordered, some misspelt."""
@@ -91,10 +109,7 @@ class ShopperQueries:
         at = int(self._rng.integers(1, len(word) - 1))
         return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
-    def _draw(self, words: Sequence[str], count: int) -> list[str]:
-        return [words[int(position)] for position in self._rng.integers(len(words), size=count)]
 
-
-def _list_letters(name: str) -> list[str]:
+def list_letters(name: str) -> list[str]:
     """List the words of a name that are of letters, each once."""
     return list(dict.fromkeys(word for word in split_title(name) if len(word) > 1 and word.isalpha()))

@@ -128,7 +128,7 @@ def _build_searches(
     rng = np.random.default_rng(options.seed)
     timeline = Timeline(events, past.row_by_any_id)
     orders = timeline.orders(since=past.until, until=past.until + window.days * SECONDS_PER_DAY)
-    texts, queries_of_row = read_queries(past, np.unique(orders.rows), rng)
+    texts, queries_of_row = read_queries(past, np.unique(orders.rows), encoder, rng)
     tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
     examples = builder.build(tasks, width=min(window.width, WINDOW), rng=rng, report=report)

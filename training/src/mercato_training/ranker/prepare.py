@@ -19,7 +19,7 @@ from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from mercato_training.common.shopper_queries import ShopperQueries
+from mercato_training.common.shopper_queries import ShopperQueries, list_letters
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Task
 from mercato_training.ranker.fit import Vectors
 from mercato_training.ranker.past import PastSnapshot
@@ -135,7 +135,7 @@ def prepare_data(
             )
     bought = np.unique(np.concatenate([stretch.rows for stretch in orders.values()]))
     rng = np.random.default_rng(options.seed)
-    texts, queries_of_row = read_queries(past, bought, rng)
+    texts, queries_of_row = read_queries(past, bought, encoder, rng)
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
 
     def draw(name: str, share: int) -> list[Task]:
@@ -194,20 +194,33 @@ def require_purchases(timeline: Timeline) -> None:
 
 
 def read_queries(
-    past: PastSnapshot, rows: NDArray[np.int32], rng: np.random.Generator
+    past: PastSnapshot, rows: NDArray[np.int32], encoder: TextEncoder, rng: np.random.Generator
 ) -> tuple[list[str], dict[int, Sequence[int]]]:
     """Make the queries of some products.
 
     Args:
         past: the catalogue.
         rows: int32 [n], the products.
+        encoder: of the catalogue: of the words of a category's name that one is its head which is nearest to its
+            centroid, such as "bread" of "mainstream white bread".
         rng: for what is drawn.
 
     Returns:
         The distinct texts, and for each row the positions of its queries.
     """
     documents = [orjson.loads(past.documents.document(int(past.original[row]))) for row in rows.tolist()]
-    maker = ShopperQueries(documents, past.settings["language"], rng)
+    names = {str(name) for document in documents for name in (document.get("categories") or ())[-1:]}
+    words = sorted({word for name in names for word in list_letters(name)})
+    vectors = dict(zip(words, encoder.encode_many(words, workers=2, progress=None), strict=True)) if words else {}
+    codes, centroids = past.settings["leaf_categories"], past.category_words.centroids
+
+    def choose_head(categories: tuple[str, ...], of_name: Sequence[str]) -> str:
+        code = codes.get(categories[-1], -1)
+        if not 0 <= code < len(centroids):
+            return of_name[-1]
+        return max(of_name, key=lambda word: float(vectors[word] @ centroids[code]))
+
+    maker = ShopperQueries(documents, past.settings["language"], rng, choose_head)
     texts: dict[str, int] = {}
     queries_of_row: dict[int, Sequence[int]] = {}
     for row, document in zip(rows.tolist(), documents, strict=True):

@@ -1,4 +1,4 @@
-"""Queries in other languages than the shop's: the icecat queries in Chinese, German and Spanish, beside the English ones.
+"""Queries in other languages than the shop's: those of icecat in Chinese, German and Spanish, beside the English ones.
 
 .venv/bin/python -m benchmarks languages
 .venv/bin/python -m benchmarks languages --catalog var/icecat-e5/catalog --encoder var/models/encoder-e5

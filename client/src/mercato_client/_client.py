@@ -87,7 +87,7 @@ class Client(ClientBase):
                 ``brand: ANY("Acme") AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")``.
             page_size: products wanted; 20 when not given.
             offset: products to skip, for the next page.
-            context: facts about the moment (device, time, region) as a JSON object.
+            context: facts about the moment (device, time, region, language) as a JSON object.
             options: further settings of the answer as a JSON object.
             timeout_s: seconds allowed; by default ``timeouts.read_s``.
             named: settings of the answer by name: `SearchOptions`.

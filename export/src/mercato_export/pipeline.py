@@ -65,7 +65,7 @@ def export_model(
     try:
         staging.chmod(0o755)
         manifest = _fill(staging, exportable, targets, parity_source=parity_source, report=report, engine=engine)
-        _put_in_place(staging, out)
+        put_in_place(staging, out)
     except OSError as exc:
         raise ExportError(f"--out: {out} cannot be written: {exc}") from exc
     finally:
@@ -179,7 +179,7 @@ def run_graph(exportable: Exportable, file: Path, items: Sequence[Tensors], batc
     return np.concatenate([run_session(session, output, batch, model=name)[0] for batch in batches])
 
 
-def _put_in_place(staging: Path, out: Path) -> None:
+def put_in_place(staging: Path, out: Path) -> None:
     """Rename a finished folder into place; the one it replaces is gone only once the new one stands."""
     old = staging.with_name(staging.name + ".old")
     if out.exists():

@@ -22,6 +22,9 @@ FilterOption = Annotated[
 UserOption = Annotated[str | None, typer.Option("--user", help="Who is signed in.")]
 VisitorOption = Annotated[str | None, typer.Option("--visitor", help="The device or session.")]
 RegionOption = Annotated[str | None, typer.Option(help="Where the shopper is, as events name it.")]
+LanguageOption = Annotated[
+    str | None, typer.Option(help="What the shopper speaks, as de or zh: of queries, and of explanations (en, zh).")
+]
 PageSizeOption = Annotated[int, typer.Option("--page-size", help="Products of a page.")]
 OffsetOption = Annotated[int, typer.Option(help="Position of the first product.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")]
@@ -77,6 +80,7 @@ def search(
     ignore: Annotated[
         list[str] | None, typer.Option(help="Condition of the query that is not wanted, repeatable: 'under 30'.")
     ] = None,
+    language: LanguageOption = None,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,6 +98,7 @@ def search(
             visitor_id=visitor,
             page_size=page_size,
             offset=offset,
+            context=write_context(language=language),
             facets=facet or None,
             order_by=order_by,
             boosts=boosts,
@@ -164,6 +169,7 @@ def recommend(
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
     region: RegionOption = None,
+    language: LanguageOption = None,
     kind: KindOption = None,
     exclude_purchased_days: Annotated[
         float | None, typer.Option(help="Leave out what the shopper bought within so many days; 36500 for ever.")
@@ -187,7 +193,7 @@ def recommend(
             page_size=page_size,
             offset=offset,
             kind=kind,
-            context={"region": region} if region else None,
+            context=write_context(region=region, language=language),
             exclude_purchased_days=exclude_purchased_days,
             diversity=diversity,
             collapse=collapse or None,
@@ -202,6 +208,7 @@ def similar(
     page_size: PageSizeOption = 10,
     offset: OffsetOption = 0,
     kind: KindOption = None,
+    language: LanguageOption = None,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -216,6 +223,7 @@ def similar(
             page_size=page_size,
             offset=offset,
             kind=kind,
+            context=write_context(language=language),
             explain=explain or None,
         ),
     )
@@ -227,6 +235,7 @@ def rank(
     user: UserOption = None,
     visitor: VisitorOption = None,
     region: RegionOption = None,
+    language: LanguageOption = None,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
@@ -240,10 +249,15 @@ def rank(
             filter=condition,
             user_id=user,
             visitor_id=visitor,
-            context={"region": region} if region else None,
+            context=write_context(region=region, language=language),
             explain=explain or None,
         ),
     )
+
+
+def write_context(**facts: str | None) -> dict[str, str] | None:
+    """Return the facts of a request that are known; None for none."""
+    return {name: value for name, value in facts.items() if value} or None
 
 
 def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> None:

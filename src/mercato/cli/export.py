@@ -70,6 +70,9 @@ def encoder(
         bool | None, typer.Option(help="Whether it reads queries of all languages; as the model's name says.")
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
+    products: Annotated[
+        Path, typer.Option(help="Encoder that products keep, where --weights are of a query side alone.")
+    ] = Path("var/models/encoder"),
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
     ratings: Annotated[
@@ -88,10 +91,14 @@ def encoder(
         report("loading PyTorch and weights")
         from mercato_export.encoder import describe_encoder
         from mercato_export.pipeline import export_model
+        from mercato_export.query_side import find_products, join_query_side, require_products
         from mercato_export.sentence_format import find_format
         from mercato_export.texts import read_texts
         from mercato_export.weights import find_model, locate_weights
 
+        of_products = find_products(weights)
+        if of_products is not None:
+            require_products(products, of_products)
         samples, origin = read_texts(texts, column=text_column)
         located = locate_weights(find_model(model, revision=revision), folder=weights, sha256=sha256)
         exportable = describe_encoder(
@@ -111,9 +118,13 @@ def encoder(
         )
         measured_on = {"texts": origin, **({"ratings": ratings.name} if ratings else {})}
         options = _read_build_options(compute_capability, hardware_compatibility, timing_cache)
-        return export_model(
-            exportable, target=target, out=out, parity_source=measured_on, report=report, engine=options
-        )
+
+        def write(folder: Path) -> dict[str, Any]:
+            return export_model(
+                exportable, target=target, out=folder, parity_source=measured_on, report=report, engine=options
+            )
+
+        return write(out) if of_products is None else join_query_side(products, write, out)
 
     _export(work, out=out, as_json=as_json)
 

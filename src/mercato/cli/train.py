@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from mercato.cli import train_ranker, train_sequence
+from mercato.cli import train_encoder, train_ranker, train_sequence
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
 from mercato.progress import Progress
 
 if TYPE_CHECKING:
-    from mercato_training.encoder.train import EncoderMetrics
     from mercato_training.reranker.metrics import RerankerMetrics
 
 train_app = typer.Typer(help="Train the models that are served.", no_args_is_help=True)
 train_app.command(epilog=train_ranker.EPILOG)(train_ranker.ranker)
 train_app.command(epilog=train_sequence.EPILOG)(train_sequence.sequence)
+train_app.command(epilog=train_encoder.EPILOG)(train_encoder.encoder)
 
 
 @train_app.command(
@@ -110,73 +110,3 @@ def reranker(
         output.console.print(table)
     output.show(f"weight of the reranker in the blend: {metrics.weight:.2f}")
     output.show(f"wrote {out}; export it: mercato export reranker --weights {out}")
-
-
-@train_app.command(
-    epilog="Example: mercato train encoder --catalog catalog --judgements ratings.csv --out var/models/encoder-training"
-)
-def encoder(
-    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
-    out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
-        "var/models/encoder-training"
-    ),
-    encoder_folder: Annotated[
-        Path, typer.Option("--encoder", help="Exported encoder that the snapshot was built with.")
-    ] = Path("var/models/encoder"),
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="Folder of weights to start from; those that the encoder was exported from, without."),
-    ] = None,
-    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
-    ] = None,
-    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
-    folds: Annotated[int, typer.Option(help="Folds of the rated queries, by a hash of the query.", min=2)] = 5,
-    fold: Annotated[int | None, typer.Option(help="Leave this fold out and report it.", min=0)] = None,
-    lora_rank: Annotated[int, typer.Option(help="Width of the matrices that are learned.", min=1)] = 8,
-    products: Annotated[
-        int, typer.Option(help="Products that synthetic queries are made of; 0 for none.", min=0)
-    ] = 600,
-    epochs: Annotated[int, typer.Option(help="Most passes over the pairs.", min=1)] = 2,
-    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 2e-4,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
-    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
-) -> None:
-    """Fine-tune the encoder with LoRA on the catalogue's own queries, on ratings and on events."""
-    if fold is not None and fold >= folds:
-        raise typer.BadParameter(f"must be below --folds {folds}, got {fold}", param_hint="--fold")
-
-    def work(report: Progress, say: Callable[[str], None]) -> EncoderMetrics:
-        from mercato_export.weights import find_exported_model, locate_weights
-        from mercato_training.common.sources import open_training_catalog, read_ratings, read_state
-        from mercato_training.encoder.fit import EncoderOptions
-        from mercato_training.encoder.train import train_encoder
-        from mercato_training.reranker.data import RerankerDataOptions
-
-        live, text_encoder = open_training_catalog(catalog, encoder_folder)
-        return train_encoder(
-            live,
-            text_encoder,
-            locate_weights(
-                find_exported_model(encoder_folder), folder=weights, sha256="" if weights is not None else None
-            ),
-            out,
-            options=EncoderOptions(lora_rank=lora_rank, epochs=epochs, learning_rate=learning_rate, seed=seed),
-            data_options=RerankerDataOptions(products=products, folds=folds, fold=fold, seed=seed),
-            ratings=None if judgements is None else read_ratings(judgements, column_map or (), say),
-            behaviour=None if state is None else read_state(state, live, report),
-            report=report,
-            say=say,
-        )
-
-    output = Output(as_json=as_json)
-    metrics = run_training(work, output, threads=threads)
-    if as_json:
-        output.finish(metrics.as_json())
-        return
-    before, after = (metrics.results[name]["ndcg@10"] for name in ("before", "after"))
-    output.show(f"nDCG@10 of rated products alone: {after:.3f}, before {before:.3f}")
-    remedy = f"mercato export encoder --weights {out} --sha256 '' --out DIR"
-    output.show(f"wrote {out}; export it: {remedy}")

@@ -151,7 +151,9 @@ class _Page:
             texts.append(page.retrieved.corrected_query)
         if not page.request.is_search:
             return None
-        groups = [group for text in texts for group in queries.read(text, page.request.context.language).groups]
+        language = page.request.context.language
+        groups = [group for text in texts for group in queries.read(text, language).groups]
+        texts += [meant for text in texts if (meant := queries.translate(text, language)) != text]
         return QueryWords(texts, queries.analyzer, queries.stopwords, groups)
 
     def explain(self) -> list[bytes]:

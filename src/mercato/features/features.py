@@ -37,6 +37,7 @@ BLOCKS: tuple[FeatureBlock, ...] = (
     shopping_features.habits,
     shopping_features.factors,
     search_features.use,
+    search_features.asked_kind,
 )
 """What is computed together, in the order of the columns."""
 FEATURES: tuple[Feature, ...] = tuple(feature for block in BLOCKS for feature in block.features)

@@ -24,6 +24,10 @@ class CandidateList:
         word_rank: int32 [n], rank from 1 in the word list, 0 where absent.
         fused: float32 [n], score of the order before the ranker, higher is better, >= 0.
         coverage: float32 [n], share of the query's words that each holds, 0 to 1; None without a query.
+        category_meaning: float32 [n], cosine of the query with the centroid of each one's category; None where nothing
+            is known of categories.
+        category_named: float32 [n], 0 to 1: how much of each one's category holds the query's words, the head's above
+            all; None likewise.
         matches: how many products the whole result of a query has.
         chosen: float32 [n], 0 to 1, how many people chose each after the same query
             (`mercato.signals.query_use.QueryUse.strengths`); None where nobody did.
@@ -40,6 +44,8 @@ class CandidateList:
     word_rank: NDArray[np.int32]
     fused: NDArray[np.float32]
     coverage: NDArray[np.float32] | None = None
+    category_meaning: NDArray[np.float32] | None = None
+    category_named: NDArray[np.float32] | None = None
     matches: int = 0
     chosen: NDArray[np.float32] | None = None
     chosen_category: NDArray[np.float32] | None = None
@@ -60,6 +66,8 @@ class CandidateList:
             word_rank=self.word_rank[positions],
             fused=self.fused[positions],
             coverage=None if self.coverage is None else self.coverage[positions],
+            category_meaning=None if self.category_meaning is None else self.category_meaning[positions],
+            category_named=None if self.category_named is None else self.category_named[positions],
             matches=self.matches,
             chosen=None if self.chosen is None else self.chosen[positions],
             chosen_category=None if self.chosen_category is None else self.chosen_category[positions],

@@ -93,6 +93,22 @@ def use(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> N
                 columns[name][lists.part(index)] = values
 
 
+@fills(
+    Feature("category_meaning", "kind of product", ("candidates.category_meaning",)),
+    Feature("category_named", "kind of product", ("candidates.category_named",)),
+    Feature("category_meaning_relative", "kind of product", ("candidates.category_meaning",)),
+    Feature("category_named_relative", "kind of product", ("candidates.category_named",)),
+)
+def asked_kind(columns: Columns, lists: CandidateLists, products: ProductFeatures) -> None:
+    """Fill how well each candidate's category fits the query, also against the best of its list; zeros without."""
+    for name in ("category_meaning", "category_named"):
+        for request, one in enumerate(lists.requests):
+            values, here = getattr(one.candidates, name), lists.part(request)
+            if values is not None:
+                columns[name][here] = values
+                columns[f"{name}_relative"][here] = values - values.max()
+
+
 def _is_among_first(ranks: NDArray[np.float32]) -> NDArray[np.bool_]:
     among: NDArray[np.bool_] = (ranks > 0) & (ranks <= EXAMPLES)
     return among

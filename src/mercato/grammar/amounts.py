@@ -193,7 +193,7 @@ def _read_at(tokens: Sequence[Token], first: int, position: int, is_name: IsName
         return None
     money = priced or cue.name in ("cheaper", "dearer")
     weak = cue.name.startswith("weak") or tokens[position].text in ("max", "min", "maximum", "minimum")
-    if weak and (amount.bare or is_name(tokens, position)) and not priced:
+    if weak and not money and not amount.currencies and (amount.bare or is_name(tokens, position)):
         return None
     mid = cue.name == "below" or tokens[position].kind == SIGN
     if not _is_certain(tokens, amount, money, mid):

@@ -86,7 +86,7 @@ LANGUAGES = {
     "english": Phrases(
         below="under|below|less than|lower than|smaller than|lighter than|shorter than|thinner than|beneath|fewer than",
         at_most="at most|no more than|not more than|not over|not above|up to|within|no higher than|not exceeding"
-        "|maximum of|max of",
+        "|maximum of|max of|not more expensive than|no more expensive than|no dearer than",
         weak_at_most="max|maximum", weak_at_least="min|minimum",
         above="over|above|more than|greater than|higher than|bigger than|larger than|heavier than|longer than"
         "|taller than|exceeding|upwards of",
@@ -112,7 +112,8 @@ LANGUAGES = {
     ),
     "german": Phrases(
         below="unter|unterhalb von|weniger als|kleiner als|leichter als|kürzer als|niedriger als",
-        at_most="höchstens|hoechstens|maximal|bis|bis zu|bis maximal|nicht mehr als|nicht über|nicht ueber|max.",
+        at_most="höchstens|hoechstens|maximal|bis|bis zu|bis maximal|nicht mehr als|nicht über|nicht ueber|max."
+        "|nicht teurer als",
         weak_at_most="max", weak_at_least="min|ab",
         above="über|ueber|mehr als|größer als|groesser als|schwerer als|länger als|laenger als|höher als|oberhalb von",
         at_least="mindestens|wenigstens|nicht weniger als|nicht unter|min.|ab",
@@ -131,7 +132,8 @@ LANGUAGES = {
     "french": Phrases(
         below="moins de|à moins de|de moins de|inférieur à|inférieure à|inférieurs à|en dessous de|au-dessous de|sous"
         "|plus petit que|plus léger que|en dessous",
-        at_most="au maximum|au plus|jusqu'à|jusqu’à|maximum de|pas plus de|ne dépassant pas|dans la limite de",
+        at_most="au maximum|au plus|jusqu'à|jusqu’à|maximum de|pas plus de|pas plus cher que|ne dépassant pas"
+        "|dans la limite de",
         weak_at_most="maxi|max|maximum", weak_at_least="mini|min|minimum",
         above="plus de|à plus de|de plus de|supérieur à|supérieure à|supérieurs à|au-dessus de|au dessus de",
         at_least="au moins|au minimum|à partir de|dès|minimum de|pas moins de",
@@ -147,7 +149,8 @@ LANGUAGES = {
     "spanish": Phrases(
         below="menos de|por menos de|de menos de|inferior a|inferiores a|por debajo de|debajo de|menor que|menor de"
         "|bajo",
-        at_most="como máximo|como mucho|hasta|máximo de|no más de|a lo sumo", weak_at_most="máximo|máx|max",
+        at_most="como máximo|como mucho|hasta|máximo de|no más de|no más caro que|a lo sumo",
+        weak_at_most="máximo|máx|max",
         above="más de|mas de|por encima de|superior a|superiores a|mayor que|mayor de|de más de",
         at_least="al menos|por lo menos|como mínimo|a partir de|desde|mínimo de|no menos de",
         weak_at_least="mínimo|min",
@@ -155,7 +158,8 @@ LANGUAGES = {
         or_less="o menos|y menos|como máximo|máximo|max", or_more="o más|y más|como mínimo|mínimo",
         priced="precio|por|para|que cueste|que cuesten|de precio|a un precio de",
         cheaper="más barato que|más baratos que|más barata que|más baratas que", dearer="más caro que",
-        without="sin|excepto|salvo|menos los|libre de|libres de", not_a="no|nada de",
+        without="sin|que no sea|que no sean|que no tenga|que no tengan|que no lleve"
+        "|excepto|salvo|menos los|libre de|libres de", not_a="no|nada de",
         skipped="el|la|los|las|de|del|un|una|ningún|ninguna", modifiers="añadido|añadidos|artificiales",
         or_also="ni|o", and_also="y|e", size="talla|número", pack="paquete|piezas|unidades|caja", pack_of="de",
         nouns="personas|años|meses|días|piezas|hojas",

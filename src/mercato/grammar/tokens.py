@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from mercato.grammar.phrases import Phrases, list_phrases
@@ -15,6 +15,7 @@ NUMBER, WORD, RUN, SIGN = "number", "word", "run", "sign"
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _LETTER = f"(?:(?![{_CJK}])[^\\W\\d_])"
+_CACHED = 8_192
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
@@ -34,6 +35,7 @@ class Token(NamedTuple):
     end: int
 
 
+@lru_cache(_CACHED)
 def fold(text: str) -> str:
     """Fold case and accents."""
     folded = text.casefold().replace("’", "'")

@@ -22,7 +22,7 @@ from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, Retr
 from mercato.pipeline.answer import describe_models
 from mercato.pipeline.call_timeout import DEFAULT_TIMEOUTS_MS, CallTimeout, RerankerTimeout
 from mercato.pipeline.pipeline import Pipeline
-from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever
+from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever, SplitEncoder
 from mercato.policy.rules import Rules, read_rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.suggest.stored import SnapshotTexts, read_suggestions
@@ -69,7 +69,8 @@ def open_encoder_stage(settings: Settings, call: Call | None) -> EncoderStage:
     tokenizer = TextTokenizer(
         settings.encoder / TOKENIZER_FILE, max_tokens=serving.max_tokens, prefixes=serving.prefixes
     )
-    return RemoteEncoder(call, tokenizer, settings.buckets.get("encoder", ()))
+    remote = RemoteEncoder(call, tokenizer, settings.buckets.get("encoder", ()))
+    return SplitEncoder(open_encoder(settings), remote) if serving.query_identity else remote
 
 
 def open_ranker(settings: Settings) -> OnnxRanker:

@@ -21,6 +21,7 @@ from mercato.filters import VALUES_LIMIT, parse_filter
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.engine.shapes import MAX_BATCH_SIZE, pad_to_bucket
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
+from mercato.models.stages import EncoderStage
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.options import parse_options, write_options
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, SourceFlags
@@ -58,6 +59,18 @@ class RemoteEncoder:
         inputs = {name: pad_to_bucket(array, self._buckets) for name, array in tokens.items()}
         vectors: Float32 = self._call("encoder", inputs, ["embedding"])["embedding"]
         return vectors
+
+
+class SplitEncoder:
+    """Two encoders as one: queries in this process, by a network that is small for them, products behind a call."""
+
+    def __init__(self, queries: EncoderStage, products: EncoderStage) -> None:
+        """Take the encoder of each role."""
+        self._queries, self._products = queries, products
+
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
+        """Encode texts by the encoder of their role: float32 [texts, D]."""
+        return (self._queries if role == "query" else self._products).encode(texts, role)
 
 
 class RemoteRanker:

@@ -14,8 +14,8 @@ MAX_WORDS = 32
 """Words that one word is looked for in, those of most products first."""
 _MAX_SEEN = 512
 _MIN_CHARS = 3
+_MIN_HEAD_CHARS = 4
 _MIN_BEGINNING_CHARS = 4
-_MIN_REST_CHARS = 4
 _CACHED_WORDS = 4096
 
 Found = tuple[str, float]
@@ -79,11 +79,21 @@ class InnerWords:
             )
         if not self._parts.finds_compounds or len(term) < _MIN_CHARS or not term.isalpha():
             return ()
-        heads = [other for other in self._ending_with(term) if self._parts.may_end_with(other, term)]
+        heads = {
+            other
+            for end in dict.fromkeys((term, word, self._parts.stem_at_end(word)))
+            for other in self._ending_with(end)
+            if self._parts.may_end_with(other, end, sure=len(word) >= _MIN_HEAD_CHARS)
+        }
         found = [(other, HEAD_WEIGHT) for other in self._commonest(heads)]
-        if len(word) >= _MIN_BEGINNING_CHARS:
-            beginning = (other for other in self._words.with_prefix(word) if len(other) >= len(word) + _MIN_REST_CHARS)
-            found += [(other, MODIFIER_WEIGHT) for other in self._commonest(islice(beginning, _MAX_SEEN))]
+        beginning = {
+            other
+            for start in self._parts.list_beginnings(word)
+            if len(start) >= _MIN_BEGINNING_CHARS
+            for other in islice(self._words.with_prefix(start), _MAX_SEEN)
+            if other not in heads and self._parts.may_begin_with(other, start)
+        }
+        found += [(other, MODIFIER_WEIGHT) for other in self._commonest(beginning)]
         return tuple(found)
 
     def _commonest(self, terms: Iterable[str]) -> Sequence[str]:

@@ -17,11 +17,15 @@ from mercato.text.language_names import find_language
 from mercato.text.stopwords import list_stopwords
 from mercato.text.words import list_words
 
+CACHED_QUERIES = 256
 GLOSS_WEIGHT = 0.9
 """The likeliest meaning of a word comes first where a product holds it as prominently."""
 
 SAMPLED_ROWS = 512
 _WORDS_KEPT = 4096
+
+_QUERIES_KEPT = 64
+"""Queries of the batches under way: words and kinds both read them."""
 
 
 class QueryAnalyzer:
@@ -50,7 +54,9 @@ class QueryAnalyzer:
             for code, glosses in catalog.snapshot.glosses.items()
             if (language := find_language(code)) is not None
         }
+        self._read = lru_cache(_QUERIES_KEPT)(self._reader.read)
         self._heads = HeadFinder(self.analyzer, catalog.snapshot.settings["language"])
+        self._found = lru_cache(CACHED_QUERIES)(self._search_glossaries)
         self._speller = Speller(
             catalog.snapshot.vocabulary,
             self._count_products,
@@ -69,7 +75,7 @@ class QueryAnalyzer:
         """
         segments = self._look_up(text, language)
         if segments is None:
-            return self._reader.read(text)
+            return self._read(text)
         groups: list[WordGroup] = []
         for segment in segments:
             groups += self._read_segment(segment)
@@ -99,10 +105,15 @@ class QueryAnalyzer:
     def _look_up(self, text: str, language: str) -> list[Segment] | None:
         """Look a query up in the glossary of its language; None for one that needs none.
 
-        Where nobody says the language, it is that of the first glossary that knows a word that no product has.
+        Where nobody says the language, it is that of the first glossary that knows a word that no product has. A query
+        is corrected, encoded, matched and explained: what was found is kept until the catalogue's words change.
         """
         if not self._glossaries:
             return None
+        return self._found(text, language, len(self._catalog.vocabulary.journal))
+
+    def _search_glossaries(self, text: str, language: str, changes: int) -> list[Segment] | None:
+        del changes
         spoken = find_language(language) if language else None
         glossary = self._glossaries.get(spoken.code) if spoken is not None else self._find_glossary(text)
         if glossary is None or glossary.language == self._language:

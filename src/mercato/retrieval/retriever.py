@@ -215,6 +215,8 @@ class Retriever:
             word_rank=column(fused.ranks, WORDS).astype(np.int32),
             fused=fused.fused[:window],
             coverage=None if found.coverage is None else found.coverage[:window],
+            category_meaning=None if found.kinds is None else found.kinds.meaning[:window],
+            category_named=None if found.kinds is None else found.kinds.named[:window],
             matches=found.total if context.request.is_search else 0,
             chosen=column(fused.scores, CHOSEN).astype(np.float32) if CHOSEN.label in columns else None,
             chosen_category=share_categories(self.catalog, context.request.text, rows)

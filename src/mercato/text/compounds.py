@@ -1,7 +1,7 @@
 """Words within words: parts of compounds, and words behind a particle that is written together with them.
 
 What is a word the shop says itself: a part is one that its texts hold by itself. The parts are terms of the products
-that hold the compound, and count less than the word itself would (docs/decisions/0027-words-of-all-scripts.md).
+that hold the compound, and count less than the word itself would (docs/decisions/0033-words-of-all-scripts.md).
 """
 
 import re
@@ -22,6 +22,7 @@ MIN_PART_CHARS = 3
 _SURE_HEAD_CHARS = 5  # a head before which no word is known is at least so long,
 _SURE_REST_CHARS = 4  # and what stands before it so long
 _MAX_DEPTH = 3
+_ANY_BEGINNING = "banana"
 _VOWEL = re.compile("[aeiouy]")
 # No first parts, whatever is left: verbs are made with them.
 _PREFIXES = frozenset("ver ent zer miss emp fore for und van zonder".split())
@@ -108,17 +109,32 @@ class PartFinder:
         found.pop(self._stem(word), None)
         return tuple(found.items())
 
-    def may_end_with(self, word: str, end: str) -> bool:
+    def may_end_with(self, word: str, end: str, *, sure: bool) -> bool:
         """Return whether the last part of a compound may be a word that the shop does not have alone.
 
         Args:
             word: the compound, or its term.
             end: what it ends with.
+            sure: it is long enough to stand behind what is no known word.
         """
         rest = word[: len(word) - len(end)]
         if len(rest) < MIN_PART_CHARS:
             return False
-        return bool(self._modifiers(rest, 1)) or (len(end) >= _SURE_REST_CHARS and self._may_modify(rest))
+        return bool(self._modifiers(rest, 1)) or (sure and self._may_modify(rest))
+
+    def list_beginnings(self, word: str) -> list[str]:
+        """List how a compound begins whose first part is a word: with it, or without the end that it loses there."""
+        return [word, *(word.removesuffix(lost) for lost in self._language.shortened if word.endswith(lost))]
+
+    @staticmethod
+    def may_begin_with(term: str, start: str) -> bool:
+        """Return whether a term that begins with a word may be that of a compound: what follows is no mere ending."""
+        rest = term[len(start) :]
+        return len(rest) >= MIN_PART_CHARS and _VOWEL.search(rest) is not None and not _SUFFIX.fullmatch(rest)
+
+    def stem_at_end(self, word: str) -> str:
+        """Return what is left of a word at the end of a compound's term; stemmers look at what stands before."""
+        return self._stem(_ANY_BEGINNING + word)[len(_ANY_BEGINNING) :]
 
     def _divide(self, word: str, depth: int) -> list[Part]:
         """Divide a compound; empty where it has no parts that are known."""

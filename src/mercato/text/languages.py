@@ -85,7 +85,7 @@ LANGUAGES: Mapping[str, Language] = {
     ),
     "italian": Language(
         elided=frozenset(
-            "c l all dall dell nell sull coll pell gl agl dagl degl negl sugl un m t s v d quest quell bell sant".split()
+            "c l all dall dell nell sull coll pell gl agl dagl degl negl sugl un m t s v d quest quell bell".split()
         )
     ),
     "catalan": Language(elided=frozenset("d l m n s t".split())),

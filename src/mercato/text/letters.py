@@ -1,4 +1,4 @@
-"""Letters as they are typed by who has no other: plain Latin letters, Greek without accents, one form of each Arabic."""
+"""Letters as people type them who have no others: plain Latin, Greek without accents, one form of each in Arabic."""
 
 import re
 import unicodedata
@@ -16,8 +16,9 @@ _LATIN_NAME = re.compile(
 # What the names of Unicode do not tell, or tell otherwise than people type.
 _OTHER_LATIN = {
     "ß": "ss", "ẞ": "ss", "þ": "th", "Þ": "th", "ð": "d", "Ð": "d", "ŋ": "n", "Ŋ": "n", "ĸ": "k", "ı": "i",
-    "ə": "e", "Ə": "e", "ɛ": "e", "Ɛ": "e", "ɔ": "o", "Ɔ": "o", "ʃ": "s", "Ʃ": "s", "ʒ": "z", "Ʒ": "z", "ʊ": "u", "ƿ": "w",
-    "ȝ": "y", "ɣ": "g", "Ɣ": "g", "ɩ": "i", "Ɩ": "i", "ʋ": "v", "Ʋ": "v", "ʉ": "u", "ǯ": "z", "Ǯ": "z", "ƛ": "l", "ƕ": "hv", "ꜩ": "tz", "ɑ": "a",
+    "ə": "e", "Ə": "e", "ɛ": "e", "Ɛ": "e", "ɔ": "o", "Ɔ": "o", "ʃ": "s", "Ʃ": "s", "ʒ": "z", "Ʒ": "z",
+    "ʊ": "u", "ƿ": "w", "ȝ": "y", "ɣ": "g", "Ɣ": "g", "ɩ": "i", "Ɩ": "i", "ʋ": "v", "Ʋ": "v", "ʉ": "u", "ǯ": "z",
+    "Ǯ": "z", "ƛ": "l", "ƕ": "hv", "ꜩ": "tz", "ɑ": "a",
 }  # fmt: skip
 # Letters of Arabic script that people write for one another, each with the one that stands for all (as Lucene's
 # ArabicNormalizer and PersianNormalizer have them).
@@ -38,9 +39,9 @@ def plain_letters(word: str) -> str:
     """Write a folded word with the letters that everybody can type.
 
     Latin letters of every language lose what stands on, in or below them (``ø`` is ``o``, ``ł`` is ``l``); ligatures
-    and letters of their own become those that are typed for them (``æ`` ``ae``, ``þ`` ``th``, ``ß`` ``ss``, ``ı`` ``i``).
-    Greek loses its accents, Cyrillic ``ё`` is ``е``, forms of an Arabic letter become one, its vowel signs and the points
-    of Hebrew go. Letters that are not the same without their mark stay: ``й`` is no ``и``.
+    and letters of their own become those that are typed for them (``æ`` ``ae``, ``þ`` ``th``, ``ß`` ``ss``, ``ı``
+    ``i``). Greek loses its accents, Cyrillic ``ё`` is ``е``, forms of an Arabic letter become one, its vowel signs
+    and the points of Hebrew go. Letters that are not the same without their mark stay: ``й`` is no ``и``.
 
     Args:
         word: in small letters, NFKC.

@@ -10,8 +10,9 @@ UNITS: dict[str, str] = {
     for unit, spellings in {
         "oz": "oz ounce ounces", "floz": "floz", "lb": "lb lbs pound pounds",
         "g": "g gr gram grams gramme grammes gramm gramo gramos grammi г гр грамм 克 グラム",
-        "kg": "kg kgs kilo kilos kilogram kilograms кг 千克 公斤 キロ", "mg": "mg мг 毫克", "ml": "ml мл 毫升 ミリリットル",
-        "cl": "cl", "l": "l lt ltr liter liters litre litres litro litros litri л литр литра литров 升 リットル",
+        "kg": "kg kgs kilo kilos kilogram kilograms кг 千克 公斤 キロ", "mg": "mg мг 毫克",
+        "ml": "ml мл 毫升 ミリリットル", "cl": "cl",
+        "l": "l lt ltr liter liters litre litres litro litros litri л литр литра литров 升 リットル",
         "gal": "gal gallon gallons", "qt": "qt quart quarts",
         "pt": "pt pint pints", "ct": "ct count", "pk": "pk pack packs", "pc": "pc pcs piece pieces",
         "mm": "mm мм 毫米 ミリ", "cm": "cm см 厘米 公分 センチ", "m": "m meter meters metre metres м", "km": "km км",

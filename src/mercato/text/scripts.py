@@ -2,16 +2,15 @@
 
 Chinese is split by jieba's dictionary, which is fast and small; of the others the pairs of neighbours are terms. What a
 pair cuts in two, or the dictionary takes for one word, is found too and counts less
-(docs/decisions/0027-words-of-all-scripts.md).
+(docs/decisions/0033-words-of-all-scripts.md).
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
-
-import rjieba
+from typing import Any, NamedTuple
 
 CHARACTER_WEIGHT = 0.3
 """A single character says less than the word that it stands in."""
@@ -32,9 +31,12 @@ def _list_marks(blocks: Iterable[tuple[int, int]]) -> str:
 
 
 # Combining marks are not \w for `re`, yet part of words in Indic scripts, Thai, Arabic, Hebrew and others.
-MARKS = _list_marks([(0x300, 0x370), (0x483, 0x488), (0x591, 0x900), (0x900, 0x1100), (0x135D, 0x1360), (0x1700, 0x1900),
-                     (0x1900, 0x1D00), (0x1DC0, 0x1E00), (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B),
-                     (0xA800, 0xAC00), (0xFE20, 0xFE30), (0x11000, 0x11500)])  # fmt: skip
+MARKS = _list_marks(
+    [
+        (0x300, 0x370), (0x483, 0x488), (0x591, 0x1100), (0x135D, 0x1360), (0x1700, 0x1D00), (0x1DC0, 0x1E00),
+        (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B), (0xA800, 0xAC00), (0xFE20, 0xFE30), (0x11000, 0x11500),
+    ]
+)  # fmt: skip
 # Thai and Lao, Burmese, Khmer: letters and the marks on them, one class a script.
 _SPACELESS = tuple(
     "".join(chr(code) for code in range(first, last) if unicodedata.category(chr(code))[0] in "LM")
@@ -130,13 +132,25 @@ def _pair_up(units: Sequence[str]) -> list[Run]:
     return [*pairs[:-1], last._replace(minor=(*last.minor, (units[-1], CHARACTER_WEIGHT)))]
 
 
+@cache
+def _load_jieba() -> Any:
+    """Load the dictionary, 34 MB in memory, once somebody writes Chinese."""
+    import rjieba
+
+    return rjieba
+
+
 def _cut(text: str) -> list[str]:
     """Cut a run of Chinese into words; a long one into the shorter ones that it is made of, where they are known."""
-    return [part for word in rjieba.cut(text) for part in (_take_apart(word) if len(word) > _WHOLE_CHARS else [word])]
+    if len(text) == 1:
+        return [text]
+    words = _load_jieba().cut(text)
+    return [part for word in words for part in (_take_apart(word) if len(word) > _WHOLE_CHARS else [word])]
 
 
 def _take_apart(word: str) -> list[str]:
-    known = sorted({part for part in rjieba.cut_for_search(word) if len(part) < len(word)}, key=len, reverse=True)
+    shorter = {part for part in _load_jieba().cut_for_search(word) if len(part) < len(word)}
+    known = sorted(shorter, key=len, reverse=True)
     parts = []
     position = 0
     while position < len(word):

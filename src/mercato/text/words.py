@@ -36,7 +36,7 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys("‐‑﹣－", "-"),
         **dict.fromkeys("✕✖⨯⨉", "×"),
         **dict.fromkeys("™®©", " "),
-        **{"٫": ".", "٬": ",", "İ": "i"},
+        **{"٫": ".", "٬": ",", "İ": "i", "ŉ": "'n"},
         **dict.fromkeys((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)), ""),  # how a character is drawn
     }
 )
@@ -316,7 +316,7 @@ def _without_empty(chunk: Chunk) -> Chunk:
 def _fold(text: str) -> str:
     text = text.translate(_TYPOGRAPHY)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _OTHER_DIGIT.sub(_read_digit, text)
+    return _OTHER_DIGIT.sub(_read_digit, text.replace("l\u00b7l", "ll"))  # Catalan "col·lecció"
 
 
 def _read_digit(digit: re.Match[str]) -> str:

@@ -35,13 +35,14 @@ class Meaning:
         values: of the field that have the meaning, and how many products have each.
     """
 
-    __slots__ = ("field", "kind", "values")
+    __slots__ = ("_filter", "field", "kind", "values")
 
     def __init__(self, kind: str, field: str) -> None:
         """Make an empty one."""
         self.kind = kind
         self.field = field
         self.values: dict[str, int] = {}
+        self._filter = ""
 
     @property
     def products(self) -> int:
@@ -50,7 +51,15 @@ class Meaning:
 
     def write_filter(self) -> str:
         """Write what it stands for in the language of filters."""
-        return f"{write_field(self.field)}: ANY({', '.join(map(write_text, self.values))})"
+        if not self._filter:
+            self._filter = f"{write_field(self.field)}: ANY({', '.join(map(write_text, self.values))})"
+        return self._filter
+
+    def add(self, value: str, count: int) -> None:
+        """Add a value, or more products that have it."""
+        if value not in self.values:
+            self._filter = ""
+        self.values[value] = self.values.get(value, 0) + count
 
 
 class Lexicon:
@@ -108,7 +117,7 @@ class Lexicon:
                 if all(term.isdigit() for term in key) and kind != "size":
                     continue
                 meaning = self._meanings.setdefault(key, {}).setdefault(f"{kind} {field}", Meaning(kind, field))
-                meaning.values[value] = meaning.values.get(value, 0) + count
+                meaning.add(value, count)
                 self.longest = max(self.longest, len(key))
 
     def _find(self, key: Key) -> tuple[Meaning, ...]:
@@ -116,11 +125,16 @@ class Lexicon:
         for meaning in self._meanings.get(key, {}).values():
             if meaning.kind not in best or meaning.products > best[meaning.kind].products:
                 best[meaning.kind] = meaning
-        limit = MAX_SHARE * max(self._catalog.base, 1)
-        return tuple(sorted((one for one in best.values() if 0 < one.products <= limit), key=lambda one: -one.products))
+        return tuple(sorted(best.values(), key=lambda one: -one.products))
+
+    def tells_apart(self, meaning: Meaning) -> bool:
+        """Tell whether a value tells some products from most others."""
+        return meaning.products <= MAX_SHARE * max(self._catalog.base, 1)
 
     def certainty(self, key: Key, meaning: Meaning) -> float:
-        """Return the share of the products with a value among those that hold its words, 0 to 1."""
+        """Return the share of the products with a value among those that hold its word, 0 to 1; 1 of several words."""
+        if len(key) > 1:
+            return 1.0
         frequency = min((self._catalog.snapshot.words.frequency(term) for term in key), default=0)
         return min(meaning.products / frequency, 1.0) if frequency else 1.0
 

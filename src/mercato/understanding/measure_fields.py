@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
@@ -51,6 +52,8 @@ class MeasureField:
         words: of its name, folded, without the unit.
         products: how many have it.
         column: its numbers; None for texts.
+        factors: of the units that it is written in.
+        extremes: the least and the greatest of its measures, in the quantity's own unit.
         values: of texts: in the quantity's own unit, ascending.
         texts: of texts: the text of each of these.
     """
@@ -61,6 +64,8 @@ class MeasureField:
     words: frozenset[str] = frozenset()
     products: int = 0
     column: NumberColumn | None = None
+    factors: frozenset[float] = frozenset()
+    extremes: tuple[float, float] = (-math.inf, math.inf)
     values: tuple[float, ...] = ()
     texts: tuple[str, ...] = field(default=(), repr=False)
 
@@ -161,24 +166,34 @@ class MeasureFields:
         return self._by_quantity.keys()
 
     def choose(
-        self, quantity: str, words: Collection[str], rows: Int32 | None = None
+        self,
+        unit: Unit,
+        words: Collection[str],
+        rows: Int32 | None = None,
+        lower: float | None = None,
+        upper: float | None = None,
     ) -> tuple[MeasureField | None, bool]:
         """Choose the field that a measure in a query is about.
 
         It is the field that most of the products have which the query's other words find, or the one that the query
-        names where not many fewer have it.
+        names where not many fewer have it. Fields that are written in another unit, and those of which no product could
+        pass, are the last to be meant.
 
         Args:
-            quantity: of the measure.
+            unit: of the measure.
             words: of the query, folded.
             rows: int32 [n], the products that the query's other words find; None for all.
+            lower: the least measure that passes, in the quantity's own unit; None for none.
+            upper: the greatest.
 
         Returns:
             The field; None where no field holds the quantity. And whether it is surely the one.
         """
-        fields = self._by_quantity.get(quantity, [])
+        fields = self._by_quantity.get(unit.quantity, [])
         if not fields:
             return None, False
+        fields = [one for one in fields if _may_pass(one, lower, upper)] or fields
+        fields = [one for one in fields if unit.factor in one.factors] or fields
         counts = [one.products if rows is None else int(np.count_nonzero(self._mask(one)[rows])) for one in fields]
         if not any(counts):
             counts, rows = [one.products for one in fields], None
@@ -210,6 +225,11 @@ class MeasureFields:
         return mask
 
 
+def _may_pass(one: MeasureField, lower: float | None, upper: float | None) -> bool:
+    least, greatest = one.extremes
+    return (lower is None or greatest >= lower) and (upper is None or least <= upper)
+
+
 def _read_name(name: str, column: NumberColumn, learned: Mapping[str, str]) -> MeasureField | None:
     """Read the unit in the name of a field of numbers; where it says none, take the one that was learned."""
     key = name.removeprefix(ATTRIBUTES)
@@ -219,17 +239,27 @@ def _read_name(name: str, column: NumberColumn, learned: Mapping[str, str]) -> M
     if found is not None and unit is not None:
         return MeasureField(
             name=name, quantity=unit.quantity, factor=unit.factor, words=list_name_words(found[1] or found[3]),
-            products=products, column=column,
+            products=products, column=column, factors=frozenset((unit.factor,)), extremes=_extremes(column, unit),
         )  # fmt: skip
     words = list_name_words(key)
     if key in learned:
         unit = read_units()[learned[key]]
         return MeasureField(
-            name=name, quantity=unit.quantity, factor=unit.factor, words=words, products=products, column=column
-        )
+            name=name, quantity=unit.quantity, factor=unit.factor, words=words, products=products, column=column,
+            factors=frozenset((unit.factor,)), extremes=_extremes(column, unit),
+        )  # fmt: skip
     if words & PACK_WORDS and "pack" in words:
-        return MeasureField(name=name, quantity="count", words=words, products=products, column=column)
+        unit = read_units()["ct"]
+        return MeasureField(
+            name=name, quantity="count", words=words, products=products, column=column,
+            factors=frozenset((1.0,)), extremes=_extremes(column, unit),
+        )  # fmt: skip
     return None
+
+
+def _extremes(column: NumberColumn, unit: Unit) -> tuple[float, float]:
+    values = column.values[~np.isnan(column.values)]
+    return (float(values.min()) * unit.factor, float(values.max()) * unit.factor) if len(values) else (0.0, 0.0)
 
 
 def _read_texts(name: str, column: TextColumn) -> list[MeasureField]:
@@ -238,10 +268,12 @@ def _read_texts(name: str, column: TextColumn) -> list[MeasureField]:
     if sum(one is not None for one in sample) < _MIN_SHARE * len(sample):
         return []
     by_quantity: dict[str, list[tuple[float, str]]] = {}
+    factors: dict[str, set[float]] = {}
     for value in column.values():
         measure = parse_text_measure(value)
         if measure is not None:
             by_quantity.setdefault(measure[1].quantity, []).append((measure[0] * measure[1].factor, value))
+            factors.setdefault(measure[1].quantity, set()).add(measure[1].factor)
     if sum(map(len, by_quantity.values())) < MEASURES_SHARE * len(column):
         return []
     words = list_name_words(name.removeprefix(ATTRIBUTES))
@@ -253,7 +285,8 @@ def _read_texts(name: str, column: TextColumn) -> list[MeasureField]:
         products = sum(len(column.rows_of(text)) for _, text in measures)
         fields.append(
             MeasureField(
-                name=name, quantity=quantity, words=words, products=products,
+                name=name, quantity=quantity, words=words, products=products, factors=frozenset(factors[quantity]),
+                extremes=(measures[0][0], measures[-1][0]),
                 values=tuple(value for value, _ in measures), texts=tuple(text for _, text in measures),
             )
         )  # fmt: skip

@@ -174,7 +174,7 @@ class Understander:
         condition = Condition(text=query[start:end], start=start, end=end, type="price", effect=Effect.FILTER)
         unit = comparison.unit
         if unit is not None and comparison.currencies:  # pounds of money or of mass
-            priced = self._currency in comparison.currencies or not self._measures.choose(unit.quantity, words)[0]
+            priced = self._currency in comparison.currencies or not self._measures.choose(unit, words)[0]
             unit = None if priced else unit
         if unit is not None:
             rest = [token for token in (*tokens[: comparison.first], *tokens[comparison.end :]) if token.kind != SIGN]
@@ -196,15 +196,14 @@ class Understander:
     ) -> Condition:
         """Find the field that a comparison with a unit is about."""
         condition = replace(condition, type="quantity")
-        field, certain = self._measures.choose(unit.quantity, words, rows)
+        lower, upper = (None if one is None else one * unit.factor for one in (comparison.lower, comparison.upper))
+        field, certain = self._measures.choose(unit, words, rows, lower, upper)
         if field is None and unit == read_units()["oz"]:
             unit = read_units()["floz"]
-            field, certain = self._measures.choose(unit.quantity, words, rows)
+            lower, upper = (None if one is None else one * unit.factor for one in (comparison.lower, comparison.upper))
+            field, certain = self._measures.choose(unit, words, rows, lower, upper)
         if field is None:
             return replace(condition, status=Status.UNUSED, reason=f"no field holds a {unit.quantity}")
-        lower, upper = (
-            None if bound is None else bound * unit.factor for bound in (comparison.lower, comparison.upper)
-        )
         text = field.write_range(
             lower, upper,
             lower_inclusive=comparison.lower_inclusive, upper_inclusive=comparison.upper_inclusive,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from mercato.arrays import Int32
 from mercato.catalog.field_names import write_field
 from mercato.grammar.amounts import read_amount
 from mercato.grammar.cues import find_word
-from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, tokenize
+from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize
 from mercato.grammar.units import Unit, read_units
 from mercato.index.live import LiveCatalog
-from mercato.understanding.condition import Condition, Effect
+from mercato.understanding.condition import Condition, Effect, Status
 from mercato.understanding.lexicon import Key, Lexicon, Meaning, join_terms
 from mercato.understanding.measure_fields import MeasureFields
 from mercato.understanding.query_pieces import QueryPieces
@@ -23,6 +24,7 @@ MAX_ROW_WORDS = 8
 """Words of a query that tell which products a measure is of."""
 MAX_FILTER_VALUES = 200
 """Values of a field that one condition names: a condition is read by people."""
+_CACHED = 8_192
 _HEAD_FIRST = frozenset(("french", "spanish", "italian", "portuguese", "catalan", "romanian"))
 """Languages whose kinds stand before what is said of them; in the others they stand behind."""
 
@@ -47,6 +49,7 @@ class ValueReader:
         self._measures = measures
         self._stopwords = stopwords
         self._head_first = catalog.analyzer.language in _HEAD_FIRST
+        self._terms_of = lru_cache(_CACHED)(self._split_word)
 
     def read(self, pieces: QueryPieces, query: str) -> list[Condition]:
         """Find values.
@@ -69,6 +72,8 @@ class ValueReader:
                 found.append(self._place(condition, tokens, position, end, pieces, query))
                 used.update(range(position, end))
             position = max(end, position + 1)
+        if found and found[-1].type == "material" and len(used) == len(tokens):
+            found.pop()  # of brands and colours alone: "white paper" asks for paper
         category = self._read_category(tokens, terms)
         if category is not None:
             first, end, condition = category
@@ -77,9 +82,10 @@ class ValueReader:
         return found
 
     def _list_terms(self, token: Token) -> Key:
-        if token.kind == SIGN:
-            return ()
-        return join_terms([chunk.parts for chunk in self._analyzer.split(token.text)])
+        return () if token.kind == SIGN else self._terms_of(token.text)
+
+    def _split_word(self, word: str) -> Key:
+        return join_terms([chunk.parts for chunk in self._analyzer.split(word)])
 
     def _place(
         self, condition: Condition, tokens: Sequence[Token], first: int, end: int, pieces: QueryPieces, query: str
@@ -106,13 +112,23 @@ class ValueReader:
             for meaning in self._lexicon.find(key):
                 if meaning.kind == "category" or len(meaning.values) > MAX_FILTER_VALUES:
                     continue
+                if meaning.kind == "brand" and not _is_name(tokens[position:end], meaning):
+                    continue
                 if meaning.kind == "size" and (end - position == 1 and not _is_size(tokens[position])):
                     continue
                 if len("".join(key)) < 2 or not (alone and meaning.kind == "brand" or self._is_certain(key, meaning)):
                     continue
                 best = (end, meaning)
                 break
-        return (best[0], _describe(best[1])) if best is not None else (position + 1, None)
+        return (best[0], self._describe(best[1])) if best is not None else (position + 1, None)
+
+    def _describe(self, meaning: Meaning) -> Condition:
+        telling = self._lexicon.tells_apart(meaning)
+        return Condition(
+            text="", start=0, end=0, type=meaning.kind, field=write_field(meaning.field), filter=meaning.write_filter(),
+            effect=Effect.BOOST, status=Status.APPLIED if telling else Status.UNUSED,
+            reason="" if telling else "most products have it",
+        )  # fmt: skip
 
     def _is_certain(self, key: Key, meaning: Meaning) -> bool:
         return not self._stopwords.issuperset(key) and self._lexicon.is_certain(key, meaning)
@@ -127,7 +143,7 @@ class ValueReader:
             key += terms[end - 1]
             for meaning in self._lexicon.find(key):
                 if meaning.kind == "size" and len(meaning.values) <= MAX_FILTER_VALUES:
-                    return end, _describe(meaning)
+                    return end, self._describe(meaning)
         return position, None
 
     def _read_pack(self, tokens: Sequence[Token], terms: Sequence[Key], position: int) -> tuple[int, Condition | None]:
@@ -175,14 +191,16 @@ class ValueReader:
     def _equal(self, value: float, unit: Unit, tokens: Sequence[Token]) -> Condition | None:
         """Make the condition that a field is just a measure; None where no product has it."""
         words, rows = [token.text for token in tokens], self.find_rows(tokens)
-        field, _ = self._measures.choose(unit.quantity, words, rows)
+        measure = value * unit.factor
+        field, _ = self._measures.choose(unit, words, rows, measure, measure)
         if field is None and unit == read_units()["oz"]:
             unit = read_units()["floz"]
-            field, _ = self._measures.choose(unit.quantity, words, rows)
-        if field is None or not field.has(value * unit.factor):
+            measure = value * unit.factor
+            field, _ = self._measures.choose(unit, words, rows, measure, measure)
+        if field is None or not field.has(measure):
             return None
         kind = "pack" if unit.quantity == "count" else "quantity"
-        text = field.write_range(value * unit.factor, value * unit.factor)
+        text = field.write_range(measure, measure)
         return Condition(
             text="", start=0, end=0, type=kind, field=write_field(field.name), filter=text, effect=Effect.BOOST
         )
@@ -198,16 +216,19 @@ class ValueReader:
             if span[-1] - span[0] != length - 1:
                 continue
             for meaning in self._lexicon.find(join_terms([terms[number] for number in span])):
-                if meaning.kind == "category" and len(meaning.values) <= MAX_FILTER_VALUES:
-                    return span[0], span[-1] + 1, _describe(meaning)
+                if (
+                    meaning.kind == "category"
+                    and self._lexicon.tells_apart(meaning)
+                    and len(meaning.values) <= MAX_FILTER_VALUES
+                ):
+                    return span[0], span[-1] + 1, self._describe(meaning)
         return None
 
 
-def _describe(meaning: Meaning) -> Condition:
-    return Condition(
-        text="", start=0, end=0, type=meaning.kind, field=write_field(meaning.field), filter=meaning.write_filter(),
-        effect=Effect.BOOST,
-    )  # fmt: skip
+def _is_name(tokens: Sequence[Token], meaning: Meaning) -> bool:
+    """Tell whether words are a brand's name as it is, not another form of it: "equipment" is no "Equip"."""
+    written = "".join(filter(str.isalnum, "".join(token.text for token in tokens)))
+    return any("".join(filter(str.isalnum, fold(value))) == written for value in meaning.values)
 
 
 def _is_size(token: Token) -> bool:

@@ -1,5 +1,6 @@
 """Weights, fusion and synonyms: given when a snapshot is built, kept in it, used by what searches it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from mercato.errors import SnapshotError
 from mercato.features.inputs import History
+from mercato.index import layout
 from mercato.index.live import LiveCatalog
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
@@ -100,3 +102,30 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str) -> None:
     path.write_bytes(b"?" + path.read_bytes()[1:])  # as long as before
     with pytest.raises(SnapshotError, match=f"{name}: cannot be read"):
         LiveCatalog(Snapshot(tmp_path / "catalog"), None)
+
+
+def test_a_snapshot_whose_words_were_split_otherwise_is_refused(tmp_path: Path) -> None:
+    build(tmp_path / "catalog", [product("a", "spoon")])
+    settings = tmp_path / "catalog" / layout.SETTINGS
+    known = json.loads(settings.read_bytes())
+    assert Snapshot(tmp_path / "catalog").analyzer().language == known["language"]
+
+    del known["splitting"]
+    text = json.dumps(known)
+    settings.write_text(text + " " * (settings.stat().st_size - len(text)), encoding="utf-8")
+    with pytest.raises(SnapshotError, match=r"split into words by version 1 .* build it again with `mercato index`"):
+        Snapshot(tmp_path / "catalog")
+
+
+@pytest.mark.parametrize(
+    ("language", "titles", "query"),
+    [
+        ("german", ["Kanne 0,75 l", "Mehl 1.500 g"], "1500g"),
+        ("german", ["jug 0.75 l", "flour 1,500 g"], "1500g"),
+        ("english", ["jug 0.75 l", "flour 1,500 g"], "1500 g"),
+        ("english", ["Kanne 0,75 l", "Tasse 0,25 l", "Mehl 1,500 kg"], "1.5kg"),
+    ],
+)
+def test_a_catalogue_tells_its_decimal_mark(tmp_path: Path, language: str, titles: list[str], query: str) -> None:
+    build(tmp_path / "catalog", [product(title, title) for title in titles], language=language)
+    assert find(LiveCatalog(Snapshot(tmp_path / "catalog"), None), query)[0] == titles[-1]

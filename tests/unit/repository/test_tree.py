@@ -50,6 +50,7 @@ SHORTER = {
     "src/mercato/understanding/field_kinds.py": "a table of words, read by lexicon and measures",
     "src/mercato/zscore.py": "one formula, below every room",
     "training/src/mercato_training/common/learned.py": "one file format, shared by training of several models",
+    "training/src/mercato_training/encoder/catalog_queries.py": "which queries there are, apart from their answers",
 }
 # folders where one idea is one file, however short
 ONE_IDEA_A_FILE = ("model_repository/", "src/mercato/retrieval/sources/", "src/mercato/triton_models/")

@@ -1,10 +1,12 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mercato.errors import InvalidInputError
 from mercato.text import WordAnalyzer
-from mercato.text.words import _ASCII_CHUNK, _CHUNK
+from mercato.text.languages import LANGUAGES
+from mercato.text.letters import plain_letters
+from mercato.text.words import _ASCII_CHUNK, _CHUNK, _fold
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,77 @@ def test_cache_does_not_change_the_answer() -> None:
 @given(st.text(alphabet=st.characters(max_codepoint=126), max_size=60))
 def test_fast_pattern_for_ascii_finds_the_same(text: str) -> None:
     assert _ASCII_CHUNK.findall(text.lower()) == _CHUNK.findall(text.lower())
+
+
+@pytest.mark.parametrize(
+    ("language", "spellings"),
+    [
+        ("german", ["Mülleimer", "Muelleimer", "Mulleimer", "MÜLLEIMER"]),
+        ("german", ["Fußball", "fussball", "FUẞBALL"]),
+        ("french", ["théières", "theieres"]),
+        ("french", ["salée", "salées", "salees", "salé", "sale"]),
+        ("portuguese", ["iluminação", "iluminacao", "iluminações", "iluminacoes"]),
+        ("spanish", ["habitación", "habitacion", "habitaciones"]),
+        ("catalan", ["col·lecció", "coŀlecció", "colleccio"]),
+        ("turkish", ["gözlükler", "gozlukler", "GÖZLÜKLER", "gözlük"]),
+        ("turkish", ["ışık", "isik", "IŞIK", "İŞİK"]),
+        ("greek", ["παπούτσια", "παπουτσια", "ΠΑΠΟΥΤΣΙΑ"]),
+        ("russian", ["зелёный", "зеленый"]),
+        ("arabic", ["القهوة", "القهوه", "قهوة", "قَهْوَة", "قـهـوة"]),
+        ("none", ["ＬＣ５１Ｃ", "lc51c"]),
+    ],
+)
+def test_spellings_are_one_term(language: str, spellings: list[str]) -> None:
+    analyzer = WordAnalyzer(language)
+    assert len({tuple(analyzer.analyze(spelling)) for spelling in spellings}) == 1
+
+
+@pytest.mark.parametrize(("spelt", "other"), [("Tørklæde", "Toerklaede"), ("blå", "blaa"), ("Ærmer", "Aermer")])
+def test_letters_of_danish_are_also_written_as_two(spelt: str, other: str) -> None:
+    danish = WordAnalyzer("danish")
+    assert set(danish.analyze(other)) <= danish.list_held(spelt)
+    assert set(danish.analyze(spelt)) <= danish.list_held(other)
+    assert danish.analyze("skoene") != danish.analyze("skøne")  # the shoes are not beautiful by this alone
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "terms"),
+    [
+        ("french", "l’eau d'huile qu'il", ["eau", "huil", "il"]),
+        ("french", "aujourd'hui", ["aujourdhui"]),
+        ("french", "rock'n'roll O'Brien", ["rocknroll", "obrien"]),
+        ("italian", "dell'acqua un’altra", ["acqua", "altra"]),
+        ("catalan", "l'aigua", ["aigu"]),
+        ("english", "l'eau", ["leau"]),
+    ],
+)
+def test_elided_articles(language: str, text: str, terms: list[str]) -> None:
+    assert WordAnalyzer(language).analyze(text) == terms
+
+
+def test_what_looks_elided_is_found_whole_too() -> None:
+    french = WordAnalyzer("french")
+    assert set(french.analyze("dartagnan")) <= french.list_held("D'Artagnan")
+    assert french.analyze("D'Artagnan") == french.analyze("Artagnan")
+
+
+@settings(max_examples=300)
+@given(
+    st.text(st.characters(categories=["L", "M", "N", "P", "Z"], exclude_characters="\u0345"), max_size=30),
+    st.sampled_from(["english", "german", "french", "turkish", "none", "portuguese"]),
+)
+def test_accents_change_nothing(text: str, language: str) -> None:
+    analyzer = WordAnalyzer(language)
+    assert analyzer.analyze(plain_letters(_fold(text))) == analyzer.analyze(text)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.sampled_from(list(LANGUAGES)))
+def test_any_text_of_any_plane_is_split(text: str, language: str) -> None:
+    analyzer = WordAnalyzer(language, known=frozenset())
+    found = analyzer.read(text)
+    assert all(found.terms)
+    assert all(term and 0 < weight <= 1 for term, weight in found.minor)
+    assert [term for chunk in analyzer.split(text) for term in chunk.terms] == found.terms
 
 
 @given(st.text(max_size=60))

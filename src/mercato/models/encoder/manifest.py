@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from mercato.models.model_folder import ModelManifest, check_model_file, read_model_manifest
 from mercato.text import TextRole
 
+QUERY_FILES = {"model.int8.onnx": "query.int8.onnx", "model.onnx": "query.onnx"}
+"""Files of the network for all texts -> those of the network for queries alone, where an encoder has a query side."""
 REBUILD = "export it again: mercato export encoder --out {folder}"
 
 
@@ -26,6 +28,8 @@ class ServingRecord(BaseModel):
         query_prefix: stands before each query, as the encoder was trained.
         product_prefix: stands before each product text.
         multilingual: whether texts of one meaning are near each other in whatever language they are.
+        query_identity: hash of the network that encodes queries, where that is another than the products'; its vectors
+            are compared with those of ``identity``. Empty where one network encodes both.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +41,7 @@ class ServingRecord(BaseModel):
     query_prefix: str = ""
     product_prefix: str = ""
     multilingual: bool = False
+    query_identity: str = ""
 
     @property
     def prefixes(self) -> dict[TextRole, str]:

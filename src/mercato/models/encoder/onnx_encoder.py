@@ -12,7 +12,7 @@ import numpy as np
 from mercato.arrays import Float32, Int64
 from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
-from mercato.models.encoder.manifest import check_file, read_manifest
+from mercato.models.encoder.manifest import QUERY_FILES, check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.onnx_session import OnnxSession
 from mercato.progress import Progress
@@ -72,6 +72,12 @@ class OnnxEncoder:
             tokenizer, max_tokens=manifest.serving.max_tokens, prefixes=manifest.serving.prefixes
         )
         self._session = OnnxSession(model, model="encoder", output=OUTPUT_NAME, threads=threads)
+        self._query_session = self._session
+        if manifest.serving.query_identity:
+            name = QUERY_FILES[MODEL_FILES[precision]]
+            name = name if name in manifest.files else QUERY_FILES[MODEL_FILES["fp32"]]
+            query_model = check_file(folder, name, manifest, verify_hash=verify_hashes)
+            self._query_session = OnnxSession(query_model, model="encoder", output=OUTPUT_NAME, threads=threads)
 
     def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
         """Encode a batch in one call of the model.
@@ -85,14 +91,15 @@ class OnnxEncoder:
         """
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        return self.embed_tokens(*self.tokenizer(texts, role))
+        return self.embed_tokens(*self.tokenizer(texts, role), role)
 
-    def embed_tokens(self, input_ids: Int64, attention_mask: Int64) -> Float32:
+    def embed_tokens(self, input_ids: Int64, attention_mask: Int64, role: TextRole = "product") -> Float32:
         """Encode tokens.
 
         Args:
             input_ids: int64 [texts, tokens], padded on the right.
             attention_mask: int64 [texts, tokens], 1 for a token and 0 for padding. A row of zeros gives a zero vector.
+            role: what the texts are; queries have a network of their own where the encoder has a query side.
 
         Texts of similar length go through the network together, without the padding that only the longest one of the
         batch needs. A text's vector does not depend on its neighbours (to 1e-6).
@@ -116,18 +123,11 @@ class OnnxEncoder:
         lengths = attention_mask.shape[1] - np.argmax(attention_mask[:, ::-1] != 0, axis=1)
         groups = split_by_tokens(lengths, TOKENS_PER_RUN)
         vectors = np.empty((len(input_ids), self.dimension), dtype=np.float32)
+        session = self._query_session if role == "query" else self._session
         for group in groups:
             longest = int(lengths[group[-1]])
-            vectors[group] = self._run(input_ids[group, :longest], attention_mask[group, :longest])
+            vectors[group] = _run(session, input_ids[group, :longest], attention_mask[group, :longest])
         return vectors
-
-    def _run(self, input_ids: Int64, attention_mask: Int64) -> Float32:
-        return self._session.run(
-            {
-                "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
-                "attention_mask": np.ascontiguousarray(attention_mask, dtype=np.int64),
-            }
-        )
 
     def iterate(
         self,
@@ -179,3 +179,12 @@ class OnnxEncoder:
             if progress is not None:
                 progress("encoding texts", done, len(texts))
         return vectors
+
+
+def _run(session: OnnxSession, input_ids: Int64, attention_mask: Int64) -> Float32:
+    return session.run(
+        {
+            "input_ids": np.ascontiguousarray(input_ids, dtype=np.int64),
+            "attention_mask": np.ascontiguousarray(attention_mask, dtype=np.int64),
+        }
+    )

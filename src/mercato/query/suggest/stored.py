@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -63,7 +64,7 @@ def read_suggestions(folder: Path) -> SuggestionIndex:
     documents = Documents(folder / layout.PRODUCTS)
     fields = (orjson.loads(documents.document(row)) for row in range(documents.count))
     listed = (Suggestible(one["title"], one.get("brand", ""), one.get("categories", ())) for one in fields)
-    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(_read_language(folder)))))
+    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(_read_settings(folder)["language"]))))
 
 
 class SnapshotTexts:
@@ -86,8 +87,9 @@ class SnapshotTexts:
         folder = folder.resolve()
         self.sequence = read_manifest(folder).product_sequence
         self._folder = folder
-        self._analyzer = WordAnalyzer(_read_language(folder))
-        self.stopwords = list_stopwords(self._analyzer, self._analyzer.language)
+        settings = _read_settings(folder)
+        self._analyzer = WordAnalyzer(settings["language"], decimal_comma=settings.get("decimal_comma"))
+        self.stopwords = list_stopwords(self._analyzer, settings["language"])
         self._documents = Documents(folder / layout.PRODUCTS)
         self._columns = read_columns(folder)
 
@@ -125,12 +127,13 @@ def _has(words: Sequence[str], word: str) -> bool:
     return position < len(words) and words[position] == word
 
 
-def _read_language(folder: Path) -> str:
+def _read_settings(folder: Path) -> dict[str, Any]:
     try:
-        language: str = json.loads((folder / layout.SETTINGS).read_bytes())["language"]
+        settings: dict[str, Any] = json.loads((folder / layout.SETTINGS).read_bytes())
+        settings["language"]
     except (OSError, ValueError, KeyError) as exc:
         raise SnapshotError(f"{layout.SETTINGS}: cannot be read ({exc}); build the snapshot again") from exc
-    return language
+    return settings
 
 
 def _stopwords(language: str) -> frozenset[str]:

@@ -1,49 +1,56 @@
-"""Fine-tuning the text encoder with few weights: LoRA on a catalogue's queries, ratings and searches, then merged.
+"""Training the text encoder for a shop: its query side alone or the whole, by adapters or in all its weights.
 
-Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685) by the ``peft`` library: the encoder's own weights stay, and what
-is learned are two thin matrices beside each projection of query and value. Merged, the encoder is as large and as fast
-as before. Vectors of another encoder cannot be compared: the catalogue has to be indexed again.
+A query side keeps the products' vectors, and the catalogue with them; vectors of another whole encoder cannot be
+compared, so the catalogue has to be indexed again. What may be worse than the encoder in use is not written (`gate`).
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
+import numpy as np
 
+from mercato.arrays import Int32
 from mercato.errors import DataError
 from mercato.index.live import LiveCatalog
 from mercato.indexing.encode import TextEncoder
-from mercato.models.encoder.tokenizer import TextTokenizer
+from mercato.models.stages import RerankerStage
 from mercato.progress import Progress, no_progress
-from mercato_export.encoder import SentenceEncoder
-from mercato_export.sentence_format import Pooling, find_format, write_format
-from mercato_export.weights import LOADED_FILES, LocatedWeights
+from mercato_export.query_side import note_products
+from mercato_export.weights import LocatedWeights
 from mercato_training.common.cards import render_card
 from mercato_training.common.fit_loop import FitHistory
 from mercato_training.common.metrics import Metrics, Source, Tools, write_results
-from mercato_training.encoder.fit import EncoderOptions, NetworkEncoder, fit_encoder
-from mercato_training.encoder.pairs import order_rated, prepare_pairs
-from mercato_training.reranker.data import Ratings, RerankerDataOptions
+from mercato_training.encoder.fit import EncoderOptions
+from mercato_training.encoder.gate import (
+    Change,
+    Figure,
+    GateOptions,
+    ListJudge,
+    choose_held,
+    compare_figures,
+    require_learned,
+    require_no_harm,
+)
+from mercato_training.encoder.stages import ProductWriter, fit_stage, open_trainable, plan_stages, write_weights
+from mercato_training.encoder.taught import EncoderData, EncoderDataOptions, Ratings, TaughtQuery, prepare_taught
 from mercato_training.reranker.events import Behaviour
 
-ADAPTED = ("query", "value")
-LEAST_PAIRS = 2
+LEAST_QUERIES = 2
+OTHERS_SEARCHED = 4000
+"""Products that a whole encoder is judged among, beside those that are rated or listed for the held-back queries."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairCounts:
-    """Pairs that were fitted to, those that decided when to stop, and the rated queries that are reported."""
+class QueryCounts:
+    """Queries that were fitted to, that decided when to stop, and that the encoder was judged on."""
 
     train: int
     validation: int
-    rated_queries_of_test: int
+    held_back: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,30 +58,37 @@ class EncoderTrainingOptions:
     """What the training was asked for."""
 
     encoder: EncoderOptions
-    data: RerankerDataOptions
+    data: EncoderDataOptions
+    gate: GateOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderMetrics(Metrics):
-    """A fine-tuning of the encoder.
+    """A training of the encoder.
 
     Attributes:
-        pairs: of a query and a product.
+        queries: that were taught and held back.
+        judged_on: origin of the queries that it was judged on: ``ratings``, ``log`` or ``catalogue``.
+        products_searched: among which it was judged.
         counts: what was read and what was left out.
-        trainable_weights: of the adapters.
-        fit: how it went.
-        results: ``before`` and ``after`` -> metric -> mean.
+        trainable_weights: what was learned.
+        kept: mean cosine of held-back queries to their old vectors.
+        fits: how each stage went.
+        results: figure -> before, after and difference.
         options: what was asked for.
         source: the weights it started from.
         seconds: all in all.
         tools: it was trained with.
     """
 
-    pairs: PairCounts
+    queries: QueryCounts
+    judged_on: str
+    products_searched: int
     counts: Mapping[str, int]
     trainable_weights: int
-    fit: FitHistory
-    results: Mapping[str, Mapping[str, float]]
+    kept: float
+    fits: Mapping[str, FitHistory]
+    results: Mapping[Figure, Change]
     options: EncoderTrainingOptions
     source: Source
     seconds: float
@@ -88,23 +102,27 @@ def train_encoder(
     out: Path,
     *,
     options: EncoderOptions,
-    data_options: RerankerDataOptions,
+    data_options: EncoderDataOptions,
+    gate: GateOptions,
     ratings: Ratings | None = None,
     behaviour: Behaviour | None = None,
+    reranker: RerankerStage | None = None,
     report: Progress = no_progress,
     say: Callable[[str], None] = lambda line: None,
 ) -> EncoderMetrics:
-    """Fine-tune the encoder and write weights that ``mercato export encoder --weights`` takes.
+    """Train the encoder and write weights that ``mercato export encoder --weights`` takes, if they do no harm.
 
     Args:
         catalog: the products.
-        encoder: that of the catalogue; retrieves what is taken for an answer and is none.
+        encoder: that of the catalogue, to be better than.
         weights: where to start.
-        out: folder to write to; made where it is missing.
+        out: folder to write to; made where it is missing, left as it is where the encoder is refused.
         options: how to fit.
-        data_options: what is learned from.
+        data_options: what is learned from, and what is held back.
+        gate: what is refused.
         ratings: query -> product id -> rating.
         behaviour: what shoppers did.
+        reranker: a teacher; None for none.
         report: told of progress.
         say: told a sentence now and then.
 
@@ -112,42 +130,53 @@ def train_encoder(
         What ``metrics.json`` holds.
 
     Raises:
-        DataError: fewer than two pairs, or a rank below 1.
-        ModelError: a loss is not finite.
+        DataError: too few queries to learn from or to judge on, or a rank below 0.
+        ModelError: a loss is not finite, or the trained encoder is refused.
     """
-    if options.lora_rank < 1:
-        raise DataError(f"--lora-rank: must be at least 1, got {options.lora_rank}")
+    if options.lora_rank < 0:
+        raise DataError(f"--lora-rank: must be at least 1, or 0 to train all weights, got {options.lora_rank}")
     started = time.monotonic()
-    data = prepare_pairs(catalog, encoder, data_options, ratings=ratings, behaviour=behaviour, report=report)
-    if len(data.train) < LEAST_PAIRS or not data.validation:
-        raise DataError(
-            f"training needs at least {LEAST_PAIRS} pairs of query and product and one held out, there are "
-            f"{len(data.train)} and {len(data.validation)}; give more ratings, or a larger catalogue"
-        )
-    torch.manual_seed(options.seed)
-    text_format = find_format(weights.folder, weights.model.repository)
-    network, adapted = _adapt(weights, options, text_format.pooling)
-    tokenizer = TextTokenizer(
-        weights.folder / "tokenizer.json", max_tokens=options.max_tokens, prefixes=text_format.prefixes
+    data = prepare_taught(
+        catalog, encoder, data_options, ratings=ratings, behaviour=behaviour, reranker=reranker, report=report
     )
-    encode = NetworkEncoder(network, tokenizer)
-    before = order_rated(encode.vectors, data.test)
-    fit = fit_encoder(network, encode, data.train, data.validation, options, say, report)
-    after = order_rated(encode.vectors, data.test)
-    out.mkdir(parents=True, exist_ok=True)
-    trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    merged = adapted.merge_and_unload()
-    merged.save_pretrained(out, safe_serialization=True)
-    for name in LOADED_FILES[1:]:
-        shutil.copyfile(weights.folder / name, out / name)
-    write_format(out, text_format)
+    held = choose_held(data.held_back, gate)
+    if len(data.train) < LEAST_QUERIES or not data.validation:
+        raise DataError(
+            f"training needs at least {LEAST_QUERIES} queries to learn from and one to stop by, there are "
+            f"{len(data.train)} and {len(data.validation)}; give more ratings, or more of the "
+            "catalogue's own (--queries)"
+        )
+    trained = open_trainable(weights, options)
+    fits = {
+        stage.name: fit_stage(catalog, trained, stage, say=say, report=report) for stage in plan_stages(data, options)
+    }
+    require_learned(fits)
+    encode, write = trained.encode, ProductWriter(catalog)
+    vectors = catalog.vectors(np.arange(catalog.base))
+    rows = _choose_rows(catalog, held, options, data_options)
+    judge = ListJudge(catalog, held, rows)
+    before_queries = np.stack([one.vector for one in held])
+    after_queries = encode.vectors([one.query for one in held], "query")
+    before = vectors[rows]
+    report("encoding products to judge on", 0, 1)
+    after = before if options.query_side else encode.vectors([write.text(row) for row in rows.tolist()], "product")
+    changes = compare_figures(judge.measure(before_queries, before), judge.measure(after_queries, after))
+    for name, change in changes.items():
+        say(f"{name}: {change.before:.3f} -> {change.after:.3f} ({change.low:+.3f} to {change.high:+.3f})")
+    require_no_harm(changes, gate)
+    learned_weights = trained.learned_weights  # merged, there are none left
+    write_weights(trained, weights, out)
+    note_products(out, encoder.identity if options.query_side else None)
     metrics = EncoderMetrics(
-        pairs=PairCounts(train=len(data.train), validation=len(data.validation), rated_queries_of_test=len(data.test)),
+        queries=_count(data, held),
+        judged_on=held[0].origin,
+        products_searched=len(rows),
         counts=data.counts,
-        trainable_weights=trainable,
-        fit=fit,
-        results={"before": before, "after": after},
-        options=EncoderTrainingOptions(encoder=options, data=data_options),
+        trainable_weights=learned_weights,
+        kept=float((before_queries * after_queries).sum(1).mean()),
+        fits=fits,
+        results=changes,
+        options=EncoderTrainingOptions(encoder=options, data=data_options, gate=gate),
         source=Source.of(weights),
         seconds=round(time.monotonic() - started, 1),
         tools=Tools.of_this_process(),
@@ -156,17 +185,17 @@ def train_encoder(
     return metrics
 
 
-def _adapt(weights: LocatedWeights, options: EncoderOptions, pooling: Pooling) -> tuple[torch.nn.Module, Any]:
-    """Return the encoder with adapters, and peft's model of its trunk."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModel
+def _count(data: EncoderData, held: Sequence[TaughtQuery]) -> QueryCounts:
+    return QueryCounts(train=len(data.train), validation=len(data.validation), held_back=len(held))
 
-    trunk: Any = AutoModel.from_pretrained(weights.folder, attn_implementation="eager", dtype=torch.float32)
-    config = LoraConfig(
-        r=options.lora_rank, lora_alpha=2 * options.lora_rank, lora_dropout=0.05, target_modules=list(ADAPTED)
-    )
-    with warnings.catch_warnings():
-        # peft 0.21 asks transformers 5 for something by its old name
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-        adapted = get_peft_model(trunk, config)
-    return SentenceEncoder(adapted, pooling), adapted
+
+def _choose_rows(
+    catalog: LiveCatalog, held: Sequence[TaughtQuery], options: EncoderOptions, data_options: EncoderDataOptions
+) -> Int32:
+    """Choose the products to judge among: all, where none is encoded again; else those at stake and some others."""
+    if options.query_side or catalog.base <= OTHERS_SEARCHED:
+        return np.arange(catalog.base, dtype=np.int32)
+    others = np.random.default_rng(data_options.seed).choice(catalog.base, size=OTHERS_SEARCHED, replace=False)
+    at_stake = [np.array([*one.ratings, *one.rivals.tolist()], np.int32) for one in held]
+    rows: Int32 = np.unique(np.concatenate([*at_stake, others])).astype(np.int32)
+    return rows

@@ -129,7 +129,7 @@ def _build_searches(
     rng = np.random.default_rng(options.seed)
     timeline = Timeline(events, past.row_by_any_id)
     orders = timeline.orders(since=past.until, until=past.until + window.days * SECONDS_PER_DAY)
-    texts, queries_of_row = read_queries(past, np.unique(orders.rows))
+    texts, queries_of_row = read_queries(past, np.unique(orders.rows), rng)
     logged = find_logged_searches(past.queries, since=past.until, until=np.inf, rng=rng)
     typed = ask_again(logged, add_texts(texts, logged), len(events.users), options.searches, rng)
     drawn = draw_searches(orders, queries_of_row, options.searches - len(typed), rng)

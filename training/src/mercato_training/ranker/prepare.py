@@ -19,7 +19,7 @@ from mercato.requests.retrieval import WINDOW
 from mercato.retrieval.retriever import Retriever
 from mercato.signals.history import PURCHASE
 from mercato.state.values import EventTable
-from mercato_training.common.synthetic_queries import make_queries
+from mercato_training.common.shopper_queries import ShopperQueries
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Task
 from mercato_training.ranker.fit import Vectors
 from mercato_training.ranker.logged_searches import add_texts, ask_again, find_logged_searches
@@ -136,8 +136,8 @@ def prepare_data(
                 "give a longer history or shorter stretches (--train-days, --validation-days, --test-days)"
             )
     bought = np.unique(np.concatenate([stretch.rows for stretch in orders.values()]))
-    texts, queries_of_row = read_queries(past, bought)
     rng = np.random.default_rng(options.seed)
+    texts, queries_of_row = read_queries(past, bought, rng)
     stretches = {"train": (split.train, split.validation), "validation": (split.validation, split.test)}
     logged = {
         name: find_logged_searches(past.queries, since=since, until=until, rng=rng)
@@ -204,16 +204,23 @@ def require_purchases(timeline: Timeline) -> None:
         )
 
 
-def read_queries(past: PastSnapshot, rows: NDArray[np.int32]) -> tuple[list[str], dict[int, Sequence[int]]]:
+def read_queries(
+    past: PastSnapshot, rows: NDArray[np.int32], rng: np.random.Generator
+) -> tuple[list[str], dict[int, Sequence[int]]]:
     """Make the queries of some products.
+
+    Args:
+        past: the catalogue.
+        rows: int32 [n], the products.
+        rng: for what is drawn.
 
     Returns:
         The distinct texts, and for each row the positions of its queries.
     """
+    documents = [orjson.loads(past.documents.document(int(past.original[row]))) for row in rows.tolist()]
+    maker = ShopperQueries(documents, past.settings["language"], rng)
     texts: dict[str, int] = {}
     queries_of_row: dict[int, Sequence[int]] = {}
-    for row in rows.tolist():
-        document = orjson.loads(past.documents.document(int(past.original[row])))
-        queries = make_queries(tuple(document.get("categories", ())))
-        queries_of_row[row] = tuple(texts.setdefault(query, len(texts)) for query in queries)
+    for row, document in zip(rows.tolist(), documents, strict=True):
+        queries_of_row[row] = tuple(texts.setdefault(query, len(texts)) for query in maker.make(document))
     return list(texts), queries_of_row

@@ -95,7 +95,7 @@ class FusionWeights:
         words: 0 or more; above ``dense``, the same word matters more than the same meaning (docs/decisions/0009).
         dense: 0 or more.
         popular: 0 or more; the most popular of the products that hold the words.
-        chosen: 0 or more; what people chose after the same query before, each by how many did (docs/decisions/0027).
+        chosen: 0 or more; what people chose after the same query before, each by how many did (docs/decisions/0036).
     """
 
     words: float = 1.5

@@ -31,6 +31,7 @@ from mercato.index.learned_units import learn_units, write_units
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
+from mercato.index.query_signals import QUERY_USE, count_word_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
@@ -193,8 +194,9 @@ def _fill_folder(
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("learning what words say of categories", 0, 1)
     word_index = WordIndex(folder / layout.WORD_INDEX)
+    searches = count_word_categories(signals.learned.get(QUERY_USE), word_index.terms)
     write_category_words(
-        folder, learn_category_words(word_index, features.leaf_category, vectors, text_layout.text_of_row)
+        folder, learn_category_words(word_index, features.leaf_category, vectors, text_layout.text_of_row, searches)
     )
     progress("writing", 0, 1)
     columns = build_columns(rows)

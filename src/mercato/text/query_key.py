@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from mercato.text.words import WordAnalyzer
 
@@ -34,7 +35,11 @@ def hash_query(text: str, analyzer: WordAnalyzer) -> int:
 
     Of a million distinct queries two share a key with a chance of 3 in 100 million (n ** 2 / 2 ** 65).
     """
-    terms = list_query_terms(text, analyzer)
+    return hash_terms(list_query_terms(text, analyzer))
+
+
+def hash_terms(terms: Sequence[str]) -> int:
+    """Return the key of a query of some terms, each once, sorted."""
     if not terms:
         return NO_KEY
     joined = _BETWEEN.join(terms).encode("utf-8", "surrogatepass")

@@ -1,5 +1,6 @@
 """Suggestions over a real snapshot and a real state: prefixes, past queries, typos, and a state that breaks."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from mercato.errors import InvalidInputError
 from mercato.events.event import parse_event
 from mercato.index.manifest import read_manifest
 from mercato.query.suggest.request import MAX_LIMIT, SuggestRequest, parse_suggest
-from mercato.query.suggest.stored import SUGGESTIONS, read_suggestions
+from mercato.query.suggest.searched import Searched
+from mercato.query.suggest.stored import SUGGESTIONS, SnapshotTexts, read_suggestions
 from mercato.query.suggest.suggester import REFRESH_S, SuggestAnswer, Suggester
+from mercato.signals.past_queries import QUERIES_A_DAY
 from mercato.state.sqlite import SqliteStateStore
+from mercato.state.values import SearchQuery
 from tests import stores
 
 
@@ -108,6 +112,53 @@ def test_past_queries_come_first_once_two_shoppers_sent_them(suggest_snapshot: P
     assert details(answer)["kinds"][0] == "query"
     assert "frozen secret" not in ask(suggester, "froz", 50).texts
     assert ask(suggester, "", 1).texts == ask(suggester, "", 2).texts[:1]
+
+
+def test_one_shopper_is_one_whatever_is_sent_and_a_robot_is_cut_off(
+    suggest_snapshot: Path, state: SqliteStateStore
+) -> None:
+    clock = Clock()
+    suggester = Suggester(read_suggestions(suggest_snapshot), state, clock)
+    searched(state, "frozen junk", *["u1"] * 600)
+    for number in range(QUERIES_A_DAY + 5):
+        searched(state, f"frozen robot {number:02d}", "r1", "r2")
+    texts = ask(suggester, "frozen", 50).texts
+    assert "frozen junk" not in texts
+    assert sum("robot" in text for text in ask(suggester, "frozen robot", 50).texts) == 50
+    assert f"frozen robot {QUERIES_A_DAY}" not in ask(suggester, f"frozen robot {QUERIES_A_DAY}", 50).texts
+
+
+def test_what_was_searched_lately_counts_more_than_what_was_long_ago() -> None:
+    def send(text: str, shoppers: int, days_ago: float, first: int) -> list[SearchQuery]:
+        time = stores.NOW - days_ago * stores.DAY
+        return [SearchQuery(text, f"u{n}", first + n, time) for n in range(shoppers)]
+
+    searches = Searched()
+    searches.read([*send("old", 8, 180, 0), *send("new", 2, 0, 10), *send("sorted", 2, 60, 20)])
+    entries = {entry.text: entry.weight for entry in searches.list_entries()}
+    # 180 days are three half-lives, 60 are one.
+    assert entries["old"] == pytest.approx(2 * math.log1p(8 / 8))
+    assert entries["new"] == pytest.approx(2 * math.log1p(2))
+    assert entries["sorted"] == pytest.approx(2 * math.log1p(2 / 2))
+    assert (searches.sequence, searches.newest) == (21, stores.NOW)
+    untimed = Searched()
+    untimed.read([SearchQuery("tea", f"u{n}", n, -1e10 + n) for n in range(4)])
+    assert [entry.weight for entry in untimed.list_entries()] == [pytest.approx(2 * math.log1p(4 / 2))]
+
+
+def test_a_query_is_suggested_where_its_words_find_something(suggest_snapshot: Path, state: SqliteStateStore) -> None:
+    clock = Clock()
+    snapshot = SnapshotTexts(suggest_snapshot)
+    suggester = Suggester(read_suggestions(suggest_snapshot), state, clock, snapshot=snapshot)
+    for query in ("frozen pizzas", "frozen yoghurt", "family frozen pizza vegan", "the frozen pizza", "frozen"):
+        searched(state, query, "u1", "u2", "u3")
+    found = set(ask(suggester, "frozen", 50).texts)
+    assert {"frozen pizzas", "the frozen pizza", "family frozen pizza vegan"} <= found  # three of four are enough
+    assert "frozen yoghurt" not in found
+    state.append_product_changes([stores.upsert(stores.product("y", "Yoghurt"))])
+    searched(state, "frozen yoghurt", "u4")
+    clock.now += REFRESH_S
+    assert "frozen yoghurt" in ask(suggester, "frozen", 50).texts
 
 
 def test_a_state_that_breaks_leaves_what_is_known(suggest_snapshot: Path, state: SqliteStateStore) -> None:

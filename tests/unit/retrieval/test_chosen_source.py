@@ -13,13 +13,13 @@ from mercato.features.features import COLUMN
 from mercato.filters import parse_filter
 from mercato.index.learned import Learned, read_learned
 from mercato.index.live import LiveCatalog
-from mercato.index.query_signals import PAST_QUERIES, QUERY_USE
+from mercato.index.query_signals import PAST_QUERIES, QUERY_USE, count_word_categories
 from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Retrieved
 from mercato.retrieval.fusion import RRF_K
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.sources.registry import FLAGS
-from mercato.signals.query_use import PRIOR_PEOPLE
+from mercato.signals.query_use import PRIOR_PEOPLE, QueryUse
 from mercato.text.query_key import hash_query
 from tests.stores import DAY, NOW, build, delete, open_store, product, search_request, upsert
 from tests.unit.retrieval.asking import ask, ids_of
@@ -157,6 +157,20 @@ def test_a_snapshot_from_before_knows_nothing_and_answers(tmp_path: Path) -> Non
     learned = snapshot.learned = Learned(kept, until=learned.until, bought=learned.bought)
     assert len(learned.get(QUERY_USE)) == len(learned.get(PAST_QUERIES)) == 0
     assert len(ask(retriever, search_request("red mug")).rows) == len(MUGS) + len(POTS)
+
+
+def test_categories_of_words_that_were_searched_alone_are_counted(tmp_path: Path) -> None:
+    history = [one for n in range(30) for one in choose(f"c{n}", f"m{n:02d}", "mugs")]
+    history += [one for n in range(30) for one in choose(f"d{n}", f"t{n % 10:02d}", "blue kitchen")]
+    few = [one for n in range(4) for one in choose(f"e{n}", "t01", "coffee")]
+    retriever = open_shop(tmp_path, [*history, *few])
+    snapshot = retriever.catalog.snapshot
+    counts = count_word_categories(snapshot.learned.get(QUERY_USE), snapshot.words.terms)
+    names = {code: name for name, code in snapshot.settings["leaf_categories"].items()}
+    assert {term: {names[code]: people for code, people in of.items()} for term, of in counts.items()} == {
+        "mug": {"Mugs": 30.0}
+    }
+    assert count_word_categories(QueryUse(), snapshot.words.terms) == {}
 
 
 def test_what_is_learned_is_stored_and_read_back(tmp_path: Path) -> None:

@@ -131,15 +131,16 @@ def _freeze(counts: Sequence[int]) -> Counts:
     return title, phrase, brand, category
 
 
-def collect_queries(shoppers: Mapping[str, int]) -> list[Entry]:
+def collect_queries(shoppers: Mapping[str, int], faded: Mapping[str, float] | None = None) -> list[Entry]:
     """List what past queries suggest: weight 2 * ln(1 + shoppers), those of fewer than `MIN_SHOPPERS` left out.
 
     Args:
         shoppers: query, folded -> how many shoppers sent it.
+        faded: the same with those of long ago counting less, which the weight goes by; None where all count alike.
     """
-    kind = KINDS.index("query")
+    kind, counts = KINDS.index("query"), shoppers if faded is None else faded
     return sort_entries(
-        Entry(query, _QUERY_WEIGHT * math.log1p(count), kind)
+        Entry(query, _QUERY_WEIGHT * math.log1p(counts[query]), kind)
         for query, count in shoppers.items()
         if count >= MIN_SHOPPERS and 0 < len(query) <= MAX_PHRASE_CHARS
     )

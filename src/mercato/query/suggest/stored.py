@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -16,6 +19,8 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.documents import Documents
 from mercato.index.manifest import read_manifest
 from mercato.index.snapshot import read_columns
+from mercato.index.synonyms import read_stored_synonyms
+from mercato.index.words import WordIndex
 from mercato.query.suggest.collect import Suggestible, collect_entries
 from mercato.query.suggest.index import SuggestionIndex, build_arrays
 from mercato.text.stopwords import list_stopwords
@@ -59,7 +64,7 @@ def read_suggestions(folder: Path) -> SuggestionIndex:
     documents = Documents(folder / layout.PRODUCTS)
     fields = (orjson.loads(documents.document(row)) for row in range(documents.count))
     listed = (Suggestible(one["title"], one.get("brand", ""), one.get("categories", ())) for one in fields)
-    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(_read_language(folder)))))
+    return SuggestionIndex(build_arrays(collect_entries(listed, _stopwords(_read_settings(folder)["language"]))))
 
 
 class SnapshotTexts:
@@ -81,9 +86,35 @@ class SnapshotTexts:
         """
         folder = folder.resolve()
         self.sequence = read_manifest(folder).product_sequence
-        self.stopwords = _stopwords(_read_language(folder))
+        self._folder = folder
+        settings = _read_settings(folder)
+        self._analyzer = WordAnalyzer(settings["language"], decimal_comma=settings.get("decimal_comma"))
+        self.stopwords = list_stopwords(self._analyzer, settings["language"])
         self._documents = Documents(folder / layout.PRODUCTS)
         self._columns = read_columns(folder)
+
+    def finds_words(self, text: str, others: Sequence[str]) -> bool:
+        """Return whether the words of a text find products: of c words that say something c - floor(c / 4).
+
+        Args:
+            text: a query.
+            others: words of suggestions, sorted; those that came with changes of products among them.
+        """
+        chunks = set(self._analyzer.split(text))
+        told = [chunk for chunk in chunks if not self.stopwords.issuperset(chunk.terms)] or list(chunks)
+        added = {term for word in text.split() if _has(others, word) for term in self._analyzer.analyze(word)}
+        known = sum(
+            any(all(term in self._terms or term in added for term in way) for way in ((chunk.joined,), chunk.parts))
+            for chunk in told
+        )
+        return bool(told) and known >= len(told) - len(told) // 4
+
+    @cached_property
+    def _terms(self) -> frozenset[str]:
+        """The terms of the products, and those of the synonyms, which are searched for in their place."""
+        rules = read_stored_synonyms(self._folder / layout.SYNONYMS)
+        spoken = {term for rule in rules for phrase in rule.left for term in self._analyzer.analyze(phrase)}
+        return frozenset(spoken.union(WordIndex(self._folder / layout.WORD_INDEX).with_prefix("")))
 
     def find(self, product_id: str) -> bytes | None:
         """Return the JSON document of a product; None where the snapshot lacks it."""
@@ -91,12 +122,18 @@ class SnapshotTexts:
         return None if row is None else self._documents.document(row)
 
 
-def _read_language(folder: Path) -> str:
+def _has(words: Sequence[str], word: str) -> bool:
+    position = bisect_left(words, word)
+    return position < len(words) and words[position] == word
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
     try:
-        language: str = json.loads((folder / layout.SETTINGS).read_bytes())["language"]
+        settings: dict[str, Any] = json.loads((folder / layout.SETTINGS).read_bytes())
+        settings["language"]
     except (OSError, ValueError, KeyError) as exc:
         raise SnapshotError(f"{layout.SETTINGS}: cannot be read ({exc}); build the snapshot again") from exc
-    return language
+    return settings
 
 
 def _stopwords(language: str) -> frozenset[str]:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import orjson
 
 from mercato.errors import MercatoError, StateError
-from mercato.query.suggest.collect import KINDS, Entry, collect_queries
+from mercato.query.suggest.collect import KINDS, Entry
 from mercato.query.suggest.index import SuggestionIndex, build_arrays
 from mercato.query.suggest.live import LiveSuggestions
-from mercato.query.suggest.request import SuggestRequest, fold_phrase
+from mercato.query.suggest.request import SuggestRequest
+from mercato.query.suggest.searched import Searched
 from mercato.query.suggest.stored import SnapshotTexts
 from mercato.query.suggest.typos import list_corrections
 from mercato.state.store import StateStore
@@ -48,8 +49,7 @@ class SuggestAnswer:
 class _Queries:
     """What shoppers searched for, as far as it was read."""
 
-    shoppers: dict[str, set[str]] = field(default_factory=dict)
-    sequence: int = 0
+    searched: Searched = field(default_factory=Searched)
     index: SuggestionIndex = field(default_factory=lambda: SuggestionIndex(build_arrays([])))
     read_at: float = float("-inf")
     broken: bool = False
@@ -76,6 +76,7 @@ class Suggester:
         """
         self._live = LiveSuggestions(index, snapshot, state, clock)
         self._changes = 0
+        self._snapshot = snapshot
         self._state = state
         self._clock = clock
         self._queries = _Queries()
@@ -140,24 +141,20 @@ class Suggester:
             return
         known.read_at = now
         try:
-            fresh = self._state.search_queries(known.sequence)
+            fresh = self._state.search_queries(known.searched.sequence)
         except StateError:
             if not known.broken:
                 logger.exception("state cannot be read; suggesting without new queries")
             known.broken = True
             return
         known.broken = False
-        for query in fresh:
-            known.sequence = max(known.sequence, query.sequence)
-            try:
-                folded = fold_phrase(query.text)
-            except MercatoError:
-                continue
-            if folded:
-                known.shoppers.setdefault(folded, set()).add(query.shopper)
         if fresh:
-            counts = {text: len(shoppers) for text, shoppers in known.shoppers.items()}
-            known.index = SuggestionIndex(build_arrays(collect_queries(counts)))
+            known.searched.read(fresh)
+            known.index = SuggestionIndex(build_arrays(known.searched.list_entries(self._finds)))
+
+    def _finds(self, text: str) -> bool:
+        """Whether the words of a query find products; of suggestions without a snapshot nobody knows."""
+        return self._snapshot is None or self._snapshot.finds_words(text, self._live.words)
 
 
 def _merge(lists: Sequence[Sequence[Entry]], limit: int) -> list[Entry]:

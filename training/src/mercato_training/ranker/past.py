@@ -19,7 +19,6 @@ from mercato.signals.events import EventColumns
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable
-from mercato.text.words import WordAnalyzer
 
 
 class PastSnapshot(Snapshot):
@@ -42,7 +41,7 @@ class PastSnapshot(Snapshot):
         # Shared with the snapshot: what no event changes.
         self.folder, self.manifest, self.settings = snapshot.folder, snapshot.manifest, snapshot.settings
         self.documents, self.dense, self.columns = snapshot.documents, snapshot.dense, snapshot.columns
-        self.vocabulary, self.synonyms = snapshot.vocabulary, snapshot.synonyms
+        self.vocabulary, self.synonyms, self.spelling = snapshot.vocabulary, snapshot.synonyms, snapshot.spelling
         self.category_words = snapshot.category_words
         self.until = until
         ids = snapshot.documents.ids()
@@ -55,7 +54,7 @@ class PastSnapshot(Snapshot):
         self.queries = read_query_log(
             events,
             np.where(rows >= 0, row_here[rows], -1).astype(np.int32),
-            WordAnalyzer(snapshot.settings["language"]),
+            snapshot.analyzer(),
             snapshot.features.leaf_category[self.original],
         )
         signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events), queries=self.queries)

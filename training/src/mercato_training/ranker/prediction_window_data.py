@@ -18,6 +18,7 @@ from mercato.signals.events import SECONDS_PER_DAY
 from mercato.state.values import EventTable
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet
 from mercato_training.ranker.fit import FitOptions, Vectors
+from mercato_training.ranker.logged_searches import add_texts, ask_again, find_logged_searches
 from mercato_training.ranker.past import PastSnapshot
 from mercato_training.ranker.prediction_window import (
     WindowOptions,
@@ -129,7 +130,10 @@ def _build_searches(
     timeline = Timeline(events, past.row_by_any_id)
     orders = timeline.orders(since=past.until, until=past.until + window.days * SECONDS_PER_DAY)
     texts, queries_of_row = read_queries(past, np.unique(orders.rows), encoder, rng)
-    tasks = forget_histories(draw_searches(orders, queries_of_row, options.searches, rng), rng)
+    logged = find_logged_searches(past.queries, since=past.until, until=np.inf, rng=rng)
+    typed = ask_again(logged, add_texts(texts, logged), len(events.users), options.searches, rng)
+    drawn = draw_searches(orders, queries_of_row, options.searches - len(typed), rng)
+    tasks = forget_histories([*typed, *drawn], rng)
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
     examples = builder.build(tasks, width=min(window.width, WINDOW), rng=rng, report=report)
     return renumber(examples, past.original), texts, builder.query_vectors

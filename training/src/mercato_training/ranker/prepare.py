@@ -22,6 +22,7 @@ from mercato.state.values import EventTable
 from mercato_training.common.shopper_queries import ShopperQueries, list_letters
 from mercato_training.ranker.examples import ExampleBuilder, ExampleSet, Task
 from mercato_training.ranker.fit import Vectors
+from mercato_training.ranker.logged_searches import add_texts, ask_again, find_logged_searches
 from mercato_training.ranker.past import PastSnapshot
 from mercato_training.ranker.tasks import Split, draw_recommendations, draw_searches, forget_histories, split_by_time
 from mercato_training.ranker.timeline import Timeline
@@ -35,7 +36,8 @@ class DataOptions:
     """What the examples are made of.
 
     Attributes:
-        searches: training searches; a quarter of it each for validation and test.
+        searches: training searches, those of the log first (`logged_searches`), made-up ones for the rest; a quarter of
+            it each for validation and test.
         recommendations: training recommendations; likewise.
         width: candidates of a training list: what was bought and a sample of the rest. Longer lists teach a little
             more and cost in proportion.
@@ -136,11 +138,20 @@ def prepare_data(
     bought = np.unique(np.concatenate([stretch.rows for stretch in orders.values()]))
     rng = np.random.default_rng(options.seed)
     texts, queries_of_row = read_queries(past, bought, encoder, rng)
+    stretches = {"train": (split.train, split.validation), "validation": (split.validation, split.test)}
+    logged = {
+        name: find_logged_searches(past.queries, since=since, until=until, rng=rng)
+        for name, (since, until) in {**stretches, "test": (split.test, split.end)}.items()
+    }
+    positions = add_texts(texts, [one for searches in logged.values() for one in searches])
     builder = ExampleBuilder(Retriever(LiveCatalog(past, None), None), timeline, texts, encoder)
 
     def draw(name: str, share: int) -> list[Task]:
+        count = options.searches // share
+        typed = ask_again(logged[name], positions, len(events.users), count, rng)
         return [
-            *draw_searches(orders[name], queries_of_row, options.searches // share, rng),
+            *typed,
+            *draw_searches(orders[name], queries_of_row, count - len(typed), rng),
             *draw_recommendations(orders[name], options.recommendations // share, rng),
         ]
 

@@ -86,7 +86,9 @@ def choose_held(data: EncoderData, options: GateOptions) -> list[TaughtQuery]:
         DataError: they are too few; the message says how many there are and what to give or leave out.
     """
     everything = [*data.train, *data.validation, *data.held_back]
-    origin = next((origin for origin in SOURCES if any(one.origin == origin for one in everything)), "catalogue")
+    origin: Origin = next(
+        (origin for origin in SOURCES if any(one.origin == origin for one in everything)), "catalogue"
+    )
     highest = max((max(one.ratings.values()) for one in everything if one.origin == origin), default=0)
     wanted = max(1, (highest + 1) // 2)  # the rating from which recall asks for a product
     held = [one for one in data.held_back if one.origin == origin and max(one.ratings.values()) >= wanted]

@@ -16,7 +16,7 @@ from mercato_training.encoder.gate import (
     compare_figures,
     require_no_harm,
 )
-from mercato_training.encoder.taught import Origin, TaughtQuery
+from mercato_training.encoder.taught import EncoderData, Origin, TaughtQuery
 
 
 def taught(query: str, ratings: dict[int, int], origin: Origin = "ratings") -> TaughtQuery:
@@ -25,6 +25,10 @@ def taught(query: str, ratings: dict[int, int], origin: Origin = "ratings") -> T
         query=query, origin=origin, vector=np.zeros(16, np.float32), rows=rows,
         shares=np.full(len(rows), 1 / max(1, len(rows)), np.float32), rivals=np.zeros(0, np.int32), ratings=ratings,
     )  # fmt: skip
+
+
+def gather(held_back: list[TaughtQuery], train: list[TaughtQuery] | None = None) -> EncoderData:
+    return EncoderData(train=train or [], validation=[], held_back=held_back, counts={})
 
 
 def changes(recall: Any, condensed: Any) -> Any:
@@ -67,18 +71,33 @@ def test_unknown_figures_are_refused() -> None:
         require_no_harm(changes(nothing, 0.0), GateOptions())
 
 
-def test_the_best_origin_that_has_enough_is_judged_on() -> None:
-    rated = [taught(f"r{number}", {0: 1}) for number in range(3)]
+def test_the_best_origin_that_there_is_is_judged_on() -> None:
+    rated = [taught(f"r{number}", {0: 3}) for number in range(3)]
+    logged = [taught(f"l{number}", {0: 2}, "log") for number in range(4)]
     own = [taught(f"c{number}", {0: 1}, "catalogue") for number in range(5)]
-    assert choose_held([*own, *rated], GateOptions(least_queries=3)) == rated
-    assert choose_held([*own, *rated], GateOptions(least_queries=4)) == own
-    with pytest.raises(
-        DataError, match="at least 6 queries held back to judge it on, there are 3 of ratings, 0 of log"
-    ):
-        choose_held([*own, *rated], GateOptions(least_queries=6))
-    irrelevant = [taught("nothing", {0: 0})]
-    with pytest.raises(DataError, match="there are 0 of ratings"):
-        choose_held(irrelevant, GateOptions(least_queries=1))
+    assert choose_held(gather([*own, *logged, *rated]), GateOptions(least_queries=3)) == rated
+    assert choose_held(gather([*own, *logged]), GateOptions(least_queries=4)) == logged
+    assert choose_held(gather(own), GateOptions(least_queries=5)) == own
+
+
+def test_few_ratings_are_not_judged_on_made_queries() -> None:
+    rated = [taught(f"r{number}", {0: 3}) for number in range(3)]
+    own = [taught(f"c{number}", {0: 1}, "catalogue") for number in range(5)]
+    message = "at least 4 queries held back .* there are 3 of ratings; .* or leave --judgements out"
+    with pytest.raises(DataError, match=message):
+        choose_held(gather([*own, *rated]), GateOptions(least_queries=4))
+    with pytest.raises(DataError, match="there are 0 of ratings"):  # none fell into the fold
+        choose_held(gather(own, train=rated), GateOptions(least_queries=4))
+    with pytest.raises(DataError, match=r"there are 0 of catalogue; .* or more --queries"):
+        choose_held(gather([]), GateOptions())
+
+
+def test_queries_without_a_product_that_recall_asks_for_do_not_count() -> None:
+    # of ratings up to 3 recall asks for 2
+    rated = [taught("good", {0: 3}), taught("fair", {0: 2}), taught("poor", {0: 1}), taught("nothing", {0: 0})]
+    assert [one.query for one in choose_held(gather(rated), GateOptions(least_queries=2))] == ["good", "fair"]
+    with pytest.raises(DataError, match="there are 2 of ratings"):
+        choose_held(gather(rated), GateOptions(least_queries=3))
 
 
 def test_lists_are_measured_as_they_are_answered(snapshot: Snapshot) -> None:

@@ -160,9 +160,9 @@ def test_a_set_too_small_to_judge_on_is_refused(
     shop: tuple[LiveCatalog, OnnxEncoder], tiny_weights: LocatedWeights, tmp_path: Path
 ) -> None:
     few = EncoderDataOptions(queries=0)
-    with pytest.raises(DataError, match=r"needs at least 20 queries held back to judge it on, there are \d of ratings"):
+    with pytest.raises(DataError, match=r"needs at least 20 queries held back .* there are \d of ratings"):
         train(shop, tiny_weights, tmp_path, ratings=rate(), data_options=few, gate=GateOptions())
-    with pytest.raises(DataError, match="0 of ratings, 0 of log, 0 of catalogue"):
+    with pytest.raises(DataError, match="there are 0 of catalogue"):
         train(shop, tiny_weights, tmp_path, data_options=few, gate=GateOptions())
     assert not list(tmp_path.iterdir())
 

@@ -18,12 +18,18 @@ from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.word_match import match_words
 from mercato_training.common.fit_loop import FitHistory
-from mercato_training.encoder.taught import Origin, TaughtQuery
+from mercato_training.encoder.taught import EncoderData, Origin, TaughtQuery
 
 Figure = Literal["dense recall@100", "dense condensed nDCG@10", "answer recall@100", "answer condensed nDCG@10"]
 GATED: tuple[Figure, Figure] = ("dense recall@100", "answer condensed nDCG@10")
 """What an encoder is refused by: what it is trained for, and the order that shoppers see before any ranker."""
 NOISE = 1e-9
+SOURCES: Mapping[Origin, str] = {
+    "ratings": ", or leave --judgements out",
+    "log": ", or leave --state out",
+    "catalogue": ", or more --queries",
+}
+"""Origins, the best to judge on first -> what else can be done where one has too few queries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +70,34 @@ class Change:
     queries: int
 
 
-def choose_held(held_back: Sequence[TaughtQuery], options: GateOptions) -> list[TaughtQuery]:
-    """Choose the queries to judge on: rated ones, else those of the log, else the catalogue's own.
+def choose_held(data: EncoderData, options: GateOptions) -> list[TaughtQuery]:
+    """Choose the queries to judge on: rated ones where there are ratings, else those of the log, else the catalogue's.
+
+    What is learned from few ratings is not judged on made queries, which would not notice.
+
+    Args:
+        data: what was gathered.
+        options: how many are needed.
+
+    Returns:
+        Queries that were held back and have a product that recall asks for.
 
     Raises:
-        DataError: no origin has enough; the message says what there is.
+        DataError: they are too few; the message says how many there are and what to give or leave out.
     """
-    origins: tuple[Origin, ...] = ("ratings", "log", "catalogue")
-    held = {origin: [one for one in held_back if one.origin == origin and _has_order(one)] for origin in origins}
-    for origin in origins:
-        if len(held[origin]) >= options.least_queries:
-            return held[origin]
-    there = ", ".join(f"{len(found)} of {origin}" for origin, found in held.items())
-    raise DataError(
-        f"training an encoder needs at least {options.least_queries} queries held back to judge it on, there are "
-        f"{there}; give more ratings or a longer log, more of the catalogue's own (--queries), or fewer --folds"
+    everything = [*data.train, *data.validation, *data.held_back]
+    origin: Origin = next(
+        (origin for origin in SOURCES if any(one.origin == origin for one in everything)), "catalogue"
     )
-
-
-def _has_order(one: TaughtQuery) -> bool:
-    return any(one.ratings.values())
+    highest = max((max(one.ratings.values()) for one in everything if one.origin == origin), default=0)
+    wanted = max(1, (highest + 1) // 2)  # the rating from which recall asks for a product
+    held = [one for one in data.held_back if one.origin == origin and max(one.ratings.values()) >= wanted]
+    if len(held) < options.least_queries:
+        raise DataError(
+            f"training an encoder needs at least {options.least_queries} queries held back to judge it on, each with a "
+            f"product that fits, there are {len(held)} of {origin}; give more, or fewer --folds{SOURCES[origin]}"
+        )
+    return held
 
 
 class ListJudge:

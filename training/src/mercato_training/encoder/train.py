@@ -139,7 +139,7 @@ def train_encoder(
     data = prepare_taught(
         catalog, encoder, data_options, ratings=ratings, behaviour=behaviour, reranker=reranker, report=report
     )
-    held = choose_held(data.held_back, gate)
+    held = choose_held(data, gate)
     if len(data.train) < LEAST_QUERIES or not data.validation:
         raise DataError(
             f"training needs at least {LEAST_QUERIES} queries to learn from and one to stop by, there are "

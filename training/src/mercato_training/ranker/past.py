@@ -54,7 +54,7 @@ class PastSnapshot(Snapshot):
         self.queries = read_query_log(
             events,
             np.where(rows >= 0, row_here[rows], -1).astype(np.int32),
-            snapshot.analyzer(),
+            snapshot.languages().main,
             snapshot.features.leaf_category[self.original],
         )
         signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events), queries=self.queries)

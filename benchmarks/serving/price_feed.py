@@ -47,6 +47,10 @@ class RandomEncoder:
     dimension = DIMENSION
     identity = "random"
 
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
+        """Encode queries as `encode_many` does texts."""
+        return self.encode_many(texts, role=role, workers=1, progress=None)
+
     def encode_many(
         self, texts: Sequence[str], *, role: TextRole = "product", workers: int, progress: Progress | None
     ) -> Float32:

@@ -96,6 +96,10 @@ class TasteEncoder:
         """Take the vectors by title."""
         self._vectors = vectors
 
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> npt.NDArray[np.float32]:
+        """Encode queries as `encode_many` does texts."""
+        return self.encode_many(texts, role=role, workers=1, progress=None)
+
     def encode_many(
         self,
         texts: Sequence[str],

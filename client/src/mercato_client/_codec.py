@@ -149,6 +149,7 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
     return ResultPage(
         results=tuple(products),
         total=details.integer("total"),
+        match=details.text("match"),
         token=details.text("token") or "",
         missing_ids=details.texts("missing_ids"),
         variant_products=details.mapping("variant_products"),
@@ -193,6 +194,7 @@ def _read_product(document: Document, id_: str, score: float, rank: int) -> Prod
         variant=_read_variant(document.member("variant")),
         variants=document.texts("variants"),
         pinned=document.flag("pinned"),
+        beyond=document.flag("beyond"),
         purchase_probability=document.number("purchase_probability"),
         explanation=_read_explanation(document.member("explanation")),
         fields=document.fields,

@@ -35,6 +35,7 @@ class SearchOptions(PageOptions, total=False):
         understand: ``auto`` (what is certain of a query filters, what is likely boosts; when not given), ``boost``
             (all of it boosts) or ``off`` (a query is its words).
         ignore_conditions: texts, types or fields of conditions of the query that are not wanted, as ``["under 30"]``.
+        beyond: True appends what is nearest to the query and does not match it, each marked ``beyond``.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
@@ -44,6 +45,7 @@ class SearchOptions(PageOptions, total=False):
     spelling: str | bool | None
     understand: str | None
     ignore_conditions: Iterable[str] | None
+    beyond: bool | None
 
 
 class RecommendOptions(PageOptions, total=False):

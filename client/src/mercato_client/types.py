@@ -158,6 +158,7 @@ class Product:
         variant: of its sizes, colours and packs the one that matches the request best; None where it has none.
         variants: ids of its near-duplicates, which are not shown, where collapsing was asked for.
         pinned: whether the shop's rules put it here.
+        beyond: whether it does not match and is only among the nearest, where these were asked for.
         purchase_probability: how likely the shopper is to buy it, 0 to 1; None for a search, for a shopper of whom no
             purchase is known, and where the server's ranker is not calibrated.
         explanation: why it stands here; None unless asked for.
@@ -179,6 +180,7 @@ class Product:
     variant: Variant | None = None
     variants: tuple[str, ...] = ()
     pinned: bool = False
+    beyond: bool = False
     purchase_probability: float | None = None
     explanation: Explanation | None = None
     fields: JsonObject = field(default_factory=dict, repr=False)
@@ -218,7 +220,9 @@ class ResultPage:
 
     Attributes:
         results: best first; fewer than asked for where there are no more, possibly none.
-        total: how many products the whole list has.
+        total: how many products the whole list has; what is ``beyond`` is not counted.
+        match: how the result of a search matches: ``exact`` (the query is a product's code), ``words``, ``meaning`` or
+            ``none``; None for anything but a search.
         token: names this answer; give it back in the context of later events, so that they can be traced to it.
         missing_ids: seed products that the catalogue does not hold.
         variant_products: of the seeds that name a variant, variant id -> id of its product.
@@ -233,6 +237,7 @@ class ResultPage:
 
     results: tuple[Product, ...]
     total: int
+    match: str | None = None
     token: str = ""
     missing_ids: tuple[str, ...] = ()
     variant_products: Mapping[str, str] = field(default_factory=dict)

@@ -81,6 +81,7 @@ def search(
         list[str] | None, typer.Option(help="Condition of the query that is not wanted, repeatable: 'under 30'.")
     ] = None,
     language: LanguageOption = None,
+    beyond: Annotated[bool, typer.Option("--beyond", help="Go on with the nearest of what does not match.")] = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,6 +110,7 @@ def search(
             spelling=spelling,
             understand=understand,
             ignore_conditions=ignore or None,
+            beyond=beyond or None,
         ),
     )
 
@@ -282,7 +284,8 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
     if output.as_json:
         typer.echo(json.dumps(describe_page(page), ensure_ascii=False))
     else:
-        output.console.print(tabulate(page))
+        if page.match != "none" or page.results:
+            output.console.print(tabulate(page))
         for facet in page.facets:
             output.console.print(tabulate_facet(facet))
         for product in page.results:
@@ -291,6 +294,7 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
         if page.conditions:
             output.console.print(f"understood: {write_conditions(page)}", highlight=False, markup=False)
         for note in (
+            describe_no_match(page),
             describe_correction(page),
             f"not in the catalogue: {', '.join(page.missing_ids)}" if page.missing_ids else "",
             f"answered without: {', '.join(page.degraded)}" if page.degraded else "",
@@ -319,10 +323,18 @@ def write_conditions(page: ResultPage) -> str:
     )
 
 
+def describe_no_match(page: ResultPage) -> str:
+    """Say that nothing matches a search, and what is shown in its place; empty where something does."""
+    if page.match != "none":
+        return ""
+    return "nothing matches; shown are the nearest" if page.results else "nothing matches; --beyond shows the nearest"
+
+
 def describe_page(page: ResultPage) -> dict[str, Any]:
     """Describe a page as JSON values."""
     return {
         "total": page.total,
+        **({"match": page.match} if page.match is not None else {}),
         "token": page.token,
         "missing_ids": list(page.missing_ids),
         "degraded": list(page.degraded),
@@ -349,6 +361,7 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
                 **({"variant": product.fields["variant"]} if product.variant is not None else {}),
                 **({"variants": list(product.variants)} if product.variants else {}),
                 **({"pinned": True} if product.pinned else {}),
+                **({"beyond": True} if product.beyond else {}),
                 **(
                     {"purchase_probability": product.purchase_probability}
                     if product.purchase_probability is not None
@@ -395,7 +408,7 @@ def tabulate(page: ResultPage) -> Table:
         table.add_column(column, justify="right" if column in ("rank", "price", "chance") else "left")
     for product in page.results:
         price = "" if product.price is None else f"{product.price:.2f}"
-        sources = ", ".join(product.sources)
+        sources = "does not match" if product.beyond else ", ".join(product.sources)
         more = [_write_variant(product.variant)] if varied else []
         chance = product.purchase_probability
         if told:

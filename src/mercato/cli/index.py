@@ -177,6 +177,8 @@ def build_index(
         MercatoError: the products, the state or the encoder cannot be used.
     """
     from mercato.cli.feed_summary import summarize_changes, tell_changes
+    from mercato.index.match_floor import SETTING
+    from mercato.index.snapshot import read_settings
     from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.indexing.join_state import join_state
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
@@ -221,6 +223,7 @@ def build_index(
         "encoder": manifest.encoder,
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
+        SETTING: read_settings(out)[SETTING],
         "synonyms": len(search.synonyms),
         **({"glosses": [language.code for language in search.glosses]} if search.glosses else {}),
         **summarize(file, read),

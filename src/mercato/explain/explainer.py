@@ -139,6 +139,8 @@ class _Page:
         self._values = [] if page.window is None else _read_values(page.window)
         self._sides = [None if column is None else np.sign(column - column.mean()) for column in self._values]
         self._products: dict[int, Product | None] = {}
+        tail = page.retrieved.tail
+        self._beyond = frozenset(tail[len(tail) - page.retrieved.beyond :].tolist())
         self._rules = note_rules(catalog, page.request, page.pinned, page.seated, page.rows)
         searched = catalog.snapshot.words.settings.fields
         self._fields = [name for name in FIELDS if name in searched]
@@ -170,7 +172,18 @@ class _Page:
         rules = self._rules.get(row, [])
         if page.request.is_search:
             matches = self._words.find(product, self._fields) if self._words is not None and product else []
-            text = write_search_line(phrases, page.request.text, rules, matches, stages, moves, because)
+            floor = self._catalog.snapshot.floor
+            text = write_search_line(
+                phrases,
+                page.request.text,
+                rules,
+                matches,
+                stages,
+                moves,
+                because,
+                least_cosine=-1.0 if floor is None else floor.meaning,
+                beyond=row in self._beyond,
+            )
         else:
             matches = compare_products(product, evidence) if product and evidence and product.id != evidence.id else []
             text = write_recommendation_line(phrases, rules, because, moves, page.request.context)

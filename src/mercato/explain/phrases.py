@@ -90,6 +90,7 @@ ENGLISH = Phrases(
         "word": "'{word}'",
         "other": "'{word}' for '{meant}'",
         "close": "close in meaning to '{query}'",
+        "beyond": "does not match, among the nearest of what is left",
         # Sources: {title} is the evidence, {deed} and {date} its event; {buyers} were counted. What nobody counted is
         # not said to be bought.
         **list_source_phrases(),

@@ -12,6 +12,7 @@ from mercato.explain.rules import RuleNote
 from mercato.features.inputs import Context
 from mercato.requests.trace import NO_EVENT
 from mercato.retrieval.evidence import Counts
+from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.registry import BY_LABEL
 
 MAX_WORDS = 4
@@ -80,6 +81,9 @@ def write_search_line(
     stages: Mapping[str, Mapping[str, object]],
     moves: Sequence[Move],
     because: Because | None,
+    *,
+    least_cosine: float = -1.0,
+    beyond: bool = False,
 ) -> str:
     """Write the line of a search result.
 
@@ -91,18 +95,23 @@ def write_search_line(
         stages: the stages that saw it, as an explanation has them.
         moves: what moved it, the strongest first.
         because: the source that gave most.
+        least_cosine: the floor of the catalogue: what is less near to the query is not called close in meaning.
+        beyond: it does not match.
     """
     parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
     spoken: set[str] = set()
+    if beyond:
+        parts.append(phrases.say("beyond"))
     if matches:
         parts.append(phrases.say("matches", words=_list_matches(phrases, matches)))
         spoken.add("words")
-    rank = stages.get("dense", {}).get("rank")
-    if isinstance(rank, int) and (not matches or rank <= MEANING_RANK):
+    rank, cosine = (stages.get("dense", {}).get(name) for name in ("rank", "score"))
+    is_close = cosine is not None and float(str(cosine)) >= least_cosine
+    if isinstance(rank, int) and is_close and (not matches or rank <= MEANING_RANK):
         parts.append(phrases.say("close", query=shorten_title(query)))
         spoken.add("similarity")
     parts += _name_moves(phrases, moves, spoken, suffix=" search")
-    if not parts and because is not None:
+    if not parts and because is not None and (is_close or because.source != DENSE.label):
         parts.append(_name_source(phrases, because))
     return phrases.texts["semicolon"].join(parts)
 

@@ -17,17 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from mercato.arrays import Bool, Float32, Int32
+from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.catalog.product import Product, changes_text, parse_product
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate_variants
+from mercato.index import codes
 from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.held_words import HeldWords
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
+from mercato.index.titles import TitleTerms, number_titles
 from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
@@ -115,6 +117,9 @@ class LiveCatalog:
         self._vocabulary: LiveVocabulary | None = None
         self._changed_variants: dict[str, str] = {}
         """Id of a variant to that of the product which a change gave it to."""
+        self._code_fields = tuple(snapshot.settings.get(codes.SETTING, ()))
+        self._changed_codes: dict[str, set[str]] = {}
+        """Code to the ids of the products that a change gave it to."""
         self._features = snapshot.features
         self._features_entries = 0
         self.terms_of = lru_cache(_TEXTS_KEPT)(self._list_terms)
@@ -202,6 +207,9 @@ class LiveCatalog:
         self._changed_rows[product_id] = entry_row if product is not None else -1
         if product is not None:
             self._changed_variants.update((variant.id, product_id) for variant in product.variants)
+            if not inherits_words:
+                for code in codes.list_codes(product, self._code_fields):
+                    self._changed_codes.setdefault(code, set()).add(product_id)
 
     def _keeps_words(self, change: ProductChange, previous: int) -> bool:
         """Tell whether a change leaves a product the words that the snapshot has of it."""
@@ -248,6 +256,38 @@ class LiveCatalog:
                 if rows[index] < 0 or product_id in changed or product_id in variants:
                     rows[index] = self.row_of(product_id)
         return rows
+
+    def find_code(self, text: str) -> Int32:
+        """Find the products that a text names by an id or another code of theirs, its signs, spaces and case aside.
+
+        Returns:
+            Rows int32 [n], ascending; none where the text is no code, as nearly always, or many products have it. Ids
+            and attributes that are called codes go before those that only look like it.
+        """
+        code = codes.squeeze(text)
+        named = [int(self.current_row[row]) for row in self.snapshot.codes.find(code).tolist()] if code else []
+        named += [self.row_of(product_id) for product_id in self._changed_codes.get(code, ())]
+        rows = sorted(set(named) - {-1})
+        if not rows or len(rows) > codes.MOST_HOLDERS:
+            return np.zeros(0, np.int32)
+        products = {row: product for row in rows if (product := self._read_product(row)) is not None}
+        for fields in (list(filter(codes.is_code_name, self._code_fields)), self._code_fields):
+            rows = [row for row, product in products.items() if code in codes.list_codes(product, fields)]
+            if rows:
+                break
+        return np.array(rows, np.int32)
+
+    def titles(self, rows: Int64) -> TitleTerms | None:
+        """Return the terms of the titles of rows, int64 [n] ascending; None where the snapshot does not have them."""
+        known = self.snapshot.titles
+        if known is None:
+            return None
+        changed = rows[rows >= self.base] - self.base
+        taken = known.take(rows[rows < self.base])
+        if not len(changed):
+            return taken
+        products = [self.delta.products[entry] for entry in changed.tolist()]
+        return taken.followed_by(number_titles(self.terms_of(one.title) if one else () for one in products))
 
     def owner_of(self, variant_id: str) -> str | None:
         """Return the id of the product that an id of a variant stands for; None if there is none."""

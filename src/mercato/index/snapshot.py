@@ -16,14 +16,17 @@ from mercato.features.inputs import ProductFeatures
 from mercato.index import layout
 from mercato.index.arrays import map_arrays
 from mercato.index.category_words import read_category_words
+from mercato.index.codes import CodeIndex, read_codes
 from mercato.index.dense import DenseIndex
 from mercato.index.documents import Documents
 from mercato.index.glosses import Glosses, read_glosses
 from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
+from mercato.index.match_floor import read_floor
 from mercato.index.spelling_evidence import read_spelling_evidence
 from mercato.index.synonyms import read_stored_synonyms
+from mercato.index.titles import read_titles
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.words import WordIndex
 from mercato.text.words import SPLITTING, WordAnalyzer
@@ -45,6 +48,9 @@ class Snapshot:
         vocabulary: words as they are spelt -> number of products, the most frequent first.
         spelling: what is known of words besides the products.
         synonyms: the shop's.
+        codes: which products a code names; none where it was built before there were any.
+        titles: the terms of titles; None where it was built before they were kept.
+        floor: how near a product must be to a query; None where it was built before there was one.
         dictionaries: category and brand names by code, as the features hold them.
     """
 
@@ -78,6 +84,9 @@ class Snapshot:
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)
         self.spelling = read_spelling_evidence(folder / layout.SPELLING)
         self.synonyms = read_stored_synonyms(folder / layout.SYNONYMS)
+        self.codes: CodeIndex = read_codes(folder / layout.CODES)
+        self.titles = read_titles(folder / layout.TITLES)
+        self.floor = read_floor(self.settings)
 
     def analyzer(self) -> WordAnalyzer:
         """Make the analyser that split its texts."""
@@ -134,6 +143,15 @@ def read_columns(folder: Path) -> ColumnSet:
     """
     meta = _read_json(folder / layout.COLUMNS_META)
     return ColumnSet.from_arrays(map_arrays(folder / layout.COLUMNS), meta)
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of a snapshot alone.
+
+    Raises:
+        SnapshotError: they are missing or altered.
+    """
+    return _read_json(folder / layout.SETTINGS)
 
 
 def check_encoder(folder: Path, manifest: Manifest, encoder: str | None) -> None:

@@ -17,9 +17,10 @@ from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, SnapshotError
 from mercato.events.event_order import has_time
-from mercato.index import layout
+from mercato.index import codes, layout, match_floor
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.category_words import learn_category_words, write_category_words
+from mercato.index.codes import build_codes, find_code_fields, write_codes
 from mercato.index.dense import DenseIndex, build_dense_index
 from mercato.index.documents import write_documents
 from mercato.index.feed_record import FeedRecord, write_feed_record
@@ -28,11 +29,14 @@ from mercato.index.held_words import write_held_words
 from mercato.index.learned import write_learned
 from mercato.index.learned_units import learn_units, write_units
 from mercato.index.manifest import Manifest, check_files, read_manifest
+from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
+from mercato.index.titles import number_titles, write_titles
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import WordIndex, build_word_index, list_terms
+from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
 from mercato.indexing.dictionaries import read_dictionary
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import (
@@ -49,12 +53,15 @@ from mercato.indexing.word_lists import collect_evidence
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
+from mercato.query.word_query import QueryReader
+from mercato.retrieval.word_match import match_words
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable, SearchQuery
 from mercato.text.compounds import holds_words
 from mercato.text.language_names import Language, parse_language
 from mercato.text.measures import find_decimal_comma
+from mercato.text.stopwords import list_stopwords
 from mercato.text.words import SPLITTING, WordAnalyzer
 
 NUMBERS_SEEN = 5_000
@@ -169,6 +176,8 @@ def _fill_folder(
     analyzer = _write_word_index(rows, options, decimal_comma, folder / layout.WORD_INDEX)
     write_held_words(folder, rows, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
+    progress("finding the floor of searches", 0, 1)
+    floor = _calibrate(folder, [product.title for product in rows], text_layout, analyzer, encoder, options)
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)
@@ -189,6 +198,9 @@ def _fill_folder(
     collect_evidence(rows, options.language, options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, options.language)
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
+    write_titles(folder / layout.TITLES, number_titles(analyzer.analyze(product.title) for product in rows))
+    code_fields = find_code_fields(rows)
+    write_codes(folder / layout.CODES, build_codes(rows, code_fields))
     if options.glosses:
         progress("reading dictionaries", 0, 1)
         _write_glosses(folder, options, analyzer)
@@ -204,6 +216,8 @@ def _fill_folder(
         "decimal_comma": decimal_comma,
         "text_fields": options.text_fields,
         "fusion": asdict(options.fusion),
+        match_floor.SETTING: asdict(floor),
+        codes.SETTING: code_fields,
         **dictionaries,
     }
     (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
@@ -252,6 +266,26 @@ def _write_glosses(folder: Path, options: BuildOptions, analyzer: WordAnalyzer) 
             for language in options.glosses
         },
     )
+
+
+def _calibrate(
+    folder: Path,
+    titles: Sequence[str],
+    texts: layout.TextLayout,
+    analyzer: WordAnalyzer,
+    encoder: TextEncoder,
+    options: BuildOptions,
+) -> MatchFloor:
+    """Learn the floor of searches from the indexes that were just written."""
+    words = WordIndex(folder / layout.WORD_INDEX)
+    reader = QueryReader(analyzer, list_stopwords(analyzer, options.language), words)
+
+    def share(query: SampledQuery) -> float:
+        scores = match_words(reader.read(query.text), words).scores
+        return float(scores[query.row] / max(scores.max(initial=0.0), 1e-9))
+
+    sampled = sample_queries(titles, np.random.default_rng(0))
+    return calibrate_floor(DenseIndex(folder / layout.DENSE_INDEX), texts.text_of_row, sampled, share, encoder.encode)
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

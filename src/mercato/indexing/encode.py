@@ -28,6 +28,9 @@ class TextEncoder(Protocol):
     def identity(self) -> str:
         """Which encoder it is: vectors of one identity can be compared."""
 
+    def encode(self, texts: Sequence[str], role: TextRole = "query") -> Float32:
+        """Encode queries, as a server does: float32 [texts, dimension], unit length."""
+
     def encode_many(
         self, texts: Sequence[str], *, role: TextRole = "product", workers: int, progress: Progress | None
     ) -> Float32:

@@ -83,6 +83,8 @@ def write_answer(
     }
     if learned_from is not None:
         details["learned_from"] = learned_from
+    if retrieved.match is not None:
+        details["match"] = retrieved.match.value
     if retrieved.relaxed:
         details["filter_relaxed"] = True
     if named := catalog.name_products(request.retrieval.seed_ids):
@@ -106,6 +108,8 @@ def _list_members(catalog: LiveCatalog, state: PageState, row: int, explanation:
         members["variants"] = [catalog.id_of(other) for other in ranked.variants[row]]
     if row in ranked.pinned:
         members["pinned"] = True
+    elif row in state.beyond_rows:
+        members["beyond"] = True
     if row in state.probabilities:
         members["purchase_probability"] = state.probabilities[row]
     if explanation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mercato.arrays import Float32
 from mercato.errors import MercatoError
@@ -59,6 +60,12 @@ class PageState:
             return
         self.retrieved = outcome
         self.degraded = list(outcome.degraded)
+
+    @cached_property
+    def beyond_rows(self) -> frozenset[int]:
+        """The products below the floor, which follow the result; mostly none."""
+        found = self.retrieved
+        return frozenset(found.tail[len(found.tail) - found.beyond :].tolist()) if found.beyond else frozenset()
 
     @property
     def shown_rows(self) -> list[int]:

@@ -132,8 +132,8 @@ class Pipeline:
         it.
         """
         request = page.retrieval
-        if not request.is_search:
-            return PageState(page=self._rules.apply(page))
+        if not request.is_search or len(self.catalog.find_code(request.text)):
+            return PageState(page=self._rules.apply(page))  # a code is neither misspelt nor to be read
         meant, better = read_page(page, self._understander, self._queries)
         whole = meant.pieces.replace_in(request.text, meant.text)
         page = self._rules.apply(replace(page, retrieval=replace(request, text=whole)))
@@ -218,6 +218,8 @@ class Pipeline:
             sources=outcome.sources[np.concatenate([keep, keep_tail])],
             features=outcome.features[keep],
             tail=outcome.tail[keep_tail],
+            beyond=int(np.count_nonzero(keep_tail[len(keep_tail) - outcome.beyond :])),
+            exact=outcome.exact[outcome.exact < known],
             pinned=np.where(outcome.pinned < known, outcome.pinned, -1).astype(np.int32),
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )

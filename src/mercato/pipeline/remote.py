@@ -24,7 +24,7 @@ from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.models.stages import EncoderStage
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.options import parse_options, write_options
-from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved, SourceFlags
+from mercato.requests.retrieval import Match, Placement, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 from mercato.text import TextRole
@@ -283,6 +283,9 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "relaxed": outcome.relaxed,
                 "facets": outcome.facets,
                 "corrected_query": outcome.corrected_query,
+                "match": outcome.match.value if outcome.match is not None else None,
+                "exact": outcome.exact.tolist(),
+                "beyond": outcome.beyond,
                 "pinned": outcome.pinned.tolist(),
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
@@ -316,6 +319,9 @@ def _read_outcome(outputs: Arrays, index: int) -> Retrieved | MercatoError:
         relaxed=notes["relaxed"],
         facets=notes["facets"],
         corrected_query=notes["corrected_query"],
+        match=Match(notes["match"]) if notes["match"] is not None else None,
+        exact=np.array(notes["exact"], np.int32),
+        beyond=notes["beyond"],
         pinned=np.array(notes["pinned"], np.int32),
         stages=StageTrace.read(notes["stages"]) if "stages" in notes else None,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mercato.arrays import Float32
+from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.policy.cold_start import show_cold_start
 from mercato.policy.collapse import collapse_duplicates
@@ -29,9 +29,10 @@ _STEP = np.float32(1e-3)
 def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
     """Apply what a request and the shop's rules ask for beyond relevance.
 
-    In this order: cold-start products get their slots, boosts move products within the window, near-duplicates fold
-    into the best of them, diversity mixes what is left, and pinned products are put in their positions. What follows
-    the window stays as it is. All of it depends on the window alone, which is the same for every page: pages neither
+    In this order: products whose code the query is come first, cold-start products get their slots, boosts move
+    products within the window, near-duplicates fold into the best of them, diversity mixes what is left, the former
+    come first again, and pinned products are put in their positions. What follows the window stays as it is. All of it
+    depends on the window alone, which is the same for every page: pages neither
     overlap nor leave gaps.
 
     Args:
@@ -47,7 +48,8 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     boosts = () if sorts else request.retrieval.all_boosts
     diversity = 0.0 if sorts else request.diversity
     size = len(retrieved.rows)
-    ranked = show_cold_start(catalog, request.retrieval, ranked, size)
+    exact = retrieved.exact if not sorts else retrieved.exact[:0]
+    ranked = show_cold_start(catalog, request.retrieval, _lead(ranked, size, exact), size)
     if size and boosts:
         ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
     if size and request.collapse:
@@ -57,8 +59,19 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     if size and diversity > 0:
         order = diversify(catalog.vectors(ranked.rows[:size]), ranked.scores[:size], diversity)
         ranked = _reorder(ranked, order, np.sort(ranked.scores[:size])[::-1])
+    ranked = _lead(ranked, size, exact)
     pins = dict(zip(request.pin_positions, retrieved.pinned.tolist(), strict=False))
     return _pin(ranked, {position: row for position, row in pins.items() if row >= 0})
+
+
+def _lead(ranked: Ranked, size: int, exact: Int32) -> Ranked:
+    """Put products before all others of the window, in the order that they have; the same object where they are."""
+    leads = np.isin(ranked.rows[:size], exact)
+    count = int(np.count_nonzero(leads))
+    if not count or leads[:count].all():
+        return ranked
+    scores = np.concatenate([np.full(count, ranked.scores[0], np.float32), ranked.scores[:size][~leads]])
+    return _reorder(ranked, np.argsort(~leads, kind="stable"), scores)
 
 
 def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:

@@ -67,6 +67,15 @@ def parse_spelling(value: object, parameter: str) -> Spelling:
     return member_of(Spelling)(value, parameter)
 
 
+class Match(Enum):
+    """How the result of a search matches its query, by the names used on the wire; the strongest of its products."""
+
+    EXACT = "exact"
+    WORDS = "words"
+    MEANING = "meaning"
+    NONE = "none"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetrievalRequest:
     """One request to retrieval, checked before.
@@ -83,6 +92,7 @@ class RetrievalRequest:
         depth: last position that will be shown (offset + page size).
         explain: whether each candidate's scores and ranks by source are wanted.
         spelling: whether the query is corrected without asking, or only questioned.
+        beyond: whether a search is followed by what is nearest to it and does not match.
         facets: which values are counted over the whole result.
         order_by: what the whole result is sorted by; None for relevance.
         boosts: conditions that move products, which must have a slot in the window.
@@ -105,6 +115,7 @@ class RetrievalRequest:
     depth: int = 20
     explain: bool = option(parse_flag, False)
     spelling: Spelling = option(parse_spelling, Spelling.AUTO, lambda spelling: spelling.value)
+    beyond: bool = option(parse_flag, False)
     facets: tuple[FacetSpec, ...] = option(parse_facets, (), lambda facets: [facet.as_json() for facet in facets])
     order_by: OrderBy | None = option(parse_order_by, None, lambda order: order.text if order is not None else None)
     boosts: tuple[Boost, ...] = option(parse_boosts, (), lambda boosts: [boost.as_json() for boost in boosts])
@@ -169,6 +180,9 @@ class Retrieved:
         relaxed: the filter was dropped because it left nothing.
         facets: counts over the whole result, one JSON object for each facet that was asked for.
         corrected_query: what the shopper seems to have meant; empty where the query is fine.
+        match: how a search matched; None for a recommendation.
+        exact: int32 [e], rows whose code the query is; they are shown first.
+        beyond: how many of the last rows of ``tail`` do not match.
         pinned: int32 [pinned ids], the row of each pinned product; -1 where it is unknown or the filter refuses it.
         stages: what each source gave to each candidate; None where nobody asked.
     """
@@ -185,5 +199,8 @@ class Retrieved:
     relaxed: bool = False
     facets: list[dict[str, Any]] = field(default_factory=list)
     corrected_query: str = ""
+    match: Match | None = None
+    exact: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    beyond: int = 0
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     stages: StageTrace | None = None

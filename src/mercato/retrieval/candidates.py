@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
+from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList
 from mercato.retrieval.kinds import KindScores
@@ -25,6 +26,10 @@ class CandidateSet:
         total: how many products paging can reach.
         matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
             allowed, the seeds aside.
+        match: how a search matched; see `mercato.requests.retrieval.Match`.
+        exact: int32 [e], rows whose code the query is, the first of ``fused``.
+        beyond: what a search found below the floor, which is no part of the result; None for nothing.
+        found: how many products the sources of a search brought, those below the floor among them.
         coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
         weights: of each source in the fusion.
         kinds: of a search, how well the category of each fused candidate fits; None where nothing is known of
@@ -39,6 +44,10 @@ class CandidateSet:
     coverage: Float32 | None = None
     weights: tuple[float, ...] = ()
     kinds: KindScores | None = None
+    match: Match = Match.NONE
+    exact: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    beyond: FusedList | None = None
+    found: int = 0
 
 
 def rearrange(found: CandidateSet, rows: Int32, tail: Int32) -> CandidateSet:

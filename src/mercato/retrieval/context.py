@@ -51,6 +51,11 @@ class RetrievalContext:
     listed: Int32 | None = None
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
+    @property
+    def language(self) -> str:
+        """The language of the query, as the request names it; empty for the shop's."""
+        return self.request.context.language
+
 
 def prepare_context(
     catalog: LiveCatalog, request: RetrievalRequest, history: History, query_vector: Float32 | None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mercato.arrays import Float32, Int32
 
@@ -44,6 +46,24 @@ class FusedList:
     fused: Float32
     scores: Float32
     ranks: Int32
+
+    def take(self, positions: npt.NDArray[Any]) -> FusedList:
+        """Return some of the rows: bool [n], or int [m] positions."""
+        return FusedList(
+            rows=self.rows[positions],
+            fused=self.fused[positions],
+            scores=self.scores[:, positions],
+            ranks=self.ranks[:, positions],
+        )
+
+    def followed_by(self, other: FusedList) -> FusedList:
+        """Append further rows of the same sources."""
+        return FusedList(
+            rows=np.concatenate([self.rows, other.rows]),
+            fused=np.concatenate([self.fused, other.fused]),
+            scores=np.concatenate([self.scores, other.scores], axis=1),
+            ranks=np.concatenate([self.ranks, other.ranks], axis=1),
+        )
 
 
 def rank_in_order(rows: Int32, weight: float) -> RankedList:

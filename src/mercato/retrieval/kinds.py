@@ -80,7 +80,7 @@ def score_kinds(
     known = (codes >= 0) & (codes < len(learned))
     if not known.any():
         return None
-    query = queries.read(context.request.text)
+    query = queries.read(context.request.text, context.language)
     shares = _look_up(learned, query)
     nearest = catalog.features().leaf_category[near[:NEAR]]
     nearest = nearest[(nearest >= 0) & (nearest < len(learned))]

@@ -41,7 +41,7 @@ def record_stages(
         retrieved: what leaves retrieval.
         next_products: the sequence model, where one is served.
     """
-    fused = found.fused
+    fused = found.fused if found.beyond is None else found.fused.followed_by(found.beyond)
     rows = np.concatenate([retrieved.rows, retrieved.tail[-TAIL_KEPT:]]).astype(np.int32)
     position_of = {row: position for position, row in enumerate(fused.rows.tolist())}
     positions = np.array([position_of.get(row, -1) for row in rows.tolist()], np.int64)
@@ -56,7 +56,8 @@ def record_stages(
         scores[words, ~held], ranks[words, ~held] = rank_words(catalog, queries, context, rows[~held])
     shares = _share(found, ranks, scores)
     if found.coverage is not None and WORDS.label in found.sources:
-        shares[found.sources.index(WORDS.label), held] *= found.coverage[at]
+        below = len(fused.rows) - len(found.coverage)
+        shares[found.sources.index(WORDS.label), held] *= np.append(found.coverage, np.ones(below, np.float32))[at]
     asked = SourceRequest(catalog=catalog, context=context, weights={}, next_products=next_products)
     return StageTrace(
         rows=rows,

@@ -110,6 +110,7 @@ class Retriever:
             except InvalidInputError as exc:
                 errors[index] = exc
         found = self.find(list(contexts.values()), degraded)
+        self._relax(contexts, found, histories, vectors)
         facets = self.count_facets(list(contexts.values()), found)
         fused = found
         found = [self._whole.arrange(context, one) for context, one in zip(contexts.values(), fused, strict=True)]
@@ -136,6 +137,39 @@ class Retriever:
             find_recommendations(self.catalog, others, self._weights, self._next_products, degraded) if others else []
         )
         return [next(searched) if context.request.is_search else next(recommended) for context in contexts]
+
+    def _relax(
+        self,
+        contexts: dict[int, RetrievalContext],
+        found: list[CandidateSet],
+        histories: Sequence[History],
+        vectors: Float32 | None,
+    ) -> None:
+        """Drop the filters of searches that match nothing with them and something without, where they may go."""
+        asked = {
+            index: place
+            for place, (index, context) in enumerate(contexts.items())
+            if context.request.is_search and not context.request.strict_filtering and not found[place].total
+            if context.request.condition is not None and not context.relaxed
+        }
+        if not asked:
+            return
+        without = {
+            index: replace(
+                prepare_context(
+                    self.catalog,
+                    replace(contexts[index].request, condition=None),
+                    histories[index],
+                    None if vectors is None else vectors[index],
+                ),
+                request=contexts[index].request,
+                relaxed=True,
+            )
+            for index in asked
+        }
+        for (index, context), one in zip(without.items(), self.find(list(without.values())), strict=True):
+            if one.total:
+                contexts[index], found[asked[index]] = context, one
 
     def count_facets(
         self, contexts: Sequence[RetrievalContext], found: Sequence[CandidateSet]
@@ -217,7 +251,7 @@ class Retriever:
             coverage=None if found.coverage is None else found.coverage[:window],
             category_meaning=None if found.kinds is None else found.kinds.meaning[:window],
             category_named=None if found.kinds is None else found.kinds.named[:window],
-            matches=found.total if context.request.is_search else 0,
+            matches=found.found if context.request.is_search else 0,
             chosen=column(fused.scores, CHOSEN).astype(np.float32) if CHOSEN.label in columns else None,
             chosen_category=share_categories(self.catalog, context.request.text, rows)
             if context.request.is_search
@@ -265,6 +299,11 @@ def _join(
     after = FLAGS[WORDS.label if context.request.is_search else POPULAR.label]
     tail = np.concatenate([fused.rows[window:], found.tail])[: max(0, context.request.depth - len(rows))]
     flags = np.concatenate([flags, np.full(len(found.tail), after, SourceFlags)])[: len(rows) + len(tail)]
+    beyond = np.zeros(0, np.int32)
+    if context.request.beyond and found.beyond is not None:
+        beyond = found.beyond.rows[: max(0, context.request.depth - len(rows) - len(tail))]
+        below = np.bitwise_or.reduce(held * (found.beyond.ranks > 0), axis=0, initial=0, dtype=SourceFlags)
+        tail, flags = np.concatenate([tail, beyond]), np.concatenate([flags, below[: len(beyond)]])
     flags[flags == 0] = after  # what sorting or a boost brought from beyond the fused candidates
     ends = len(context.missing) if context.listed is not None else 0
     notes = [*degraded, "encoder"] if context.request.is_search and context.probe is None else list(degraded)
@@ -280,5 +319,8 @@ def _join(
         degraded=notes,
         relaxed=context.relaxed,
         facets=facets,
+        match=found.match if context.request.is_search else None,
+        exact=found.exact,
+        beyond=len(beyond),
         pinned=context.pinned,
     )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from mercato.arrays import Int32
 from mercato.index.live import LiveCatalog
 from mercato.query.query_analyzer import QueryAnalyzer
+from mercato.requests.retrieval import Match
 from mercato.retrieval.candidates import CandidateSet
 from mercato.retrieval.context import RetrievalContext
-from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, rank_in_order, select_top
+from mercato.retrieval.fusion import FusedList, RankedList, fuse_reciprocal_ranks, rank_in_order, select_top
 from mercato.retrieval.kinds import order_by_kind, score_kinds
+from mercato.retrieval.match import select_matches
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
-from mercato.retrieval.sources.words import WORDS, find_words, select_matches
+from mercato.retrieval.sources.words import WORDS, find_word_matches
 
 
 def find_search_candidates(
@@ -40,41 +44,80 @@ def _fuse(
 ) -> CandidateSet:
     """Fuse the lists of one search; `dense` is None if there is no query vector."""
     weights = catalog.fusion
-    words = find_words(catalog, queries, context)
+    query = queries.read(context.request.text)
+    words = find_word_matches(catalog, query, context)
     top = words.select_best(SEARCH_CANDIDATES)
-    found = RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
-    lists = {WORDS.label: found}
+    lists = {
+        WORDS.label: RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
+    }
     if dense is not None:
         lists[DENSE.label] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
-    enough = select_matches(words)
+    by_words, by_meaning, match = select_matches(catalog, query, context, words, dense)
     if weights.popular > 0:
-        popular = rank_popular(catalog, enough)
+        popular = rank_popular(catalog, by_words)
         if len(popular):
             lists[POPULAR.label] = rank_in_order(popular, weights.popular)
-    chosen = CHOSEN.rank(catalog, context, [enough, *(item.rows for item in lists.values())], weights.chosen)
+    chosen = CHOSEN.rank(catalog, context, [by_words, *(item.rows for item in lists.values())], weights.chosen)
     if chosen is not None:
         lists[CHOSEN.label] = chosen
     fused = fuse_reciprocal_ranks(list(lists.values()))
+    exact = catalog.find_code(context.request.text)
+    exact = exact[context.allowed.holds(exact)]
+    fused = _append(fused, exact)
     near = dense.rows if dense is not None else top
     kinds = score_kinds(catalog, queries, context, near, fused.rows)
     if kinds is not None:
         fused, kinds = order_by_kind(fused, kinds)
     matches = np.zeros(len(words.scores), np.bool_)
-    matches[enough] = True
-    matches[fused.rows] = True
+    matches[by_words] = True
+    found = int(np.count_nonzero(matches)) + int(np.count_nonzero(~matches[fused.rows]))
+    matches[by_meaning] = True
+    order = np.arange(len(fused.rows))
+    if len(exact):
+        match = Match.EXACT
+        matches[exact] = True
+        order = np.argsort(~np.isin(fused.rows, exact), kind="stable")
+        fused = _lead(fused.take(order), len(exact))
+    stays = matches[fused.rows]
+    kept = fused.take(stays)
     total = int(np.count_nonzero(matches))
     tail = np.zeros(0, np.int32)
-    wanted = context.request.depth - len(fused.rows)
-    if wanted > 0 and total > len(fused.rows):
-        others = enough[~np.isin(enough, fused.rows)]
+    wanted = context.request.depth - len(kept.rows)
+    if wanted > 0 and total > len(kept.rows):
+        others = by_words[~np.isin(by_words, kept.rows)]
         tail = others[select_top(words.scores[others], wanted)].astype(np.int32)
     return CandidateSet(
-        fused=fused,
+        fused=kept,
         sources=list(lists),
         tail=tail,
         total=total,
         matches=matches,
-        coverage=words.coverage(fused.rows),
+        coverage=words.coverage(kept.rows),
         weights=tuple(item.weight for item in lists.values()),
-        kinds=kinds,
+        kinds=None if kinds is None else kinds.take(order[stays]),
+        match=match,
+        exact=exact,
+        beyond=fused.take(~stays),
+        found=found,
     )
+
+
+def _append(fused: FusedList, exact: Int32) -> FusedList:
+    """Append the products whose code the query is, where no source brought them."""
+    missing = exact[~np.isin(exact, fused.rows)]
+    if not len(missing):
+        return fused
+    space = ((0, 0), (0, len(missing)))
+    return FusedList(
+        rows=np.concatenate([fused.rows, missing]),
+        fused=np.pad(fused.fused, space[1]),
+        scores=np.pad(fused.scores, space),
+        ranks=np.pad(fused.ranks, space),
+    )
+
+
+def _lead(fused: FusedList, count: int) -> FusedList:
+    """Give the first products, whose code the query is, the highest score."""
+    scores = fused.fused.copy()
+    scores[:count] = scores.max(initial=0.0)
+    return replace(fused, fused=scores)

@@ -39,22 +39,23 @@ _UNIT = _compile_unit(UNITS)
 _ASCII_UNIT = _compile_unit(filter(str.isascii, UNITS))
 
 
-def compile_chunk(letter: str, wordless_script: str, *, ascii_only: bool = False) -> re.Pattern[str]:
+def compile_chunk(letter: str, letters: str, wordless_script: str, *, ascii_only: bool = False) -> re.Pattern[str]:
     """Compile the pattern of one chunk: what the cache of terms is asked for.
 
     Args:
-        letter: a class of characters that words are made of, digits included.
+        letter: one of the characters that words are made of, digits included.
+        letters: one of these or more, as many as there are.
         wordless_script: alternatives for runs of scripts without spaces, each with a bar behind it.
         ascii_only: only ASCII texts are searched with it.
     """
-    unit = _ASCII_UNIT if ascii_only else _UNIT
+    unit = f"(?:[ -]?(?:{_ASCII_UNIT if ascii_only else _UNIT}))"
     return re.compile(
         wordless_script
         # Sides or a pack ("10x15 cm", "6 x 330 ml"), a number with its unit, one that ends where a word would go on.
-        + f"(?<![^\\W_]){_NUMBER}(?:{_TIMES}{_NUMBER})+(?:[ -]?(?:{unit}))?(?!{letter})"
-        f"|(?<![^\\W_]){_NUMBER}[ -]?(?:{unit})(?!{letter})|{_NUMBER}(?!{letter})"
+        + f"(?=[\\d.])(?:(?<![^\\W_]){_NUMBER}(?:(?:{_TIMES}{_NUMBER})+{unit}?|{unit})?(?!{letter})"
+        f"|{_NUMBER}(?!{letter}))"
         # A name with its version ("usb3.1"), a word with its hyphens and apostrophes.
-        f"|{letter}{{2,}}\\d{{1,2}}\\.\\d+(?!{letter})|{letter}+(?:['-]{letter}+)*"
+        f"|{letters}(?:(?<={letter}{letter}\\d)\\.\\d+(?!{letter})|(?:['-]{letters})*)"
     )
 
 

@@ -45,7 +45,7 @@ _SPACELESS = tuple(
 #: What no word with letters of other scripts goes on with.
 WORDLESS = _CJK + "".join(_SPACELESS)
 #: Runs of one chunk each, for a pattern of chunks.
-WORDLESS_RUNS = f"[{_CJK}]+|" + "".join(f"[{script}]+|" for script in _SPACELESS)
+WORDLESS_RUNS = f"(?=[{WORDLESS}])(?:" + "|".join(f"[{script}]+" for script in (_CJK, *_SPACELESS)) + ")|"
 
 _IS_RUN = re.compile(f"[{_CJK}]+|" + "|".join(f"[{script}]+" for script in _SPACELESS))
 _PIECE = re.compile(f"[{_HAN}]+|[{_HIRAGANA}][{_HIRAGANA}\u30fc]*|[{_KATAKANA}]+|[{_HANGUL}]+|.", re.DOTALL)

@@ -24,8 +24,11 @@ OTHER_SPELLING_WEIGHT = 0.9
 SIDE_WEIGHT = 0.6
 """One side of two or three, "15 cm" of "10 x 15 cm"."""
 
-_CHUNK = compile_chunk(f"(?:(?![{WORDLESS}])[^\\W_]|[{MARKS}])", WORDLESS_RUNS)
-_ASCII_CHUNK = compile_chunk("[a-z0-9]", "", ascii_only=True)  # finds the same in ASCII text, in a third of the time
+_LETTER = f"[^\\W_{WORDLESS}]"
+_CHUNK = compile_chunk(f"(?:{_LETTER}|[{MARKS}])", f"(?:{_LETTER}++|[{MARKS}]++)++", WORDLESS_RUNS)
+_ASCII_CHUNK = compile_chunk(
+    "[a-z0-9]", "[a-z0-9]+", "", ascii_only=True
+)  # finds the same in ASCII text, in a third of the time
 # "ps5", "iphone8": a name with its generation; longer codes ("8700k", "dv7-1211ea") stay whole.
 _GENERATION = re.compile(r"([^\W\d_]{2,})(\d{1,2}(?:\.\d+)?)")
 # Before NFKC, which would write "Core™2" as "CoreTM2".

@@ -212,7 +212,7 @@ def test_no_suggestions_and_suggestions_that_do_not_belong_together(triton, conn
 
 
 def test_an_option_that_there_is_not_is_refused_like_any_argument(triton, connect):
-    with pytest.raises(TypeError, match=r"unexpected .*'colapse'; options by name are boosts, collapse, "):
+    with pytest.raises(TypeError, match=r"unexpected .*'colapse'; options by name are beyond, boosts, collapse, "):
         connect(triton.address).search("kettle", colapse=True)
     assert list(triton.received) == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from mercato.errors import DataError
 from mercato.indexing.dictionaries import read_dictionary
-from mercato.text.languages import parse_language
+from mercato.text.language_names import parse_language
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 ENGLISH, GERMAN, SPANISH, CHINESE = (parse_language(code, "code") for code in ("en", "de", "es", "zh"))

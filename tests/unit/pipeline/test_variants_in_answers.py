@@ -57,6 +57,7 @@ def catalog(request: pytest.FixtureRequest, state: SqliteStateStore, tmp_path: P
         stores.build(tmp_path / "catalog", [*shop, stores.product("shirt", "Linen shirt, sizes to come")])
         state.append_product_changes([stores.upsert(product) for product in (SHIRT, SCARF, COAT)])
     catalog = LiveCatalog(Snapshot(tmp_path / "catalog"), state)
+    catalog.snapshot.floor = None  # whatever is near matches
     catalog.refresh()
     return catalog
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mercato.index.glosses import MAX_GLOSSES, choose_glosses
 from mercato.query.gloss import Glossary, Segment
-from mercato.text.languages import LANGUAGES, find_language, parse_language
+from mercato.text.language_names import LANGUAGES, find_language, parse_language
 from mercato.text.words import WordAnalyzer
 
 GERMAN = {

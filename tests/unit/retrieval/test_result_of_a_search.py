@@ -11,8 +11,9 @@ from mercato.index.snapshot import Snapshot
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.context import prepare_context
 from mercato.retrieval.dense_search import SAME_TEXT_ROWS
+from mercato.retrieval.match import select_word_matches
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.search import find_words, rank_popular, select_matches
+from mercato.retrieval.search import find_word_matches, rank_popular
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.registry import FLAGS
 from tests.stores import build, product, search_request
@@ -25,22 +26,28 @@ def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -
     def total(text: str) -> int:
         # Beyond the fused candidates, which are all that the little shop has: counted from the words themselves.
         case = prepare_context(retriever.catalog, search_request(text), History.empty(), None)
-        return len(select_matches(find_words(retriever.catalog, QueryAnalyzer(retriever.catalog), case)))
+        query = QueryAnalyzer(retriever.catalog).read(text)
+        found = find_word_matches(retriever.catalog, query, case)
+        return len(select_word_matches(retriever.catalog, query, case, found)[0])
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
     assert total("frozen pizza") == 4
     assert total("large frozen pizza") == 1
     # Three of four are enough: the large one is Bolt's, two others are Acme's.
     assert total("large frozen pizza acme") == 1 + 2
-    # As many as any product holds where none holds all: one of milk and pizza, which are four each.
+    # Where none holds all, those that hold most, which must be half of what is asked: one of milk and pizza, four each.
     assert total("milk pizza") == 4 + 4
+    # What no product has says more than what four of forty have: a third of the words, and less of the query.
+    assert total("brake pizza volvo") == 0
 
 
 def test_a_text_of_very_many_products_leaves_room_for_others(tmp_path: Path) -> None:
     # The query is nearest to 400 products of one text; 300 others have a text each.
     items = [product(f"p{n:03d}", "xyzzy" if n < 400 else f"xyzzy {n}") for n in range(BIG)]
     build(tmp_path / "catalog", items, weights=FieldWeights(weights={"id": 1.0}))
-    retriever = Retriever(LiveCatalog(Snapshot(tmp_path / "catalog"), None), None)
+    snapshot = Snapshot(tmp_path / "catalog")
+    snapshot.floor = None  # whatever is near matches
+    retriever = Retriever(LiveCatalog(snapshot, None), None)
 
     found = ids_of(retriever, ask(retriever, search_request("xyzzy", depth=1_000)))
 

@@ -92,9 +92,10 @@ def test_without_an_encoder_and_without_a_known_word_nothing_is_found(retriever:
 
 @pytest.mark.parametrize("text", ["!!!", "xyzzy", "the of and", "牛奶"])
 def test_a_query_without_a_known_word_is_answered_by_vectors(retriever: Retriever, text: str) -> None:
-    answer = ask(retriever, search_request(text))
+    answer = ask(retriever, search_request(text, beyond=True, depth=100))
 
-    assert answer.total == len(answer.rows) == len(OLD)
+    assert answer.total == len(answer.rows) == len(answer.rows) + len(answer.tail) - answer.beyond
+    assert len(answer.rows) + len(answer.tail) == len(OLD)
     assert (answer.sources == FLAGS["dense"]).all()
 
 
@@ -174,13 +175,13 @@ def test_every_product_of_an_answer_passes_the_filter(changed: Retriever, text: 
     present = [changed.catalog.product(product_id) for product_id in [*OLD, "new"]]
     passing = {item.id for item in present if item is not None and matches(condition, item)}
 
-    search = ask(changed, search_request(query, condition=condition, depth=100))
+    search = ask(changed, search_request(query, condition=condition, depth=100, beyond=True))
     recommended = ask(changed, request(Placement.HOME_PAGE, condition=condition, user_id="u0", depth=100))
 
-    # Fewer products than candidates: every one that passes is an answer of both.
+    # Fewer products than candidates: every one that passes is an answer of both, if need be below the floor.
     for answer in (search, recommended):
         found = ids_of(changed, answer)
-        assert len(found) == len(set(found)) == answer.total
+        assert len(found) == len(set(found)) == answer.total + answer.beyond
         assert set(found) == passing
         assert not answer.relaxed
 
@@ -244,7 +245,7 @@ def test_a_replaced_product_is_found_by_what_it_is_now(retriever: Retriever, sto
     assert ids_of(retriever, ask(retriever, search_request("sparkling"), encoder=False)) == ["p05"]
     pizzas = ids_of(retriever, ask(retriever, search_request("frozen pizza"), encoder=False))
     assert set(pizzas) == {"p04", "p06", "p07"}
-    both = ids_of(retriever, ask(retriever, search_request("frozen pizza")))
+    both = ids_of(retriever, ask(retriever, search_request("frozen pizza", beyond=True, depth=100)))
     assert both.count("p05") == 1
     assert len(both) == len(set(both)) == 40
 
@@ -253,7 +254,7 @@ def test_a_deleted_product_is_never_an_answer(retriever: Retriever, store: Sqlit
     store.append_product_changes([delete("p05")])
     requests = [
         search_request("large frozen pizza", depth=100),
-        search_request("p05", depth=100),
+        search_request("p05", depth=100, beyond=True),
         request(Placement.HOME_PAGE, user_id="u0", depth=100),
         request(Placement.PRODUCT_PAGE, seed_ids=("p04",), depth=100),
         search_request("pizza", depth=100, condition=parse_filter('categories: ANY("Frozen")')),
@@ -264,16 +265,16 @@ def test_a_deleted_product_is_never_an_answer(retriever: Retriever, store: Sqlit
         found = ids_of(retriever, answer)
         assert found
         assert "p05" not in found
-        assert len(found) == answer.total
+        assert len(found) == answer.total + answer.beyond
 
 
 def test_deleted_and_put_back_it_is_found_again(retriever: Retriever, store: SqliteStateStore) -> None:
     store.append_product_changes([delete("p05"), upsert(OLD["p05"])])
 
-    answer = ask(retriever, search_request("large frozen pizza"))
+    answer = ask(retriever, search_request("large frozen pizza", beyond=True, depth=100))
 
     assert ids_of(retriever, answer)[0] == "p05"
-    assert answer.total == 40
+    assert answer.total + answer.beyond == 40
 
 
 def test_a_price_change_passes_its_filter_at_once(retriever: Retriever, store: SqliteStateStore) -> None:
@@ -312,9 +313,8 @@ def test_many_deletions_around_a_query_leave_a_full_answer(
     store.append_product_changes(changes)
     retriever = Retriever(LiveCatalog(snapshot, store), store)
 
-    answer = ask(
-        retriever, search_request("xyzzy", condition=parse_filter(condition) if condition else None, depth=1_000)
-    )
+    narrowed = parse_filter(condition) if condition else None
+    answer = ask(retriever, search_request("xyzzy", condition=narrowed, depth=1_000, beyond=True))
 
     fresh = HashEncoder().encode([f"bread number {n}" for n in range(120)]) @ query
     # The filter passes no product without a price, so none of the new ones.
@@ -322,7 +322,7 @@ def test_many_deletions_around_a_query_leave_a_full_answer(
     left |= {} if condition else {f"n{n}": fresh[n] for n in range(120)}
     expected = sorted(left.values(), reverse=True)[:SEARCH_CANDIDATES]
     found = ids_of(retriever, answer)
-    assert len(found) == min(SEARCH_CANDIDATES, len(left)) == answer.total
+    assert len(found) == min(SEARCH_CANDIDATES, len(left)) == answer.total + answer.beyond
     np.testing.assert_allclose([left[product_id] for product_id in found], expected, atol=1e-5)
 
 

@@ -16,6 +16,7 @@ TEXT = make_products()[4].title
 
 
 def test_a_narrow_window_changes_no_source(retriever: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retriever.catalog.snapshot, "floor", None)  # whatever is near matches
     whole = ask(retriever, search_request(TEXT, depth=40))
     monkeypatch.setattr(module, "WINDOW", 2)
     narrow = ask(retriever, search_request(TEXT, depth=40))

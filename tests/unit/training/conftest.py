@@ -31,6 +31,9 @@ class WordEncoder:
     dimension = 16
     identity = "words-16"
 
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return self.encode_many(texts, workers=1, progress=None)
+
     def encode_many(
         self,
         texts: Sequence[str],

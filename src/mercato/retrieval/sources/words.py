@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mercato.arrays import Float32, Int32, Int64
+from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.query.query_analyzer import QueryAnalyzer
+from mercato.query.word_query import WordQuery
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.sources.base import Source
 from mercato.retrieval.word_match import WordMatches, match_words
@@ -22,7 +23,11 @@ class WordsSource(Source):
 
 def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext) -> WordMatches:
     """Score every product by the words of the query, snapshot rows and delta entries, by row; 0 where not allowed."""
-    query = queries.read(context.request.text, context.request.context.language)
+    return find_word_matches(catalog, queries.read(context.request.text, context.language), context)
+
+
+def find_word_matches(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext) -> WordMatches:
+    """Score every product as `find_words` does, by the words of a query that was read already."""
     index = catalog.snapshot.words
     found = match_words(query, index)
     entries = context.allowed.entries
@@ -34,15 +39,9 @@ def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalC
     return found.keep(context.allowed.rows).followed_by(changed)
 
 
-def select_matches(words: WordMatches) -> Int64:
-    """Return the products that hold enough of the query, int64 [m], ascending.
-
-    Of c words c - floor(c / 4) must be there: all of three, three of four; as many as any product holds where none
-    holds that many.
-    """
-    required = float(words.size - words.size // 4)
-    held = words.held[words.rows]
-    return words.rows[held >= min(required, float(held.max(initial=0.0)))]
+def require_words(size: int) -> int:
+    """Return how many words of a query of ``size`` a product must hold: all of three, three of four, six of eight."""
+    return size - size // 4
 
 
 def rank_words(

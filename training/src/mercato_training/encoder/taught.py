@@ -17,7 +17,7 @@ from mercato.models.reranker import write_product_text
 from mercato.models.stages import RerankerStage
 from mercato.progress import Progress, no_progress
 from mercato.query.query_analyzer import QueryAnalyzer
-from mercato.retrieval.sources.words import select_matches
+from mercato.retrieval.sources.words import require_words
 from mercato.retrieval.word_match import WordMatches, match_words
 from mercato_training.encoder.catalog_queries import draw_catalog_queries
 from mercato_training.reranker.events import Behaviour
@@ -203,7 +203,8 @@ def _teach(
 ) -> TaughtQuery | None:
     """Say what answers a query: what was rated or done, by gain; else what holds its words, by the old cosine."""
     if origin == "catalogue":
-        enough = select_matches(words)
+        held = words.held[words.rows]
+        enough = words.rows[held >= min(require_words(words.size), float(held.max(initial=0.0)))]
         rows = enough[np.argsort(-words.scores[enough], kind="stable")][:ANSWERS].astype(np.int32)
         weights = _softmax(catalog.vectors(rows) @ vector / SHARE_TEMPERATURE)
     else:

@@ -1,0 +1,130 @@
+"""Which products match a query: by its words, or by its meaning above the floor of the catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mercato.arrays import Bool, Float32, Int64
+from mercato.index.live import LiveCatalog
+from mercato.query.word_query import WordQuery
+from mercato.requests.retrieval import Match
+from mercato.retrieval.context import RetrievalContext
+from mercato.retrieval.fusion import RankedList, select_top
+from mercato.retrieval.sources.words import find_word_matches, require_words
+from mercato.retrieval.word_match import WordMatches, match_words
+
+LEAST_SHARE = 0.5
+"""What says less of a query, its words weighed by how rare they are, does not match by words."""
+FEW = 3
+"""So few products that hold every word of a query all match."""
+COMPARED = 4_096
+"""Products of many that hold a query's words whose meaning is compared; the best by words."""
+
+
+def select_word_matches(
+    catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, words: WordMatches
+) -> tuple[Int64, Float32, bool]:
+    """Select the products that hold enough of a query's words.
+
+    Of c words c - floor(c / 4) must be there. Where no product holds that many, those that hold most of the query, at
+    least `LEAST_SHARE` of it: "pads" alone says little of "brake pads volvo".
+
+    Args:
+        catalog: the products.
+        query: the words of the query.
+        context: the request.
+        words: what its words found.
+
+    Returns:
+        Rows int64 [m], ascending; float32 [m], the share of the query that each holds, rare words weighing more; and
+        whether they hold as many words as are required.
+    """
+    held = words.held[words.rows]
+    enough = held >= require_words(words.size)
+    whole = bool(enough.any())
+    if not whole:
+        enough = held >= held.max(initial=0.0)
+    rows, held = words.rows[enough], held[enough]
+    if not len(rows):
+        return rows, np.zeros(0, np.float32), False
+    if held.min() >= words.size:
+        return rows, np.ones(len(rows), np.float32), whole
+    shares = _weigh(catalog, query, context, len(words.scores))[rows]
+    if not whole:
+        kept = shares >= LEAST_SHARE
+        rows, shares = rows[kept], shares[kept]
+    return rows, shares, whole
+
+
+def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Float32:
+    """Return the share of the query that each product holds, float32 [count]; a word counts by its rarity.
+
+    Rarity is the inverse document frequency of BM25, log(1 + (n - f + 0.5) / (f + 0.5)), the highest for what no
+    product has.
+    """
+    shares, total = np.zeros(count, np.float32), 0.0
+    for group in query.groups:
+        found = find_word_matches(catalog, WordQuery(groups=(group,)), context)
+        frequency = len(found.rows)
+        rarity = float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
+        shares[found.rows] += np.float32(rarity) * found.held[found.rows]
+        total += rarity * group.size
+    return shares / np.float32(max(total, 1e-9))
+
+
+def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
+    """Tell which products hold enough of a query's words in their titles, bool [n]; rows are int64 [n], ascending."""
+    titles = catalog.titles(rows)
+    if titles is None:
+        return np.zeros(len(rows), np.bool_)
+    held: Bool = match_words(query, titles).held >= require_words(query.size)
+    return held
+
+
+def select_matches(
+    catalog: LiveCatalog,
+    query: WordQuery,
+    context: RetrievalContext,
+    words: WordMatches,
+    near: RankedList | None,
+) -> tuple[Int64, Int64, Match]:
+    """Select the result of a search.
+
+    A product that holds enough words matches where they stand in its title, or where its cosine with the query and what
+    its words make up for reach the catalogue's floor; the best of those that hold enough are always among them, and all
+    where they are `FEW`. Any other matches where its cosine alone reaches it,
+    and is not far below that of the nearest. Without vectors, or without a floor,
+    words decide, and whatever is near matches.
+
+    Args:
+        catalog: the products.
+        query: the words of the query.
+        context: the request.
+        words: what its words found.
+        near: the products nearest to it; None if it has no vector.
+
+    Returns:
+        Rows int64 [m], those that match by words, ascending; rows int64 [n] of those nearest that match by meaning; and
+        how the result matches.
+    """
+    rows, shares, whole = select_word_matches(catalog, query, context, words)
+    nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
+    floor = catalog.snapshot.floor
+    if near is not None and floor is not None and context.probe is not None:
+        nearest = nearest[near.scores >= floor.narrow(float(near.scores.max(initial=-1.0)))]
+        if len(rows) > COMPARED:
+            best = np.sort(select_top(words.scores[rows], COMPARED))
+            rows, shares = rows[best], shares[best]
+        if len(rows) and not (whole and len(rows) <= FEW):
+            # What says half of a query says nothing yet: "rope" of "climbing rope".
+            credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / words.scores[rows].max()
+            # Not "@": for a few hundred rows a library that wakes its threads takes longer.
+            cosines = np.einsum("ij,j->i", catalog.vectors(rows), context.probe)
+            rated = floor.rate(cosines, credits)
+            stays = rated >= (floor.relax(float(rated.max())) if whole else floor.meaning)
+            if whole and not stays.all():
+                below = np.flatnonzero(~stays)
+                stays[below] = _hold_in_title(catalog, query, rows[below])
+            rows = rows[stays]
+    match = Match.WORDS if len(rows) else Match.MEANING if len(nearest) else Match.NONE
+    return rows, nearest, match

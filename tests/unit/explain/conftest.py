@@ -35,7 +35,9 @@ def retriever_with(explained_shop: Path, tmp_path: Path) -> Iterator[MakeRetriev
     def make(events: list[Event]) -> Retriever:
         store = stores.open_store(tmp_path / f"state-{len(opened)}.db", events)
         opened.append(store)
-        return Retriever(LiveCatalog(Snapshot(explained_shop), store), store)
+        snapshot = Snapshot(explained_shop)
+        snapshot.floor = None  # whatever is near matches
+        return Retriever(LiveCatalog(snapshot, store), store)
 
     yield make
     for store in opened:

@@ -25,7 +25,7 @@ from demo.show import (
 from demo.steps import Step, run_steps
 from mercato.errors import MercatoError, ModelError
 from mercato.features.features import FEATURE_NAMES
-from mercato.index.manifest import read_manifest as read_catalog_manifest
+from mercato.index.snapshot import verify_snapshot
 from mercato.models.encoder.manifest import read_manifest as read_encoder_manifest
 from mercato.models.ranker.manifest import read_ranker_manifest
 from mercato.serving.options import ServerOptions
@@ -73,7 +73,7 @@ def demo_steps() -> list[Step]:
             + ["--encode", "title,categories"],
             inputs=[PRODUCTS, encoder, imported],
             output=catalog,
-            read=lambda: read_catalog_manifest(CATALOG),
+            read=lambda: verify_snapshot(CATALOG),
         ),
         Step(
             title="Train the ranker on earlier weeks, compare it on later ones",

@@ -15,7 +15,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.index.synonyms import SynonymRule, parse_synonyms
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.context import prepare_context
-from mercato.retrieval.search import find_words, select_matches
+from mercato.retrieval.sources.words import find_words, require_words
 from mercato.state.sqlite import SqliteStateStore
 from tests.stores import build, open_store, product, search_request, upsert
 
@@ -27,7 +27,8 @@ def find(catalog: LiveCatalog, text: str) -> list[str]:
     words = find_words(
         catalog, QueryAnalyzer(catalog), prepare_context(catalog, search_request(text), History.empty(), None)
     )
-    rows = select_matches(words)
+    held = words.held[words.rows]
+    rows = words.rows[held >= min(require_words(words.size), held.max(initial=0.0))]
     return [catalog.id_of(row) for row in rows[np.argsort(-words.scores[rows], kind="stable")].tolist()]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercato.features.inputs import ProductFeatures
+from mercato.index.codes import CodeIndex
 from mercato.index.layout import TextLayout
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.learn import find_rows, learn_signals, list_regions, order_rows, select_events
@@ -42,7 +43,7 @@ class PastSnapshot(Snapshot):
         self.folder, self.manifest, self.settings = snapshot.folder, snapshot.manifest, snapshot.settings
         self.documents, self.dense, self.columns = snapshot.documents, snapshot.dense, snapshot.columns
         self.vocabulary, self.synonyms, self.spelling = snapshot.vocabulary, snapshot.synonyms, snapshot.spelling
-        self.category_words = snapshot.category_words
+        self.category_words, self.floor = snapshot.category_words, snapshot.floor
         self.until = until
         ids = snapshot.documents.ids()
         weighted, purchases = select_events(events, snapshot.row_by_any_id)
@@ -81,6 +82,8 @@ class PastSnapshot(Snapshot):
             rows=np.argsort(text_of_row, kind="stable").astype(np.int32),
         )
         self.words = snapshot.words.reorder(row_here)
+        self.codes = CodeIndex(hashes=snapshot.codes.hashes, rows=row_here[snapshot.codes.rows])
+        self.titles = None if snapshot.titles is None else snapshot.titles.take(self.original)
         self.row_by_id = {known: int(row_here[row]) for known, row in snapshot.row_by_id.items()}
         self.row_by_any_id = {known: int(row_here[row]) for known, row in snapshot.row_by_any_id.items()}
 

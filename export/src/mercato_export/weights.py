@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mercato.checksum import hash_file
+from mercato.errors import ModelError
 from mercato.models.encoder.manifest import read_manifest
 from mercato_export.errors import WeightsError
 from mercato_export.sentence_format import FORMAT_FILES
@@ -147,6 +148,8 @@ def find_exported_model(folder: Path) -> PinnedModel:
         ModelError: the folder or its manifest is missing or malformed.
     """
     source = read_manifest(folder).source
+    if source is None:
+        raise ModelError(f"{folder}: its manifest does not name the weights it was exported from; export it again")
     return find_model(source.repository, revision=source.revision)
 
 

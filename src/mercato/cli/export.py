@@ -70,9 +70,12 @@ def encoder(
         bool | None, typer.Option(help="Whether it reads queries of all languages; as the model's name says.")
     ] = None,
     sha256: Annotated[str | None, typer.Option(help="Expected sha256 of model.safetensors; '' takes any.")] = None,
-    products: Annotated[
-        Path, typer.Option(help="Encoder that products keep, where --weights are of a query side alone.")
-    ] = Path("var/models/encoder"),
+    products_encoder: Annotated[
+        Path | None,
+        typer.Option(
+            "--products", help="Encoder that products keep, where --weights are of a query side alone; a folder."
+        ),
+    ] = None,
     texts: TextsOption = None,
     text_column: TextColumnOption = None,
     ratings: Annotated[
@@ -97,8 +100,9 @@ def encoder(
         from mercato_export.weights import find_model, locate_weights
 
         of_products = find_products(weights)
+        products_folder = products_encoder or Path("var/models/encoder")
         if of_products is not None:
-            require_products(products, of_products)
+            require_products(products_folder, of_products)
         samples, origin = read_texts(texts, column=text_column)
         located = locate_weights(find_model(model, revision=revision), folder=weights, sha256=sha256)
         exportable = describe_encoder(
@@ -124,7 +128,7 @@ def encoder(
                 exportable, target=target, out=folder, parity_source=measured_on, report=report, engine=options
             )
 
-        return write(out) if of_products is None else join_query_side(products, write, out)
+        return write(out) if of_products is None else join_query_side(products_folder, write, out)
 
     _export(work, out=out, as_json=as_json)
 

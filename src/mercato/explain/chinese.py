@@ -22,6 +22,7 @@ CHINESE = Phrases(
         "it": "",
         # What matched.
         "matches": "匹配{words}",
+        "beyond": "不匹配，是其余商品中最接近的",
         "words in field": "{field}中的{words}",
         "word": "“{word}”",
         "other": "“{word}”（代“{meant}”）",

@@ -44,7 +44,7 @@ def _fuse(
 ) -> CandidateSet:
     """Fuse the lists of one search; `dense` is None if there is no query vector."""
     weights = catalog.fusion
-    query = queries.read(context.request.text)
+    query = queries.read(context.request.text, context.language)
     words = find_word_matches(catalog, query, context)
     top = words.select_best(SEARCH_CANDIDATES)
     lists = {

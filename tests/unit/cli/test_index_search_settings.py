@@ -27,7 +27,7 @@ def test_options_are_read_together(tmp_path: Path) -> None:
     [
         ("colour=1", "", "weights: must name fields of"),
         ("title:1", "", "--weights: must be name=number pairs such as title=3,brand=2, got 'title:1'"),
-        ("", "vectors=1", "--fusion: must name words, dense, popular, got 'vectors'"),
+        ("", "vectors=1", "--fusion: must name words, dense, popular, chosen, got 'vectors'"),
         ("", "words=0,dense=0", "fusion: must be weights of 0 or more, words and dense not both 0"),
         ("", "words=-1", "fusion: must be weights of 0 or more"),
     ],

@@ -1,6 +1,7 @@
 """How an encoder reads texts: from its folder, from its name, from options."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,10 @@ SAME_VECTOR = 1e-5
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("intfloat/multilingual-e5-small", E5),
+        ("intfloat/multilingual-e5-small", replace(E5, multilingual=True)),
         ("intfloat/e5-base-v2", E5),
         ("BAAI/bge-small-en-v1.5", BGE),
-        ("BAAI/bge-m3", SentenceFormat(pooling="cls")),
+        ("BAAI/bge-m3", SentenceFormat(pooling="cls", multilingual=True)),
         ("sentence-transformers/all-MiniLM-L6-v2", SentenceFormat()),
         ("somebody/their-encoder", SentenceFormat()),
     ],

@@ -101,6 +101,7 @@ def change(name: str, request: RankRequest, products: ProductFeatures) -> tuple[
             "utc_offset_s": 4.2 * DAY,
             "device": "tv",
             "region": "west",
+            "language": "de",
         }
         return replace(request, context=replace(request.context, **{member: moved[member]})), products
     drawn = make_request(other).candidates

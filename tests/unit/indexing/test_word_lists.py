@@ -12,7 +12,7 @@ from tests.stores import product
 
 
 def ask(text: str, *shoppers: str) -> list[SearchQuery]:
-    return [SearchQuery(text, shopper, number) for number, shopper in enumerate(shoppers, start=1)]
+    return [SearchQuery(text, shopper, number, float(number)) for number, shopper in enumerate(shoppers, start=1)]
 
 
 def test_a_level_is_twenty_times_the_logarithm() -> None:

@@ -111,7 +111,9 @@ def build(
     def build_until(until: float) -> Snapshot:
         folder: Path = tmp_path_factory.mktemp("snapshot") / "catalog"
         build_snapshot(products, events, encoder, folder, BuildOptions(until=until, workers=1))
-        return Snapshot(folder)
+        snapshot = Snapshot(folder)
+        snapshot.floor = None  # whatever is near matches
+        return snapshot
 
     return build_until
 

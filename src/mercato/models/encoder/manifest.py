@@ -67,7 +67,7 @@ class EncoderManifest(ModelManifest):
     """The part of an encoder's ``manifest.json`` that serving and training read."""
 
     serving: ServingRecord
-    source: SourceRecord
+    source: SourceRecord | None = None
 
 
 def read_manifest(folder: Path) -> EncoderManifest:

@@ -32,7 +32,7 @@ def train(
     encoder: Any,
     out: Path,
     *,
-    recommendations: int = 40,
+    recommendations: int = 120,
     window: WindowOptions | None = None,
 ) -> dict[str, Any]:
     return train_ranker(
@@ -41,7 +41,7 @@ def train(
             searches=40, recommendations=recommendations, width=16, train_days=42, validation_days=14,
             test_days=TEST_DAYS,
         ),
-        fit_options=FitOptions(epochs=1, batch_size=16),
+        fit_options=FitOptions(epochs=3, batch_size=16),
         report=lambda what, done, total: None, say=lambda line: None, window=window, shape=SHAPE,
     ).as_json()  # fmt: skip
 

@@ -201,8 +201,12 @@ def test_recommendations_of_a_batch_are_one_call_of_each_stage(server: Mapping[s
 
 def test_both_profiles_answer_alike(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Arrays]] = [
-        ("search", {"QUERY": text("organic tea"), "CONTEXT": CONTEXT}),
-        ("search", {"QUERY": text("milk"), "FILTER": text("price < 20"), "OFFSET": number(5), "CONTEXT": CONTEXT}),
+        ("search", {"QUERY": text("organic tea"), "CONTEXT": CONTEXT, "OPTIONS": text('{"beyond": true}')}),
+        (
+            "search",
+            {"QUERY": text("milk"), "FILTER": text("price < 20"), "OFFSET": number(5), "CONTEXT": CONTEXT}
+            | {"OPTIONS": text('{"beyond": true}')},
+        ),
         ("recommend", {"PLACEMENT": text("product-page"), "SEED_PRODUCT_IDS": text('["p20"]'), "CONTEXT": CONTEXT}),
         ("recommend", {"PLACEMENT": text("home-page"), "USER_ID": text("u0"), "CONTEXT": CONTEXT}),
     ]

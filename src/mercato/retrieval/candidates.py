@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from mercato.arrays import Float32, Int32
+from mercato.arrays import Float32, Int32, Int64
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
@@ -29,6 +29,8 @@ class CandidateSet:
         match: how a search matched; see `mercato.requests.retrieval.Match`.
         exact: int32 [e], rows whose code the query is, the first of ``fused``.
         beyond: what a search found below the floor, which is no part of the result; None for nothing.
+        seen: all that the sources of a search brought, those below the floor among them, which the ranker compares
+            candidates with; None where nothing lies below.
         found: how many products the sources of a search brought, those below the floor among them.
         coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
         weights: of each source in the fusion.
@@ -47,6 +49,7 @@ class CandidateSet:
     match: Match = Match.NONE
     exact: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     beyond: FusedList | None = None
+    seen: CandidateSet | None = None
     found: int = 0
 
 
@@ -70,6 +73,39 @@ def rearrange(found: CandidateSet, rows: Int32, tail: Int32) -> CandidateSet:
     coverage = None if found.coverage is None else np.append(found.coverage, np.float32(0))[positions]
     kinds = None if found.kinds is None else found.kinds.spread(positions)
     return replace(found, fused=taken, coverage=coverage, tail=tail, kinds=kinds)
+
+
+def widen(found: CandidateSet, window: int) -> tuple[CandidateSet, Int64 | None]:
+    """Return what the ranker compares the candidates of a window with: them, and what a search saw below the floor.
+
+    Args:
+        found: the candidates.
+        window: how many of them are ranked.
+
+    Returns:
+        The compared ones, in the order of the sources; and int64 [w], where those of the window are among them, None
+        where they are all.
+    """
+    rows = found.fused.rows[:window]
+    if found.seen is None:
+        return _take(found, np.arange(len(rows))), None
+    keep = np.isin(found.seen.fused.rows, rows)
+    keep[:window] = True
+    wide = _take(found.seen, np.flatnonzero(keep))
+    missing = rows[~np.isin(rows, wide.fused.rows)]  # what sorting or a boost brought
+    if len(missing):
+        wide = rearrange(wide, np.concatenate([wide.fused.rows, missing]), wide.tail)
+    order = np.argsort(wide.fused.rows)
+    return wide, order[np.searchsorted(wide.fused.rows, rows, sorter=order)]
+
+
+def _take(found: CandidateSet, positions: Int64) -> CandidateSet:
+    return replace(
+        found,
+        fused=found.fused.take(positions),
+        coverage=None if found.coverage is None else found.coverage[positions],
+        kinds=None if found.kinds is None else found.kinds.take(positions),
+    )
 
 
 def keep_listed(catalog: LiveCatalog, context: RetrievalContext, found: CandidateSet, listed: Int32) -> CandidateSet:

@@ -21,7 +21,7 @@ from mercato.models.sequence.next_products import NextProducts
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, SourceFlags
-from mercato.retrieval.candidates import CandidateSet
+from mercato.retrieval.candidates import CandidateSet, widen
 from mercato.retrieval.context import RetrievalContext, allow_for, prepare_context, without_purchased
 from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.nearness import FACTORS
@@ -210,35 +210,39 @@ class Retriever:
 
     def compute_features(self, contexts: Sequence[RetrievalContext], found: Sequence[CandidateSet]) -> list[Float32]:
         """Compute the ranker's features of each window: float32 [w, F] each, zeros where no ranker is asked."""
+        ranked = [
+            (context, *widen(one, context.request.window))
+            for context, one in zip(contexts, found, strict=True)
+            if context.request.ranked_by_network
+        ]
         requests = [
             RankRequest(
-                candidates=self._candidate_list(context, one),
+                candidates=self._candidate_list(context, wide),
                 history=context.history,
                 context=context.request.context,
                 has_query=context.request.is_search,
             )
-            for context, one in zip(contexts, found, strict=True)
-            if context.request.ranked_by_network
+            for context, wide, _ in ranked
         ]
         features = compute_features(requests, self.catalog.features())
-        parts = iter(np.split(features, np.cumsum([len(request.candidates) for request in requests])))
+        parts = np.split(features, np.cumsum([len(request.candidates) for request in requests])[:-1])
+        own = (part if at is None else part[at] for part, (_, _, at) in zip(parts, ranked, strict=False))
         return [
-            next(parts)
+            next(own)
             if context.request.ranked_by_network
             else np.zeros((len(one.fused.rows[: context.request.window]), len(FEATURE_NAMES)), np.float32)
             for context, one in zip(contexts, found, strict=True)
         ]
 
     def _candidate_list(self, context: RetrievalContext, found: CandidateSet) -> CandidateList:
-        fused, window = found.fused, context.request.window
-        rows = fused.rows[:window]
+        fused, rows = found.fused, found.fused.rows
         originals = self.catalog.original_rows(rows)
         columns = {label: index for index, label in enumerate(found.sources)}
         nothing = np.zeros(len(rows), np.float32)
 
         def column(array: npt.NDArray[np.generic], *choices: Source) -> npt.NDArray[np.generic]:
             held = [columns[source.label] for source in choices if source.label in columns]
-            return array[held[0], :window] if held else nothing
+            return array[held[0]] if held else nothing
 
         return CandidateList(
             rows=rows,
@@ -247,10 +251,10 @@ class Retriever:
             cooccurrence=COOCCURRENCE.sum_up(context).score(originals),
             dense_rank=column(fused.ranks, DENSE, SIMILAR).astype(np.int32),
             word_rank=column(fused.ranks, WORDS).astype(np.int32),
-            fused=fused.fused[:window],
-            coverage=None if found.coverage is None else found.coverage[:window],
-            category_meaning=None if found.kinds is None else found.kinds.meaning[:window],
-            category_named=None if found.kinds is None else found.kinds.named[:window],
+            fused=fused.fused,
+            coverage=found.coverage,
+            category_meaning=None if found.kinds is None else found.kinds.meaning,
+            category_named=None if found.kinds is None else found.kinds.named,
             matches=found.found if context.request.is_search else 0,
             chosen=column(fused.scores, CHOSEN).astype(np.float32) if CHOSEN.label in columns else None,
             chosen_category=share_categories(self.catalog, context.request.text, rows)

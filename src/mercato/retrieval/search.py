@@ -86,15 +86,23 @@ def _fuse(
     if wanted > 0 and total > len(kept.rows):
         others = by_words[~np.isin(by_words, kept.rows)]
         tail = others[select_top(words.scores[others], wanted)].astype(np.int32)
-    return CandidateSet(
-        fused=kept,
+    seen = CandidateSet(
+        fused=fused,
         sources=list(lists),
         tail=tail,
         total=total,
         matches=matches,
-        coverage=words.coverage(kept.rows),
+        coverage=words.coverage(fused.rows),
         weights=tuple(item.weight for item in lists.values()),
+        kinds=None if kinds is None else kinds.take(order),
+        found=found,
+    )
+    return replace(
+        seen,
+        fused=kept,
+        coverage=words.coverage(kept.rows),
         kinds=None if kinds is None else kinds.take(order[stays]),
+        seen=None if stays.all() else seen,
         match=match,
         exact=exact,
         beyond=fused.take(~stays),

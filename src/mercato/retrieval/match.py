@@ -14,7 +14,7 @@ from mercato.retrieval.sources.words import find_word_matches, require_words
 from mercato.retrieval.word_match import WordMatches, match_words
 
 LEAST_SHARE = 0.5
-"""What says less of a query, its words weighed by how rare they are, does not match by words."""
+"""What says less of a query, its words weighed by how rare they are, does not match by words alone."""
 FEW = 3
 """So few products that hold every word of a query all match."""
 COMPARED = 4_096
@@ -26,8 +26,7 @@ def select_word_matches(
 ) -> tuple[Int64, Float32, bool]:
     """Select the products that hold enough of a query's words.
 
-    Of c words c - floor(c / 4) must be there. Where no product holds that many, those that hold most of the query, at
-    least `LEAST_SHARE` of it: "pads" alone says little of "brake pads volvo".
+    Of c words c - floor(c / 4) must be there. Where no product holds that many, those that hold most of the query.
 
     Args:
         catalog: the products.
@@ -50,9 +49,6 @@ def select_word_matches(
     if held.min() >= words.size:
         return rows, np.ones(len(rows), np.float32), whole
     shares = _weigh(catalog, query, context, len(words.scores))[rows]
-    if not whole:
-        kept = shares >= LEAST_SHARE
-        rows, shares = rows[kept], shares[kept]
     return rows, shares, whole
 
 
@@ -92,9 +88,10 @@ def select_matches(
 
     A product that holds enough words matches where they stand in its title, or where its cosine with the query and what
     its words make up for reach the catalogue's floor; the best of those that hold enough are always among them, and all
-    where they are `FEW`. Any other matches where its cosine alone reaches it,
-    and is not far below that of the nearest. Without vectors, or without a floor,
-    words decide, and whatever is near matches.
+    where they are `FEW`. So does what holds most of a query of which no product holds enough, where its cosine alone
+    reaches the floor: "mug pan" asks for both, and "pads" alone says little of "brake pads volvo". Any other matches
+    where its cosine reaches it and is not far below that of the nearest. Without vectors, or without a floor, words
+    decide, `LEAST_SHARE` of them where no product holds enough, and whatever is near matches.
 
     Args:
         catalog: the products.
@@ -126,5 +123,7 @@ def select_matches(
                 below = np.flatnonzero(~stays)
                 stays[below] = _hold_in_title(catalog, query, rows[below])
             rows = rows[stays]
+    elif not whole:
+        rows = rows[shares >= LEAST_SHARE]
     match = Match.WORDS if len(rows) else Match.MEANING if len(nearest) else Match.NONE
     return rows, nearest, match

@@ -11,7 +11,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.retrieval.context import prepare_context
 from mercato.retrieval.dense_search import SAME_TEXT_ROWS
-from mercato.retrieval.match import select_word_matches
+from mercato.retrieval.match import select_matches
 from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.search import find_word_matches, rank_popular
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
@@ -28,7 +28,7 @@ def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -
         case = prepare_context(retriever.catalog, search_request(text), History.empty(), None)
         query = QueryAnalyzer(retriever.catalog).read(text)
         found = find_word_matches(retriever.catalog, query, case)
-        return len(select_word_matches(retriever.catalog, query, case, found)[0])
+        return len(select_matches(retriever.catalog, query, case, found, None)[0])
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
     assert total("frozen pizza") == 4

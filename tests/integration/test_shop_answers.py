@@ -134,12 +134,13 @@ def test_http_tells_what_is_wrong(shop_server: TritonServer) -> None:
 
 def test_callers_with_other_inputs_do_not_mix(shop_server: TritonServer) -> None:
     context = '{"time": 1700000000}'
+    beyond = '{"beyond": true}'  # whole pages, whatever matches
     questions: list[tuple[str, dict[str, str | int]]] = [
-        ("search", {"QUERY": "frozen pizza", "CONTEXT": context}),
-        ("search", {"QUERY": "coffee", "PAGE_SIZE": 3, "CONTEXT": context}),
-        ("search", {"QUERY": "soup", "FILTER": "price < 8", "CONTEXT": context}),
-        ("search", {"QUERY": "yogurt", "USER_ID": "u1", "OFFSET": 5, "CONTEXT": context}),
-        ("search", {"QUERY": "pet toys", "VISITOR_ID": "v1", "OPTIONS": "{}", "CONTEXT": context}),
+        ("search", {"QUERY": "frozen pizza", "CONTEXT": context, "OPTIONS": beyond}),
+        ("search", {"QUERY": "coffee", "PAGE_SIZE": 3, "CONTEXT": context, "OPTIONS": beyond}),
+        ("search", {"QUERY": "soup", "FILTER": "price < 8", "CONTEXT": context, "OPTIONS": beyond}),
+        ("search", {"QUERY": "yogurt", "USER_ID": "u1", "OFFSET": 5, "CONTEXT": context, "OPTIONS": beyond}),
+        ("search", {"QUERY": "pet toys", "VISITOR_ID": "v1", "CONTEXT": context, "OPTIONS": beyond}),
         ("recommend", {"PLACEMENT": "home-page", "CONTEXT": context}),
         ("recommend", {"PLACEMENT": "cart", "SEED_PRODUCT_IDS": '["none"]', "CONTEXT": context, "PAGE_SIZE": 7}),
     ]

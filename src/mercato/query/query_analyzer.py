@@ -170,13 +170,19 @@ class QueryAnalyzer:
         return self._speller.find_doubts(text)
 
     def _count_together(self, word: str, other: str) -> tuple[float, float] | None:
-        """Estimate in how many products of the snapshot two words are, and in how many by chance; None for a stop word.
+        """Estimate in how many products two words are, and in how many by chance; None for a stop word.
 
-        Of a word of many products every n-th is looked at, `SAMPLED_ROWS` at least.
+        Of a word of many products of the snapshot every n-th is looked at, `SAMPLED_ROWS` at least. Of the changes
+        since all are, as they were written.
         """
         rows, others = self._rows_of(word), self._rows_of(other)
         if rows is None or others is None:
             return None
+        live = len(self._find_live(word) & self._find_live(other))
+        both, chance = self._count_rows_together(rows, others)
+        return both + live, chance
+
+    def _count_rows_together(self, rows: Int32, others: Int32) -> tuple[float, float]:
         if len(rows) > len(others):
             rows, others = others, rows
         if not len(rows):
@@ -186,6 +192,12 @@ class QueryAnalyzer:
         places = np.minimum(others.searchsorted(sample), len(others) - 1)
         both = float(np.count_nonzero(others[places] == sample)) * step
         return both, len(rows) * len(others) / self._catalog.base
+
+    def _find_live(self, word: str) -> set[int]:
+        """Return the changed products that have a word."""
+        postings = self._catalog.delta.postings
+        terms = [term for term in self.analyzer.analyze(word) if term not in self.stopwords] if postings else []
+        return set(postings[terms[-1]].entries) if terms and terms[-1] in postings else set()
 
     def _find_rows(self, word: str) -> Int32 | None:
         """Return the rows of the snapshot that have a word; None for one that says nothing."""

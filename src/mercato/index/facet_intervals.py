@@ -16,6 +16,10 @@ AUTOMATIC = 5
 _SAMPLE = 4096  # numbers, evenly picked, are enough for bounds that are rounded anyway
 _ROUND = np.array([1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 10.0])
 
+_DECIMALS = 12
+_LEAST = 10.0**-_DECIMALS
+"""What is less is 0, as its bound would be: a power of ten cannot be told of the least numbers that there are."""
+
 
 def make_intervals(numbers: Float64, most: int = AUTOMATIC) -> tuple[Interval, ...]:
     """Make intervals that hold about as many numbers each, with round bounds.
@@ -41,10 +45,10 @@ def make_intervals(numbers: Float64, most: int = AUTOMATIC) -> tuple[Interval, .
 
 
 def _round_off(numbers: Float64) -> Float64:
-    size = np.abs(numbers)
+    size = np.where(np.abs(numbers) < _LEAST, 0.0, np.abs(numbers))
     scale = 10.0 ** np.floor(np.log10(np.where(size > 0, size, 1.0)))
     nearest = np.abs((size / scale)[:, None] - _ROUND).argmin(axis=1)
-    return np.where(size > 0, np.sign(numbers) * np.round(_ROUND[nearest] * scale, 12), 0.0)
+    return np.where(size > 0, np.sign(numbers) * np.round(_ROUND[nearest] * scale, _DECIMALS), 0.0)
 
 
 def count_intervals(intervals: Sequence[Interval], numbers: Float64, owners: Int64 | None) -> list[dict[str, Any]]:

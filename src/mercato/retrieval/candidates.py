@@ -88,10 +88,10 @@ def widen(found: CandidateSet, window: int) -> tuple[CandidateSet, Int64 | None]
     """
     rows = found.fused.rows[:window]
     if found.seen is None:
-        return _take(found, np.arange(len(rows))), None
+        return take(found, np.arange(len(rows))), None
     keep = np.isin(found.seen.fused.rows, rows)
     keep[:window] = True
-    wide = _take(found.seen, np.flatnonzero(keep))
+    wide = take(found.seen, np.flatnonzero(keep))
     missing = rows[~np.isin(rows, wide.fused.rows)]  # what sorting or a boost brought
     if len(missing):
         wide = rearrange(wide, np.concatenate([wide.fused.rows, missing]), wide.tail)
@@ -99,7 +99,8 @@ def widen(found: CandidateSet, window: int) -> tuple[CandidateSet, Int64 | None]
     return wide, order[np.searchsorted(wide.fused.rows, rows, sorter=order)]
 
 
-def _take(found: CandidateSet, positions: Int64) -> CandidateSet:
+def take(found: CandidateSet, positions: Int64) -> CandidateSet:
+    """Return a result with some of its fused candidates (int64 [n] positions), and what is known of each."""
     return replace(
         found,
         fused=found.fused.take(positions),

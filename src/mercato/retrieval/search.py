@@ -11,7 +11,7 @@ from mercato.arrays import Int32
 from mercato.index.live import LiveCatalog
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import Match
-from mercato.retrieval.candidates import CandidateSet
+from mercato.retrieval.candidates import CandidateSet, take
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList, RankedList, fuse_reciprocal_ranks, rank_in_order, select_top
 from mercato.retrieval.kinds import order_by_kind, score_kinds
@@ -79,12 +79,12 @@ def _fuse(
         order = np.argsort(~np.isin(fused.rows, exact), kind="stable")
         fused = _lead(fused.take(order), len(exact))
     stays = matches[fused.rows]
-    kept = fused.take(stays)
+    kept = fused.rows[stays]
     total = int(np.count_nonzero(matches))
     tail = np.zeros(0, np.int32)
-    wanted = context.request.depth - len(kept.rows)
-    if wanted > 0 and total > len(kept.rows):
-        others = by_words[~np.isin(by_words, kept.rows)]
+    wanted = context.request.depth - len(kept)
+    if wanted > 0 and total > len(kept):
+        others = by_words[~np.isin(by_words, kept)]
         tail = others[select_top(words.scores[others], wanted)].astype(np.int32)
     seen = CandidateSet(
         fused=fused,
@@ -98,15 +98,11 @@ def _fuse(
         found=found,
     )
     return replace(
-        seen,
-        fused=kept,
-        coverage=words.coverage(kept.rows),
-        kinds=None if kinds is None else kinds.take(order[stays]),
+        take(seen, np.flatnonzero(stays)),
         seen=None if stays.all() else seen,
         match=match,
         exact=exact,
         beyond=fused.take(~stays),
-        found=found,
     )
 
 

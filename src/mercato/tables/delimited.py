@@ -285,41 +285,50 @@ def _are_plain(rows: list[list[str]], dialect: Dialect) -> bool:
     )
 
 
+class _Records:
+    """The rows of a file that are read one by one: their lines, their values, and what is no row."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.lines: list[int] = []
+        self.values: list[list[str]] = []
+        self.rejected: list[Rejected] = []
+        self._dialect = dialect
+
+    def add(self, row: list[str], line: int) -> None:
+        """Take a row, unless it repeats the header or has more values than there are columns."""
+        width = self._dialect.width
+        if self._dialect.is_header(row):
+            self.reject(line, _REPEATED)
+        elif any(map(str.strip, row[width:])):
+            self.reject(
+                line,
+                f"has {len(row)} values, the header has {width} columns; put values that hold"
+                f" {self._dialect.delimiter!r} in quotes",
+            )
+        else:
+            self.lines.append(line)
+            self.values.append(row[:width])
+
+    def reject(self, line: int, reason: str) -> None:
+        """Say of a line why it is no row."""
+        self.rejected.append(Rejected(line, reason))
+
+
 def _read_closely(texts: list[str], first: int, dialect: Dialect) -> tuple[list[int], list[list[str]], list[Rejected]]:
     """Read lines record by record; blank ones are left out, what a quote joined that is not one row is parted."""
-    lines: list[int] = []
-    values: list[list[str]] = []
-    rejected: list[Rejected] = []
+    records = _Records(dialect)
     reader = csv.reader(texts, **dialect.options())
     before = 0
     for row in reader:
         start, before = before, reader.line_num
         line = first + start
         if before == len(texts) and _is_open(texts[start:], dialect):
-            _mend_end(texts[start:], line, dialect, lines, values, rejected)
+            _mend_end(texts[start:], line, dialect, records)
         elif before - start > 1 and not _is_strict(texts[start:before], dialect):
-            _split_record(texts[start:before], line, dialect, lines, values, rejected)
+            _split_record(texts[start:before], line, dialect, records)
         elif any(map(str.strip, row)):
-            _add_row(row, line, dialect, lines, values, rejected)
-    return lines, values, rejected
-
-
-def _add_row(
-    row: list[str],
-    line: int,
-    dialect: Dialect,
-    lines: list[int],
-    values: list[list[str]],
-    rejected: list[Rejected],
-) -> None:
-    if dialect.is_header(row):
-        rejected.append(Rejected(line, _REPEATED))
-        return
-    if any(map(str.strip, row[dialect.width :])):
-        rejected.append(_too_long(line, row, dialect))
-        return
-    lines.append(line)
-    values.append(row[: dialect.width])
+            records.add(row, line)
+    return records.lines, records.values, records.rejected
 
 
 def _is_strict(texts: list[str], dialect: Dialect) -> bool:
@@ -332,22 +341,7 @@ def _is_strict(texts: list[str], dialect: Dialect) -> bool:
     return True
 
 
-def _too_long(line: int, row: list[str], dialect: Dialect) -> Rejected:
-    return Rejected(
-        line,
-        f"has {len(row)} values, the header has {dialect.width} columns; put values that hold {dialect.delimiter!r} in"
-        " quotes",
-    )
-
-
-def _split_record(
-    texts: list[str],
-    line: int,
-    dialect: Dialect,
-    lines: list[int],
-    values: list[list[str]],
-    rejected: list[Rejected],
-) -> None:
+def _split_record(texts: list[str], line: int, dialect: Dialect, records: _Records) -> None:
     """Read again, line by line, what a quote that is not closed where it should be took for one row."""
     rows = _read_lines(texts, dialect)
     good = [len(row) == dialect.width for row in rows]
@@ -355,23 +349,16 @@ def _split_record(
     # Within one value of several lines no two lines are whole rows.
     swallowed = dialect.width > 2 and len(good) > 3 and all(good[1:-1])
     if not any(good) or (len(whole) == dialect.width and not swallowed):
-        _add_row(whole, line, dialect, lines, values, rejected)
+        records.add(whole, line)
         return
     for number, (row, fits) in enumerate(zip(rows, good, strict=True), line):
         if fits:
-            _add_row(row, number, dialect, lines, values, rejected)
+            records.add(row, number)
         elif any(map(str.strip, row)):
-            rejected.append(Rejected(number, _NOT_CLOSED))
+            records.reject(number, _NOT_CLOSED)
 
 
-def _mend_end(
-    texts: list[str],
-    line: int,
-    dialect: Dialect,
-    lines: list[int],
-    values: list[list[str]],
-    rejected: list[Rejected],
-) -> None:
+def _mend_end(texts: list[str], line: int, dialect: Dialect, records: _Records) -> None:
     """Read what a quote that is open at the end of the file took for one row: each line, but for one alone.
 
     Raises:
@@ -381,9 +368,9 @@ def _mend_end(
     if not dialect.mended:
         raise _UnclosedQuoteError(line, can_mend=len(rows) == 1 or all(len(row) == dialect.width for row in rows))
     if len(rows) == 1:
-        rejected.append(Rejected(line, _NOT_CLOSED))
+        records.reject(line, _NOT_CLOSED)
     for number, row in enumerate(rows if len(rows) > 1 else [], line):
-        _add_row(row, number, dialect, lines, values, rejected)
+        records.add(row, number)
 
 
 def _read_lines(texts: list[str], dialect: Dialect) -> list[list[str]]:

@@ -14,6 +14,9 @@ from mercato.incoming import Rejected
 from mercato.tables.source import Source, in_one_line
 from mercato.tables.table import BATCH_ROWS, Row, RowBatch, Table
 
+_DAMAGED = (pa.ArrowException, OSError, UnicodeError)
+"""What the library raises over a damaged file: names of columns need not even be UTF-8."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrowBatch:
@@ -42,12 +45,12 @@ def open_parquet(source: Source) -> Table:
     """
     try:
         file = pq.ParquetFile(source.path)
-    except (pa.ArrowException, OSError) as exc:
+        named = list(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+    except _DAMAGED as exc:
         raise DataError(
             f"{source.path.name} cannot be read as .parquet ({in_one_line(exc)}); it is truncated, damaged or misnamed"
         ) from exc
     # Pictures are no attributes; pandas keeps its index under a name of its own.
-    named = zip(file.schema_arrow.names, file.schema_arrow.types, strict=True)
     names = [name for name, kind in named if not name.startswith("__index_level_")]
     if len(set(names)) < len(names):
         raise DataError(f"{source.path.name} has two columns of one name; rename one of them")
@@ -62,7 +65,7 @@ def open_parquet(source: Source) -> Table:
             for batch in file.iter_batches(batch_rows, columns=wanted):
                 yield ArrowBatch(range(line, line + batch.num_rows), batch)
                 line += batch.num_rows
-        except (pa.ArrowException, OSError) as exc:
+        except _DAMAGED as exc:
             raise DataError(
                 f"{source.path.name} cannot be read to its end ({in_one_line(exc)}); it is truncated or damaged"
             ) from exc

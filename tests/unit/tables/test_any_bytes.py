@@ -147,6 +147,16 @@ def test_a_damaged_file_gives_rows_or_one_sentence(tmp_path: Path, data: st.Data
     check(path)
 
 
+def test_each_byte_of_a_parquet_file_may_be_wrong(tmp_path: Path) -> None:
+    # Names of columns among them, which a damaged file need not hold in UTF-8.
+    path = tmp_path / "feed.parquet"
+    for place in range(len(FILES[".parquet"])):
+        content = bytearray(FILES[".parquet"])
+        content[place] ^= 0x80
+        path.write_bytes(bytes(content))
+        check(path)
+
+
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
 @pytest.mark.parametrize(
     ("name", "content", "status"),

@@ -13,6 +13,16 @@ from rich.table import Table
 from mercato.cli import train_encoder, train_ranker, train_sequence
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
+from mercato.cli.training_options import (
+    CatalogOption,
+    EncoderOption,
+    JudgementsOption,
+    MetricsOption,
+    RatingMapOption,
+    SearchStateOption,
+    SeedOption,
+    ThreadsOption,
+)
 from mercato.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,21 +39,17 @@ train_app.command(epilog=train_encoder.EPILOG)(train_encoder.encoder)
     "--out var/models/reranker-training"
 )
 def reranker(
-    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    catalog: CatalogOption,
     out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
         "var/models/reranker-training"
     ),
-    encoder: Annotated[Path, typer.Option(help="Exported encoder that the snapshot was built with.")] = Path(
-        "var/models/encoder"
-    ),
+    encoder: EncoderOption = Path("var/models/encoder"),
     weights: Annotated[
         Path | None, typer.Option(help="Folder of the encoder's weights to start from; those installed without.")
     ] = None,
-    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
-    ] = None,
-    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    judgements: JudgementsOption = None,
+    column_map: RatingMapOption = None,
+    state: SearchStateOption = None,
     ranker: Annotated[
         Path | None, typer.Option(help="Exported ranker that stands before it; the order of retrieval without.")
     ] = None,
@@ -60,9 +66,9 @@ def reranker(
     weight: Annotated[
         float | None, typer.Option(help="Share of its score in the blend, 0 to 1; chosen by ratings without.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
-    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+    seed: SeedOption = 17,
+    threads: ThreadsOption = 1,
+    as_json: MetricsOption = False,
 ) -> None:
     """Train the reranker from the catalogue alone; from ratings and from events too where there are any."""
     if weight is not None and not 0 <= weight <= 1:

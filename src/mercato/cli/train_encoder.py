@@ -11,6 +11,16 @@ from rich.table import Table
 
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
+from mercato.cli.training_options import (
+    CatalogOption,
+    EncoderOption,
+    JudgementsOption,
+    MetricsOption,
+    RatingMapOption,
+    SearchStateOption,
+    SeedOption,
+    ThreadsOption,
+)
 from mercato.progress import Progress
 
 if TYPE_CHECKING:
@@ -20,22 +30,18 @@ EPILOG = "Example: mercato train encoder --catalog catalog --query-side --out va
 
 
 def encoder(
-    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    catalog: CatalogOption,
     out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
         "var/models/encoder-training"
     ),
-    encoder_folder: Annotated[
-        Path, typer.Option("--encoder", help="Exported encoder that the snapshot was built with.")
-    ] = Path("var/models/encoder"),
+    encoder_folder: EncoderOption = Path("var/models/encoder"),
     weights: Annotated[
         Path | None,
         typer.Option(help="Folder of weights to start from; those that --encoder was exported from without."),
     ] = None,
-    judgements: Annotated[Path | None, typer.Option(help="Ratings: parquet, csv or jsonl.")] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
-    ] = None,
-    state: Annotated[str | None, typer.Option(help="Where searches, clicks and purchases are: sqlite:PATH.")] = None,
+    judgements: JudgementsOption = None,
+    column_map: RatingMapOption = None,
+    state: SearchStateOption = None,
     reranker: Annotated[
         Path | None, typer.Option(help="Exported reranker whose scores are learned too; none without.")
     ] = None,
@@ -57,9 +63,9 @@ def encoder(
     epochs: Annotated[int, typer.Option(help="Most passes over the queries.", min=1)] = 3,
     batch_size: Annotated[int, typer.Option(help="Queries in a step.", min=2)] = 48,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 5e-4,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
-    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+    seed: SeedOption = 17,
+    threads: ThreadsOption = 1,
+    as_json: MetricsOption = False,
 ) -> None:
     """Train the encoder on the catalogue's own queries, on ratings and on events; write it only if it does no harm."""
     if fold >= folds:

@@ -12,6 +12,14 @@ from rich.table import Table
 
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
+from mercato.cli.training_options import (
+    CatalogOption,
+    EncoderOption,
+    JudgementsOption,
+    MetricsOption,
+    RatingMapOption,
+    SeedOption,
+)
 from mercato.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ EPILOG = (
 
 
 def ranker(
-    catalog: Annotated[Path, typer.Option(help="Snapshot, as mercato index wrote it.")],
+    catalog: CatalogOption,
     state: Annotated[str | None, typer.Option(help="Where the purchases are: sqlite:PATH.")] = None,
     events: Annotated[
         Path | None, typer.Option(help="A file of events instead, as mercato events import takes it.")
@@ -42,13 +50,9 @@ def ranker(
     out: Annotated[Path, typer.Option(help="Folder for weights, metrics.json and MODEL_CARD.md.")] = Path(
         "var/models/ranker-training"
     ),
-    encoder: Annotated[Path, typer.Option(help="Exported encoder that the snapshot was built with.")] = Path(
-        "var/models/encoder"
-    ),
-    judgements: Annotated[Path | None, typer.Option(help="Ratings for searches: parquet, csv or jsonl.")] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", help="Columns of --judgements, as rating=grade; repeatable.")
-    ] = None,
+    encoder: EncoderOption = Path("var/models/encoder"),
+    judgements: JudgementsOption = None,
+    column_map: RatingMapOption = None,
     folds: Annotated[
         int, typer.Option(help="Folds of the rated queries, by a hash of the query; 0 measures none.")
     ] = 5,
@@ -88,8 +92,8 @@ def ranker(
     task_weights: Annotated[
         str, typer.Option(help="What each counts in the score that is served, as purchase=1,cart=0.2,click=0.05.")
     ] = "purchase=1",
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+    seed: SeedOption = 17,
+    as_json: MetricsOption = False,
 ) -> None:
     """Train the ranker: from ratings, from purchases, or from ratings first and purchases after them.
 

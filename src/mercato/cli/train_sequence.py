@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mercato.cli.offline import run_training
 from mercato.cli.output import Output
+from mercato.cli.training_options import MetricsOption, SeedOption, ThreadsOption
 from mercato.progress import Progress
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def sequence(
     min_events: Annotated[int, typer.Option(help="Products with fewer events are left out.", min=1)] = 2,
     epochs: Annotated[int, typer.Option(help="Most passes over the histories.", min=1)] = 40,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 5e-3,
-    seed: Annotated[int, typer.Option(help="Of every draw; the same seed gives the same network.", min=0)] = 17,
-    threads: Annotated[int, typer.Option(help="Threads of PyTorch.", min=1)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, the metrics, only.")] = False,
+    seed: SeedOption = 17,
+    threads: ThreadsOption = 1,
+    as_json: MetricsOption = False,
 ) -> None:
     """Train the sequence model: what a shopper takes next, from the order of what they took before.
 

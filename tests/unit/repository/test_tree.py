@@ -28,6 +28,7 @@ SHORTER = {
     "src/mercato/cli/__main__.py": "entry point",
     "src/mercato/cli/main.py": "entry point",
     "src/mercato/cli/moments.py": "an option type that several commands share",
+    "src/mercato/cli/training_options.py": "options that several commands share",
     "src/mercato/evaluation/folds.py": "shared by training and evaluation",
     "src/mercato/events/event_batch.py": "a value that rooms above share",
     "src/mercato/events/event_order.py": "what signals and features need of events, without Arrow",

@@ -12,6 +12,7 @@ from mercato.errors import MercatoError
 
 # An example of a property may take as long as a busy machine lets it: times are measured in benchmarks.
 settings.register_profile("patient", settings(), deadline=None)
+settings.register_profile("many", settings(), deadline=None, max_examples=100_000)
 settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).resolve().parent.parent

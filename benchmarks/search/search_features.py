@@ -1,6 +1,8 @@
 """What facets, filters, sorting, boosts, collapsing and diversity cost over a plain search, without a server.
 
-CPU time of one thread, each search beside a plain one: other work on the machine weighs on both alike.
+And what a plain search would cost without its floor, without understanding and without spelling. CPU time of one
+thread, each search beside a plain one: other work on the machine weighs on both alike. No search profits from what an
+earlier one found out about the same query.
 
 .venv/bin/python -m benchmarks search_features
 """
@@ -29,9 +31,13 @@ from mercato.retrieval.retriever import Retriever
 from mercato.settings import Settings
 
 NEEDS = "the demo store"
+
+SEED = 7
 FIVE = ["brand", "categories", "price", "size", "manufacturer"]
 HALF = "price: IN(1, 5)"
 PLAIN = "plain"
+NO_FLOOR = ("no floor", "no floor, understanding, spelling")
+"""What is asked of a snapshot that has no floor."""
 ASKED: Mapping[str, tuple[dict[str, Any], str]] = {
     PLAIN: ({}, ""),
     "two facets": ({"facets": ["brand", "price"]}, ""),
@@ -44,6 +50,10 @@ ASKED: Mapping[str, tuple[dict[str, Any], str]] = {
     "boost": ({"boosts": [{"condition": "price < 2", "boost": 0.5}]}, ""),
     "collapse": ({"collapse": True}, ""),
     "diversity": ({"diversity": 0.3}, ""),
+    "no understanding": ({"understand": "off"}, ""),
+    "no spelling": ({"spelling": "off"}, ""),
+    NO_FLOOR[0]: ({}, ""),
+    NO_FLOOR[1]: ({"understand": "off", "spelling": "off"}, ""),
 }
 
 
@@ -59,19 +69,26 @@ class _KnownVectors:
 
 def measure(catalog: LiveCatalog, vectors: Mapping[str, Any], rounds: int) -> dict[str, list[float]]:
     """Return the milliseconds of CPU of each search, by what was asked for; searches of one query stand together."""
-    pipeline = Pipeline(catalog, _KnownVectors(vectors), Retriever(catalog, None), None)  # type: ignore[arg-type]
     times: dict[str, list[float]] = {name: [] for name in ASKED}
+    floor, rng = catalog.snapshot.floor, np.random.default_rng(SEED)
     for number in range(rounds + 1):  # the first fills caches and turns columns round
+        pipelines = {
+            name: Pipeline(catalog, _KnownVectors(vectors), Retriever(catalog, None), None)  # type: ignore[arg-type]
+            for name in ASKED
+        }
         for query in vectors:
-            for name, (options, condition) in ASKED.items():
+            for name in rng.permutation(list(ASKED)).tolist():  # the first of a query finds nothing in the CPU's caches
+                options, condition = ASKED[name]
                 fields = {"QUERY": query.encode(), "OPTIONS": orjson.dumps(options), "FILTER": condition.encode()}
                 request = parse_search(fields)
+                catalog.snapshot.floor = None if name in NO_FLOOR else floor
                 start = time.thread_time()
-                [answer] = pipeline.answer([request])
+                [answer] = pipelines[name].answer([request])
                 if number:
                     times[name].append((time.thread_time() - start) * 1e3)
                 if isinstance(answer, MercatoError):
                     raise answer
+    catalog.snapshot.floor = floor
     return times
 
 

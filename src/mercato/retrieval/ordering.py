@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from mercato.arrays import Float32, Float64, Int32, Int64
 from mercato.errors import InvalidInputError
-from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.requests.boost import Boost
 
 
@@ -26,26 +27,10 @@ def weigh_rows(catalog: LiveCatalog, boosts: Sequence[Boost], rows: Int32) -> Fl
         float32 [n].
     """
     weights = np.zeros(len(rows), np.float32)
-    for weight, allowed in _list_allowed(catalog, boosts):
-        weights[allowed.holds(rows)] += weight
-    return np.clip(weights, -1.0, 1.0)
-
-
-def weigh_all(catalog: LiveCatalog, boosts: Sequence[Boost]) -> Float32:
-    """Sum boosts as `weigh_rows` does, for every row of snapshot and changes: float32 [rows]."""
-    weights = np.zeros(catalog.base + len(catalog.delta), np.float32)
-    for weight, allowed in _list_allowed(catalog, boosts):
-        weights[: catalog.base] += weight * allowed.rows
-        weights[catalog.base :] += weight * allowed.entries
-    return np.clip(weights, -1.0, 1.0)
-
-
-def _list_allowed(catalog: LiveCatalog, boosts: Sequence[Boost]) -> Iterator[tuple[np.float32, Allowed]]:
     for boost in boosts:
-        try:
-            yield np.float32(boost.boost), catalog.allow(boost.condition)
-        except InvalidInputError:
-            continue
+        with suppress(InvalidInputError):
+            weights[catalog.find_passing(boost.condition).holds(rows)] += np.float32(boost.boost)
+    return np.clip(weights, -1.0, 1.0)
 
 
 def sort_products(keys: Sequence[tuple[Float64, bool]], relevance: Int64, limit: int) -> Int64:

@@ -20,7 +20,7 @@ from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.candidates import CandidateSet, rearrange
 from mercato.retrieval.cold_start import find_slots
 from mercato.retrieval.context import RetrievalContext
-from mercato.retrieval.ordering import sort_products, weigh_all
+from mercato.retrieval.ordering import sort_products, weigh_rows
 from mercato.retrieval.sources.arrival import ARRIVAL
 
 BOOSTED_SLOTS = 32
@@ -50,7 +50,7 @@ class WholeResult:
             self._sort_fields(request.order_by)
         for index, boost in enumerate(request.boosts):
             try:
-                self._catalog.allow(boost.condition)
+                self._catalog.find_passing(boost.condition)
             except InvalidInputError as exc:
                 problem = str(exc).removeprefix(f"{exc.parameter}: ")
                 raise InvalidInputError(f"OPTIONS.boosts[{index}].condition", problem) from exc
@@ -145,8 +145,10 @@ class WholeResult:
         of the window make room, but for cold-start products, which keep their slots.
         """
         held, window = found.fused.rows, context.request.window
-        weights = weigh_all(self._catalog, context.request.all_boosts)
-        wanted = self.matches(context, found) & (weights > 0)
+        matches = self.matches(context, found)
+        rows = np.flatnonzero(matches).astype(np.int32)
+        wanted = np.zeros_like(matches)
+        wanted[rows[weigh_rows(self._catalog, context.request.all_boosts, rows) > 0]] = True
         wanted[held[:window]] = False
         behind = np.flatnonzero(wanted[held[window:]]) + window
         wanted[held] = False

@@ -13,7 +13,7 @@ from mercato.policy.apply import BOOST_SPAN
 from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.page import parse_search
 from mercato.requests.retrieval import WINDOW
-from mercato.retrieval.ordering import weigh_all, weigh_rows
+from mercato.retrieval.ordering import weigh_rows
 from mercato.state.sqlite import SqliteStateStore
 from mercato.zscore import standardize_scores
 from tests import stores
@@ -61,7 +61,6 @@ def test_weights_are_summed_and_kept_between_minus_one_and_one(catalog: LiveCata
     rows = catalog.rows_of(["n1", "p00", "p01", "p02", "p39"])
     # n1: Leaf at 3 -> 1.25, kept at 1; p00 at 1: 0.5 - 1; p01 at 2 and p02 at 3: 0.5; p39 at 40: nothing.
     assert weigh_rows(catalog, boosts, rows).tolist() == [1.0, -0.5, 0.5, 0.5, 0.0]
-    assert weigh_all(catalog, boosts)[rows].tolist() == [1.0, -0.5, 0.5, 0.5, 0.0]
 
 
 def test_standard_scores_are_the_same_for_every_scale() -> None:

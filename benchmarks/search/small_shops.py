@@ -1,4 +1,4 @@
-"""What nine shops answer to what they sell and to what they do not: is it right that nothing matches?
+"""Which queries of nine quite different shops nothing matches: of what they sell, and of what they do not.
 
 The queries lie in ``shop_queries.tsv`` beside this file: twenty of each sort a shop, written from its list of products
 before any answer was seen. Without a server and without a ranker, each floor learned when the shop is indexed.

@@ -52,13 +52,19 @@ class MatchFloor:
         rated: Float32 = cosines + self.words * shares
         return rated
 
-    def relax(self, best: float) -> float:
-        """Return the floor where the best of the products that hold every word is rated below ``meaning``.
+    def require(self, nearest: float, best: float) -> float:
+        """Return the floor of a query for what holds its words, as `rate` rates it.
 
-        The best of what a query names stays in the result, however little the encoder knows of it (a name, a code),
-        and with it what is nearly as good: `NEARLY` of the way from chance.
+        The nearer the nearest product, the higher: where the shop has monitors, a cable that names them must be nearer
+        to "monitor" than where it has none. The best of what a query names stays in the result, however little the
+        encoder knows of it (a name, a code), and with it what is nearly as good: `NEARLY` of the way from chance.
+
+        Args:
+            nearest: the cosine of the product nearest to it.
+            best: the highest rating of a product that holds its words.
         """
-        return min(self.meaning, self.chance + NEARLY * (best - self.chance))
+        wanted = self.meaning + NEARER * max(nearest - self.meaning, 0.0)
+        return min(wanted, self.chance + NEARLY * (best - self.chance))
 
     def narrow(self, nearest: float) -> float:
         """Return the floor of a query for what matches by meaning alone.
@@ -71,7 +77,11 @@ class MatchFloor:
 
 
 NEARLY = 0.9
+"""Of the way from chance to the best that holds the words: what is nearly as good."""
+NEARER = 0.5
+"""Of what the nearest product has above the floor, so much what holds the words has to have too."""
 RELATED = 0.75
+"""Of the way from chance to the nearest product: what is only related to it."""
 
 
 def read_floor(settings: Mapping[str, Any]) -> MatchFloor | None:

@@ -26,8 +26,9 @@ FINDING_SHARE = 0.97
 """Of all queries made of titles, this share finds the very product, by its words and meaning together."""
 LEAST_CREDIT = 0.5
 """Words make up for this share of the way from chance to the floor at least."""
-FAR_TRADES = 1 / 3
-"""The share of all trades that is farthest from the shop; of the others it may sell something."""
+FAR_TRADES = 1 / 6
+"""The share of all trades that is farthest from the shop; of the others it may sell something, a shop of many
+departments of most."""
 CUT_FORMS = 2
 """The first forms of a query are cut titles."""
 SAMPLE = 200

@@ -17,6 +17,8 @@ LEAST_SHARE = 0.5
 """What says less of a query, its words weighed by how rare they are, does not match by words alone."""
 FEW = 3
 """So few products that hold every word of a query all match."""
+HALF = 0.5
+"""Words of a query of which no product holds enough make up for half of what those of others do."""
 COMPARED = 4_096
 """Products of many that hold a query's words whose meaning is compared; the best by words."""
 
@@ -87,11 +89,12 @@ def select_matches(
     """Select the result of a search.
 
     A product that holds enough words matches where they stand in its title, or where its cosine with the query and what
-    its words make up for reach the catalogue's floor; the best of those that hold enough are always among them, and all
-    where they are `FEW`. So does what holds most of a query of which no product holds enough, where its cosine alone
-    reaches the floor: "mug pan" asks for both, and "pads" alone says little of "brake pads volvo". Any other matches
-    where its cosine reaches it and is not far below that of the nearest. Without vectors, or without a floor, words
-    decide, `LEAST_SHARE` of them where no product holds enough, and whatever is near matches.
+    its words make up for reach the catalogue's floor, which is the higher the nearer the nearest product is; the best
+    of those that hold enough are always among them, and all where they are `FEW`. Where no product holds enough, what
+    holds most of the query matches where its cosine reaches the floor, and its words make up for less: "mug pan" asks
+    for both, and "pads" alone says little of "brake pads volvo". Any other matches where its cosine reaches the floor
+    and is not far below that of the nearest. Without vectors, or without a floor, words decide, `LEAST_SHARE` of them
+    where no product holds enough, and whatever is near matches.
 
     Args:
         catalog: the products.
@@ -102,28 +105,33 @@ def select_matches(
 
     Returns:
         Rows int64 [m], those that match by words, ascending; rows int64 [n] of those nearest that match by meaning; and
-        how the result matches.
+        how the result matches: by words where some product holds enough, or words decided.
     """
     rows, shares, whole = select_word_matches(catalog, query, context, words)
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
     floor = catalog.snapshot.floor
+    is_compared = near is not None and floor is not None and context.probe is not None
     if near is not None and floor is not None and context.probe is not None:
-        nearest = nearest[near.scores >= floor.narrow(float(near.scores.max(initial=-1.0)))]
+        top = float(near.scores.max(initial=-1.0))
+        nearest = nearest[near.scores >= floor.narrow(top)]
         if len(rows) > COMPARED:
             best = np.sort(select_top(words.scores[rows], COMPARED))
             rows, shares = rows[best], shares[best]
         if len(rows) and not (whole and len(rows) <= FEW):
             # What says half of a query says nothing yet: "rope" of "climbing rope".
             credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / words.scores[rows].max()
+            credits *= 1.0 if whole else HALF
             # Not "@": for a few hundred rows a library that wakes its threads takes longer.
             cosines = np.einsum("ij,j->i", catalog.vectors(rows), context.probe)
             rated = floor.rate(cosines, credits)
-            stays = rated >= (floor.relax(float(rated.max())) if whole else floor.meaning)
+            stays = rated >= (floor.require(top, float(rated.max())) if whole else floor.meaning)
             if whole and not stays.all():
                 below = np.flatnonzero(~stays)
                 stays[below] = _hold_in_title(catalog, query, rows[below])
             rows = rows[stays]
     elif not whole:
         rows = rows[shares >= LEAST_SHARE]
-    match = Match.WORDS if len(rows) else Match.MEANING if len(nearest) else Match.NONE
+    match = Match.MEANING if len(rows) or len(nearest) else Match.NONE
+    if len(rows) and (whole or not is_compared):
+        match = Match.WORDS
     return rows, nearest, match

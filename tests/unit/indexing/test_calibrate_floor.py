@@ -31,7 +31,7 @@ def test_the_trades_are_many_and_say_nothing_twice_in_a_language() -> None:
 def test_the_trades_near_to_the_shop_say_nothing_about_what_it_lacks() -> None:
     far = {("cars", "en"): np.array([0.2, 0.3, 0.4]), ("food", "en"): np.array([0.1, 0.2, 0.3])}
     near = {("toys", "en"): np.array([0.9, 0.9]), ("home", "en"): np.array([0.8, 0.9])}
-    # A third of four trades is one, the farthest: of its three the quantile .95 lies at position 1.9.
+    # A sixth of four trades is one at least, the farthest: of its three the quantile .95 lies at position 1.9.
     assert find_foreign_level(far | near) == pytest.approx(0.2 + 0.9 * 0.1)
     other = {("food", "de"): np.array([0.5])}
     assert find_foreign_level(far | near | other) == pytest.approx(0.5)
@@ -77,10 +77,19 @@ def test_the_best_of_what_holds_the_words_is_never_below_the_floor() -> None:
     floor = MatchFloor(meaning=0.5, words=0.2, chance=0.1)
     cosines, shares = np.array([0.3, 0.3], np.float32), np.array([0.0, 1.0], np.float32)
     np.testing.assert_allclose(floor.rate(cosines, shares), [0.3, 0.3 + 0.2], atol=1e-6)
-    assert floor.relax(0.6) == 0.5
+    assert floor.require(0.4, best=0.6) == 0.5
     # Nine tenths of the way from chance to the best.
-    assert floor.relax(0.3) == pytest.approx(0.1 + 0.9 * 0.2)
-    assert floor.relax(0.05) <= 0.1
+    assert floor.require(0.4, best=0.3) == pytest.approx(0.1 + 0.9 * 0.2)
+    assert floor.require(0.4, best=0.05) <= 0.1
+
+
+def test_where_the_shop_has_the_very_thing_what_only_names_it_must_be_nearer() -> None:
+    floor = MatchFloor(meaning=0.5, words=0.2, chance=0.1)
+    # Half of what the nearest has above the floor.
+    assert floor.require(0.7, best=0.9) == pytest.approx(0.5 + 0.5 * (0.7 - 0.5))
+    # Three quarters of the way from chance to the nearest.
+    assert floor.narrow(0.7) == pytest.approx(0.1 + 0.75 * (0.7 - 0.1))
+    assert floor.narrow(0.4) == 0.5
 
 
 def test_a_snapshot_from_before_has_no_floor() -> None:

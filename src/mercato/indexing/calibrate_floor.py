@@ -26,8 +26,10 @@ FINDING_SHARE = 0.97
 """Of all queries made of titles, this share finds the very product, by its words and meaning together."""
 LEAST_CREDIT = 0.5
 """Words make up for this share of the way from chance to the floor at least."""
-FAR_TRADES = 1 / 3
-"""The share of all trades that is farthest from the shop; of the others it may sell something."""
+FAR_SPAN = 0.2
+"""Far is a trade whose queries come no nearer, on average, than this share of the way from those of the farthest trade
+to those of the nearest: of the others the shop may sell something. A shop of one trade is far from most others, a
+supermarket from few."""
 CUT_FORMS = 2
 """The first forms of a query are cut titles."""
 SAMPLE = 200
@@ -132,7 +134,8 @@ def find_foreign_level(nearest: Nearest) -> float:
         trade: np.concatenate([tops for (name, _), tops in nearest.items() if name == trade]).mean()
         for trade, _ in nearest
     }
-    far = set(sorted(means, key=lambda trade: means[trade])[: max(1, round(FAR_TRADES * len(means)))])
+    least, most = min(means.values()), max(means.values())
+    far = {trade for trade, mean in means.items() if mean <= least + FAR_SPAN * (most - least)}
     by_language: dict[str, list[Float64]] = {}
     for (trade, language), tops in nearest.items():
         if trade in far:

@@ -161,6 +161,8 @@ class Searcher:
             "dense": [] if near is None else near.rows[:FIRST].tolist(),
             FUSED: rows[:FIRST].tolist(),
         }
+        if self._ranker is not None:
+            orders[RANKED] = []  # what matches nothing is led by nothing
         if self._ranker is not None and len(rows):
             features = self.retriever.compute_features([context], [found])[0]
             scores = self._score(context, rows, features)

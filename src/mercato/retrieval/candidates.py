@@ -53,6 +53,26 @@ class CandidateSet:
     found: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What the ranker compares the candidates of a window with, them among it.
+
+    Attributes:
+        rows: int32 [n], in the order of the sources.
+        features: float32 [n, F], theirs.
+        window: int64 [w], where the candidates of the window are among them; None where they are all.
+    """
+
+    rows: Int32
+    features: Float32
+    window: Int64 | None
+
+    @property
+    def of_window(self) -> Float32:
+        """The features of the window's candidates, float32 [w, F]."""
+        return self.features if self.window is None else self.features[self.window]
+
+
 def rearrange(found: CandidateSet, rows: Int32, tail: Int32) -> CandidateSet:
     """Return a result with other candidates, in their order; what is known of each goes along, zeros for new ones.
 

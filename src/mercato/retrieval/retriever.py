@@ -21,7 +21,7 @@ from mercato.models.sequence.next_products import NextProducts
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, SourceFlags
-from mercato.retrieval.candidates import CandidateSet, widen
+from mercato.retrieval.candidates import CandidateSet, Compared, widen
 from mercato.retrieval.context import RetrievalContext, allow_for, prepare_context, without_purchased
 from mercato.retrieval.histories import HistoryReader
 from mercato.retrieval.nearness import FACTORS
@@ -211,27 +211,38 @@ class Retriever:
     def compute_features(self, contexts: Sequence[RetrievalContext], found: Sequence[CandidateSet]) -> list[Float32]:
         """Compute the ranker's features of each window: float32 [w, F] each, zeros where no ranker is asked."""
         ranked = [
-            (context, *widen(one, context.request.window))
-            for context, one in zip(contexts, found, strict=True)
-            if context.request.ranked_by_network
+            (context, one) for context, one in zip(contexts, found, strict=True) if context.request.ranked_by_network
         ]
+        compared = iter(self.compare([context for context, _ in ranked], [one for _, one in ranked]))
+        return [
+            next(compared).of_window
+            if context.request.ranked_by_network
+            else np.zeros((len(one.fused.rows[: context.request.window]), len(FEATURE_NAMES)), np.float32)
+            for context, one in zip(contexts, found, strict=True)
+        ]
+
+    def compare(self, contexts: Sequence[RetrievalContext], found: Sequence[CandidateSet]) -> list[Compared]:
+        """Compare the candidates of each window, and of a search what it saw below the floor, by the ranker's features.
+
+        Args:
+            contexts: the contexts.
+            found: their candidates.
+        """
+        wide = [widen(one, context.request.window) for context, one in zip(contexts, found, strict=True)]
         requests = [
             RankRequest(
-                candidates=self._candidate_list(context, wide),
+                candidates=self._candidate_list(context, all_of_one),
                 history=context.history,
                 context=context.request.context,
                 has_query=context.request.is_search,
             )
-            for context, wide, _ in ranked
+            for context, (all_of_one, _) in zip(contexts, wide, strict=True)
         ]
         features = compute_features(requests, self.catalog.features())
         parts = np.split(features, np.cumsum([len(request.candidates) for request in requests])[:-1])
-        own = (part if at is None else part[at] for part, (_, _, at) in zip(parts, ranked, strict=False))
         return [
-            next(own)
-            if context.request.ranked_by_network
-            else np.zeros((len(one.fused.rows[: context.request.window]), len(FEATURE_NAMES)), np.float32)
-            for context, one in zip(contexts, found, strict=True)
+            Compared(rows=one.fused.rows, features=part, window=at)
+            for (one, at), part in zip(wide, parts, strict=False)  # of no request there is one part, which is empty
         ]
 
     def _candidate_list(self, context: RetrievalContext, found: CandidateSet) -> CandidateList:

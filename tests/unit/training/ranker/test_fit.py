@@ -5,7 +5,16 @@ import torch
 from mercato.errors import DataError
 from mercato_export.networks.ranker import RankerConfig
 from mercato_training.ranker.examples import ExampleSet, Task
-from mercato_training.ranker.fit import FitOptions, Vectors, compute_loss, compute_scores, fit_ranker
+from mercato_training.ranker.fit import (
+    KIND_FEATURES,
+    FitOptions,
+    Vectors,
+    compute_kind_loss,
+    compute_loss,
+    compute_scores,
+    find_kinds,
+    fit_ranker,
+)
 
 NAMES = ("fused", "signal")
 CONFIG = RankerConfig(feature_names=NAMES, dimension=4, projection=2, hidden=(8,))
@@ -112,3 +121,28 @@ def test_position_minus_one_is_no_query() -> None:
     assert query[0].tolist() == [0.0] * 4
     assert query[1].abs().sum() > 0
     assert candidates.shape == (2, 6, 4)
+
+
+def test_the_loss_of_a_kind_is_what_its_products_lack_of_all_whichever_was_bought() -> None:
+    scores = torch.tensor([[1.0, 2.0, 3.0, 9.0], [0.0, 1.0, 2.0, 3.0], [5.0, 4.0, 3.0, 2.0]])
+    of_kind = torch.tensor([[True, True, False, False], [True] * 4, [False] * 4])
+    listed = torch.tensor([[True, True, True, False], [True] * 4, [True] * 4])
+    first = -np.log((np.exp(1.0) + np.exp(2.0)) / (np.exp(1.0) + np.exp(2.0) + np.exp(3.0)))
+    # The second list has no other kind, the third not the right one.
+    assert compute_kind_loss(scores, of_kind, listed).item() == pytest.approx(first / 3)
+    assert compute_kind_loss(scores[1:], of_kind[1:], listed[1:]).item() == 0.0
+
+
+def test_of_a_kind_is_what_fits_the_query_as_something_bought_does_by_meaning_and_words() -> None:
+    names = ("fused", *KIND_FEATURES)
+    one = [[0.9, 0.5, 0.2], [0.8, 0.5, 0.2], [0.7, 0.5, 0.3], [0.6, 0.4, 0.2], [0.5, 0.6, 0.0], [0.0, 0.5, 0.2]]
+    task = Task(actor=0, time=0.0, query=0, bought=np.zeros(1, np.int32))
+    bought = np.array([[True, False, False, False, True, False]] * 2)
+    examples = ExampleSet(
+        rows=np.array([[3, 4, 5, 6, 7, -1]] * 2, np.int32), features=np.array([one] * 2, np.float32), bought=bought,
+        query=np.array([0, -1], np.int32), history=np.zeros((2, 4), np.float32), tasks=[task] * 2,
+    )  # fmt: skip
+    expected = [[True, True, False, False, True, False], [False] * 6]
+    assert find_kinds(examples, names).tolist() == expected
+    # Where no category is known everything is alike, and nothing is learned.
+    assert find_kinds(examples, ("fused", "signal", "other"))[0].tolist() == [True] * 5 + [False]

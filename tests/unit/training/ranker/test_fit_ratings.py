@@ -33,6 +33,7 @@ def make_list(number: int, *, width: int = 24) -> RatedList:
         candidates=unit[1:],
         features=features,
         rating=rating,
+        window=np.arange(width),
     )
 
 

@@ -70,13 +70,14 @@ def test_each_outcome_has_the_loss_of_the_lists_that_have_it() -> None:
     network, examples, vectors = make_network(), make_examples(8, 1), make_vectors()
     listed = torch.ones(2, WIDTH, dtype=torch.bool)
     with torch.inference_mode():
-        losses = compute_outcome_losses(network, examples, vectors, np.arange(8))
+        of_all = network.score_members(*vectors.inputs(examples, np.arange(8)))
+        losses = compute_outcome_losses(network, examples, of_all, np.arange(8))
         assert losses.shape == (1, 2)
         scores = network.score_members(*vectors.inputs(examples, np.arange(2)))[0, ..., 0]
         # An eighth of a quarter: lists 0 and 1 are those with a purchase.
         expected = compute_loss(scores, torch.from_numpy(examples.bought[:2]), listed).mean()
         torch.testing.assert_close(losses[0, 0], expected)
-        nothing = compute_outcome_losses(network, examples, vectors, np.arange(4, 8))
+        nothing = compute_outcome_losses(network, examples, of_all[:, 4:], np.arange(4, 8))
     assert nothing[0, 0] == 0
     assert nothing[0, 1] > 0
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from mercato.cli.train import train_app as app
 from mercato.errors import DataError, InvalidInputError
 from mercato.evaluation.folds import fold_of
+from mercato.index.match_floor import MatchFloor
 from mercato.index.snapshot import Snapshot
 from mercato.state.values import EventTable
 from mercato_export.networks.ranker import load_ranker
@@ -19,7 +20,7 @@ from mercato_training.ranker.metrics import FoldOptions
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.rated_lists import UNRATED, build_rated_lists
 from mercato_training.ranker.train import train_ranker
-from mercato_training.ranker.train_ratings import train_from_ratings
+from mercato_training.ranker.train_ratings import BEYOND, train_from_ratings
 
 FIT = RatingFitOptions(members=4, width=8, bins=4, epochs=4, seed=5)
 BRANDS = ("acme", "best")
@@ -58,10 +59,28 @@ def test_lists_are_what_retrieval_finds(snapshot: Snapshot, ratings: Mapping[str
     assert [one.query for one in lists] == list(ratings)
     for one in lists:
         assert len(one.ids) == len(set(one.ids)) <= 60
-        found = one.ids[: len(one.rating)]
-        assert one.rating.tolist() == [one.ratings.get(product, UNRATED) for product in found]
+        assert not set(one.ids) & set(one.beyond)
+        found = one.ids[: len(one.window)]
+        assert one.rating[one.window].tolist() == [one.ratings.get(product, UNRATED) for product in found]
         rows = [snapshot.row_by_id[product] for product in found]
-        np.testing.assert_array_equal(one.candidates, snapshot.vectors(np.array(rows)))
+        np.testing.assert_array_equal(one.candidates[one.window], snapshot.vectors(np.array(rows)))
+
+
+def test_what_lies_below_the_floor_teaches_and_is_measured_behind_the_result(
+    snapshot: Snapshot, ratings: Mapping[str, Any], encoder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor = MatchFloor(meaning=0.999, words=0.0, chance=0.0)
+    monkeypatch.setattr(snapshot, "floor", floor)
+    lists = build_rated_lists(snapshot, ratings, encoder, depth=60)
+    assert any(one.beyond for one in lists)
+    for one in lists:
+        assert len(one.rating) == len(one.candidates) == len(one.features) >= len(one.window)
+        assert len(one.ids) + len(one.beyond) <= 60
+    metrics = run(snapshot, ratings, encoder, tmp_path / "out", folds=3)
+    assert {f"retrieval{BEYOND}", f"ranker{BEYOND}"} < set(metrics["results"])
+    for system in ("retrieval", "ranker"):
+        found, all_seen = (metrics["results"][name]["recall@100"]["mean"] for name in (system, f"{system}{BEYOND}"))
+        assert found <= all_seen
 
 
 def test_every_query_is_measured_by_a_network_that_did_not_see_it(

@@ -19,6 +19,9 @@ VALIDATION_BATCH = 256
 OUTCOME_LOSSES = {"cart": 1.0, "click": 0.3}
 """What carts and clicks count by default: the best of those that benchmarks.training.ranker_outcomes compares."""
 
+KIND_FEATURES = ("category_meaning", "category_named")
+"""How well a candidate's category fits the query: alike for all products of a category."""
+
 _NOTHING = (
     "training needs lists {lists} in which something was bought (or whatever else the score counts), found none; give "
     "more shoppers, a longer history, or more requests (--searches, --recommendations)"
@@ -37,6 +40,7 @@ class FitOptions:
         weight_decay: of AdamW (Loshchilov and Hutter 2019).
         dropout: share of each hidden layer that a step leaves out; for few and long lists.
         outcome_losses: what the loss of each further outcome counts beside 1 for that of purchases.
+        kind_loss: what the loss of searches that are led by another kind than the one bought counts beside it.
         seed: of the network's start and of the order of lists; the same seed gives the same network.
     """
 
@@ -47,6 +51,7 @@ class FitOptions:
     weight_decay: float = 1e-4
     dropout: float = 0.0
     outcome_losses: Mapping[str, float] = field(default_factory=lambda: dict(OUTCOME_LOSSES))
+    kind_loss: float = 1.0
     seed: int = 17
 
 
@@ -101,6 +106,43 @@ def compute_loss(scores: Tensor, bought: Tensor, listed: Tensor) -> Tensor:
     log_share = torch.log_softmax(scores.masked_fill(~listed, -torch.inf), dim=1)
     loss: Tensor = -log_share.masked_fill(~bought, 0.0).sum(dim=1) / bought.sum(dim=1)
     return loss
+
+
+def compute_kind_loss(scores: Tensor, of_kind: Tensor, listed: Tensor) -> Tensor:
+    """Return the mean over lists of ``-log(share of softmax(scores) that candidates of the right kind have)``.
+
+    Which of them was bought is no matter: shoppers choose among what they asked for, and see nothing of it below the
+    products of another kind. A list without the right kind, or with no other, teaches nothing and counts 0.
+
+    Args:
+        scores: float32 [lists, width].
+        of_kind: bool [lists, width].
+        listed: bool [lists, width], False for padding.
+    """
+    teaches = (of_kind & listed).any(dim=1) & (~of_kind & listed).any(dim=1)
+    log_share = torch.log_softmax(scores.masked_fill(~listed, -torch.inf), dim=1)[teaches]
+    of_right = torch.logsumexp(log_share.masked_fill(~of_kind[teaches], -torch.inf), dim=1)
+    loss: Tensor = -of_right.sum() / max(len(scores), 1)
+    return loss
+
+
+def find_kinds(examples: ExampleSet, feature_names: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which candidates of searches are of the kind of what was bought, bool [examples, width]; no other list's.
+
+    Those whose category fits the query exactly as well, by meaning and by words, as that of something that was bought:
+    they are of its category. In a shop without categories that is all of them, from which nothing is learned.
+
+    Args:
+        examples: lists.
+        feature_names: the columns of their features.
+    """
+    of_kind = np.zeros(examples.rows.shape, np.bool_)
+    columns = [feature_names.index(name) for name in KIND_FEATURES if name in feature_names]
+    for index in np.flatnonzero((examples.query >= 0) & examples.bought.any(axis=1)).tolist():
+        both = examples.features[index][:, columns].T
+        right = both[:, examples.bought[index]]
+        of_kind[index] = (both[:, :, None] == right[:, None, :]).all(axis=0).any(axis=1) & (examples.rows[index] >= 0)
+    return of_kind
 
 
 def fit_ranker(
@@ -171,6 +213,8 @@ class _RankerLearner(NetworkLearner[RankerNetwork]):
         )
         steps = options.epochs * -(-len(train) // options.batch_size)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, T_max=max(steps, 1))
+        self._of_kind = torch.from_numpy(find_kinds(train, config.feature_names)) if options.kind_loss else None
+        self._kind_loss = options.kind_loss
         self._parts = torch.tensor([1.0, *(options.outcome_losses[kind] for kind in config.outcomes[1:])])
 
     def run_epoch(self, epoch: int) -> float:
@@ -179,9 +223,15 @@ class _RankerLearner(NetworkLearner[RankerNetwork]):
         total = 0.0
         for indices in _batches(self._rng.permutation(len(self._train)), self._batch_size):
             self._optimizer.zero_grad()
-            loss = compute_outcome_losses(self.network, self._train, self._vectors, indices)
+            scores = self.network.score_members(*self._vectors.inputs(self._train, indices))
+            loss = compute_outcome_losses(self.network, self._train, scores, indices)
             # Summed over members, so that each learns as it would alone.
-            (loss @ self._parts).sum().backward()  # type: ignore[no-untyped-call]
+            total_loss = (loss @ self._parts).sum()
+            if self._of_kind is not None:
+                listed = torch.from_numpy(self._train.rows[indices] >= 0)
+                kinds = [compute_kind_loss(one, self._of_kind[indices], listed) for one in scores[..., 0].unbind()]
+                total_loss = total_loss + self._kind_loss * torch.stack(kinds).sum()
+            total_loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             self._schedule.step()
             total += float(loss[:, 0].detach().mean()) * len(indices)
@@ -222,20 +272,19 @@ def compute_scores(network: RankerNetwork, examples: ExampleSet, vectors: Vector
 
 
 def compute_outcome_losses(
-    network: RankerNetwork, examples: ExampleSet, vectors: Vectors, indices: NDArray[np.int64]
+    network: RankerNetwork, examples: ExampleSet, scores: Tensor, indices: NDArray[np.int64]
 ) -> Tensor:
     """Return each member's mean loss of each outcome, by its own order of the lists in which that outcome is.
 
     Args:
         network: whose outcomes.
         examples: lists.
-        vectors: of their products and queries.
+        scores: float32 [members, lists, width, outcomes], of some of the lists.
         indices: which of the lists.
 
     Returns:
         float32 [members, outcomes]; 0 for an outcome that none of the lists has.
     """
-    scores = network.score_members(*vectors.inputs(examples, indices))
     listed = torch.from_numpy(examples.rows[indices] >= 0)
     losses: list[Tensor] = []
     for column, hits in zip(scores.unbind(dim=3), _list_outcomes(examples, network.config.outcomes), strict=True):

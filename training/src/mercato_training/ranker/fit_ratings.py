@@ -227,7 +227,7 @@ class _Members:
 
 @torch.no_grad()
 def score_list(network: RankerNetwork, one: RatedList) -> NDArray[np.float32]:
-    """Score a list's window: float32 [w]."""
+    """Score all candidates of a list: float32 [n]."""
     query = torch.from_numpy(one.vector)[None]
     scores: NDArray[np.float32] = network(
         query, torch.zeros_like(query), torch.from_numpy(one.candidates)[None], torch.from_numpy(one.features)[None]

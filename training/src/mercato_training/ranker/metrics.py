@@ -222,7 +222,7 @@ class RatingCounts:
         queries: how many.
         queries_that_teach: with a better and a worse product among those found.
         pairs: ratings.
-        pairs_found: that retrieval finds in the window that is ranked.
+        pairs_found: that retrieval finds in the window that is ranked, or sees below the floor.
         products_unknown: rated products that the catalogue lacks.
         levels: the ratings there are, rising.
     """

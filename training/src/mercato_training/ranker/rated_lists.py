@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.encode import TextEncoder
 from mercato.progress import Progress, no_progress
-from mercato.requests.retrieval import WINDOW, Placement, RetrievalRequest
+from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.context import prepare_context
 from mercato.retrieval.retriever import Retriever
 from mercato.text.timestamps import parse_timestamp
@@ -31,14 +31,18 @@ LEAST_QUERIES = 2
 class RatedList:
     """The candidates of one rated query, in the order of retrieval.
 
+    What lies below the floor teaches as well: it is what the others are better than.
+
     Attributes:
         query: its text.
         ratings: product id -> rating, all there are.
-        ids: product ids, the window first, then what follows it.
+        ids: product ids of the result, the window first, then what follows it.
+        beyond: product ids of what lies below the floor, the nearest first.
         vector: float32 [D], the query's.
-        candidates: float32 [w, D], vectors of the window.
-        features: float32 [w, F], of the window.
-        rating: int64 [w], `UNRATED` where there is none.
+        candidates: float32 [n, D], vectors of the window and of what was seen below the floor.
+        features: float32 [n, F], theirs.
+        rating: int64 [n], `UNRATED` where there is none.
+        window: int64 [w], where the window is among them.
     """
 
     query: str
@@ -48,10 +52,12 @@ class RatedList:
     candidates: NDArray[np.float32]
     features: NDArray[np.float32]
     rating: NDArray[np.int64]
+    window: NDArray[np.int64]
+    beyond: list[str] = field(default_factory=list)
 
     @property
     def teaches(self) -> bool:
-        """Whether its window holds two products of which one is better than the other."""
+        """Whether it holds two products of which one is better than the other."""
         return bool((self.rating > 0).any() and (self.rating < self.rating.max()).any())
 
 
@@ -96,29 +102,33 @@ def build_rated_lists(
             for position, query in enumerate(batch, start=start)
         ]
         found = retriever.find(contexts)
-        for position, (one, features) in enumerate(
-            zip(found, retriever.compute_features(contexts, found), strict=True)
-        ):
+        for position, (one, compared) in enumerate(zip(found, retriever.compare(contexts, found), strict=True)):
             query = batch[position]
-            rows = one.fused.rows[:WINDOW]
-            if not np.isfinite(features).all():
-                bad = np.flatnonzero(~np.isfinite(features).all(axis=0))
+            if not np.isfinite(compared.features).all():
+                bad = np.flatnonzero(~np.isfinite(compared.features).all(axis=0))
                 names = ", ".join(FEATURE_NAMES[column] for column in bad)
                 raise DataError(f"features of query {query!r} are not finite: {names}; build the snapshot again")
-            ids = [snapshot.documents.id(int(row)) for row in np.concatenate([one.fused.rows, one.tail])[:depth]]
-            rated = ratings[query]
+            rated, seen = ratings[query], list_ids(snapshot, compared.rows)
+            result = np.concatenate([one.fused.rows, one.tail])[:depth]
             lists.append(
                 RatedList(
                     query=query,
                     ratings=rated,
-                    ids=ids,
+                    ids=list_ids(snapshot, result),
+                    beyond=[] if one.beyond is None else list_ids(snapshot, one.beyond.rows[: depth - len(result)]),
                     vector=vectors[start + position],
-                    candidates=snapshot.vectors(rows),
-                    features=features,
-                    rating=np.array([rated.get(product, UNRATED) for product in ids[: len(rows)]], np.int64),
+                    candidates=snapshot.vectors(compared.rows),
+                    features=compared.features,
+                    rating=np.array([rated.get(product, UNRATED) for product in seen], np.int64),
+                    window=np.arange(len(seen)) if compared.window is None else compared.window,
                 )
             )
     return lists
+
+
+def list_ids(snapshot: Snapshot, rows: NDArray[np.int32]) -> list[str]:
+    """Return the product ids of rows."""
+    return [snapshot.documents.id(row) for row in rows.tolist()]
 
 
 def check_lists(lists: Sequence[RatedList]) -> None:

@@ -32,6 +32,9 @@ from mercato_training.ranker.metrics import (
 )
 from mercato_training.ranker.rated_lists import LEAST_QUERIES, RatedList, build_rated_lists, check_lists
 
+BEYOND = ", with what is beyond the floor"
+"""Added to the name of a system of which the nearest below the floor are measured too, as ``beyond`` appends them."""
+
 DEPTH = 400
 """Ids of each list that are kept: what recall and condensed nDCG look at."""
 
@@ -112,7 +115,7 @@ def train_from_ratings(
 
 def order_ids(network: RankerNetwork, one: RatedList) -> list[str]:
     """Return a list's ids with the window in the network's order; equal scores keep the order of retrieval."""
-    scores = score_list(network, one)
+    scores = score_list(network, one)[one.window]
     window = [one.ids[position] for position in np.argsort(-scores, kind="stable")]
     return window + one.ids[len(scores) :]
 
@@ -135,10 +138,14 @@ def compare_orders(lists: Sequence[RatedList], orders: Mapping[str, Sequence[str
     plan = plan_measures(levels, cutoffs=(10, 100))
     ratings = [one.ratings for one in lists]
     names = ("ndcg@10", "ndcg@10_condensed", "recall@100", "mrr")
-    systems = {
-        "retrieval": measure_orders(ratings, [one.ids for one in lists], plan),
-        "ranker": measure_orders(ratings, [orders[one.query] for one in lists], plan),
-    }
+    result = {"retrieval": [one.ids for one in lists], "ranker": [list(orders[one.query]) for one in lists]}
+    beyond = [one.beyond for one in lists]
+    if any(beyond):
+        result |= {
+            f"{name}{BEYOND}": [ids + nearest for ids, nearest in zip(found, beyond, strict=True)]
+            for name, found in result.items()
+        }
+    systems = {name: measure_orders(ratings, found, plan) for name, found in result.items()}
     systems["ranker - retrieval"] = {name: systems["ranker"][name] - systems["retrieval"][name] for name in names}
     return {
         system: {name: _estimate(values[name], np.random.default_rng(seed)) for name in names}

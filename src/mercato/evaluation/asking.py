@@ -42,6 +42,7 @@ class ReturnedProduct:
         text: the sentence of its explanation; empty where there is none.
         because: ``source`` of the explanation, and ``product_id``, ``event_type`` and ``time`` of the event that speaks
             for it; empty where there is none.
+        beyond: whether it only follows the result, as the nearest of what does not match.
     """
 
     id: str
@@ -51,6 +52,7 @@ class ReturnedProduct:
     categories: tuple[str, ...] = ()
     text: str = ""
     because: Mapping[str, Any] = field(default_factory=dict)
+    beyond: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,11 @@ class Answer:
     def ids(self) -> list[str]:
         """Product ids, best first."""
         return [product.id for product in self.results]
+
+    @property
+    def matches(self) -> list[str]:
+        """Ids of the products that match, best first."""
+        return [product.id for product in self.results if not product.beyond]
 
 
 def open_client(server: str) -> Client:
@@ -259,6 +266,7 @@ def describe_product(product: Product) -> ReturnedProduct:
         categories=product.categories,
         text=str(explanation.get("text") or ""),
         because=because if isinstance(because, Mapping) else {},
+        beyond=product.beyond,
     )
 
 

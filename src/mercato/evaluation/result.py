@@ -143,15 +143,15 @@ def summarize_answers(answers: Sequence[Answer], cutoffs: Sequence[int], catalog
         catalogue: products there are.
 
     Returns:
-        ``coverage@k``: share of the catalogue that is among the first k of any answer. ``zero_result_share``: share of
-        the questions without a result. ``degraded_share``: share answered without some stage.
+        ``coverage@k``: share of the catalogue that is among the first k matches of any answer. ``zero_result_share``:
+        share of the questions that nothing matches. ``degraded_share``: share answered without some stage.
     """
     count = max(1, len(answers))
     totals = {
-        f"coverage@{k}": len({product for answer in answers for product in answer.ids[:k]}) / max(1, catalogue)
+        f"coverage@{k}": len({product for answer in answers for product in answer.matches[:k]}) / max(1, catalogue)
         for k in cutoffs
     }
-    totals["zero_result_share"] = sum(not answer.results for answer in answers) / count
+    totals["zero_result_share"] = sum(not answer.matches for answer in answers) / count
     totals["degraded_share"] = sum(bool(answer.degraded) for answer in answers) / count
     return totals
 

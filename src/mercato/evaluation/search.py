@@ -36,7 +36,8 @@ class SearchSettings:
 
     Attributes:
         condition: filter that every search is sent with.
-        options: OPTIONS that every search is sent with.
+        options: OPTIONS that every search is sent with; unless they say otherwise, what does not match follows what
+            does (``beyond``): the figures speak of the order, as deep as it is asked for, and not of where it ends.
         depth: products asked for; the figures named condensed look past what is not rated, so deeper than the cutoffs.
         concurrency: searches at a time.
         explain: whether to ask for explanations too, so that each stage can be measured.
@@ -75,7 +76,8 @@ def evaluate_search(
     unknown, owners = look_up(client, sorted(judgements.products))
     ratings = [rate_products(rated, unknown, owners) for rated in judgements.ratings.values()]
     depth = max(plan.depth, settings.depth)
-    options = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
+    given = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
+    options = {"beyond": True, **given}
     answers = _ask(client, judgements, settings, options, depth, progress)
     if all(answer.error for answer in answers):
         raise InvalidInputError("the server", f"refuses every query; the first: {answers[0].error}")
@@ -91,7 +93,7 @@ def evaluate_search(
     latency = {}
     if settings.time_limit:
         latency = time_all(
-            client, _questions(judgements, settings, options), limit=settings.time_limit, progress=progress
+            client, _questions(judgements, settings, given), limit=settings.time_limit, progress=progress
         )
     return Evaluation(
         kind="search",
@@ -131,8 +133,8 @@ def define(plan: MeasurePlan) -> dict[str, str]:
         "recall@k": f"share of the products rated {plan.recall_relevant} or more that are among the first k; mean over"
         " the queries that have one",
         "judged@k": "share of the first k that have a rating; what is not judged may be good or bad",
-        "coverage@k": "share of the catalogue that is among the first k of any answer",
-        "zero_result_share": "share of the queries that find nothing",
+        "coverage@k": "share of the catalogue that is among the first k matches of any answer",
+        "zero_result_share": "share of the queries that nothing matches",
         "intervals": "95 %, bootstrap over queries (BCa)",
         "latency_ms": f"first pages of {SHOPPER_PAGE_SIZE}, one query at a time: as the client sees it, and by the"
         " server's own clock",

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mercato.errors import InvalidInputError
+from mercato.evaluation.asking import Answer, ReturnedProduct
 from mercato.evaluation.measures import MeasurePlan, measure_orders, plan_measures
+from mercato.evaluation.result import summarize_answers
 
 PLAN = MeasurePlan(cutoffs=(2, 10), relevant=1, recall_relevant=2, levels=(1, 2, 3))
 # gains 2 ** rating - 1
@@ -89,3 +91,11 @@ def test_recall_asks_for_half_of_the_highest_rating(levels: list[int], threshold
 def test_cutoffs_out_of_range_are_refused(cutoffs: list[int]) -> None:
     with pytest.raises(InvalidInputError, match="from 1 to 1,000"):
         plan_measures([1], cutoffs=cutoffs)
+
+
+def test_what_only_follows_the_result_is_neither_a_result_nor_covered() -> None:
+    near = ReturnedProduct(id="a", beyond=True)
+    found = ReturnedProduct(id="b")
+    totals = summarize_answers([Answer(results=(near,)), Answer(results=(found, near), total=1)], [2], catalogue=4)
+    assert totals["zero_result_share"] == 1 / 2
+    assert totals["coverage@2"] == 1 / 4

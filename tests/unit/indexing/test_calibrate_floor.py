@@ -31,8 +31,8 @@ def test_the_trades_are_many_and_say_nothing_twice_in_a_language() -> None:
 def test_the_trades_near_to_the_shop_say_nothing_about_what_it_lacks() -> None:
     far = {("cars", "en"): np.array([0.2, 0.3, 0.4]), ("food", "en"): np.array([0.1, 0.2, 0.3])}
     near = {("toys", "en"): np.array([0.9, 0.9]), ("sports", "en"): np.array([0.4, 0.5])}
-    # A fifth of the way from .2 to .9 is .34: the mean of both far trades keeps to it, that of sports does not. Of their
-    # six queries, of which the highest are .3, .3 and .4, the quantile .95 lies at position 4.75.
+    # A fifth of the way from .2 to .9 is .34: the mean of both far trades keeps to it, that of sports does not. Of the
+    # six queries of both, the highest are .3, .3 and .4, the quantile .95 lies at position 4.75.
     assert find_foreign_level(far | near) == pytest.approx(0.3 + 0.75 * 0.1)
     other = {("food", "de"): np.array([0.5])}
     assert find_foreign_level(far | near | other) == pytest.approx(0.5)

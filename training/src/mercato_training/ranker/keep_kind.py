@@ -19,8 +19,8 @@ from mercato_training.ranker.fit import Vectors, compute_scores, find_kinds
 STRENGTHS = (0.0, 5.0, 10.0, 20.0, 40.0)
 """What a lack of 1 in kind may cost, in deviations of the scores of a list."""
 MADE_WRONG = 0.025
-"""Of the searches that retrieval leads rightly the network may lead so many wrongly. Made-up searches are led astray more
-easily than those of shoppers: where it is 2.2 % of them, it is 1 % of ordinary ones (docs/decisions/0032)."""
+"""Of the searches that retrieval leads rightly the network may lead so many wrongly. Made-up searches are led astray
+more easily than those of shoppers: where it is 2.2 % of them, it is 1 % of ordinary ones (docs/decisions/0032)."""
 LEAST_SEARCHES = 50
 """Fewer searches that retrieval leads rightly say nothing."""
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -20,6 +22,9 @@ WEIGHTS_FILE = "ranker.safetensors"
 CONFIG_FILE = "config.json"
 
 PURCHASE_OUTCOME = "purchase"
+KIND_FEATURES = {"category_meaning": 1.0, "category_named": 0.5}
+"""How well a candidate's category fits the query, and what each counts, as retrieval weighs them
+(`mercato.retrieval.kinds.NAMED`)."""
 FEATURE_LIMIT = 5.0
 """Bound on a standardised feature: serving may meet values that training never saw."""
 
@@ -41,6 +46,7 @@ class RankerConfig:
         blend: what the score of each outcome counts in the score that is served.
         relevance: width of the layer that learned from ratings; 0 for a network that saw none.
         bins: pieces that each of that layer's inputs is cut into.
+        kind_weight: what the kind of a search's candidate counts that fits the query better by 1; see `KIND_FEATURES`.
     """
 
     feature_names: tuple[str, ...]
@@ -52,6 +58,7 @@ class RankerConfig:
     blend: tuple[float, ...] = (1.0,)
     relevance: int = 0
     bins: int = 8
+    kind_weight: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that members, outcomes and blend fit together."""
@@ -70,7 +77,8 @@ class RankerNetwork(nn.Module):
     """Scores candidates from vectors and features.
 
     score = ``skip * fused + trust * has_query * relevance + mean of the members' perceptrons`` for each outcome; what
-    is served is the sum of the outcomes' scores, each times its part of the blend.
+    is served is the sum of the outcomes' scores, each times its part of the blend, and ``kind_weight * has_query * (sum
+    over KIND_FEATURES)``.
 
     Inputs of the perceptron, which learns from purchases, are the standardised features, the cosines of query and
     history with the candidate, and the same two after one learned projection of all three. Its last layer starts at
@@ -131,7 +139,22 @@ class RankerNetwork(nn.Module):
         for position, part in enumerate(self.config.blend[1:], start=1):
             if part:
                 score = score + scores[..., position] * part
+        if self.config.kind_weight:
+            has_query = features[..., self.config.feature_names.index("has_query")]
+            for name, part in KIND_FEATURES.items():
+                column = features[..., self.config.feature_names.index(name)]
+                score = score + self.config.kind_weight * part * has_query * column
         return score
+
+    def fit_kinds(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return how well the kinds of a search's candidates fit, float32 [..., n]; what `kind_weight` is counted of.
+
+        Args:
+            features: float32 [..., n, F].
+        """
+        columns = [self.config.feature_names.index(name) for name in KIND_FEATURES]
+        fit: NDArray[np.float32] = features[..., columns] @ np.array(list(KIND_FEATURES.values()), np.float32)
+        return fit
 
     def score_members(self, query: Tensor, history: Tensor, candidates: Tensor, features: Tensor) -> Tensor:
         """Score candidates by each member for each outcome: float32 [members, batch, n, outcomes]."""

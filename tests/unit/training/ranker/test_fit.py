@@ -3,10 +3,9 @@ import pytest
 import torch
 
 from mercato.errors import DataError
-from mercato_export.networks.ranker import RankerConfig
+from mercato_export.networks.ranker import KIND_FEATURES, RankerConfig
 from mercato_training.ranker.examples import ExampleSet, Task
 from mercato_training.ranker.fit import (
-    KIND_FEATURES,
     FitOptions,
     Vectors,
     compute_kind_loss,

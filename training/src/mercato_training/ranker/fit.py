@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mercato.errors import DataError
-from mercato_export.networks.ranker import RankerConfig, RankerNetwork
+from mercato_export.networks.ranker import KIND_FEATURES, RankerConfig, RankerNetwork
 from mercato_training.common.fit_loop import Fit, NetworkLearner, fit_until_no_better
 from mercato_training.ranker.examples import ExampleSet
 
 VALIDATION_BATCH = 256
 OUTCOME_LOSSES = {"cart": 1.0, "click": 0.3}
 """What carts and clicks count by default: the best of those that benchmarks.training.ranker_outcomes compares."""
-
-KIND_FEATURES = ("category_meaning", "category_named")
-"""How well a candidate's category fits the query: alike for all products of a category."""
 
 _NOTHING = (
     "training needs lists {lists} in which something was bought (or whatever else the score counts), found none; give "

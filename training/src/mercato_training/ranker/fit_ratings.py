@@ -47,7 +47,7 @@ class RatingFitOptions:
     weight_decay: float = 0.3
     dropout: float = 0.2
     input_dropout: float = 0.3
-    unrated_weight: float = 0.05
+    unrated_weight: float = 0.1
     seed: int = 17
 
     def __post_init__(self) -> None:

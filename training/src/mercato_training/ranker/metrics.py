@@ -9,6 +9,7 @@ from mercato.errors import InvalidInputError
 from mercato_training.common.metrics import Estimate, Metrics, Seconds, Tools
 from mercato_training.ranker.fit import FitOptions
 from mercato_training.ranker.fit_ratings import RatingFitOptions
+from mercato_training.ranker.keep_kind import KindWeight
 from mercato_training.ranker.prediction_window import WindowOptions
 from mercato_training.ranker.prepare import DataOptions
 from mercato_training.ranker.reliability import Reliability
@@ -83,6 +84,7 @@ class RankerFitMetrics:
         start_loss: validation loss of the order of retrieval.
         validation_loss: the least one.
         skip: weight of the order of retrieval in the score.
+        kind: weight of the kind that was asked for.
         members: networks that answer together.
         outcomes: outcome -> how it was learned.
     """
@@ -92,6 +94,7 @@ class RankerFitMetrics:
     start_loss: float
     validation_loss: float
     skip: float
+    kind: KindWeight
     members: int
     outcomes: Mapping[str, OutcomeShare]
 

@@ -32,6 +32,7 @@ from mercato_training.ranker.evaluate import (
 )
 from mercato_training.ranker.examples import ExampleSet
 from mercato_training.ranker.fit import FitOptions, compute_scores, fit_ranker
+from mercato_training.ranker.keep_kind import choose_kind_weight
 from mercato_training.ranker.metrics import (
     ExampleCounts,
     ExampleSets,
@@ -113,6 +114,8 @@ def train_ranker(
     if rated is not None:
         config = replace(config, relevance=rated.config.relevance, bins=rated.config.bins)
     fit = fit_ranker(data.train, data.validation, data.vectors, config, fit_options, say, rated=rated)
+    kind = choose_kind_weight(fit.network, data.validation, data.vectors)
+    fit.network.config = replace(config, kind_weight=kind.weight)
     fitted = time.monotonic()
     report("comparing with the order before the ranker", 0, 1)
     results = compare(fit.network, data, seed=data_options.seed)
@@ -127,6 +130,7 @@ def train_ranker(
             start_loss=fit.start_loss,
             validation_loss=fit.least_loss,
             skip=fit.network.skip.item(),
+            kind=kind,
             members=config.members,
             outcomes=_describe_outcomes(data.train, config, fit_options),
         ),

@@ -58,7 +58,7 @@ def index(
     ] = False,
     encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
     language: Annotated[
-        str, typer.Option(help="Language of the texts, for stemming; several with commas, or auto.")
+        str, typer.Option(help="Language of the texts, for stemming; several with commas, auto, or title_fr=french.")
     ] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
     weights: Annotated[

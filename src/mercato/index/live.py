@@ -162,7 +162,7 @@ class LiveCatalog:
     def _weigh_terms(self, product: Product) -> dict[str, float]:
         words = self.snapshot.words
         analyzer = self.languages.choose(product.text(LANGUAGE_FIELDS))
-        return words.weigh(*list_terms(product, words.settings.fields, analyzer))
+        return words.weigh(*list_terms(product, words.settings.fields, analyzer, self.languages.by_field))
 
     def refresh(self) -> None:
         """Read what changed since the last call.

@@ -92,7 +92,12 @@ class Snapshot:
     def languages(self) -> CatalogLanguages:
         """Make the analysers that split its texts."""
         names = self.settings.get("languages", [self.settings["language"]])
-        return CatalogLanguages(names, decimal_comma=self.settings["decimal_comma"], known=self.words)
+        return CatalogLanguages(
+            names,
+            fields=self.settings.get("field_languages"),
+            decimal_comma=self.settings["decimal_comma"],
+            known=self.words,
+        )
 
     @property
     def count(self) -> int:

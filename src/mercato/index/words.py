@@ -12,6 +12,7 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -274,13 +275,33 @@ def _inverse_document_frequency(frequency: int, count: int) -> float:
     return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
-def list_terms(product: Product, fields: Sequence[str], analyzer: WordAnalyzer) -> DocumentTerms:
+def list_terms(
+    product: Product, fields: Sequence[str], analyzer: WordAnalyzer, by_field: Mapping[str, WordAnalyzer] | None = None
+) -> DocumentTerms:
     """Return the terms of each of a product's fields, and what it holds beside.
 
     Args:
         product: the product.
         fields: of `mercato.index.search_weights.WORD_FIELDS`.
         analyzer: the word index's analyser.
+        by_field: those of single fields, and of single attributes, that are in another language.
     """
-    read = [analyzer.read(product.field_text(field)) for field in fields]
-    return DocumentTerms([found.terms for found in read], [found.minor for found in read])
+    terms, minor = [], []
+    for field in fields:
+        found = [reader.read(text) for reader, text in _list_texts(product, field, analyzer, by_field or {})]
+        terms.append([term for part in found for term in part.terms])
+        minor.append([held for part in found for held in part.minor])
+    return DocumentTerms(terms, minor)
+
+
+def _list_texts(
+    product: Product, field: str, analyzer: WordAnalyzer, by_field: Mapping[str, WordAnalyzer]
+) -> list[tuple[WordAnalyzer, str]]:
+    """List the texts of a field, each with what reads it."""
+    own = [key for key in product.attributes if key in by_field] if by_field and field == "attributes" else []
+    if not own:
+        return [(by_field.get(field, analyzer), product.field_text(field))]
+    others = {key: value for key, value in product.attributes.items() if key not in by_field}
+    parts = [(by_field[key], replace(product, attributes={key: product.attributes[key]}, variants=())) for key in own]
+    parts.append((by_field.get(field, analyzer), replace(product, attributes=others)))
+    return [(reader, part.field_text(field)) for reader, part in parts]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
-from mercato.errors import DataError, SnapshotError
+from mercato.errors import DataError, InvalidInputError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import codes, layout, match_floor
 from mercato.index.arrays import map_arrays, write_arrays
@@ -32,7 +33,7 @@ from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.query_signals import QUERY_USE, count_word_categories
-from mercato.index.search_weights import FieldWeights, FusionWeights
+from mercato.index.search_weights import WORD_FIELDS, FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
 from mercato.index.vocabulary import count_words, write_vocabulary
@@ -59,7 +60,7 @@ from mercato.retrieval.word_match import match_words
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.state.values import EventTable, SearchQuery
-from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages
+from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages, split_field_languages
 from mercato.text.compounds import holds_words
 from mercato.text.language_names import Language, parse_language
 from mercato.text.measures import find_decimal_comma
@@ -76,7 +77,7 @@ class BuildOptions:
 
     Attributes:
         language: of the products' texts, as the Snowball stemmer calls it; several with commas, or ``auto``, where
-            each product is read in the one that it is written in.
+            each product is read in the one that it is written in; ``field=language`` for a field of its own.
         text_fields: fields of a product that are encoded, in this order; the encoder cuts a long text at its end.
         weights: how much a word counts in each field of a product.
         fusion: how much words and vectors weigh in a search.
@@ -153,6 +154,8 @@ def _fill_folder(
 ) -> Manifest:
     """Write every file of a snapshot, the manifest last."""
     until = options.until if options.until is not None else find_moment(events, now=time.time())
+    language, field_languages = split_field_languages(options.language)
+    _check_fields(field_languages, products)
     ids = [product.id for product in products]
     progress("ordering products by popularity", 0, 1)
     weighted, _ = select_events(events, number_products(products))
@@ -176,8 +179,10 @@ def _fill_folder(
     progress("building the word index", 0, 1)
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
-    names = read_languages(options.language, (product.text(LANGUAGE_FIELDS) for product in rows))
-    languages = _write_word_index(rows, names, options.weights, decimal_comma, folder / layout.WORD_INDEX)
+    names = read_languages(language, (product.text(LANGUAGE_FIELDS) for product in rows))
+    languages = _write_word_index(
+        rows, names, field_languages, options.weights, decimal_comma, folder / layout.WORD_INDEX
+    )
     analyzer = languages.main
     write_held_words(folder, rows, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
@@ -219,6 +224,7 @@ def _fill_folder(
     settings = {
         "language": names[0],
         **({"languages": names} if len(names) > 1 else {}),
+        **({"field_languages": field_languages} if field_languages else {}),
         "splitting": SPLITTING,
         "decimal_comma": decimal_comma,
         "text_fields": options.text_fields,
@@ -245,21 +251,44 @@ def _fill_folder(
     return manifest
 
 
+def _check_fields(languages: Mapping[str, str], products: Sequence[Product]) -> None:
+    """Refuse fields that have a language and that no product has."""
+    unknown = set(languages).difference(WORD_FIELDS)
+    for product in products if unknown else ():
+        unknown.difference_update(product.attributes)
+        if not unknown:
+            break
+    if unknown:
+        keys = sorted({key for product in products[:NUMBERS_SEEN] for key in product.attributes})
+        raise InvalidInputError(
+            "--language",
+            f"no product has a field {', '.join(sorted(unknown))}",
+            f"name any of {', '.join((*WORD_FIELDS, *keys[:20]))}",
+        )
+
+
 def _write_word_index(
-    rows: Sequence[Product], names: Sequence[str], weights: FieldWeights, decimal_comma: bool | None, folder: Path
+    rows: Sequence[Product],
+    names: Sequence[str],
+    field_languages: Mapping[str, str],
+    weights: FieldWeights,
+    decimal_comma: bool | None,
+    folder: Path,
 ) -> CatalogLanguages:
     """Build the word index; returns what split its texts, which does so again where words turn out to hold others."""
 
     def list_documents(languages: CatalogLanguages) -> list[DocumentTerms]:
         return [
-            list_terms(product, weights.fields, languages.choose(product.text(LANGUAGE_FIELDS))) for product in rows
+            list_terms(product, weights.fields, languages.choose(product.text(LANGUAGE_FIELDS)), languages.by_field)
+            for product in rows
         ]
 
-    languages = CatalogLanguages(names, decimal_comma=decimal_comma)
+    make = partial(CatalogLanguages, names, fields=field_languages, decimal_comma=decimal_comma)
+    languages = make()
     documents = list_documents(languages)
     known = {term for document in documents for terms in document.terms for term in terms}
     if holds_words(names[0], known):
-        languages = CatalogLanguages(names, decimal_comma=decimal_comma, known=known)
+        languages = make(known=known)
         documents = list_documents(languages)
     build_word_index(
         [document.terms for document in documents], weights, folder, [document.minor for document in documents]

@@ -18,6 +18,7 @@ MAX_RUN_CHARS = 8
 MIN_PART_CHARS = 3
 LINKS = ("", "s", "n", "en", "es", "e")
 """What may stand between the parts of a compound."""
+_AS_WRITTEN = WordAnalyzer("none")
 _RUN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 
 
@@ -55,6 +56,7 @@ class Glossary:
         self._is_known = is_known
         self._analyzer = WordAnalyzer(language.name if language.stemmed else "none")
         self._stopwords = list_stopwords(self._analyzer, language.name)
+        self._unstemmed = list_stopwords(_AS_WRITTEN, language.name)
 
     def has(self, word: str) -> bool:
         """Return whether a word means something that the shop has."""
@@ -94,11 +96,19 @@ class Glossary:
         return 1, () if self._says_nothing(word) else self._look_up(word)
 
     def _look_up(self, word: str) -> tuple[str, ...]:
-        found = self._glosses.get(word) or self._glosses.get(self._by_stem.get(self._stem(word), ""))
-        return tuple(found or ())
+        """Return what a word means; one that the shop has is itself before it is a form of another."""
+        found = self._glosses.get(word)
+        if found is None:
+            found = self._glosses.get(self._by_stem.get(self._stem(word), ""), ())
+            if found and self._is_known(word):
+                found = (word, *(gloss for gloss in found if gloss != word))
+        return tuple(found)
 
     def _says_nothing(self, word: str) -> bool:
-        return self._stopwords.issuperset(self._analyzer.analyze(word))
+        """Return whether a word says nothing; not what the shop has and a stemmer alone takes for such: "usb hub"."""
+        if not self._stopwords.issuperset(self._analyzer.analyze(word)):
+            return False
+        return self._unstemmed.issuperset(_AS_WRITTEN.analyze(word)) or not self._is_known(word)
 
     def _stem(self, word: str) -> str:
         return " ".join(self._analyzer.analyze(word))

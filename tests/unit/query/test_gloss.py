@@ -46,6 +46,15 @@ def test_the_longest_phrase_counts() -> None:
     assert read("de", GERMAN | {"bete": ["beet"]}, "rote bete") == [("rote bete", ("beetroot",))]
 
 
+def test_a_word_of_the_shop_is_itself_before_it_is_a_form_of_another() -> None:
+    glosses = {"kamerad": ["comrade"], "kameras": ["cameras"], "usbs": ["stitch"]}
+    assert read("de", glosses, "usb") == [("usb", ("usb", "stitch"))]
+    hub = Glossary(parse_language("es", "code"), SPANISH, {"hub", "con"}.__contains__)
+    # "hub" is the stem of "hubo", which says nothing; "con" says nothing itself
+    assert [segment.text for segment in hub.read("hub con zapato")] == ["hub", "zapato"]
+    assert [segment.text for segment in glossary("es", SPANISH).read("hubo zapato")] == ["zapato"]
+
+
 def test_words_that_say_nothing_are_left_out() -> None:
     assert read("es", SPANISH, "zapatos para la cámara") == [("zapatos", ("shoe",)), ("cámara", ("camera",))]
 
@@ -94,7 +103,8 @@ def test_glosses_are_those_that_the_catalogue_answers_most() -> None:
         "apple": ["applet"],
         "pfau": ["peacock"],
     }
-    chosen = choose_glosses(entries.items(), WordAnalyzer().analyze, lambda term: products.get(term, 0))
+    found = {word: dict.fromkeys(glosses, 1.0) for word, glosses in entries.items()}
+    chosen = choose_glosses(found.items(), WordAnalyzer().analyze, lambda term: products.get(term, 0))
     assert chosen == {
         # no product has "upright"
         "ständer": ["stand", "stud", "pillar"],
@@ -109,8 +119,39 @@ def test_glosses_are_those_that_the_catalogue_answers_most() -> None:
 
 def test_only_some_meanings_are_kept() -> None:
     meanings = [f"word{letter}" for letter in "abcdefghijkl"]
-    chosen = choose_glosses({"x": meanings}.items(), WordAnalyzer().analyze, lambda term: 1 if term != "x" else 0)
+    chosen = choose_glosses(
+        {"x": dict.fromkeys(meanings, 1.0)}.items(), WordAnalyzer().analyze, lambda term: 1 if term != "x" else 0
+    )
     assert chosen == {"x": meanings[:MAX_GLOSSES]}
+
+
+def test_what_several_dictionaries_say_and_what_is_spelt_alike_is_likelier() -> None:
+    products = {
+        "radio": 60,
+        "wireless": 900,
+        "clamp": 300,
+        "batteri": 40,
+        "wrist": 5,
+        "watch": 30,
+        "solid": 9,
+        "state": 9,
+    }
+    entries = {
+        # ln(61) * (1 + 1) = 8.2, ln(901) * 1 = 6.8
+        "radio": {"wireless": 1.0, "radio": 1.0},
+        # ln(41) * 3 = 11.1, ln(301) * 0.5 = 2.9
+        "pila": {"clamp": 0.5, "battery": 3.0},
+        # no product has the word in one
+        "reloj": {"wristwatch": 1.0},
+        "estado": {"solid-state": 1.0},
+        "torre": {"tower": 1.0},
+    }
+    assert choose_glosses(entries.items(), WordAnalyzer().analyze, lambda term: products.get(term, 0)) == {
+        "radio": ["radio", "wireless"],
+        "pila": ["battery", "clamp"],
+        "reloj": ["wrist watch", "watch"],
+        "estado": ["solid state", "state"],
+    }
 
 
 def test_languages_have_one_code_and_several_names() -> None:

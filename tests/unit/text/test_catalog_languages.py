@@ -3,7 +3,7 @@
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.text.catalog_languages import CatalogLanguages, load_detector, read_languages
+from mercato.text.catalog_languages import CatalogLanguages, load_detector, read_languages, split_field_languages
 
 ENGLISH = [
     "Wireless mouse with a USB receiver, black",
@@ -61,3 +61,17 @@ def test_languages_are_read_as_given() -> None:
     assert read_languages("de, english,de", []) == ("german", "english")
     with pytest.raises(InvalidInputError, match="--language: must be one of"):
         read_languages("german,klingon", [])
+
+
+def test_a_field_may_have_a_language_of_its_own() -> None:
+    assert split_field_languages("german") == ("german", {})
+    assert split_field_languages("auto, title_fr=fr") == ("auto", {"title_fr": "french"})
+    given = "attributes.title_fr=French, description=de"
+    assert split_field_languages(given) == ("english", {"title_fr": "french", "description": "german"})
+    languages = CatalogLanguages(["english"], fields={"title_fr": "french", "title_uk": "english"})
+    assert languages.by_field["title_fr"].language == "french"
+    assert languages.by_field["title_uk"] is languages.main
+    assert [other.language for other in languages.others] == ["french"]
+    for wrong in ("title_fr=klingon", "=french"):
+        with pytest.raises(InvalidInputError, match="--language: must be"):
+            split_field_languages(wrong)

@@ -30,6 +30,8 @@ FAR_SPAN = 0.2
 """Far is a trade whose queries come no nearer, on average, than this share of the way from those of the farthest trade
 to those of the nearest: of the others the shop may sell something. A shop of one trade is far from most others, a
 supermarket from few."""
+LEAST_FAR = 2
+"""So many trades are far at least: one of them is no trade at all, which small shops are much farther from."""
 CUT_FORMS = 2
 """The first forms of a query are cut titles."""
 SAMPLE = 200
@@ -134,8 +136,10 @@ def find_foreign_level(nearest: Nearest) -> float:
         trade: np.concatenate([tops for (name, _), tops in nearest.items() if name == trade]).mean()
         for trade, _ in nearest
     }
-    least, most = min(means.values()), max(means.values())
-    far = {trade for trade, mean in means.items() if mean <= least + FAR_SPAN * (most - least)}
+    ordered = sorted(means, key=lambda trade: means[trade])
+    least, most = means[ordered[0]], means[ordered[-1]]
+    limit = least + FAR_SPAN * (most - least)
+    far = {trade for rank, trade in enumerate(ordered) if rank < LEAST_FAR or means[trade] <= limit}
     by_language: dict[str, list[Float64]] = {}
     for (trade, language), tops in nearest.items():
         if trade in far:

@@ -36,6 +36,9 @@ def test_the_trades_near_to_the_shop_say_nothing_about_what_it_lacks() -> None:
     assert find_foreign_level(far | near) == pytest.approx(0.3 + 0.75 * 0.1)
     other = {("food", "de"): np.array([0.5])}
     assert find_foreign_level(far | near | other) == pytest.approx(0.5)
+    # One trade alone tells too little: the next is far as well. The quantile .95 of two lies at position .95.
+    alone = {("nonsense", "en"): np.array([0.1]), ("cars", "en"): np.array([0.7]), ("toys", "en"): np.array([0.9])}
+    assert find_foreign_level(alone) == pytest.approx(0.1 + 0.95 * 0.6)
 
 
 def test_words_make_up_for_half_the_way_from_chance_at_least_and_never_for_more_than_all() -> None:

@@ -70,7 +70,7 @@ def ranker(
     rating_epochs: Annotated[int, typer.Option(help="Most passes over the rated queries.", min=1)] = 30,
     unrated_weight: Annotated[
         float, typer.Option(help="What an unrated product counts as one of rating 0, beside 1.", min=0, max=1)
-    ] = 0.1,
+    ] = 0.12,
     train_days: Annotated[float, typer.Option(help="Days of orders to learn from.")] = 28.0,
     validation_days: Annotated[float, typer.Option(help="Days after them that decide when to stop.")] = 14.0,
     test_days: Annotated[float, typer.Option(help="Last days, that are reported.")] = 21.0,

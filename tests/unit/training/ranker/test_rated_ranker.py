@@ -93,7 +93,7 @@ def test_every_query_is_measured_by_a_network_that_did_not_see_it(
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == json.loads(json.dumps(metrics))
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "3-fold cross-validation" in card
-    assert "unrated_weight: 0.1" in card
+    assert "unrated_weight: 0.12" in card
     network, config = load_ranker(tmp_path / "out")
     assert config.relevance == FIT.members * FIT.width
     assert not network.training

@@ -37,8 +37,8 @@ class RatingFitOptions:
         seed: of every draw; the same seed gives the same network.
     """
 
-    members: int = 8
-    width: int = 32
+    members: int = 16
+    width: int = 16
     bins: int = 8
     epochs: int = 30
     patience: int = 8
@@ -47,7 +47,7 @@ class RatingFitOptions:
     weight_decay: float = 0.3
     dropout: float = 0.2
     input_dropout: float = 0.3
-    unrated_weight: float = 0.1
+    unrated_weight: float = 0.12
     seed: int = 17
 
     def __post_init__(self) -> None:

@@ -108,6 +108,7 @@ def select_matches(
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
     floor = catalog.snapshot.floor
     if near is not None and floor is not None and context.probe is not None:
+        floor = floor.speak(context.language)
         nearest = nearest[near.scores >= floor.narrow(float(near.scores.max(initial=-1.0)))]
         if len(rows) > COMPARED:
             best = np.sort(select_top(words.scores[rows], COMPARED))

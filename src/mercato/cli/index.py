@@ -183,6 +183,7 @@ def build_index(
     from mercato.index.snapshot import read_settings
     from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.indexing.join_state import join_state
+    from mercato.models.encoder.manifest import read_manifest
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
     from mercato.state.store import open_state
     from mercato.state.values import EventTable
@@ -205,6 +206,7 @@ def build_index(
         synonyms=search.synonyms,
         glosses=search.glosses,
         language=language,
+        multilingual=read_manifest(encoder_folder).serving.multilingual,
         text_fields=_parse_fields(encode),
         until=until,
         product_sequence=joined.sequence,

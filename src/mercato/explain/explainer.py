@@ -181,7 +181,7 @@ class _Page:
                 stages,
                 moves,
                 because,
-                least_cosine=-1.0 if floor is None else floor.meaning,
+                least_cosine=-1.0 if floor is None else floor.speak(page.request.context.language).meaning,
                 beyond=row in self._beyond,
             )
         else:

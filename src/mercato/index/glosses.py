@@ -61,10 +61,9 @@ def choose_glosses(
     respell = cache(lambda gloss: _respell(gloss, count))
     chosen: dict[str, list[str]] = {}
     for word, found in entries:
-        glosses: dict[str, float] = {}
-        for gloss, evidence in found.items():
-            spelt = respell(gloss)
-            glosses[spelt] = glosses.get(spelt, 0.0) + evidence
+        glosses = dict(found)
+        if not any(map(count, glosses)):
+            glosses = {respell(gloss): evidence for gloss, evidence in found.items()}
         heads = [
             head for gloss in glosses if " " in gloss and (head := gloss.split()[-1]) not in glosses and count(head)
         ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mercato.arrays import Float32
 from mercato.errors import SnapshotError
+from mercato.text.language_names import find_language
 
 SETTING = "match_floor"
 """What it is called among the settings of a snapshot."""
@@ -23,11 +24,14 @@ class MatchFloor:
         words: what the words of a query make up for: a product that holds them as well as any belongs to the result
             from ``meaning - words`` on. 0 or more.
         chance: the mean cosine of a query with a product that has nothing to do with it.
+        languages: of an encoder that reads all languages, what `meaning` is for queries in one of them, by its code: to
+            what is written in another language than theirs even the right ones are not as near.
     """
 
     meaning: float
     words: float
     chance: float
+    languages: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is no floor.
@@ -35,9 +39,15 @@ class MatchFloor:
         Raises:
             SnapshotError: a number is not finite, or words count against a product.
         """
-        numbers = (self.meaning, self.words, self.chance)
+        numbers = (self.meaning, self.words, self.chance, *self.languages.values())
         if not all(map(math.isfinite, numbers)) or self.words < 0:
             raise SnapshotError(f"{SETTING}: must be finite numbers, words 0 or more, got {numbers}; index again")
+
+    def speak(self, language: str) -> MatchFloor:
+        """Return the floor of queries in a language, as requests name it; this one where none is known of it."""
+        spoken = find_language(language) if self.languages else None
+        level = self.meaning if spoken is None else self.languages.get(spoken.code, self.meaning)
+        return self if level >= self.meaning else replace(self, meaning=level)
 
     def rate(self, cosines: Float32, shares: Float32) -> Float32:
         """Rate products that hold words of a query; those of ``meaning`` and above belong to the result.

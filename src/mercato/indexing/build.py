@@ -88,6 +88,7 @@ class BuildOptions:
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         feed: what to remember of the feed that the products came from; None where they came from none.
+        multilingual: the encoder reads queries of other languages than the products'.
         queries: what shoppers searched for, for the spelling of queries.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
@@ -98,6 +99,7 @@ class BuildOptions:
     fusion: FusionWeights = FusionWeights()
     synonyms: tuple[SynonymRule, ...] = ()
     glosses: tuple[Language, ...] = ()
+    multilingual: bool = False
     workers: int = 2
     until: float | None = None
     product_sequence: int = 0
@@ -187,7 +189,8 @@ def _fill_folder(
     write_held_words(folder, rows, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
     progress("finding the floor of searches", 0, 1)
-    floor = _calibrate(folder, [product.title for product in rows], text_layout, analyzer, encoder, names[0])
+    titles = [product.title for product in rows]
+    floor = _calibrate(folder, titles, text_layout, analyzer, encoder, names[0], multilingual=options.multilingual)
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)
@@ -316,6 +319,8 @@ def _calibrate(
     analyzer: WordAnalyzer,
     encoder: TextEncoder,
     language: str,
+    *,
+    multilingual: bool,
 ) -> MatchFloor:
     """Learn the floor of searches from the indexes that were just written."""
     words = WordIndex(folder / layout.WORD_INDEX)
@@ -326,7 +331,8 @@ def _calibrate(
         return float(scores[query.row] / max(scores.max(initial=0.0), 1e-9))
 
     sampled = sample_queries(titles, np.random.default_rng(0))
-    return calibrate_floor(DenseIndex(folder / layout.DENSE_INDEX), texts.text_of_row, sampled, share, encoder.encode)
+    index = DenseIndex(folder / layout.DENSE_INDEX)
+    return calibrate_floor(index, texts.text_of_row, sampled, share, encoder.encode, multilingual=multilingual)
 
 
 def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:

@@ -99,6 +99,8 @@ def calibrate_floor(
     sampled: Sequence[SampledQuery],
     shares: Callable[[SampledQuery], float],
     encode: Encode,
+    *,
+    multilingual: bool = False,
 ) -> MatchFloor:
     """Learn the floor of a catalogue.
 
@@ -112,23 +114,31 @@ def calibrate_floor(
         sampled: queries made of products' words.
         shares: how well the product of a query holds its words beside the best, 0 to 1.
         encode: queries to vectors, float32 [n, D].
+        multilingual: the encoder reads queries of all languages: each of those of the trades has a level of its own.
     """
     trades = read_trades()
     vectors, tops = _search(index, [query for queries in trades.values() for query in queries], encode)
     bounds = np.cumsum([len(queries) for queries in trades.values()])[:-1]
-    meaning = find_foreign_level(dict(zip(trades, np.split(tops, bounds), strict=True)))
+    nearest = dict(zip(trades, np.split(tops, bounds), strict=True))
+    meaning = find_foreign_level(nearest)
+    languages = find_foreign_levels(nearest) if multilingual else {}
     chance = float((vectors @ index.vectors[:: max(1, index.count // COMPARED)].T).mean())
     if not sampled:
-        return _round(meaning, max(meaning - chance, 0.0), chance)
+        return _round(meaning, max(meaning - chance, 0.0), chance, languages)
     vectors, tops = _search(index, [one.text for one in sampled], encode)
     meaning = min(meaning, float(np.quantile(tops[[one.is_cut for one in sampled]], 1 - REACHING_SHARE)))
     own = np.einsum("ij,ij->i", vectors, index.vectors[text_of_row[[one.row for one in sampled]]]).astype(np.float64)
     held = np.array([shares(one) for one in sampled])
-    return _round(meaning, find_credit(meaning, own, held, chance), chance)
+    return _round(meaning, find_credit(meaning, own, held, chance), chance, languages)
 
 
 def find_foreign_level(nearest: Nearest) -> float:
     """Find the cosine that queries of trades far from a shop do not reach, in the language that comes nearest."""
+    return max(find_foreign_levels(nearest).values())
+
+
+def find_foreign_levels(nearest: Nearest) -> dict[str, float]:
+    """Find the cosine that queries of trades far from a shop do not reach, by language."""
     means = {
         trade: np.concatenate([tops for (name, _), tops in nearest.items() if name == trade]).mean()
         for trade, _ in nearest
@@ -138,7 +148,7 @@ def find_foreign_level(nearest: Nearest) -> float:
     for (trade, language), tops in nearest.items():
         if trade in far:
             by_language.setdefault(language, []).append(tops)
-    return max(float(np.quantile(np.concatenate(tops), FOREIGN_SHARE)) for tops in by_language.values())
+    return {language: float(np.quantile(np.concatenate(tops), FOREIGN_SHARE)) for language, tops in by_language.items()}
 
 
 def find_credit(meaning: float, own: Float64, held: Float64, chance: float) -> float:
@@ -162,5 +172,6 @@ def _search(index: DenseIndex, texts: Sequence[str], encode: Encode) -> tuple[Fl
     return vectors, tops[:, 0].astype(np.float64)
 
 
-def _round(meaning: float, words: float, chance: float) -> MatchFloor:
-    return MatchFloor(meaning=round(meaning, 4), words=round(words, 4), chance=round(chance, 4))
+def _round(meaning: float, words: float, chance: float, languages: Mapping[str, float]) -> MatchFloor:
+    levels = {language: round(level, 4) for language, level in languages.items()}
+    return MatchFloor(meaning=round(meaning, 4), words=round(words, 4), chance=round(chance, 4), languages=levels)

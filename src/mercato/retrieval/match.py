@@ -112,6 +112,7 @@ def select_matches(
     floor = catalog.snapshot.floor
     is_compared = near is not None and floor is not None and context.probe is not None
     if near is not None and floor is not None and context.probe is not None:
+        floor = floor.speak(context.language)
         top = float(near.scores.max(initial=-1.0))
         nearest = nearest[near.scores >= floor.narrow(top)]
         if len(rows) > COMPARED:

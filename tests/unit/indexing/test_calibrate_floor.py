@@ -61,6 +61,7 @@ def test_what_is_sold_lies_above_and_what_is_not_below(tmp_path: Path) -> None:
         DenseIndex(tmp_path / "dense"), np.arange(9, dtype=np.int32), sampled, lambda _: 1.0, encoder.encode
     )
     assert -1 <= floor.chance < floor.meaning < 1
+    assert floor.languages == {}
     assert 0 <= floor.words <= floor.meaning - floor.chance
 
 
@@ -92,7 +93,27 @@ def test_where_the_shop_has_the_very_thing_what_only_names_it_must_be_nearer() -
     assert floor.narrow(0.4) == 0.5
 
 
+def test_queries_of_another_language_have_a_floor_of_their_own(tmp_path: Path) -> None:
+    floor = MatchFloor(meaning=0.5, words=0.2, chance=0.1, languages={"zh": 0.3, "de": 0.6})
+    assert floor.speak("zh-Hant-TW").meaning == floor.speak("chinese").meaning == 0.3
+    # never above that of all
+    assert floor.speak("de") == floor.speak("") == floor.speak("fr") == floor.speak("tlh") == floor
+    encoder = HashEncoder()
+    build_dense_index(encoder.encode(["red anvil", "blue adze"]), tmp_path / "dense", threads=1)
+    learned = calibrate_floor(
+        DenseIndex(tmp_path / "dense"),
+        np.arange(2, dtype=np.int32),
+        [],
+        lambda _: 1.0,
+        encoder.encode,
+        multilingual=True,
+    )
+    assert {language for _, language in read_trades()} == set(learned.languages)
+    assert max(learned.languages.values()) == learned.meaning
+
+
 def test_a_snapshot_from_before_has_no_floor() -> None:
     assert read_floor({}) is None
     stored = MatchFloor(meaning=0.4, words=0.1, chance=0.0)
     assert read_floor({"match_floor": asdict(stored)}) == stored
+    assert read_floor({"match_floor": {"meaning": 0.4, "words": 0.1, "chance": 0.0}}) == stored

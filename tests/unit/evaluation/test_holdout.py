@@ -186,7 +186,7 @@ def test_rows_out_of_order_are_put_in_order(tmp_path: Path) -> None:
         ("customer_id,sku\nu,a\n", None, False, "--map user_id=customer_id --map product_id=sku"),
         ("user_id,product_id\nu,a\n", NOVEMBER, False, "--split needs a time in every row"),
         ("user_id,product_id,time\nu,a,2011-01-05\n", NOVEMBER, False, "nothing from 2011-11-01T00:00:00Z on"),
-        ("user_id,product_id\nu,a\n", None, True, "no user of h.csv has two rows"),
+        ("user_id,product_id\nu,a\n", None, True, "no user of h.csv has two orders"),
     ],
 )
 def test_a_holdout_that_cannot_be_used_is_refused(

@@ -42,10 +42,19 @@ class PopularSource(Source):
 
 
 def list_popular(catalog: LiveCatalog, context: RetrievalContext, count: int) -> Int32:
-    """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count."""
+    """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count.
+
+    A product that changed has the place that it had: what is popular does not depend on its price.
+    """
     rows = first_allowed(context.allowed.rows, count)
-    entries = np.flatnonzero(context.allowed.entries)[: count - len(rows)]
-    return np.concatenate([rows, (entries + catalog.base).astype(np.int32)])
+    entries = np.flatnonzero(context.allowed.entries)
+    if not len(entries):
+        return rows
+    replaced = catalog.delta.replaced_rows[entries]
+    places = np.concatenate([rows, np.where(replaced >= 0, replaced, catalog.base + entries)])
+    both = np.concatenate([rows, entries + catalog.base])
+    ordered: Int32 = both[np.argsort(places, kind="stable")][:count].astype(np.int32)
+    return ordered
 
 
 def first_allowed(allowed: Bool, count: int) -> Int32:

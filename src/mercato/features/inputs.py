@@ -167,7 +167,6 @@ class Context:
         device: kind of device, empty where unknown.
         region: region of the user, empty where unknown.
         language: that the user speaks, as ``de`` or ``zh-CN``; empty for the shop's.
-        as_of: whether the request named its time, and so wants what was known then and nothing later.
     """
 
     time: float
@@ -175,7 +174,6 @@ class Context:
     device: str = ""
     region: str = ""
     language: str = ""
-    as_of: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

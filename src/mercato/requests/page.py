@@ -142,6 +142,7 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         seed_ids=seeds,
         condition=parse_filter(filter_text) if filter_text.strip() else None,
         context=_context(fields),
+        as_of=_object(fields, "CONTEXT", _CONTEXT).get("time") is not None,
         depth=depth,
         **retrieval_options,
     )
@@ -161,7 +162,7 @@ def _context(fields: Fields) -> Context:
     for name, value in labels.items():
         if not isinstance(value, str) or len(value) > MAX_ID_BYTES:
             raise InvalidInputError(f"CONTEXT.{name}", f"must be a text of at most {MAX_ID_BYTES} characters")
-    return Context(time=seconds, utc_offset_s=float(offset), as_of=moment is not None, **labels)
+    return Context(time=seconds, utc_offset_s=float(offset), **labels)
 
 
 def _seconds(moment: object) -> float:

@@ -162,7 +162,7 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
         InvalidInputError: the filter does not fit the catalogue.
     """
     allowed = catalog.allow(condition)
-    if request.context.as_of:
+    if request.as_of:
         allowed = keep_known(catalog, allowed, request.context.time)
     for narrowing in request.narrowing:
         try:

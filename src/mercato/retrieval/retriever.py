@@ -291,11 +291,10 @@ class Retriever:
             degraded.append("state")
             return histories
         for index, recent in zip(actors, events, strict=True):
-            context = requests[index].context
-            if context.as_of and len(recent) == HISTORY_LIMIT and recent.time[0] > context.time:
+            until = requests[index].context.time if requests[index].as_of else None
+            if until is not None and len(recent) == HISTORY_LIMIT and recent.time[0] > until:
                 # Of a moment in the past less than the limit may be left: look further back.
                 [recent] = self._state.recent_events([actors[index]], HISTORY_LIMIT * LOOK_BACK)
-            until = context.time if context.as_of else None
             histories[index] = keep_newest(self._histories.read(recent, until=until), HISTORY_LIMIT)
         return histories
 

@@ -52,10 +52,12 @@ class ShownPages:
             offset: position of its first product.
             marks: uint32 [n], its products.
         """
+        if not len(self):
+            return ShownPages(first=offset, marks=marks)
         fresh = marks[~np.isin(marks, self.marks)]
-        if len(self) and self.first <= offset <= self.stop:
+        if self.first <= offset <= self.stop:
             return ShownPages(first=self.first, marks=np.concatenate([self.marks, fresh]))
-        if len(self) and offset < self.first <= offset + len(marks):
+        if offset < self.first <= offset + len(marks):
             return ShownPages(first=offset, marks=np.concatenate([fresh, self.marks]))
         return ShownPages(first=offset, marks=marks)
 

@@ -46,15 +46,18 @@ def list_popular(catalog: LiveCatalog, context: RetrievalContext, count: int) ->
 
     A product that changed has the place that it had: what is popular does not depend on its price.
     """
-    rows = first_allowed(context.allowed.rows, count)
-    entries = np.flatnonzero(context.allowed.entries)
+    allowed = context.allowed
+    entries = np.flatnonzero(allowed.entries)
     if not len(entries):
-        return rows
+        return first_allowed(allowed.rows, count)
     replaced = catalog.delta.replaced_rows[entries]
-    places = np.concatenate([rows, np.where(replaced >= 0, replaced, catalog.base + entries)])
-    both = np.concatenate([rows, entries + catalog.base])
-    ordered: Int32 = both[np.argsort(places, kind="stable")][:count].astype(np.int32)
-    return ordered
+    places = allowed.rows.copy()
+    places[replaced[replaced >= 0]] = True
+    found = first_allowed(places, count)
+    rows = np.where(allowed.rows[found], found, catalog.current_row[found])
+    fresh = entries[replaced < 0][: count - len(rows)] + catalog.base
+    popular: Int32 = np.concatenate([rows, fresh]).astype(np.int32)
+    return popular
 
 
 def first_allowed(allowed: Bool, count: int) -> Int32:

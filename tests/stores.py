@@ -161,9 +161,9 @@ def build(
 
 
 def upsert(changed: Product, encoder: HashEncoder | None = None) -> ProductChange:
-    """The change that a catalogue writer makes of a product."""
+    """The change that a catalogue writer made of a product a minute ago."""
     vector = (encoder or HashEncoder()).encode([changed.text(TEXT_FIELDS)])[0]
-    return ProductChange("upsert", changed.id, changed.document(), vector)
+    return ProductChange("upsert", changed.id, changed.document(), vector, time=NOW - 60.0)
 
 
 def delete(product_id: str) -> ProductChange:

@@ -86,6 +86,7 @@ class AsyncClient(ClientBase):
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                pages=self._pages,
                 **named,
             )
         )
@@ -124,6 +125,7 @@ class AsyncClient(ClientBase):
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                pages=self._pages,
                 **named,
             )
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mercato_client._channel import build_channel_args, build_connection_options, check_headers, resolve_target
+from mercato_client._pages import PageMemory
 from mercato_client.errors import ClientClosedError, DeadlineExceededError
 from mercato_client.settings import Retries, Timeouts, Tls, check_timeout
 
@@ -49,6 +50,7 @@ class ClientBase:
         self._tls = tls
         self._retries = retries or Retries()
         self._options = build_connection_options(tls)
+        self._pages = PageMemory()
         self._closed = False
 
     def __repr__(self) -> str:

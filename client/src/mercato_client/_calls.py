@@ -19,6 +19,7 @@ from mercato_client._codec import (
     encode_list,
 )
 from mercato_client._options import RecommendOptions, SearchOptions, merge_options
+from mercato_client._pages import PageMemory
 from mercato_client.contract import CATALOG, EVENTS, MAX_RANKED, RECOMMEND, SEARCH, SUGGEST, ModelSpec
 from mercato_client.errors import InvalidArgumentError
 from mercato_client.settings import check_timeout
@@ -72,13 +73,14 @@ def call_search(
     context: JsonObject | None,
     options: JsonObject | None,
     timeout_s: float,
+    pages: PageMemory | None = None,
     **named: Unpack[SearchOptions],
 ) -> Call[ResultPage]:
-    """Build a search; the parameters are those of ``Client.search``."""
+    """Build a search; the parameters are those of ``Client.search``, and the lists that are being paged through."""
     options = merge_options(options, named, SearchOptions)
     values: dict[str, object] = {"QUERY": query, "USER_ID": user_id, "VISITOR_ID": visitor_id}
     page = {"FILTER": filter, "PAGE_SIZE": page_size, "OFFSET": offset, "CONTEXT": context, "OPTIONS": options}
-    return _call_page(SEARCH, values | page, timeout_s)
+    return _call_page(SEARCH, values | page, timeout_s, pages)
 
 
 def call_recommend(
@@ -93,9 +95,10 @@ def call_recommend(
     context: JsonObject | None,
     options: JsonObject | None,
     timeout_s: float,
+    pages: PageMemory | None = None,
     **named: Unpack[RecommendOptions],
 ) -> Call[ResultPage]:
-    """Build a recommendation; the parameters are those of ``Client.recommend``."""
+    """Build a recommendation; the parameters are those of ``Client.recommend``, and the lists of `call_search`."""
     options = merge_options(options, named, RecommendOptions)
     if page_size is None and placement == RANK_PLACEMENT:
         page_size = MAX_RANKED
@@ -103,17 +106,28 @@ def call_recommend(
     values: dict[str, object] = {"PLACEMENT": placement, "USER_ID": user_id, "VISITOR_ID": visitor_id}
     values["SEED_PRODUCT_IDS"] = seeds
     page = {"FILTER": filter, "PAGE_SIZE": page_size, "OFFSET": offset, "CONTEXT": context, "OPTIONS": options}
-    return _call_page(RECOMMEND, values | page, timeout_s)
+    return _call_page(RECOMMEND, values | page, timeout_s, pages)
 
 
-def _call_page(model: ModelSpec, values: Mapping[str, object], timeout_s: float) -> Call[ResultPage]:
-    inputs = encode_inputs(model, values)
-    offset = values["OFFSET"]
+def _call_page(
+    model: ModelSpec, values: Mapping[str, object], timeout_s: float, pages: PageMemory | None
+) -> Call[ResultPage]:
+    offset, options = values["OFFSET"], values["OPTIONS"]
     first_rank = 1 + (int(offset) if isinstance(offset, int) else 0)
+    name = pages.name_list(model.name, values) if pages is not None else ""
+    token = pages.find_token(name) if pages is not None and first_rank > 1 else None
+    if token is not None and (options is None or (isinstance(options, Mapping) and "page_token" not in options)):
+        values = {**values, "OPTIONS": {**(options or {}), "page_token": token}}
+    inputs = encode_inputs(model, values)
+
+    def decode(answer: InferResult) -> ResultPage:
+        page = decode_page(model, answer, first_rank=first_rank)
+        return page if pages is None else pages.keep_token(name, page)
+
     return Call(
         model=model.name,
         inputs=inputs,
-        decode=partial(decode_page, model, first_rank=first_rank),
+        decode=decode,
         repeatable=True,
         timeout_s=check_timeout("timeout_s", timeout_s),
     )

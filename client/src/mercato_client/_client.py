@@ -86,7 +86,8 @@ class Client(ClientBase):
             filter: what products must satisfy, for example
                 ``brand: ANY("Acme") AND price: IN(10, 50i) AND NOT availability: ANY("OUT_OF_STOCK")``.
             page_size: products wanted; 20 when not given.
-            offset: products to skip, for the next page.
+            offset: products to skip, for the next page. Pages of one list that a client asks for one after the other
+                repeat no product, whatever happens meanwhile.
             context: facts about the moment (device, time, region, language) as a JSON object.
             options: further settings of the answer as a JSON object.
             timeout_s: seconds allowed; by default ``timeouts.read_s``.
@@ -106,6 +107,7 @@ class Client(ClientBase):
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                pages=self._pages,
                 **named,
             )
         )
@@ -167,6 +169,7 @@ class Client(ClientBase):
                 context=context,
                 options=options,
                 timeout_s=self._read_timeout(timeout_s),
+                pages=self._pages,
                 **named,
             )
         )

@@ -151,6 +151,7 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         total=details.integer("total"),
         match=details.text("match"),
         token=details.text("token") or "",
+        page_token=details.text("page_token") or "",
         missing_ids=details.texts("missing_ids"),
         variant_products=details.mapping("variant_products"),
         degraded=details.texts("degraded"),

@@ -13,13 +13,17 @@ class PageOptions(TypedDict, total=False):
 
     Attributes:
         diversity: from 0 (relevance alone, when not given) to 1 (as unlike each other as can be).
-        collapse: whether near-duplicates are shown as one, the others in its ``variants``.
+        collapse: whether near-duplicates are shown as one, the others in its ``variants``; a field's name for products
+            of one value of it.
         explain: whether each product says why it stands where it stands.
+        page_token: of the answer before, so that the next page repeats none of its products. A client gives it by
+            itself where it asked for the page before; another client has to be given it.
     """
 
     diversity: float | None
-    collapse: bool | None
+    collapse: bool | str | None
     explain: bool | None
+    page_token: str | None
 
 
 class SearchOptions(PageOptions, total=False):

@@ -223,6 +223,7 @@ class ResultPage:
         total: how many products the whole list has; what is ``beyond`` is not counted.
         match: how the result of a search matches: ``exact`` (the query is a product's code), ``words``, ``meaning`` or
             ``none``; None for anything but a search.
+        page_token: what was shown of the list so far: the option ``page_token`` of the next page.
         token: names this answer; give it back in the context of later events, so that they can be traced to it.
         missing_ids: seed products that the catalogue does not hold.
         variant_products: of the seeds that name a variant, variant id -> id of its product.
@@ -239,6 +240,7 @@ class ResultPage:
     total: int
     match: str | None = None
     token: str = ""
+    page_token: str = ""
     missing_ids: tuple[str, ...] = ()
     variant_products: Mapping[str, str] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()

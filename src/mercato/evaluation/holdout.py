@@ -24,6 +24,8 @@ from mercato.index.manifest import read_manifest
 from mercato.state.store import open_state
 from mercato.text.timestamps import format_timestamp
 
+JUST_BEFORE_S = 1e-3
+"""How long before an order its user is asked for: what has the time of the order is a part of it, and is not known."""
 UNKNOWN = "unknown"
 """What a row without a value counts as in another column."""
 HOLDOUT_FIELDS = (
@@ -31,6 +33,11 @@ HOLDOUT_FIELDS = (
     FieldSpec(name="product_id", likely=("product", "item_id", "item", "sku", "stockcode", "asin", "docid")),
     FieldSpec(name="time", likely=("timestamp", "date", "invoicedate", "datetime"), required=False),
     FieldSpec(name="order", likely=("position", "seq", "sequence"), required=False),
+    FieldSpec(
+        name="order_id",
+        likely=("invoice", "invoiceno", "invoice_no", "basket_id", "basket", "transaction_id", "order_number"),
+        required=False,
+    ),
     FieldSpec(name="rating", likely=("stars", "score"), required=False),
     FieldSpec(name="quantity", likely=("qty", "units", "count"), required=False),
 )
@@ -46,6 +53,7 @@ class Interactions(RowReport):
         position: float64 [rows], what orders the rows of a user: time, the column ``order``, or the row's number.
         time: float64 [rows], seconds since 1970; NaN where the file has none.
         rating: float64 [rows]; NaN where the file has none.
+        orders: of each row, empty where it has none.
         columns: other columns that were asked for -> value of each row.
         rejected: rows that are no purchases: no user or product, an id that no event may have, a time that is none or
             in the future, a quantity that is not above 0 (a return).
@@ -56,6 +64,7 @@ class Interactions(RowReport):
     position: Float64 = field(default_factory=lambda: np.zeros(0))
     time: Float64 = field(default_factory=lambda: np.zeros(0))
     rating: Float64 = field(default_factory=lambda: np.zeros(0))
+    orders: list[str] = field(default_factory=list)
     columns: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -72,6 +81,7 @@ class Interactions(RowReport):
             position=self.position[keep],
             time=self.time[keep],
             rating=self.rating[keep],
+            orders=[self.orders[row] for row in positions] if self.orders else [],
             columns={name: [values[row] for row in positions] for name, values in self.columns.items()},
             rows=self.rows,
             rejected=self.rejected,
@@ -86,12 +96,14 @@ class Split:
     Attributes:
         test: rows that are to be recommended.
         past: rows that came before them; empty where nothing is known of them.
-        moment: user -> the moment at which the server is asked, seconds since 1970; without it the present.
+        moment: user -> the moment as of which the server is asked, seconds since 1970; without it the present.
+        ask_before_s: how long before that moment the server is asked, so that it knows nothing of the moment itself.
     """
 
     test: Interactions
     past: Interactions
     moment: Mapping[str, float]
+    ask_before_s: float = 0.0
 
     def name_products(self, owners: Mapping[str, str]) -> Split:
         """Put products in place of their variants.
@@ -134,6 +146,7 @@ def read_interactions(
         DataError: the file cannot be read, lacks a column, or holds no row that can be used.
     """
     fields = [*HOLDOUT_FIELDS, *(FieldSpec(name=name) for name in extra_columns)]
+    is_mapped = "order" in (column_map or {})
     found = Interactions(columns={name: [] for name in extra_columns})
     positions, times, ratings = [], [], []
     latest = (time.time() if now is None else now) + MAX_FUTURE_S
@@ -146,8 +159,13 @@ def read_interactions(
         found.rows += count + len(batch.rejected)
         users, products = read_texts(batch.columns["user_id"]), read_texts(batch.columns["product_id"])
         moment, given = to_seconds(batch.columns["time"], day_order) if "time" in batch.columns else _nothing(count)
-        order, _ = to_numbers(batch.columns["order"]) if "order" in batch.columns else (moment, given)
+        # Beside times a column of that name is mostly the number of an order, as where events are imported.
+        names_orders = "order" in batch.columns and "time" in batch.columns and not is_mapped
+        named = "order" if names_orders else "order_id"
+        by_order = "order" in batch.columns and not names_orders
+        order, _ = to_numbers(batch.columns["order"]) if by_order else (moment, given)
         order = np.where(np.isnan(order), np.arange(first, first + count), order)
+        orders = read_texts(batch.columns.get("order_id", batch.columns.get(named, [None] * count)))
         rating, _ = to_numbers(batch.columns["rating"]) if "rating" in batch.columns else _nothing(count)
         quantity, counted = to_numbers(batch.columns["quantity"]) if "quantity" in batch.columns else _nothing(count)
         broken = {
@@ -161,6 +179,7 @@ def read_interactions(
         kept = np.flatnonzero(good).tolist()
         found.users += [str(users[row]) for row in kept]
         found.products += [str(products[row]) for row in kept]
+        found.orders += [orders[row] or "" for row in kept]
         for name in extra_columns:
             values = read_texts(batch.columns[name])
             found.columns[name] += [values[row] or UNKNOWN for row in kept]
@@ -204,7 +223,10 @@ def divide(
     holdout = read_interactions(path, column_map, extra_columns)
     split = leave_last_out(holdout) if last_out else split_at(holdout, moment, path.name)
     if not split.test.users:
-        raise DataError(f"--leave-last-out: no user of {path.name} has two rows; use --split, or a longer history")
+        raise DataError(
+            f"--leave-last-out: no user of {path.name} has two orders (rows of one order, or of one moment, are one);"
+            " use --split, or a longer history"
+        )
     if events is None:
         return split
     there = set(open_event_file(events).columns)
@@ -315,20 +337,36 @@ def split_at(holdout: Interactions, moment: float | None, name: str) -> Split:
 
 
 def leave_last_out(holdout: Interactions) -> Split:
-    """Split at each user's last purchase: it is to be recommended, all before it is the past.
+    """Split at each user's last order: it is to be recommended, whole, and all before it is the past.
 
-    The last is the one of the highest ``order``, else of the latest time, else the lowest row of the file; users with
-    one purchase have no past and are left out.
+    The last row is the one of the highest ``order``, else of the latest time, else the lowest row of the file. To its
+    order belong the user's rows of the same ``order_id``; where it has none, those of the same time. A part of an order
+    would foretell the rest of it. Users with one order have no past and are left out.
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, user in enumerate(holdout.users):
         rows_of[user].append(row)
-    last = [max(rows, key=lambda row: (holdout.position[row], row)) for rows in rows_of.values() if len(rows) > 1]
     chosen = np.zeros(len(holdout.users), bool)
-    chosen[last] = True
+    for rows in rows_of.values():
+        order = _find_order(holdout, rows, max(rows, key=lambda row: (holdout.position[row], row)))
+        if len(order) < len(rows):
+            chosen[order] = True
     test = holdout.select(chosen)
-    timed = zip(test.users, test.time.tolist(), strict=True) if test.has_time else ()
-    return Split(test=test, past=holdout.select(~chosen), moment=dict(timed))
+    moment: dict[str, float] = {}
+    if test.has_time:
+        for user, time_ in zip(test.users, test.time.tolist(), strict=True):
+            moment[user] = min(time_, moment.get(user, np.inf))
+    return Split(test=test, past=holdout.select(~chosen), moment=moment, ask_before_s=JUST_BEFORE_S)
+
+
+def _find_order(holdout: Interactions, rows: Sequence[int], last: int) -> list[int]:
+    """Return those of a user's rows that are of one order with the last one."""
+    order = holdout.orders[last] if holdout.orders else ""
+    if order:
+        return [row for row in rows if holdout.orders[row] == order]
+    if holdout.time[last] == holdout.time[last]:
+        return [row for row in rows if holdout.time[row] == holdout.time[last]]
+    return [last]
 
 
 def refuse_overlap(split: Split, known: Interactions, name: str) -> None:
@@ -352,6 +390,11 @@ def refuse_overlap(split: Split, known: Interactions, name: str) -> None:
         start = min(moments)
         limits = np.array([split.moment.get(user, np.inf) for user in known.users])
         late = known.time >= limits
+    if late.any() and len(moments) > 1 and (known.time[late] == limits[late]).all():
+        raise DataError(
+            f"{name} holds {int(late.sum()):,} purchases of the very moment at which their users are asked for, in"
+            " orders that are kept back whole; leave the whole order out of what the server learns from"
+        )
     if late.any():
         raise DataError(
             f"{name} holds purchases from {describe_span(known.time)}, the holdout starts at {format_timestamp(start)}:"

@@ -106,6 +106,13 @@ def refuse_memory(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> Non
     remedy = "serve a state and a catalogue that hold what came before it alone"
     if late:
         named, shopper = max(late, key=lambda item: item[0])
+        if all(time == one.moment for time, one in late):
+            raise DataError(
+                f"the server knows a part of what is kept back: it explains answers with events of"
+                f" {format_timestamp(named)}, the very moment as of which user {shopper.user!r} is asked for: rows of"
+                " one order were divided between what the server knows and what is to be foretold; keep orders whole,"
+                f" and {remedy}"
+            )
         raise DataError(
             f"the server knows the holdout: it explains answers with events up to {format_timestamp(named)}, user"
             f" {shopper.user!r} is asked for as of {format_timestamp(shopper.moment or 0.0)}; {remedy}"
@@ -119,6 +126,18 @@ def refuse_memory(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> Non
                 f"the server knows the holdout: it says that user {shopper.user!r} bought {product!r}, which is to be"
                 f" foretold; {remedy}"
             )
+
+
+def knows_nobody(answers: Sequence[Answer], shoppers: Sequence[Shopper]) -> bool:
+    """Tell whether a server gives no event of anybody as a reason, though all is known of several before.
+
+    Args:
+        answers: with explanations.
+        shoppers: who they are for.
+    """
+    known = [answer for answer, shopper in zip(answers, shoppers, strict=True) if shopper.before]
+    explained = [found for answer in known for found in answer.results if found.because]
+    return len(known) > 1 and bool(explained) and not any("event_type" in found.because for found in explained)
 
 
 def _read_time(found: ReturnedProduct) -> float | None:

@@ -27,7 +27,7 @@ from mercato.evaluation.holdout import Interactions, Split
 from mercato.evaluation.intervals import SEED
 from mercato.evaluation.learned import refuse_late_learning
 from mercato.evaluation.measures import MeasurePlan, measure_orders
-from mercato.evaluation.reasons import check_reasons, refuse_memory
+from mercato.evaluation.reasons import check_reasons, knows_nobody, refuse_memory
 from mercato.evaluation.result import Evaluation, describe_values, summarize_answers, tidy, warn_of_answers
 from mercato.evaluation.shoppers import Shopper, group_by_history, list_shoppers
 from mercato.evaluation.stages import measure_sources, order_by_stage
@@ -114,7 +114,7 @@ def evaluate_recommend(
             " the catalogue" + (", and the others were bought before by their users" if settings.new_only else "")
         )
     questions = [_make_question(shopper, settings) for shopper in shoppers]
-    _probe(client, shoppers, settings)
+    strangers = _probe(client, shoppers, settings)
     most_before = max((len(shopper.before) for shopper in shoppers), default=0) if settings.new_only else 0
     depth = max(DEPTH, plan.depth) + min(most_before, 1_000)
     answers = ask_all(client, questions, depth, concurrency=settings.concurrency, progress=progress)
@@ -168,7 +168,7 @@ def evaluate_recommend(
             "learned_from": {part: dict(facts) for part, facts in learned_from.items()},
         },
         definitions=_define(settings),
-        warnings=[*unsaid, *notes, *_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
+        warnings=[*unsaid, *strangers, *notes, *_warn(split, shoppers, products, unknown), *warn_of_answers(answers)],
         shown=f"ndcg@{shown}",
         seed=settings.seed,
     )
@@ -295,16 +295,28 @@ def _keep_families(measured: Mapping[str, Float64]) -> dict[str, Float64]:
     }
 
 
-def _probe(client: Client, shoppers: Sequence[Shopper], settings: RecommendSettings) -> None:
-    """Ask some users' first pages with their reasons, and refuse a server that gives the holdout away."""
+def _probe(client: Client, shoppers: Sequence[Shopper], settings: RecommendSettings) -> list[str]:
+    """Ask some users' first pages with their reasons, and refuse a server that gives the holdout away.
+
+    Returns:
+        A warning where the server seems to know none of them.
+    """
     asked = [shoppers[position] for position in spread_positions(len(shoppers), PROBES)]
     questions = [_make_question(shopper, settings, explain=True) for shopper in asked]
-    refuse_memory(ask_all(client, questions, SHOPPER_PAGE_SIZE, concurrency=settings.concurrency), asked)
+    answers = ask_all(client, questions, SHOPPER_PAGE_SIZE, concurrency=settings.concurrency)
+    refuse_memory(answers, asked)
+    if not knows_nobody(answers, asked):
+        return []
+    return [
+        f"the server gives no event of any of {len(asked):,} users as a reason: it seems to know none of them, and"
+        f" answers them as strangers; compare the ids of the holdout, such as {asked[0].user!r}, with those of its"
+        " events"
+    ]
 
 
 def _make_question(shopper: Shopper, settings: RecommendSettings, *, explain: bool = False) -> Ask:
     region = settings.regions.get(shopper.user)
-    context: dict[str, Any] = {} if shopper.moment is None else {"time": shopper.moment}
+    context: dict[str, Any] = {} if shopper.moment is None else {"time": shopper.moment - shopper.ask_before_s}
     context |= {} if region is None else {"region": region}
     given = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
     options = ({**given, "explain": True} if explain else given) or None
@@ -347,6 +359,24 @@ def _define(settings: RecommendSettings) -> dict[str, str]:
     }
 
 
+def _tell_unknown_users(shoppers: Sequence[Shopper], known: Sequence[str]) -> str:
+    """Say that no user of a holdout is known before, and where their ids are nearly the same, how they differ."""
+    there = set(known)
+    alike = next((shopper.user for shopper in shoppers if _plain_id(shopper.user) in there), None)
+    told = f"{shoppers[0].user!r} there, {known[0]!r} before"
+    if alike is not None:
+        told = f"{alike!r} there, {_plain_id(alike)!r} before: a column of numbers with gaps is written so"
+    return (
+        f"none of the {len(shoppers):,} users of the holdout is known before: no event has their ids ({told}), so all"
+        " of them are measured as strangers; give both files ids of one spelling"
+    )
+
+
+def _plain_id(user: str) -> str:
+    """Return an id as it may be written elsewhere: without spaces, zeros before and a decimal point behind."""
+    return user.strip().removesuffix(".0").lstrip("0") or "0"
+
+
 def _warn(split: Split, shoppers: Sequence[Shopper], products: Sequence[str], unknown: frozenset[str]) -> list[str]:
     warnings = []
     for name, read in (("holdout", split.test), ("events", split.past)):
@@ -361,6 +391,9 @@ def _warn(split: Split, shoppers: Sequence[Shopper], products: Sequence[str], un
             f"{len(unknown):,} of {len(products):,} products of the holdout are not in the catalogue and were left out:"
             f" {', '.join(sorted(unknown)[:5])}{', ...' if len(unknown) > 5 else ''}"
         )
+    before = set(split.past.users)
+    if before and not any(shopper.user in before for shopper in shoppers):
+        warnings.append(_tell_unknown_users(shoppers, sorted(before)))
     left = len(set(split.test.users)) - len(shoppers)
     if left:
         warnings.append(f"{left:,} users of the holdout bought nothing that counts and were not asked for")

@@ -23,7 +23,7 @@ from mercato.events.event import (
     parse_id,
 )
 from mercato.events.event_order import MAX_ORDER, order_to_time
-from mercato.events.event_type import EVENT_TYPE_CODES, find_event_type
+from mercato.events.event_type import EVENT_TYPE_CODES, UNDONE_BY, find_event_type
 from mercato.events.raw_columns import RawColumn, to_list, to_numbers, to_seconds, to_text
 from mercato.events.raw_values import NO_IDS, read_context, read_id
 from mercato.text.timestamps import DayOrder
@@ -121,12 +121,35 @@ def check_moments(
 
 
 def check_quantities(column: RawColumn | None, length: int) -> CheckedColumn:
-    """Check quantities: int32 [n], 1 where not given."""
+    """Check quantities: int32 [n], 1 where not given; below 0 where pieces are taken back, see `read_returns`."""
     if column is None:
         return CheckedColumn(np.ones(length, dtype=np.int32), np.ones(length, dtype=bool))
     numbers, given = to_numbers(column)
-    valid = ~given | ((numbers >= 1) & (numbers <= MAX_QUANTITY) & (numbers == np.floor(numbers)))
+    size = np.abs(numbers)
+    valid = ~given | ((size >= 1) & (size <= MAX_QUANTITY) & (numbers == np.floor(numbers)))
     return CheckedColumn(np.where(valid & given, numbers, 1).astype(np.int32), valid)
+
+
+def read_returns(types: CheckedColumn, quantities: CheckedColumn) -> tuple[CheckedColumn, CheckedColumn]:
+    """Read negative quantities: the types that they make of their rows, uint8 [n], and the pieces, int32 [n] above 0.
+
+    Args:
+        types: as `check_types` gives them.
+        quantities: as `check_quantities` gives them; a negative one of a type that nothing takes back breaks the rule.
+    """
+    negative = quantities.values < 0
+    if not negative.any():
+        return types, quantities
+    codes = np.where(negative, _UNDONE[types.values], types.values).astype(np.uint8)
+    valid = quantities.valid & ~(negative & ~_RETURNABLE[types.values])
+    return CheckedColumn(codes, types.valid), CheckedColumn(np.abs(quantities.values), valid)
+
+
+_UNDONE = np.arange(256)
+_RETURNABLE = np.zeros(256, dtype=bool)
+for _done, _undone in UNDONE_BY.items():
+    _UNDONE[EVENT_TYPE_CODES[_done]] = EVENT_TYPE_CODES[_undone]
+    _RETURNABLE[[EVENT_TYPE_CODES[_done], EVENT_TYPE_CODES[_undone]]] = True
 
 
 def check_prices(column: RawColumn | None, length: int) -> CheckedColumn:

@@ -10,7 +10,7 @@ import orjson
 
 from mercato.errors import InvalidInputError
 from mercato.events.event_order import MAX_ORDER, order_to_time
-from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
+from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES, UNDONE_BY
 from mercato.incoming import Rejected, read_json_array
 from mercato.text.normalize import QUERY_LIMIT_CHARS
 from mercato.text.timestamps import read_timestamp
@@ -38,6 +38,10 @@ EVENT_FIELDS = (
 )
 QUERY_FIELD = "search_query"  # of an event that is sent; kept in the context, where a file has it
 
+REFUND = "refund"
+RETURNABLE = frozenset([*UNDONE_BY, *UNDONE_BY.values()])
+"""Types whose quantity may be negative: that many pieces are taken back."""
+
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -52,7 +56,7 @@ class Event:
         product_id: "" for events that are about no product.
         time: seconds since 1970-01-01T00:00:00Z; below 0 where only the order is known
             (``mercato.events.event_order``).
-        quantity: pieces, at least 1.
+        quantity: pieces, at least 1; of a refund or removal those that are taken back.
         price: of one piece, in the shop's currency; None where not given.
         order_id: joins the lines of one order; "" where there is none.
         event_id: an event with an id is accepted once, however often it is sent; "" where none was given.
@@ -98,15 +102,21 @@ def parse_event(value: object, *, now: float) -> Event:
     product_id = parse_id("product_id", value.get("product_id"))
     if not product_id and event_type in PRODUCT_EVENT_TYPES:
         raise InvalidInputError("product_id", f"must be given for {event_type}, got none", "name the product")
+    order_id = parse_id("order_id", value.get("order_id"))
+    quantity = _parse_quantity(value.get("quantity"), event_type)
+    if quantity < 0:
+        event_type = UNDONE_BY.get(event_type, event_type)
+    if event_type == REFUND and not product_id and not order_id:
+        raise InvalidInputError("product_id", "or order_id must be given for refund, got neither", "say what of")
     return Event(
         event_type=event_type,
         user_id=user_id,
         visitor_id=visitor_id,
         product_id=product_id,
         time=_parse_moment(value.get("time"), value.get("order"), now),
-        quantity=_parse_quantity(value.get("quantity")),
+        quantity=abs(quantity),
         price=_parse_price(value.get("price")),
-        order_id=parse_id("order_id", value.get("order_id")),
+        order_id=order_id,
         event_id=parse_id("event_id", value.get("event_id")),
         context=_add_query(parse_context(value.get("context")), value.get(QUERY_FIELD)),
     )
@@ -228,15 +238,17 @@ def check_event_time(seconds: float, *, now: float) -> str | None:
     return None
 
 
-def _parse_quantity(value: object) -> int:
+def _parse_quantity(value: object, event_type: str) -> int:
+    """Read pieces; below 0 where they are taken back."""
     if value is None:
         return 1
     number = _parse_number("quantity", value)
-    if number != int(number) or not 1 <= number <= MAX_QUANTITY:
+    least = 1 if event_type not in RETURNABLE else -MAX_QUANTITY
+    if number != int(number) or not least <= number <= MAX_QUANTITY or number == 0:
         raise InvalidInputError(
             "quantity",
             f"must be a whole number in 1..{MAX_QUANTITY}, got {value}",
-            "leave it out for 1",
+            "leave it out for 1; a negative one takes back what was bought or put into the cart",
         )
     return int(number)
 

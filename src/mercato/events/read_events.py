@@ -26,20 +26,23 @@ from mercato.events.column_checks import (
     check_prices,
     check_quantities,
     check_types,
+    read_returns,
 )
-from mercato.events.event import EVENT_FIELDS, parse_event
+from mercato.events.event import EVENT_FIELDS, REFUND, parse_event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_files import EventFile, RawBatch, open_event_file
 from mercato.events.event_key import ActorCounter, KeyDeriver, key_of_event_id
 from mercato.events.event_order import ORDER_COLUMN, order_to_time
-from mercato.events.event_type import EVENT_TYPES, PRODUCT_EVENT_TYPES
+from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.events.raw_columns import RawColumn, find_column_day_order, holds_times, value_at
 from mercato.events.raw_values import read_document
 from mercato.incoming import MAX_SHOWN, Rejected, RowReport
 from mercato.text.timestamps import DayOrder
 
 _ID_FIELDS = ("user_id", "visitor_id", "product_id", "order_id", "event_id")
-_NEEDS_PRODUCT: Bool = np.array([name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - 8))
+_NEEDS_PRODUCT: Bool = np.array(
+    [name in PRODUCT_EVENT_TYPES for name in EVENT_TYPES] + [False] * (256 - len(EVENT_TYPES))
+)
 
 
 @dataclass(kw_only=True)
@@ -230,13 +233,17 @@ class _Reader:
         return self._make_batch(checked, np.flatnonzero(valid), raw.lines)
 
     def _check_columns(self, columns: Mapping[str, RawColumn], length: int) -> dict[str, CheckedColumn]:
+        types, quantities = read_returns(
+            check_types(columns.get("event_type"), length, self._default),
+            check_quantities(columns.get("quantity"), length),
+        )
         return {
-            "event_type": check_types(columns.get("event_type"), length, self._default),
+            "event_type": types,
             "user_id": check_ids(columns.get("user_id"), length),
             "visitor_id": check_ids(columns.get("visitor_id"), length),
             "product_id": check_ids(columns.get("product_id"), length),
             "time": self._check_moments(columns, length),
-            "quantity": check_quantities(columns.get("quantity"), length),
+            "quantity": quantities,
             "price": check_prices(columns.get("price"), length),
             "order_id": check_ids(columns.get("order_id"), length),
             "event_id": check_ids(columns.get("event_id"), length),
@@ -255,11 +262,15 @@ class _Reader:
     def _cross_rules(checked: Mapping[str, CheckedColumn]) -> list[tuple[str, Bool]]:
         absent = {
             name: checked[name].values.is_null().to_numpy(zero_copy_only=False)
-            for name in ("user_id", "visitor_id", "product_id")
+            for name in ("user_id", "visitor_id", "product_id", "order_id")
         }
         return [
             ("user_id", absent["user_id"] & absent["visitor_id"]),
             ("product_id", absent["product_id"] & _NEEDS_PRODUCT[checked["event_type"].values]),
+            (
+                "product_id",
+                absent["product_id"] & absent["order_id"] & (checked["event_type"].values == EVENT_TYPE_CODES[REFUND]),
+            ),
         ]
 
     def _reject(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mercato.arrays import Bool, Float32, Int32
+from mercato.arrays import Bool, Float32, Float64, Int32
 from mercato.catalog.column_builder import attribute_fields
 from mercato.catalog.product import Product
 from mercato.filters import Filter, matches_one
@@ -65,6 +65,7 @@ class Delta:
         self._own_positions = np.zeros(_FIRST_CAPACITY, np.int32)
         self._own_count = 0
         self._replaced_rows = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._came = np.zeros(_FIRST_CAPACITY, np.float64)
         self.products: list[Product | None] = []
         self.documents: list[bytes] = []
         self.items: list[Product | None] = []
@@ -109,6 +110,11 @@ class Delta:
         return self._replaced_rows[: len(self)]
 
     @property
+    def came(self) -> Float64:
+        """When each entry's product came, seconds since 1970; -inf where the snapshot has it: float64 [entries]."""
+        return self._came[: len(self)]
+
+    @property
     def entry_of_item(self) -> Int32:
         """The entry of each of `items`: int32 [items], ascending."""
         return self._entry_of_item[: len(self.items)]
@@ -132,6 +138,7 @@ class Delta:
         *,
         inherits_vector: bool = False,
         inherits_words: bool = False,
+        came: float = -np.inf,
     ) -> None:
         """Add an entry.
 
@@ -143,10 +150,11 @@ class Delta:
             replaced_row: snapshot row of the product; -1 if it had none.
             inherits_vector: the vector is that of the replaced row (its price changed, say, not its text).
             inherits_words: so are its words. A price feed changes many products; their words need no second place.
+            came: when the product was first written, seconds since 1970; -inf where that is not known.
         """
         entry = len(self)
         if entry == len(self._alive):
-            self._double("_own_positions", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows")
+            self._double("_own_positions", "_alive", "_inherits_vector", "_inherits_words", "_replaced_rows", "_came")
         self._own_positions[entry] = -1
         if vector is not None and not inherits_vector:
             self._append_own(entry, vector)
@@ -154,6 +162,7 @@ class Delta:
         self._inherits_words[entry] = inherits_words
         self._alive[entry] = product is not None
         self._replaced_rows[entry] = replaced_row
+        self._came[entry] = came
         self.products.append(product)
         self.documents.append(document)
         for item in (None,) if product is None else product.as_variants():

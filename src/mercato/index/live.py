@@ -31,6 +31,8 @@ from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.index.titles import TitleTerms, number_titles
+from mercato.index.variant_groups import SETTING as GROUP_SETTING
+from mercato.index.variant_groups import VariantGroups
 from mercato.index.vocabulary import LiveVocabulary
 from mercato.index.words import list_terms
 from mercato.state.store import StateStore
@@ -123,6 +125,7 @@ class LiveCatalog:
         self._code_fields = tuple(snapshot.settings.get(codes.SETTING, ()))
         self._changed_codes: dict[str, set[str]] = {}
         """Code to the ids of the products that a change gave it to."""
+        self._groups = VariantGroups(snapshot.columns, snapshot.settings.get(GROUP_SETTING, ""), snapshot.groups)
         self._features = snapshot.features
         self._features_entries = 0
         self.terms_of = lru_cache(_TEXTS_KEPT)(self._list_terms)
@@ -206,7 +209,13 @@ class LiveCatalog:
             self.vector_row[original] = entry_row if inherits else -1
         inherits_words = product is not None and self._keeps_words(change, previous)
         self.delta.append(
-            product, document or b"", vector, original, inherits_vector=inherits, inherits_words=inherits_words
+            product,
+            document or b"",
+            vector,
+            original,
+            inherits_vector=inherits,
+            inherits_words=inherits_words,
+            came=self._find_coming(change, previous, original),
         )
         self._changed_rows[product_id] = entry_row if product is not None else -1
         if product is not None:
@@ -214,6 +223,12 @@ class LiveCatalog:
             if not inherits_words:
                 for code in codes.list_codes(product, self._code_fields):
                     self._changed_codes.setdefault(code, set()).add(product_id)
+
+    def _find_coming(self, change: ProductChange, previous: int, original: int) -> float:
+        """Return when a changed product was first written, -inf where the snapshot has it."""
+        if original >= 0 or change.time is None:
+            return -np.inf
+        return float(self.delta.came[previous - self.base]) if previous >= self.base else change.time
 
     def _keeps_words(self, change: ProductChange, previous: int) -> bool:
         """Tell whether a change leaves a product the words that the snapshot has of it."""
@@ -298,6 +313,11 @@ class LiveCatalog:
         row = self.row_of(variant_id)
         return self.id_of(row) if row >= 0 else None
 
+    def identity_of(self, row: int) -> str:
+        """Return what a shopper takes a row for: the id of its product, or what groups it with other variants."""
+        group = self.groups.value_of(row) if self.groups else None
+        return self.id_of(row) if group is None else f"\0{group}"
+
     def id_of(self, row: int) -> str:
         """Return a row's product id."""
         if row < self.base:
@@ -377,11 +397,24 @@ class LiveCatalog:
         return vectors
 
     def original_rows(self, rows: Int32) -> Int32:
-        """Return the snapshot rows whose learned signals hold for rows, int32 [n]; -1 for new products."""
-        if not len(self.delta) or not len(rows) or int(rows.max()) < self.base:
-            return rows
-        replaced = self.delta.replaced_rows[np.maximum(rows - self.base, 0)]
-        return np.where(rows < self.base, rows, replaced).astype(np.int32)
+        """Return the snapshot rows whose learned signals hold for rows, int32 [n]; -1 for new products.
+
+        Of variants that the feed groups that is the row of their group's leader.
+        """
+        originals = rows
+        if len(self.delta) and len(rows) and int(rows.max()) >= self.base:
+            replaced = self.delta.replaced_rows[np.maximum(rows - self.base, 0)]
+            originals = np.where(rows < self.base, rows, replaced).astype(np.int32)
+        return self.groups.lead(rows, originals) if self.groups else originals
+
+    @property
+    def groups(self) -> VariantGroups:
+        """The variants that the feed groups, over all rows."""
+        known = len(self._groups) - self.base
+        if self._groups and known < len(self.delta):
+            fresh = range(known, len(self.delta))
+            self._groups.append((self.delta.products[e], int(self.delta.replaced_rows[e])) for e in fresh)
+        return self._groups
 
     def features(self) -> ProductFeatures:
         """Return what the ranker reads of each product, over all rows."""

@@ -26,6 +26,7 @@ from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.titles import read_titles
+from mercato.index.variant_groups import SETTING, read_groups
 from mercato.index.vocabulary import read_vocabulary
 from mercato.index.word_statistics import read_word_statistics
 from mercato.index.words import WordIndex
@@ -118,6 +119,11 @@ class Snapshot:
     def row_by_any_id(self) -> dict[str, int]:
         """Row of each product id, and of each variant's product by the variant's id where no product has that."""
         return add_variant_rows(self.row_by_id, self.columns)
+
+    @cached_property
+    def groups(self) -> npt.NDArray[np.int32]:
+        """The group of each row that is one of several variants of a product, int32 [rows]; -1 for none."""
+        return read_groups(self.columns, self.settings.get(SETTING, ""), self.count)
 
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """Return the vectors of rows, float32 [n, dimension]."""

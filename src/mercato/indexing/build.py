@@ -18,7 +18,7 @@ from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, InvalidInputError, SnapshotError
 from mercato.events.event_order import has_time
-from mercato.index import codes, layout, match_floor
+from mercato.index import codes, layout, match_floor, variant_groups
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.codes import build_codes, find_code_fields, write_codes
@@ -36,6 +36,7 @@ from mercato.index.query_signals import QUERY_USE, count_word_categories
 from mercato.index.search_weights import WORD_FIELDS, FieldWeights, FusionWeights
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
+from mercato.index.variant_groups import find_group_field, find_leaders, number_groups, represent
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import DocumentTerms, WordIndex, build_word_index, list_terms
 from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
@@ -49,6 +50,7 @@ from mercato.indexing.learn import (
     number_products,
     order_rows,
     select_events,
+    spread_over_groups,
 )
 from mercato.indexing.publish import hold_target, publish
 from mercato.indexing.word_lists import collect_statistics
@@ -57,8 +59,9 @@ from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.query.word_query import QueryReader
 from mercato.retrieval.word_match import match_words
-from mercato.signals.popularity import compute_popularity
+from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.query_log import read_query_log
+from mercato.signals.undone import drop_undone
 from mercato.state.values import EventTable, SearchQuery
 from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages, split_field_languages
 from mercato.text.compounds import holds_words
@@ -160,9 +163,20 @@ def _fill_folder(
     _check_fields(field_languages, products)
     ids = [product.id for product in products]
     progress("ordering products by popularity", 0, 1)
-    weighted, _ = select_events(events, number_products(products))
-    order = order_rows(compute_popularity(weighted, len(ids), until=until), ids)
+    group_field = find_group_field(products)
+    own_numbers, leaders = number_products(products), find_leaders(number_groups(products, group_field))
+    numbers = represent(own_numbers, leaders)
+    standing = drop_undone(events, find_rows(events, numbers), until=until)
+
+    def count_people(row_by_id: Mapping[str, int]) -> Popularity:
+        return compute_popularity(select_events(standing, row_by_id)[0], len(ids), until=until)
+
+    if group_field:
+        order = order_rows(count_people(numbers), ids, leaders, count_people(own_numbers))
+    else:
+        order = order_rows(count_people(numbers), ids)
     rows = [products[position] for position in order]
+    leaders = find_leaders(number_groups(rows, group_field))
     ids = [product.id for product in rows]
 
     texts, text_layout = layout.group_texts([product.text(options.text_fields) for product in rows])
@@ -192,12 +206,14 @@ def _fill_folder(
     titles = [product.title for product in rows]
     floor = _calibrate(folder, titles, text_layout, analyzer, encoder, names[0], multilingual=options.multilingual)
     progress("learning from events", 0, 1)
-    numbers = number_products(rows)
-    weighted, purchases = select_events(events, numbers)
-    queries = read_query_log(events, find_rows(events, numbers), analyzer, code_categories(rows))
+    numbers = represent(number_products(rows), leaders)
+    weighted, purchases = select_events(standing, numbers)
+    searched = find_rows(standing, number_products(rows))  # who searches means one of the variants
+    queries = read_query_log(standing, searched, analyzer, code_categories(rows))
     signals = learn_signals(
-        weighted, purchases, len(ids), until=until, regions=list_regions(events), queries=queries, counts=True
+        weighted, purchases, len(ids), until=until, regions=list_regions(standing), queries=queries, counts=True
     )
+    signals = spread_over_groups(signals, leaders) if group_field else signals
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("learning what words say of categories", 0, 1)
@@ -234,6 +250,7 @@ def _fill_folder(
         "fusion": asdict(options.fusion),
         match_floor.SETTING: asdict(floor),
         codes.SETTING: code_fields,
+        variant_groups.SETTING: group_field,
         **dictionaries,
     }
     (folder / layout.SETTINGS).write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mercato.arrays import Int32
+from mercato.arrays import Int32, Int64
 from mercato.catalog.product import Product
 from mercato.events.event_order import has_time
 from mercato.index.learned import Learned, LearningInput
@@ -90,13 +90,41 @@ def find_moment(table: EventTable, *, now: float) -> float:
     return float(np.nextafter(past.max(), np.inf)) if len(past) else now
 
 
-def order_rows(popularity: Popularity, product_ids: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def order_rows(
+    popularity: Popularity, product_ids: Sequence[str], leaders: Int64 | None = None, own: Popularity | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return the order of a snapshot's rows: most popular first, equal ones by product id.
 
-    Every tie of scores then breaks towards the more popular product, wherever positions break ties.
+    Every tie of scores then breaks towards the more popular product, wherever positions break ties. Variants that a
+    feed groups stand together, the one that sells best first.
+
+    Args:
+        popularity: of each product; of grouped ones under their leader.
+        product_ids: of each product.
+        leaders: int64 [n], the leader of each product's group; None where nothing is grouped.
+        own: how popular each member of a group is by itself; None where nothing is grouped.
     """
     by_id = np.argsort(np.array(product_ids, dtype=object), kind="stable")
-    return by_id[np.argsort(-popularity.count[by_id], kind="stable")]
+    if leaders is None or own is None:
+        return by_id[np.argsort(-popularity.count[by_id], kind="stable")]
+    place = np.empty(len(by_id), np.int64)
+    place[by_id] = np.arange(len(by_id))
+    first = np.full(len(by_id), len(by_id))
+    np.minimum.at(first, leaders, place)
+    order: Int64 = np.lexsort((place, -own.count, first[leaders], -popularity.count[leaders]))
+    return order
+
+
+def spread_over_groups(signals: Signals, leaders: Int64) -> Signals:
+    """Return signals of which every member of a group has what was learned of its leader's row."""
+    popularity, repeat = signals.popularity, signals.repeat
+    return replace(
+        signals,
+        popularity=Popularity(
+            count=popularity.count[leaders], buyers=popularity.buyers[leaders], trend=popularity.trend[leaders]
+        ),
+        repeat=Repeat(rate=repeat.rate[leaders], interval_days=repeat.interval_days[leaders]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ from mercato.models.sequence import read_sequence_manifest
 from mercato.pipeline.best_variant import VariantChooser
 from mercato.pipeline.page_state import PageState
 from mercato.policy.ranked import TAIL_STEP
+from mercato.policy.resume import list_shown
+from mercato.requests.page_token import write_page_token
 from mercato.retrieval.sources.registry import list_labels
 from mercato.settings import Settings
 from mercato.text.timestamps import format_timestamp
@@ -77,6 +79,7 @@ def write_answer(
     details: dict[str, Any] = {
         "total": retrieved.total - ranked.folded,
         "token": secrets.token_urlsafe(12),
+        "page_token": write_page_token(list_shown(catalog, state.asked or request, rows)),
         "missing_ids": retrieved.missing_ids,
         "degraded": state.degraded,
         "timings": timings,

@@ -20,6 +20,7 @@ class PageState:
 
     Attributes:
         page: what is asked for: corrected and extended by the shop's rules before the first stage.
+        asked: the same before the offset was counted anew for what is left of the pages before; None where it is.
         corrected_query: what the shopper seems to have meant; empty where the query is fine.
         corrected_applied: it is what was searched.
         understanding: what the query is understood to say; None for a recommendation.
@@ -38,6 +39,7 @@ class PageState:
     """
 
     page: PageRequest
+    asked: PageRequest | None = None
     corrected_query: str = ""
     corrected_applied: bool = False
     understanding: Understanding | None = None

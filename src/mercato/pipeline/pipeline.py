@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from mercato.arrays import Float32
-from mercato.errors import MercatoError, ModelError, StateError
+from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
 from mercato.explain.ablation import Window
 from mercato.explain.explainer import Explainer, PageToExplain
 from mercato.index.live import LiveCatalog
@@ -21,7 +21,9 @@ from mercato.pipeline.batched_ranker import BatchedRanker, RankStep
 from mercato.pipeline.page_state import PageState, list_answerable
 from mercato.pipeline.rerank import RerankStep
 from mercato.policy.apply import apply_policy
+from mercato.policy.collapse import find_collapse_field
 from mercato.policy.ranked import order_candidates
+from mercato.policy.resume import resume_list
 from mercato.policy.rules import Rules
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.page import PageRequest
@@ -93,7 +95,16 @@ class Pipeline:
         answers: list[Answer | MercatoError | None] = [
             request if isinstance(request, MercatoError) else None for request in requests
         ]
-        pages = {index: request for index, request in enumerate(requests) if isinstance(request, PageRequest)}
+        pages: dict[int, PageRequest] = {}
+        for index, request in enumerate(requests):
+            if isinstance(request, PageRequest):
+                try:
+                    if isinstance(request.collapse, str):
+                        find_collapse_field(self.catalog, request.collapse)
+                except InvalidInputError as exc:
+                    answers[index] = exc
+                else:
+                    pages[index] = request
         if pages:
             for index, answer in zip(pages, self._answer_pages(list(pages.values())), strict=True):
                 answers[index] = answer
@@ -243,6 +254,8 @@ class Pipeline:
             except Exception:  # whatever breaks here, there is an order to answer with
                 logger.exception("the policy failed; answering in the order of relevance")
                 state.degraded.append("policy")
+            state.asked = state.page
+            state.page, state.ranked = resume_list(self.catalog, state.page, state.ranked)
 
     def _explain(self, states: Sequence[PageState]) -> bool:
         """Explain the pages of the requests that ask for it, with one more call of the ranker for all.

@@ -165,6 +165,7 @@ def write_request(request: RetrievalRequest) -> bytes:
             "seed_ids": request.seed_ids,
             "filter": request.condition.text if request.condition is not None else "",
             "context": asdict(request.context),
+            "as_of": request.as_of,
             "depth": request.depth,
             "options": write_options(request),
             "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
@@ -191,6 +192,7 @@ def read_request(document: bytes) -> RetrievalRequest:
             seed_ids=tuple(fields["seed_ids"]),
             condition=parse_filter(fields["filter"]) if fields["filter"] else None,
             context=Context(**fields["context"]),
+            as_of=fields.get("as_of", False),
             depth=fields["depth"],
             rule_boosts=parse_boosts(
                 fields.get("rule_boosts"), most=MAX_RULE_BOOSTS, most_values=MAX_RULE_BOOSTS * VALUES_LIMIT

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mercato.arrays import Float32, Int32
 from mercato.index.live import LiveCatalog
 from mercato.policy.cold_start import show_cold_start
-from mercato.policy.collapse import collapse_duplicates
+from mercato.policy.collapse import collapse_by_field, collapse_duplicates, find_collapse_field
 from mercato.policy.diversity import diversify
 from mercato.policy.ranked import Ranked
 from mercato.requests.page import PageRequest
@@ -53,7 +53,11 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     if size and boosts:
         ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
     if size and request.collapse:
-        kept, variants = collapse_duplicates(catalog, ranked.rows[:size])
+        window = ranked.rows[:size]
+        if isinstance(request.collapse, str):
+            kept, variants = collapse_by_field(catalog, window, find_collapse_field(catalog, request.collapse))
+        else:
+            kept, variants = collapse_duplicates(catalog, window)
         ranked = _collapse(ranked, size, kept, variants)
         size = len(kept)
     if size and diversity > 0:

@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from mercato.arrays import Int32, Int64
+from mercato.errors import InvalidInputError
 from mercato.index.live import LiveCatalog
 
 SAME_COSINE = 0.985
@@ -24,6 +25,44 @@ _QUANTITY = re.compile(
     r"|\bpack of \d+\b|\b(?:x*s|m|x*l|small|medium|large|mini|family size|value size|value pack)\b"
 )
 _WORD = re.compile(r"[^\W_]+")
+
+
+def find_collapse_field(catalog: LiveCatalog, written: str) -> str:
+    """Return the full name of the field that near-duplicates share a value of.
+
+    Raises:
+        InvalidInputError: the catalogue has no field of that name.
+    """
+    try:
+        return catalog.snapshot.columns.resolve_written(written, catalog.delta.fields)
+    except InvalidInputError as exc:
+        raise InvalidInputError("OPTIONS.collapse", f"names no field of the catalogue: {exc}", "or send true") from exc
+
+
+def collapse_by_field(catalog: LiveCatalog, rows: Int32, field: str) -> tuple[Int64, dict[int, list[int]]]:
+    """Keep the first of the products that share a value of a field; those without a value stay by themselves.
+
+    Args:
+        catalog: the products.
+        rows: int32 [n], best first.
+        field: full name of the field, as filters have it.
+
+    Returns:
+        As `collapse_duplicates`.
+    """
+    parent, _, key = field.partition(".") if field.startswith("attributes.") else ("", "", field)
+    first_of: dict[str, int] = {}
+    kept: list[int] = []
+    variants: dict[int, list[int]] = {}
+    for index, row in enumerate(rows.tolist()):
+        document = orjson.loads(catalog.document(row))
+        value = (document.get(parent, {}) if parent else document).get(key)
+        leader = index if value in (None, "", []) else first_of.setdefault(orjson.dumps(value).decode(), index)
+        if leader == index:
+            kept.append(index)
+        else:
+            variants.setdefault(int(rows[leader]), []).append(row)
+    return np.array(kept, np.int64), variants
 
 
 def collapse_duplicates(catalog: LiveCatalog, rows: Int32) -> tuple[Int64, dict[int, list[int]]]:

@@ -14,6 +14,7 @@ from mercato.errors import InvalidInputError
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
 from mercato.requests.options import list_options, member_of, number_between, option, parse_flag, parse_options
+from mercato.requests.page_token import NOTHING_SHOWN, ShownPages, parse_page_token, write_page_token
 from mercato.requests.retrieval import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
 from mercato.requests.understand import Understand, parse_ignored
 from mercato.text.normalize import decode_utf8, normalize_query
@@ -34,6 +35,16 @@ Fields = Mapping[str, bytes | int | None]
 """Input tensors by name: bytes for strings, int for numbers, None where not given."""
 
 
+def parse_collapse(value: object, parameter: str) -> bool | str:
+    """Check what is shown as one: near-duplicates or not, or the name of a field."""
+    if isinstance(value, bool) or (isinstance(value, str) and 0 < len(value) <= MAX_ID_BYTES):
+        return value
+    raise InvalidInputError(parameter, f"must be true, false or the name of a field, got {value!r}"[:200])
+
+
+_APART: bool | str = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageRequest:
     """A request for one page of an answer.
@@ -44,9 +55,10 @@ class PageRequest:
         page_size: most products of the page, from 1.
         rerank: whether the reranker, where one is served, orders the top again.
         diversity: from 0 (relevance alone) to 1 (difference alone).
-        collapse: whether near-duplicates are shown as one.
+        collapse: whether near-duplicates are shown as one; or the field whose equal values make them so.
         understand: how far what is understood of the query may go.
         ignore_conditions: texts, types or fields of conditions of the query that are not wanted.
+        page_token: what was shown of the list before.
         sent: the query as it was sent; empty where it is the normalised one.
         pin_positions: where the pinned products of ``retrieval`` are shown, from 1.
     """
@@ -56,9 +68,10 @@ class PageRequest:
     page_size: int
     rerank: bool = option(parse_flag, True)
     diversity: float = option(number_between(0, 1), 0.0)
-    collapse: bool = option(parse_flag, False)
+    collapse: bool | str = option(parse_collapse, _APART)
     understand: Understand = option(member_of(Understand), Understand.AUTO, lambda choice: choice.value)
     ignore_conditions: tuple[str, ...] = option(parse_ignored, (), list)
+    page_token: ShownPages = option(parse_page_token, NOTHING_SHOWN, write_page_token)
     sent: str = ""
     pin_positions: tuple[int, ...] = ()
 
@@ -118,6 +131,9 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
             "OPTIONS.kind", f"{kind.value!r} is for placement product-page, got {placement.label}", "leave it out"
         )
     filter_text = _text(fields, "FILTER")
+    # What folds into others makes room: at most a window of products moves up. So does what was shown before.
+    depth = max(offset, page_options.get("page_token", NOTHING_SHOWN).stop) + page_size
+    depth += WINDOW if page_options.get("collapse") else 0
     retrieval = RetrievalRequest(
         placement=placement,
         text=text,
@@ -126,8 +142,8 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         seed_ids=seeds,
         condition=parse_filter(filter_text) if filter_text.strip() else None,
         context=_context(fields),
-        # What folds into others makes room: at most a window of products moves up.
-        depth=offset + page_size + (WINDOW if page_options.get("collapse") else 0),
+        as_of=_object(fields, "CONTEXT", _CONTEXT).get("time") is not None,
+        depth=depth,
         **retrieval_options,
     )
     return PageRequest(retrieval=retrieval, offset=offset, page_size=page_size, **page_options)

@@ -89,6 +89,7 @@ class RetrievalRequest:
         condition: the filter; None for all products.
         strict_filtering: False fills an answer that the filter empties with popular products.
         context: time, device and region of the request.
+        as_of: whether the request named its time, and so wants what was known then and nothing later.
         depth: last position that will be shown (offset + page size).
         explain: whether each candidate's scores and ranks by source are wanted.
         spelling: whether the query is corrected without asking, or only questioned.
@@ -112,6 +113,7 @@ class RetrievalRequest:
     condition: Filter | None = None
     strict_filtering: bool = option(parse_flag, True)
     context: Context
+    as_of: bool = False
     depth: int = 20
     explain: bool = option(parse_flag, False)
     spelling: Spelling = option(parse_spelling, Spelling.AUTO, lambda spelling: spelling.value)

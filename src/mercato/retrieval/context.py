@@ -37,6 +37,8 @@ class RetrievalContext:
         history_vector: float32 [D], unit length; zeros without history.
         near: how near products are to the seeds, else to the history.
         pinned: int32 [p], rows of the pinned products, which are not among the allowed ones; -1 for those not shown.
+        shown_groups: int32 [g] ascending, the groups of variants of which one member is allowed; none for a search.
+        shown_members: int32 [g], that member of each.
     """
 
     request: RetrievalRequest
@@ -50,6 +52,8 @@ class RetrievalContext:
     near: LearnedNearness
     listed: Int32 | None = None
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    shown_groups: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    shown_members: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
 
     @property
     def language(self) -> str:
@@ -86,7 +90,14 @@ def prepare_context(
         relaxed = not (allowed.count() if listed is None else allowed.holds(listed).any())
         if relaxed:
             allowed, pinned = allow_for(catalog, request, None)
-    allowed = without_purchased(allowed, known, request)
+    allowed = without_purchased(catalog, allowed, known, request)
+    none = np.zeros(0, np.int32)
+    groups, members = none, none
+    if catalog.groups and not (request.is_search or request.orders_list):
+        if request.excludes_seeds:
+            allowed = without_rows(allowed, catalog.groups.list_mates(seeds))
+        groups, members, others = _choose_variants(catalog, allowed, np.concatenate([seeds, known.rows]))
+        allowed = without_rows(allowed, others)
     products, index = known.distinct
     summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, index=index)
     probe = query_vector
@@ -105,17 +116,27 @@ def prepare_context(
         history_vector=summary,
         near=LearnedNearness(catalog, known, seeds, request.context.time),
         pinned=pinned,
+        shown_groups=groups,
+        shown_members=members,
     )
 
 
-def without_purchased(allowed: Allowed, history: History, request: RetrievalRequest) -> Allowed:
+def _choose_variants(catalog: LiveCatalog, allowed: Allowed, preferred: Int32) -> tuple[Int32, Int32, Int32]:
+    """Choose of each group of variants the one that a list shows; see `VariantGroups.choose`."""
+    mask = np.concatenate([allowed.rows, allowed.entries])
+    chosen = np.array(list(dict.fromkeys(preferred.tolist())), np.int32)  # the newest first
+    return catalog.groups.choose(mask, catalog.features().in_stock, chosen)
+
+
+def without_purchased(catalog: LiveCatalog, allowed: Allowed, history: History, request: RetrievalRequest) -> Allowed:
     """Return what is allowed but what was bought so recently that the request does not want it."""
     if not request.exclude_purchased_days > 0:
         return allowed
     since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY
     # What has no time may have been at any: it is left out only where everything ever bought is.
     recent = (history.time >= since) | (since <= 0)
-    return without_rows(allowed, history.rows[(history.type == PURCHASE) & recent])
+    bought = history.rows[(history.type == PURCHASE) & recent]
+    return without_rows(allowed, catalog.groups.list_mates(bought) if catalog.groups else bought)
 
 
 def _unit_mean(vectors: Float32) -> Float32:
@@ -141,6 +162,8 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
         InvalidInputError: the filter does not fit the catalogue.
     """
     allowed = catalog.allow(condition)
+    if request.as_of:
+        allowed = keep_known(catalog, allowed, request.context.time)
     for narrowing in request.narrowing:
         try:
             allowed = catalog.allow_both(allowed, catalog.allow(narrowing))
@@ -153,6 +176,15 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
         pinned = np.where(allowed.holds(pinned), pinned, -1).astype(np.int32)
         allowed = without_rows(allowed, pinned)
     return allowed, pinned
+
+
+def keep_known(catalog: LiveCatalog, allowed: Allowed, moment: float) -> Allowed:
+    """Return what is allowed without the products that were first written after a moment, seconds since 1970.
+
+    A product that changed since is as it is now, and one that was deleted since stays away.
+    """
+    later = catalog.delta.came > moment
+    return replace(allowed, entries=allowed.entries & ~later) if later.any() else allowed
 
 
 def without_rows(allowed: Allowed, gone: Int32) -> Allowed:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from mercato.arrays import Float32, Float64, Int32
+from mercato.arrays import Bool, Float32, Float64, Int32
 from mercato.events.event_order import count_days
 from mercato.features.inputs import History
 from mercato.index.live import LiveCatalog
 from mercato.signals.history import TYPE_WEIGHTS
+from mercato.signals.undone import find_standing, takes_back
 from mercato.state.values import EventColumns
 
 RECENT_PRODUCTS = 50
@@ -33,29 +35,67 @@ class HistoryReader:
         self._catalog = catalog
         self._kept: WeakKeyDictionary[EventColumns, tuple[int, History]] = WeakKeyDictionary()
 
-    def read(self, events: EventColumns) -> History:
-        """Return the events with known products, in their order.
+    def read(self, events: EventColumns, *, until: float | None = None) -> History:
+        """Return the events that still stand, with known products, in their order.
 
         Args:
             events: one actor's; the same object as before gives the same history, unless products changed in between.
+            until: seconds since 1970; what happened later is not known yet. None for all.
         """
+        past = until is not None and len(events) > 0 and float(events.time[0]) > until
         changes = len(self._catalog.delta)
-        kept = self._kept.get(events)
+        kept = None if past else self._kept.get(events)
         if kept is not None and kept[0] == changes:
             return kept[1]
         rows = self._catalog.rows_of(events.product_id)
-        history = drop_unknown(
-            History(rows=rows, time=events.time, type=events.event_type, price=events.price, quantity=events.quantity)
-        )
-        self._kept[events] = changes, history
+        history = drop_unknown(_drop_undone(rows, events, until if past else None))
+        if not past:
+            self._kept[events] = changes, history
         return history
+
+
+def _drop_undone(rows: Int32, events: EventColumns, until: float | None) -> History:
+    """Return the events of one actor without what was taken back, or came later than what is known."""
+    known = slice(None) if until is None else slice(int(np.searchsorted(-events.time, -until)), None)
+    history = History(
+        rows=rows[known],
+        time=events.time[known],
+        type=events.event_type[known],
+        price=events.price[known],
+        quantity=events.quantity[known],
+    )
+    if not takes_back(history.type):
+        return history
+    count = len(history)
+    order = np.full(count, -1, np.int32) if events.order is None else events.order[known]
+    backwards = slice(None, None, -1)  # as they came
+    standing = find_standing(
+        np.zeros(count, np.int32),
+        history.rows[backwards],
+        order[backwards],
+        history.time[backwards],
+        history.type[backwards],
+        events.quantity[known][backwards],
+        np.array([not product_id for product_id in events.product_id[known][backwards]], np.bool_),
+    )
+    if standing is None:
+        return history
+    pieces = np.ascontiguousarray(standing.pieces[backwards])
+    return _select(replace(history, quantity=pieces), standing.counts()[backwards])
 
 
 def drop_unknown(history: History) -> History:
     """Return the events with products that the catalogue has; the same object where that is all."""
     keep = history.rows >= 0
-    if keep.all():
-        return history
+    return history if keep.all() else _select(history, keep)
+
+
+def keep_newest(history: History, limit: int) -> History:
+    """Return the newest events of a history, at most a limit; the same object where that is all."""
+    return history if len(history) <= limit else _select(history, np.arange(len(history)) < limit)
+
+
+def _select(history: History, keep: Bool) -> History:
     return History(
         rows=history.rows[keep],
         time=history.time[keep],

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mercato.arrays import Int32
+from mercato.arrays import Bool, Int32
 from mercato.index.live import LiveCatalog
+from mercato.index.variant_groups import substitute
 from mercato.models.sequence.next_products import NextProducts
 from mercato.retrieval.candidates import CandidateSet, keep_listed
 from mercato.retrieval.cold_start import give_slots
@@ -94,21 +95,36 @@ def _fuse(asked: SourceRequest, lists: dict[str, RankedList]) -> CandidateSet:
 
 
 def keep_allowed(catalog: LiveCatalog, context: RetrievalContext, lists: Sequence[RankedList]) -> list[RankedList]:
-    """Move snapshot rows of some lists to where their products are now, and keep the allowed ones."""
+    """Move snapshot rows of some lists to where their products are now, and keep the allowed ones.
+
+    Of variants that the feed groups the one that the answer shows takes the place of the first of them in each list.
+    """
     rows = np.concatenate([np.zeros(0, np.int32), *(item.rows for item in lists)]).astype(np.int32)
+    grouped = len(context.shown_groups) > 0
+    if grouped:
+        rows = substitute(rows, catalog.groups.of_rows(rows), context.shown_groups, context.shown_members)
     if len(catalog.delta):
         snapshot_row = rows < catalog.base
         rows = np.where(snapshot_row, catalog.current_row[np.where(snapshot_row, rows, 0)], rows)
     keep = context.allowed.holds(rows)
-    if keep.all() and not len(catalog.delta):
+    if keep.all() and not len(catalog.delta) and not grouped:
         return list(lists)
     kept, start = [], 0
     for item in lists:
         part = slice(start, start + len(item.rows))
         start = part.stop
         mask = keep[part]
+        if grouped:
+            mask = mask & _is_first(rows[part])
         kept.append(RankedList(rows=rows[part][mask], scores=item.scores[mask], weight=item.weight))
     return kept
+
+
+def _is_first(rows: Int32) -> Bool:
+    """Return where each row stands for the first time, bool [n]."""
+    first = np.zeros(len(rows), np.bool_)
+    first[np.unique(rows, return_index=True)[1]] = True
+    return first
 
 
 def _without(item: RankedList, excluded: Int32) -> RankedList:

@@ -23,7 +23,7 @@ from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, SourceFlags
 from mercato.retrieval.candidates import CandidateSet, Compared, widen
 from mercato.retrieval.context import RetrievalContext, allow_for, prepare_context, without_purchased
-from mercato.retrieval.histories import HistoryReader
+from mercato.retrieval.histories import HistoryReader, keep_newest
 from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.recommend import find_recommendations
 from mercato.retrieval.record import record_stages
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 HISTORY_LIMIT = 1000
 """Events of a history that are read."""
+LOOK_BACK = 10
+"""How many times as many are looked at for a moment in the past, which most of them may be later than."""
 
 
 class Retriever:
@@ -193,7 +195,7 @@ class Retriever:
             for request in asked[index]:
                 if request.condition != context.request.condition:
                     allowed, pinned = allow_for(self.catalog, request, request.condition)
-                    allowed = without_purchased(allowed, context.history, request)
+                    allowed = without_purchased(self.catalog, allowed, context.history, request)
                     others[index, request.condition] = replace(context, request=request, allowed=allowed, pinned=pinned)
         wider = dict(zip(others, self.find(list(others.values())), strict=True)) if others else {}
         counted: list[list[dict[str, Any]]] = []
@@ -300,7 +302,11 @@ class Retriever:
             degraded.append("state")
             return histories
         for index, recent in zip(actors, events, strict=True):
-            histories[index] = self._histories.read(recent)
+            until = requests[index].context.time if requests[index].as_of else None
+            if until is not None and len(recent) == HISTORY_LIMIT and recent.time[0] > until:
+                # Of a moment in the past less than the limit may be left: look further back.
+                [recent] = self._state.recent_events([actors[index]], HISTORY_LIMIT * LOOK_BACK)
+            histories[index] = keep_newest(self._histories.read(recent, until=until), HISTORY_LIMIT)
         return histories
 
 

@@ -1,4 +1,4 @@
-"""Which products are bought together: learned from orders."""
+"""Which products are bought together, and by how many people: learned from orders."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,14 @@ DEFAULT_NEIGHBOURS = 50
 MIN_BUYERS = 3
 MAX_ORDER_PRODUCTS = 60
 MIN_SUPPORT = 2
-"""Orders two products must share: one shared order is chance."""
+"""People who must have bought two products in one order: one is chance, or buys for a company."""
 SHRINKAGE = 10.0
 BLOCK_PAIRS = 4_000_000
 """Pairs of products multiplied at a time; bounds the memory of a block to about 100 MB."""
 
 
 Cooccurrence = Neighbours
-"""The products that are bought with each product, a score being a shrunk cosine of orders."""
+"""The products that are bought with each product, a score being a shrunk cosine of people."""
 
 
 def compute_cooccurrence(
@@ -33,10 +33,10 @@ def compute_cooccurrence(
 ) -> Cooccurrence:
     """Learn which products are bought together before a moment.
 
-    Products count as together when they share an order, or a UTC day of one actor where an event has no order. With
-    ``n`` orders of each product and ``c`` orders of both, the score is the cosine of their order sets, shrunk where
-    the evidence is thin (Bell and Koren 2007, "Improved Neighborhood-based Collaborative Filtering"):
-    ``c / sqrt(n_i * n_j) * c / (c + shrinkage)``.
+    Products count as together when they share an order of one actor, or a UTC day where an event has no order. People
+    count, not orders: who orders the same two things 300 times is one. With ``n`` buyers of each product and ``c`` who
+    bought both in one order, the score is a cosine, shrunk where the evidence is thin (Bell and Koren 2007, "Improved
+    Neighborhood-based Collaborative Filtering"): ``c / sqrt(n_i * n_j) * c / (c + shrinkage)``.
 
     Args:
         events: the events with weight > 0 count; rows outside 0..product_count-1 are ignored.
@@ -46,17 +46,17 @@ def compute_cooccurrence(
         min_buyers: products with fewer distinct actors have no neighbours and are none.
         max_order_products: of a larger order, this many products count, evenly spaced over its rows; the work of an
             order grows with the square of its size.
-        shrinkage: orders at which a cosine is halved.
+        shrinkage: people at which a cosine is halved.
     """
-    order, product = _pair_orders(events, product_count, until, min_buyers, max_order_products)
+    order, product, actor = _pair_orders(events, product_count, until, min_buyers, max_order_products)
     order_count = int(order[-1]) + 1 if len(order) else 0
     ones = np.ones(len(order), dtype=np.float32)
     by_order = sparse.csr_matrix((ones, (order, product)), shape=(order_count, product_count))
-    by_product = by_order.T.tocsr()
-    popularity = np.diff(by_product.indptr).astype(np.float64)
+    by_buyer, first_buyer = _list_buyers(order, product, actor, by_order.shape)
+    popularity = np.diff(first_buyer).astype(np.float64)
     inverse_norm = 1.0 / np.sqrt(np.maximum(popularity, 1.0))
     order_size = np.diff(by_order.indptr)
-    work = np.concatenate(([0], np.cumsum(by_product @ order_size.astype(np.float64))))
+    work = np.concatenate(([0], np.cumsum(by_order.T @ order_size.astype(np.float64))))
 
     counts = np.zeros(product_count, dtype=np.int64)
     rows_found: list[NDArray[np.int32]] = []
@@ -64,7 +64,7 @@ def compute_cooccurrence(
     start = 0
     while start < product_count:
         stop = max(int(np.searchsorted(work, work[start] + BLOCK_PAIRS, side="right")) - 1, start + 1)
-        block = by_product[start:stop] @ by_order
+        block = _count_people(by_buyer, first_buyer[start : stop + 1], by_order)
         row = np.repeat(np.arange(start, stop), np.diff(block.indptr))
         keep = (block.data >= MIN_SUPPORT) & (block.indices != row)
         row, column, together = row[keep], block.indices[keep], block.data[keep].astype(np.float64)
@@ -83,8 +83,11 @@ def compute_cooccurrence(
 
 def _pair_orders(
     events: EventColumns, product_count: int, until: float, min_buyers: int, max_order_products: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct pairs (order, product) that count, sorted by order, with orders numbered from 0."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct pairs (order, product) that count, sorted by order, and who ordered.
+
+    Orders are numbered from 0, those of one actor apart from those of another that are called alike.
+    """
     known = (events.product >= 0) & (events.product < product_count)
     past = events.select(known & (events.time < until) & (events.weight > 0))
     product = past.product.astype(np.int64)
@@ -104,7 +107,8 @@ def _pair_orders(
         actor = past.actor[without].astype(np.int64)
         actor -= actor.min()
         group[without] = group.max() + 1 + actor * days + (day[without] - first_day)
-    _, group = np.unique(group, return_inverse=True)
+    span = int(group.max(initial=0)) + 1
+    orders, group = np.unique(past.actor.astype(np.int64) * span + group, return_inverse=True)
 
     pairs = np.unique(group.astype(np.int64) * size + product)
     order, product = pairs // size, pairs % size
@@ -113,7 +117,41 @@ def _pair_orders(
     step = position * max_order_products // np.maximum(order_size, 1)
     previous = (position - 1) * max_order_products // np.maximum(order_size, 1)
     keep = (order_size <= max_order_products) | (step != previous)
-    return order[keep], product[keep]
+    return order[keep], product[keep], orders[order[keep]] // span
+
+
+def _list_buyers(
+    order: NDArray[np.int64], product: NDArray[np.int64], actor: NDArray[np.int64], shape: tuple[int, int]
+) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
+    """Return the 0/1 matrix of buyers, each of one product, and orders, float32; and where each product's buyers begin.
+
+    Args:
+        order: int64 [n].
+        product: int64 [n].
+        actor: int64 [n], who ordered.
+        shape: how many orders and products there are.
+    """
+    sort = np.lexsort((order, actor, product))
+    changes = (np.diff(product[sort], prepend=-1) != 0) | (np.diff(actor[sort], prepend=-1) != 0)
+    starts = np.flatnonzero(changes)
+    indptr = np.append(starts, len(sort))
+    buyers = sparse.csr_matrix((np.ones(len(sort), np.float32), order[sort], indptr), shape=(len(starts), shape[0]))
+    first = np.searchsorted(product[sort][starts], np.arange(shape[1] + 1)).astype(np.int64)
+    return buyers, first
+
+
+def _count_people(
+    by_buyer: sparse.csr_matrix, first_buyer: NDArray[np.int64], by_order: sparse.csr_matrix
+) -> sparse.csr_matrix:
+    """Count for some products and all others the people who bought both in one order, float32 [products, all]."""
+    start, stop = int(first_buyer[0]), int(first_buyer[-1])
+    bought_with = by_buyer[start:stop] @ by_order
+    bought_with.data[:] = 1.0  # however often
+    ones = np.ones(stop - start, np.float32)
+    own = sparse.csr_matrix(
+        (ones, np.arange(stop - start), first_buyer - start), shape=(len(first_buyer) - 1, stop - start)
+    )
+    return own @ bought_with
 
 
 def _select_best(

@@ -1,4 +1,4 @@
-"""How often products are bought, lately and in the long run."""
+"""How many people buy each product, lately and in the long run."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DEFAULT_HALF_LIFE_DAYS = 60.0
 RECENT_WINDOW_DAYS = 28.0
 LONG_WINDOW_DAYS = 182.0
 TREND_PRIOR = 5.0
-"""Events that every product is taken to have had at an unchanged rate: rare products have a trend near 0."""
+"""People that every product is taken to have had at an unchanged rate: rare products have a trend near 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Popularity:
     """Popularity of each product at one moment.
 
     Attributes:
-        count: float32 [products], weighted events with exponential decay, >= 0.
+        count: float32 [products], people, each by the heaviest of their events with exponential decay, >= 0.
         buyers: int32 [products], distinct actors over all time before that moment.
         trend: float32 [products], log of the recent rate over the long-run rate; 0 for unchanged, rising above 0.
     """
@@ -37,10 +37,11 @@ def compute_popularity(
     until: float,
     half_life_days: float = DEFAULT_HALF_LIFE_DAYS,
 ) -> Popularity:
-    """Count events per product as they stand at a moment; later events are ignored.
+    """Count the people behind each product as they stand at a moment; later events are ignored.
 
-    With age ``a`` in days, ``count = sum(weight * 0.5 ** (a / half_life_days))``, and with weighted counts ``r`` in the
-    last 28 days and ``l`` in the last 182,
+    People count, not rows: an account that buys a thing 600 times is one of its buyers. With age ``a`` in days each
+    person counts ``max(weight * 0.5 ** (a / half_life_days))`` over their events with a product, ``count`` is the sum
+    over people, and with the same counts without decay, ``r`` of the last 28 days and ``l`` of the last 182,
     ``trend = log((r + p * 28/182) / (l * 28/182 + p * 28/182))`` where ``p`` is :data:`TREND_PRIOR`. An event without a
     time counts half, and in no window.
 
@@ -60,17 +61,23 @@ def compute_popularity(
     age_days = count_days(past.time, until, without_time=np.inf)
     decay = 0.5 ** (count_days(past.time, until, without_time=half_life_days) / half_life_days)
     weight = past.weight.astype(np.float64)
+    size = max(product_count, 1)
+    pairs = past.actor.astype(np.int64) * size + past.product
+    order = np.argsort(pairs, kind="stable")
+    starts = np.flatnonzero(np.diff(pairs[order], prepend=-1))
+    product = pairs[order[starts]] % size
 
     def total(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(past.product, weights=weights, minlength=product_count).astype(np.float64)
+        """Sum over people the heaviest of their events."""
+        heaviest = np.maximum.reduceat(weights[order], starts) if len(starts) else np.zeros(0)
+        return np.bincount(product, weights=heaviest, minlength=product_count).astype(np.float64)
 
     share = RECENT_WINDOW_DAYS / LONG_WINDOW_DAYS
     recent = total(weight * (age_days <= RECENT_WINDOW_DAYS))
     long_run = total(weight * (age_days <= LONG_WINDOW_DAYS))
     trend = np.log((recent + TREND_PRIOR * share) / ((long_run + TREND_PRIOR) * share))
-    pairs = np.unique(past.actor.astype(np.int64) * product_count + past.product)
     return Popularity(
         count=total(weight * decay).astype(np.float32),
-        buyers=np.bincount(pairs % max(product_count, 1), minlength=product_count).astype(np.int32),
+        buyers=np.bincount(product, minlength=product_count).astype(np.int32),
         trend=trend.astype(np.float32),
     )

@@ -11,6 +11,9 @@ from mercato.signals.events import SECONDS_PER_DAY, EventColumns
 PRIOR_PAIRS = 5.0
 """Pairs of actor and product, of average behaviour, that every product is taken to have had."""
 
+MOST_GAPS = 10
+"""Gaps of one actor and product that count, whatever their number: an account that buys daily is not everybody."""
+
 DEFAULT_INTERVAL_DAYS = 30.0
 """The interval where nothing was ever bought twice."""
 
@@ -34,7 +37,8 @@ def compute_repeat(events: EventColumns, product_count: int, *, until: float) ->
     Purchases of one actor and product on one UTC day are one; those without a time are of a day each, by order, and say
     nothing of intervals. With ``p`` = :data:`PRIOR_PAIRS` and averages over all
     products marked ``0``: ``rate = (repeat_pairs + p * rate0) / (pairs + p)`` and
-    ``interval = exp((sum(log gap_days) + p * log interval0) / (gaps + p))``.
+    ``interval = exp((sum(log gap_days) + p * log interval0) / (gaps + p))``; of an actor with more than
+    :data:`MOST_GAPS` gaps of a product each counts as much less.
 
     Args:
         events: purchases; rows outside 0..product_count-1 are ignored.
@@ -58,14 +62,16 @@ def compute_repeat(events: EventColumns, product_count: int, *, until: float) ->
     between = follows & (day[:-1] >= 0)  # both have a time
     timed_product = (pair[1:] % max(product_count, 1))[between]
     log_gap = np.log((day[1:] - day[:-1])[between].astype(np.float64))
+    _, of_pair, own_gaps = np.unique(pair[1:][between], return_inverse=True, return_counts=True)
+    counts = np.minimum(MOST_GAPS / own_gaps, 1.0)[of_pair]
 
     pairs = np.bincount(np.unique(pair) % max(product_count, 1), minlength=product_count)
     repeat_pairs = np.bincount(np.unique(pair[1:][follows]) % max(product_count, 1), minlength=product_count)
     mean_rate = repeat_pairs.sum() / max(pairs.sum(), 1)
     rate = (repeat_pairs + PRIOR_PAIRS * mean_rate) / (pairs + PRIOR_PAIRS)
 
-    mean_log_gap = float(log_gap.mean()) if len(log_gap) else float(np.log(DEFAULT_INTERVAL_DAYS))
-    gaps = np.bincount(timed_product, minlength=product_count)
-    log_gap_sum = np.bincount(timed_product, weights=log_gap, minlength=product_count)
+    mean_log_gap = float(np.average(log_gap, weights=counts)) if len(log_gap) else float(np.log(DEFAULT_INTERVAL_DAYS))
+    gaps = np.bincount(timed_product, weights=counts, minlength=product_count)
+    log_gap_sum = np.bincount(timed_product, weights=counts * log_gap, minlength=product_count)
     interval = np.exp((log_gap_sum + PRIOR_PAIRS * mean_log_gap) / (gaps + PRIOR_PAIRS))
     return Repeat(rate=rate.astype(np.float32), interval_days=interval.astype(np.float32))

@@ -141,7 +141,9 @@ def _to_columns(connection: sqlite3.Connection, product_names: IdNames, records:
         quantity=records["quantity"].astype(np.int32),
         price=records["price"].astype(np.float32),
         sequence=records["sequence"].astype(np.int64),
+        order=records["order"].astype(np.int32) - np.int32(1),
     )
-    for array in (columns.event_type, columns.time, columns.quantity, columns.price, columns.sequence):
-        array.flags.writeable = False
+    for array in (columns.event_type, columns.time, columns.quantity, columns.price, columns.sequence, columns.order):
+        if array is not None:
+            array.flags.writeable = False
     return columns

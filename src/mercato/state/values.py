@@ -66,6 +66,7 @@ class EventColumns:
         quantity: int32 [n].
         price: float32 [n], NaN where not given.
         sequence: int64 [n], the event's position in the log.
+        order: int32 [n], a code of its order, below 0 for none; None where nobody asks for orders.
     """
 
     product_id: list[str]
@@ -74,6 +75,7 @@ class EventColumns:
     quantity: npt.NDArray[np.int32]
     price: npt.NDArray[np.float32]
     sequence: npt.NDArray[np.int64]
+    order: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         """Count the events."""

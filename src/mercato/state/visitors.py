@@ -14,7 +14,15 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from mercato.state.schema import PRODUCT_POSITION, RECORD, USER_POSITION, Records, join_records
+from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.state.schema import (
+    PRODUCT_POSITION,
+    RECORD,
+    TYPE_POSITION,
+    USER_POSITION,
+    Records,
+    join_records,
+)
 from mercato.state.statements import insert_columns
 
 MAX_JOINED_VISITORS = 100
@@ -25,7 +33,11 @@ MAX_SHARING_USERS = 10
 
 NOT_GIVEN = "x'00000000'"
 _NEWEST_FIRST = " ORDER BY time DESC, sequence DESC"
-ABOUT_A_PRODUCT = f" AND substr(body, {PRODUCT_POSITION}, 4) <> {NOT_GIVEN}"
+_REFUND = f"x'{EVENT_TYPE_CODES['refund']:02x}'"
+ABOUT_A_PRODUCT = (
+    f" AND (substr(body, {PRODUCT_POSITION}, 4) <> {NOT_GIVEN} OR substr(body, {TYPE_POSITION}, 1) = {_REFUND})"
+)
+"""Or about all products of an order, which was sent back."""
 
 
 def join_visitors(records: Records) -> npt.NDArray[np.uint32]:
@@ -138,7 +150,7 @@ def read_anonymous(
     records = join_records(connection.execute("SELECT body FROM events WHERE visitor = ?", (visitor,)).fetchall())
     records = records[(records["user"] == 0) & (join_visitors(records) == owner)]
     if products_only:
-        records = records[records["product"] != 0]
+        records = records[(records["product"] != 0) | (records["event_type"] == EVENT_TYPE_CODES["refund"])]
     records = records[np.lexsort((-records["sequence"], -records["time"]))]
     newest: Records = records if limit < 0 else records[:limit]
     return newest

@@ -86,7 +86,7 @@ def make_mistakes(client: Client, aclient: AsyncClient, product: Product) -> Non
     client.search("tea", "u")  # type: ignore[call-arg]
     client.search(b"tea")  # type: ignore[arg-type]
     client.search("tea", page=2)  # type: ignore[call-arg]
-    client.search("tea", collapse="yes")  # type: ignore[arg-type]
+    client.search("tea", collapse=1.5)  # type: ignore[arg-type]
     client.suggest("te")[0].word  # type: ignore[attr-defined]  # noqa: B018
     client.recommend("cart", user_id=42)  # type: ignore[arg-type]
     client.rank("p1", "p2")  # type: ignore[call-arg]

@@ -186,7 +186,7 @@ def test_rows_out_of_order_are_put_in_order(tmp_path: Path) -> None:
         ("customer_id,sku\nu,a\n", None, False, "--map user_id=customer_id --map product_id=sku"),
         ("user_id,product_id\nu,a\n", NOVEMBER, False, "--split needs a time in every row"),
         ("user_id,product_id,time\nu,a,2011-01-05\n", NOVEMBER, False, "nothing from 2011-11-01T00:00:00Z on"),
-        ("user_id,product_id\nu,a\n", None, True, "no user of h.csv has two rows"),
+        ("user_id,product_id\nu,a\n", None, True, "no user of h.csv has two orders"),
     ],
 )
 def test_a_holdout_that_cannot_be_used_is_refused(
@@ -200,3 +200,33 @@ def test_a_holdout_that_cannot_be_used_is_refused(
 def test_two_ways_to_split_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="choose one"):
         divide(write(tmp_path, "h.csv", ROWS), {}, NOVEMBER, True, None)
+
+
+ORDERS = """user_id,product_id,time,order_id
+u,a,2011-10-01T10:00:00Z,1
+u,b,2011-10-01T10:00:00Z,1
+u,c,2011-11-02T10:00:00Z,2
+u,d,2011-11-02T10:05:00Z,2
+v,a,2011-11-02T10:00:00Z,3
+v,b,2011-11-02T10:00:00Z,3
+"""
+
+
+@pytest.mark.parametrize("orders", ["order_id", "order", "nothing"])
+def test_the_last_order_is_left_out_whole(tmp_path: Path, orders: str) -> None:
+    split = divide(write(tmp_path, "h.csv", ORDERS.replace("order_id", orders)), {}, None, True, None)
+    last = ["d"] if orders == "nothing" else ["c", "d"]  # without numbers of orders what has one time is one
+    assert (split.test.users, split.test.products) == (["u"] * len(last), last)  # v has one order and no past
+    start = "2011-11-02T10:05:00Z" if orders == "nothing" else "2011-11-02T10:00:00Z"
+    assert split.moment == {"u": parse_timestamp(start)}
+    [shopper] = list_shoppers(split, new_only=False)
+    assert shopper.moment is not None
+    assert 0 < shopper.ask_before_s < 1  # the server is asked of a moment at which the order is not known
+
+
+def test_a_refusal_says_that_orders_were_cut_in_two(tmp_path: Path) -> None:
+    more = "w,a,2011-10-01,8\nw,b,2011-10-09,9\n"
+    holdout = write(tmp_path, "h.csv", ORDERS + more)
+    known = write(tmp_path, "e.csv", "user_id,product_id,time\nu,a,2011-10-01\nu,c,2011-11-02T10:00:00Z\n")
+    with pytest.raises(DataError, match=r"1 purchases of the very moment .* orders that are kept back whole"):
+        divide(holdout, {}, None, True, known)

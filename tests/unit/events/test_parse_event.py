@@ -27,13 +27,14 @@ def purchase(**fields: object) -> dict[str, object]:
     return {"event_type": "purchase-complete", "user_id": "u", "product_id": "p", **fields}
 
 
-def test_event_types_are_those_of_google_retail() -> None:
+def test_event_types_are_those_of_google_retail_and_refunds() -> None:
     assert sorted(EVENT_TYPES) == [
         "add-to-cart",
         "category-page-view",
         "detail-page-view",
         "home-page-view",
         "purchase-complete",
+        "refund",
         "remove-from-cart",
         "search",
         "shopping-cart-page-view",
@@ -95,6 +96,10 @@ def test_product_is_needed_by_types_about_a_product_only(event_type: str) -> Non
     if event_type in PRODUCT_EVENT_TYPES:
         with pytest.raises(InvalidInputError, match=f"product_id: must be given for {event_type}"):
             parse_event(event, now=NOW)
+    elif event_type == "refund":  # of a whole order
+        with pytest.raises(InvalidInputError, match="product_id: or order_id must be given for refund"):
+            parse_event(event, now=NOW)
+        assert parse_event({**event, "order_id": "o"}, now=NOW).product_id == ""
     else:
         assert parse_event(event, now=NOW).product_id == ""
 
@@ -121,7 +126,7 @@ def test_product_is_needed_by_types_about_a_product_only(event_type: str) -> Non
         (purchase(time=(NOW + 2 * DAY_S) * 1000), "time", "at most one day in the future"),
         (purchase(time=True), "time", "seconds since 1970, got bool"),
         (purchase(quantity=0), "quantity", "whole number in 1..2147483647, got 0"),
-        (purchase(quantity=-2), "quantity", "got -2"),
+        ({**purchase(quantity=-2), "event_type": "detail-page-view"}, "quantity", "got -2"),
         (purchase(quantity=1.5), "quantity", "got 1.5"),
         (purchase(quantity=2**31), "quantity", "got 2147483648"),
         (purchase(quantity="2"), "quantity", "must be a number, got str"),
@@ -180,3 +185,12 @@ def test_document_that_is_no_list_of_events_is_refused_as_a_whole(document: byte
 
 def test_no_events_are_no_error() -> None:
     assert parse_events(b"[]", now=NOW) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("event_type", "read_as"),
+    [("purchase-complete", "refund"), ("refund", "refund"), ("add-to-cart", "remove-from-cart")],
+)
+def test_a_negative_quantity_takes_pieces_back(event_type: str, read_as: str) -> None:
+    event = parse_event({**purchase(quantity=-3), "event_type": event_type}, now=NOW)
+    assert (event.event_type, event.quantity) == (read_as, 3)

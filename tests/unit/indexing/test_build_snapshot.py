@@ -91,9 +91,9 @@ def test_what_is_bought_together_is_learned_by_row(tmp_path: Path) -> None:
         snapshot.learned.get(TOGETHER).add_up(np.array([row["p04"]], np.int32), np.ones(1, np.float32)).find(10)
     )
 
-    # 15 orders hold both and each: 15 / sqrt(15 * 15), shrunk by 15 / (15 + 10).
+    # Five households bought both, in three orders each, and each: 5 / sqrt(5 * 5), shrunk by 5 / (5 + 10).
     assert found.tolist() == [row["p12"]]
-    assert scores.tolist() == pytest.approx([15 / (15 * 15) ** 0.5 * 15 / (15 + 10)])
+    assert scores.tolist() == pytest.approx([5 / (5 * 5) ** 0.5 * 5 / (5 + 10)])
 
 
 def test_equal_texts_share_a_vector_and_are_encoded_once(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_events_out_of_order_and_twice_count_as_in_order_and_once(pipeline: Pipe
     assert one["ids"][0] == "p31"
 
 
-@pytest.mark.parametrize("quantity", [0, -1, -(2**40), 0.5])
+@pytest.mark.parametrize("quantity", [0, -(2**40), 0.5])
 def test_a_quantity_of_nothing_is_refused_and_changes_nothing(
     pipeline: Pipeline, state: SqliteStateStore, quantity: float
 ) -> None:

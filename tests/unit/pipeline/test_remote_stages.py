@@ -103,6 +103,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         condition=parse_filter('NOT brand: ANY("A \\"B\\"")'),
         strict_filtering=False,
         context=Context(time=1.5, utc_offset_s=-3600.0, device="phone", region="DE"),
+        as_of=True,
         depth=77,
         explain=True,
         spelling=Spelling.SUGGEST,

@@ -177,3 +177,16 @@ def test_refusal_names_parameter_constraint_given_and_remedy(
 def test_unknown_fields_of_the_two_models_are_those_of_the_contract() -> None:
     assert set(RECOMMEND_FIELDS) - set(SEARCH_FIELDS) == {"PLACEMENT", "SEED_PRODUCT_IDS"}
     assert set(SEARCH_FIELDS) - set(RECOMMEND_FIELDS) == {"QUERY"}
+
+
+def test_a_request_is_as_of_the_time_that_it_names() -> None:
+    assert recommend(CONTEXT=b'{"time": "2024-05-01"}').retrieval.as_of
+    for context in (b"", b"{}", b'{"time": null}', b'{"region": "x"}'):
+        assert not recommend(CONTEXT=context).retrieval.as_of
+
+
+@pytest.mark.parametrize("value", ["", 1, [], "x" * 300])
+def test_what_is_shown_as_one_is_a_flag_or_a_field(value: object) -> None:
+    assert recommend(OPTIONS=orjson.dumps({"collapse": "item_group_id"})).collapse == "item_group_id"
+    with pytest.raises(InvalidInputError, match=r"OPTIONS\.collapse: must be true, false or the name of a field"):
+        recommend(OPTIONS=orjson.dumps({"collapse": value}))

@@ -8,9 +8,9 @@ import weakref
 import numpy as np
 
 from mercato.index.live import LiveCatalog
-from mercato.retrieval.histories import HistoryReader
+from mercato.retrieval.histories import HistoryReader, keep_newest
 from mercato.state import Actor, EventColumns, StateStore
-from tests.stores import delete, purchase
+from tests.stores import DAY, NOW, delete, event, purchase
 
 
 def read(store: StateStore, user: str) -> EventColumns:
@@ -63,3 +63,33 @@ def test_distinct_products_and_the_index_of_each_event(catalog: LiveCatalog, sto
     products, position = history.distinct
     assert products.tolist() == sorted({catalog.row_of("p01"), catalog.row_of("p03")})
     assert products[position].tolist() == history.rows.tolist()
+
+
+def test_what_came_back_is_in_no_history_and_some_pieces_are_fewer(catalog: LiveCatalog, store: StateStore) -> None:
+    store.append_events(
+        [
+            event("detail-page-view", "p01", 6, user_id="new"),
+            event("purchase-complete", "p01", 5, user_id="new"),
+            event("purchase-complete", "p02", 5, user_id="new", quantity=5),
+            event("purchase-complete", "p03", 4, user_id="new", order_id="whole"),
+            event("purchase-complete", "p01", 3, user_id="new", quantity=-1),
+            event("refund", "p02", 3, user_id="new", quantity=2),
+            event("refund", "", 2, user_id="new", order_id="whole"),
+        ]
+    )
+    reader, events = HistoryReader(catalog), read(store, "new")
+    history = reader.read(events)
+    assert history.rows.tolist() == [catalog.row_of("p02")]
+    assert history.quantity is not None
+    assert history.quantity.tolist() == [3]
+    before = reader.read(events, until=NOW - 3.5 * DAY)
+    assert sorted(before.rows.tolist()) == sorted(catalog.rows_of(["p01", "p01", "p02", "p03"]).tolist())
+
+
+def test_of_a_moment_what_happened_later_is_not_known(catalog: LiveCatalog, store: StateStore) -> None:
+    store.append_events([purchase("new", "p01", 3), purchase("new", "p02", 2), purchase("new", "p03", 1)])
+    reader, events = HistoryReader(catalog), read(store, "new")
+    assert len(reader.read(events, until=NOW)) == 3
+    assert reader.read(events, until=NOW - 2 * DAY).rows.tolist() == catalog.rows_of(["p02", "p01"]).tolist()
+    assert len(reader.read(events, until=NOW - 9 * DAY)) == 0
+    assert len(keep_newest(reader.read(events), 2)) == 2

@@ -16,7 +16,7 @@ from tests.unit.retrieval.asking import ask, ask_all, ids_of
 HOME = Placement.HOME_PAGE
 BY_ID = [item.id for item in make_products()]
 # What shoppers bought (`make_purchases`), most first; then what was never bought.
-BY_POPULARITY = sorted(BY_ID, key=lambda product_id: {"p04": -4, "p12": -3, "p20": -2, "p30": -1}.get(product_id, 0))
+BY_POPULARITY = sorted(BY_ID, key=lambda product_id: {"p04": -4, "p12": -3, "p30": -2, "p20": -1}.get(product_id, 0))
 
 
 @pytest.fixture

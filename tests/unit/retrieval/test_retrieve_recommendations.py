@@ -34,7 +34,7 @@ from tests.unit.retrieval.asking import all_pages, ask, ids_of, page
 OLD = {item.id: item for item in make_products()}
 # The decayed counts: 15 purchases each of p04 and p12, 4 of p20, 1 of p30; what was never bought follows by id.
 NEVER_BOUGHT = [product_id for product_id in OLD if product_id not in ("p04", "p12", "p20", "p30")]
-BY_POPULARITY = ["p04", "p12", "p20", "p30", *NEVER_BOUGHT]
+BY_POPULARITY = ["p04", "p12", "p30", "p20", *NEVER_BOUGHT]  # p30 was bought last; how often counts nothing
 
 HOME, PAGE, CART, CATEGORY = Placement.HOME_PAGE, Placement.PRODUCT_PAGE, Placement.CART, Placement.CATEGORY
 

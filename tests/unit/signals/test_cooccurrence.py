@@ -156,3 +156,29 @@ def test_limit_keeps_the_best() -> None:
     assert rows.tolist() == [1]
     rows, _ = CHAIN.add_up(np.array([0], np.int32), np.ones(1, np.float32)).find(0)
     assert rows.tolist() == []
+
+
+def test_people_count_and_not_orders() -> None:
+    # One account orders 0 and 1 together 50 times; four people order 0 and 2 together once; 1 has buyers of its own.
+    rows = [(9, 0, n) for n in range(50)] + [(9, 1, n) for n in range(50)]
+    rows += [(person, product, 100 + person) for person in range(4) for product in (0, 2)]
+    rows += [(20 + person, 1, 200 + person) for person in range(4)]
+    actor, product, order = (np.array(column, np.int32) for column in zip(*rows, strict=True))
+    events = EventColumns(
+        actor=actor,
+        product=product,
+        order=order,
+        time=np.zeros(len(rows)),
+        weight=np.ones(len(rows), np.float32),
+    )
+    found = compute_cooccurrence(events, 3, until=1.0)
+    assert found.neighbours[found.indptr[0] : found.indptr[1]].tolist() == [2]
+    # Four of the five buyers of 0 bought it with 2, which has four.
+    assert found.scores[found.indptr[0]] == pytest.approx(4 / np.sqrt(5 * 4) * 4 / (4 + 10))
+
+
+def test_orders_of_two_people_that_are_called_alike_are_two() -> None:
+    rows = [(person, product, 1) for person, product in ((0, 0), (1, 1), (2, 0), (3, 1), (4, 0), (5, 1))]
+    actor, product, order = (np.array(column, np.int32) for column in zip(*rows, strict=True))
+    events = EventColumns(actor=actor, product=product, order=order, time=np.zeros(6), weight=np.ones(6, np.float32))
+    assert not len(compute_cooccurrence(events, 2, until=1.0).neighbours)

@@ -20,7 +20,7 @@ def make_events(*events: tuple[int, int, float], weight: float = 1.0) -> EventCo
 
 
 def test_count_halves_with_each_half_life() -> None:
-    events = make_events((0, 0, 100.0), (0, 0, 90.0), (0, 1, 80.0))
+    events = make_events((0, 0, 100.0), (1, 0, 90.0), (0, 1, 80.0))
     popularity = compute_popularity(events, 3, until=100.0 * DAY + 1e-3, half_life_days=10.0)
     assert popularity.count == pytest.approx([1.0 + 0.5, 0.25, 0.0], rel=1e-4)
     assert popularity.count.dtype == np.float32
@@ -46,8 +46,8 @@ def test_events_at_or_after_until_change_nothing() -> None:
 
 
 def test_trend_is_the_log_of_recent_over_long_run_rate() -> None:
-    # Ten events each: product 0 all within 28 days, product 1 all before them, product 2 none at all.
-    events = make_events(*[(0, 0, 190.0)] * 10, *[(0, 1, 100.0)] * 10)
+    # Ten people each: product 0 all within 28 days, product 1 all before them, product 2 none at all.
+    events = make_events(*[(n, 0, 190.0) for n in range(10)], *[(n, 1, 100.0) for n in range(10)])
     popularity = compute_popularity(events, 3, until=200.0 * DAY)
     share = 28.0 / 182.0
     rising = np.log((10 + 5 * share) / ((10 + 5) * share))
@@ -80,3 +80,11 @@ def test_columns_of_different_lengths_are_refused() -> None:
             time=np.zeros(1, np.float64),
             weight=np.zeros(2, np.float32),
         )
+
+
+def test_people_count_and_not_rows() -> None:
+    # One account buys product 0 on 100 days, three people buy product 1 once.
+    events = make_events(*[(9, 0, 100.0 + n) for n in range(100)], *[(n, 1, 150.0) for n in range(3)])
+    popularity = compute_popularity(events, 2, until=200.0 * DAY, half_life_days=50.0)
+    assert popularity.count == pytest.approx([0.5 ** (1 / 50), 3 * 0.5], rel=1e-4)
+    assert popularity.buyers.tolist() == [1, 3]

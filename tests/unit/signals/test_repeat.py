@@ -46,3 +46,18 @@ def test_without_purchases_the_rate_is_zero_and_the_interval_a_month() -> None:
     assert repeat.rate.tolist() == [0.0, 0.0]
     assert repeat.interval_days == pytest.approx([30.0, 30.0])
     assert repeat.interval_days.dtype == repeat.rate.dtype == np.float32
+
+
+def test_an_account_that_buys_daily_does_not_speak_for_all() -> None:
+    # One actor buys 100 times, a day apart: 99 gaps that count as 10; ten others buy twice, 32 days apart.
+    days = [(0, float(day)) for day in range(100)] + [(n, day) for n in range(1, 11) for day in (0.0, 32.0)]
+    actor, day = (np.array(column) for column in zip(*days, strict=True))
+    events = EventColumns(
+        actor=actor.astype(np.int32),
+        product=np.zeros(len(days), np.int32),
+        order=np.full(len(days), -1, np.int32),
+        time=day * 86_400.0,
+        weight=np.ones(len(days), np.float32),
+    )
+    repeat = compute_repeat(events, 1, until=1e9)
+    assert repeat.interval_days == pytest.approx([np.exp((10 * np.log(1) + 10 * np.log(32)) / 20)])

@@ -42,10 +42,22 @@ class PopularSource(Source):
 
 
 def list_popular(catalog: LiveCatalog, context: RetrievalContext, count: int) -> Int32:
-    """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count."""
-    rows = first_allowed(context.allowed.rows, count)
-    entries = np.flatnonzero(context.allowed.entries)[: count - len(rows)]
-    return np.concatenate([rows, (entries + catalog.base).astype(np.int32)])
+    """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count.
+
+    A product that changed has the place that it had: what is popular does not depend on its price.
+    """
+    allowed = context.allowed
+    entries = np.flatnonzero(allowed.entries)
+    if not len(entries):
+        return first_allowed(allowed.rows, count)
+    replaced = catalog.delta.replaced_rows[entries]
+    places = allowed.rows.copy()
+    places[replaced[replaced >= 0]] = True
+    found = first_allowed(places, count)
+    rows = np.where(allowed.rows[found], found, catalog.current_row[found])
+    fresh = entries[replaced < 0][: count - len(rows)] + catalog.base
+    popular: Int32 = np.concatenate([rows, fresh]).astype(np.int32)
+    return popular
 
 
 def first_allowed(allowed: Bool, count: int) -> Int32:

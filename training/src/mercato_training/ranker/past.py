@@ -15,10 +15,19 @@ from mercato.features.inputs import ProductFeatures
 from mercato.index.codes import CodeIndex
 from mercato.index.layout import TextLayout
 from mercato.index.snapshot import Snapshot
-from mercato.indexing.learn import find_rows, learn_signals, list_regions, order_rows, select_events
+from mercato.index.variant_groups import find_leaders, represent
+from mercato.indexing.learn import (
+    find_rows,
+    learn_signals,
+    list_regions,
+    order_rows,
+    select_events,
+    spread_over_groups,
+)
 from mercato.signals.events import EventColumns
 from mercato.signals.popularity import compute_popularity
 from mercato.signals.query_log import read_query_log
+from mercato.signals.undone import drop_undone
 from mercato.state.values import EventTable
 
 
@@ -46,11 +55,23 @@ class PastSnapshot(Snapshot):
         self.category_words, self.floor = snapshot.category_words, snapshot.floor
         self.until = until
         ids = snapshot.documents.ids()
-        weighted, purchases = select_events(events, snapshot.row_by_any_id)
-        self.original = order_rows(compute_popularity(weighted, len(ids), until=until), ids)
+        leaders = find_leaders(snapshot.groups)
+        represented = represent(snapshot.row_by_any_id, leaders)
+        events = drop_undone(events, find_rows(events, represented), until=until)
+        weighted, purchases = select_events(events, represented)
+        own, _ = select_events(events, snapshot.row_by_any_id)
+        self.original = order_rows(
+            compute_popularity(weighted, len(ids), until=until),
+            ids,
+            leaders,
+            compute_popularity(own, len(ids), until=until),
+        )
+        self.groups = snapshot.groups[self.original]
+        leaders = find_leaders(self.groups)
         row_here = np.empty(len(ids), dtype=np.int32)
         row_here[self.original] = np.arange(len(ids), dtype=np.int32)
-        moved = _move(weighted, row_here), _move(purchases, row_here)
+        moves = leaders[row_here].astype(np.int32)
+        moved = _move(weighted, moves), _move(purchases, moves)
         rows = find_rows(events, snapshot.row_by_any_id)
         self.queries = read_query_log(
             events,
@@ -59,6 +80,7 @@ class PastSnapshot(Snapshot):
             snapshot.features.leaf_category[self.original],
         )
         signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events), queries=self.queries)
+        signals = spread_over_groups(signals, leaders)
         self.learned = signals.learned
         kinds = snapshot.features.kinds.take(self.original)
         self.features = ProductFeatures(

@@ -14,6 +14,7 @@ from mercato.features.inputs import History
 from mercato.signals.events import EventColumns
 from mercato.signals.history import PURCHASE
 from mercato.signals.popularity import compute_popularity
+from mercato.signals.undone import find_table_standing
 from mercato.state.values import EventTable
 
 FURTHER = {"cart": EVENT_TYPE_CODES["add-to-cart"], "click": EVENT_TYPE_CODES["detail-page-view"]}
@@ -102,6 +103,9 @@ class Timeline:
             np.full(len(keep), -1, dtype=np.int32) if events.device_region is None else events.device_region[keep]
         )
         self.device_regions = events.device_regions
+        rows = row_of_code[events.product] if len(row_of_code) else np.zeros(len(events.product), np.int32)
+        standing = find_table_standing(events, np.where(events.product >= 0, rows, -1).astype(np.int32))
+        self._undone_at = None if standing is None else standing.undone_at[keep]
         actors = len(events.users)
         self._starts = np.searchsorted(self.actor, np.arange(actors + 1))
 
@@ -118,7 +122,10 @@ class Timeline:
         if stop == start or limit <= 0:
             return History.empty()
         oldest = max(start, stop - limit)
-        newest_first = slice(stop - 1, oldest - 1 if oldest else None, -1)
+        newest_first: slice | NDArray[np.int64] = slice(stop - 1, oldest - 1 if oldest else None, -1)
+        if self._undone_at is not None:  # what was sent back by then is no part of it
+            places = np.arange(oldest, stop)
+            newest_first = places[self._undone_at[places] >= time][::-1]
         return History(
             rows=self.rows[newest_first],
             time=self.time[newest_first],

@@ -15,6 +15,7 @@ from mercato.evaluation.holdout import read_interactions
 from mercato.events.event_order import has_time
 from mercato.signals.events import NO_ORDER
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
+from mercato.signals.undone import drop_undone
 from mercato.state.store import open_state
 
 
@@ -116,6 +117,7 @@ def read_state_events(url: str) -> UserEvents:
         table = store.event_columns()
     finally:
         store.close()
+    table = drop_undone(table, table.product)
     weighted = (table.product >= 0) & (TYPE_WEIGHTS[table.event_type] > 0) & ((table.user >= 0) | (table.visitor >= 0))
     rows = np.flatnonzero(weighted)
     rows = rows[np.lexsort((table.sequence[rows], table.time[rows]))]

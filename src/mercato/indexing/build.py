@@ -33,6 +33,8 @@ from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.query_signals import QUERY_USE, count_word_categories
 from mercato.index.search_weights import FieldWeights, FusionWeights
+from mercato.index.snapshot import Snapshot
+from mercato.index.source_tuning import write_tuning
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
 from mercato.index.vocabulary import count_words, write_vocabulary
@@ -50,8 +52,9 @@ from mercato.indexing.learn import (
     select_events,
 )
 from mercato.indexing.publish import hold_target, publish
+from mercato.indexing.tune_sources import choose_settings, tune_sources
 from mercato.indexing.word_lists import collect_statistics
-from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
+from mercato.manifest import MANIFEST_FILE, record_file, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.query.word_query import QueryReader
@@ -186,9 +189,19 @@ def _fill_folder(
     progress("learning from events", 0, 1)
     numbers = number_products(rows)
     weighted, purchases = select_events(events, numbers)
-    queries = read_query_log(events, find_rows(events, numbers), analyzer, code_categories(rows))
+    categories = code_categories(rows)
+    log = choose_settings(events, numbers, len(ids), categories, until=until)
+    queries = read_query_log(events, find_rows(events, numbers), analyzer, categories)
     signals = learn_signals(
-        weighted, purchases, len(ids), until=until, regions=list_regions(events), queries=queries, counts=True
+        weighted,
+        purchases,
+        len(ids),
+        until=until,
+        regions=list_regions(events),
+        queries=queries,
+        counts=True,
+        settings=log.settings,
+        categories=categories,
     )
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
@@ -241,6 +254,10 @@ def _fill_folder(
         last_event_time=float(learned.max()) if len(learned) else None,
         files=record_folder(folder),
     )
+    write_manifest(folder / MANIFEST_FILE, manifest)
+    progress("weighing the sources of recommendations", 0, 1)
+    write_tuning(folder, tune_sources(Snapshot(folder), log))
+    manifest.files[layout.SOURCES] = record_file(folder / layout.SOURCES)
     write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
 

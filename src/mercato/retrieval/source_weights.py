@@ -1,16 +1,19 @@
 """How much each source of recommendations weighs in the fusion, per placement; a shop may change it.
 
-The defaults stand with the sources themselves, in `mercato.retrieval.sources`.
+The defaults stand with the sources themselves, in `mercato.retrieval.sources`; what a shop's own log says of them lies
+in its snapshot (`mercato.index.source_tuning`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
 from mercato.errors import InvalidInputError, ServerError
+from mercato.index.source_tuning import SourceTuning
 from mercato.requests.retrieval import Kind, Placement
 from mercato.retrieval.sources.registry import SOURCES
 
@@ -28,6 +31,93 @@ KIND_SOURCES: Mapping[Kind, frozenset[str]] = {
     if kind is not Kind.BOTH
 }
 """The sources of one kind of product page; what they leave free, the popular products fill."""
+
+
+KNOWN, NEW, LIGHT, HEAVY = "known", "new", "light", "heavy"
+KINDS_OF_SHOPPERS = (KNOWN, NEW, LIGHT, HEAVY)
+"""Whoever has a history, nobody, and of those with one the lighter and the heavier half, where these differ."""
+TUNED = (Placement.HOME_PAGE, Placement.CATEGORY, Placement.RANK)
+"""Placements that go by what was learned of the home page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighing:
+    """What the sources of one request weigh.
+
+    Attributes:
+        weights: by rank; a source without one is not asked.
+        slopes: by score; 0 for those that are not named.
+    """
+
+    weights: Mapping[str, float]
+    slopes: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopWeights:
+    """The weights of a shop's sources: the defaults, what its log says, and what the shop changes.
+
+    Attributes:
+        general: of every placement, with the shop's changes; what goes by no learned weights has these.
+        learned: by kind of shopper, for the placements `TUNED`.
+        heavy_from: products of a history from which a shopper is a heavy one.
+    """
+
+    general: Weights
+    learned: Mapping[str, Mapping[Placement, Weighing]] = field(default_factory=dict)
+    heavy_from: int = 0
+
+    def choose(self, placement: Placement, kind: Kind, products: int) -> Weighing:
+        """Return what the sources of a request weigh.
+
+        Args:
+            placement: of the request.
+            kind: of product page.
+            products: how many distinct products its shopper's history has.
+        """
+        own = NEW if not products else HEAVY if products >= self.heavy_from else LIGHT
+        for shopper in (own, KNOWN) if products else (own,):
+            if placement in self.learned.get(shopper, {}):
+                return self.learned[shopper][placement]
+        return Weighing(weights=choose_sources(self.general, placement, kind))
+
+
+def weigh_shop(tuning: SourceTuning, changes: Mapping[str, float] | None = None) -> ShopWeights:
+    """Join what a shop's log says of its sources with the shop's own changes, which go before.
+
+    Args:
+        tuning: what was learned; of a source that it does not know, the default stays.
+        changes: as `change_weights` takes them.
+
+    Raises:
+        ServerError: see `change_weights`.
+    """
+    changes = changes or {}
+    general = change_weights(changes)
+    learned = {
+        shopper: {
+            placement: _join(general, placement, weights, tuning.slopes.get(shopper, {}), changes)
+            for placement in TUNED
+        }
+        for shopper, weights in tuning.weights.items()
+    }
+    return ShopWeights(general=general, learned=learned, heavy_from=tuning.heavy_from)
+
+
+def _join(
+    general: Weights,
+    placement: Placement,
+    weights: Mapping[str, float],
+    slopes: Mapping[str, float],
+    changes: Mapping[str, float],
+) -> Weighing:
+    """Return the weights of a placement: the changed ones, else the learned ones, else the defaults."""
+    changed = {name for name in weights if {name, f"{placement.label}.{name}"} & changes.keys()}
+    own = {name: slope for name, slope in slopes.items() if slope > 0 and name not in changed}
+    joined = {name: weights.get(name, weight) for name, weight in WEIGHTS[placement].items()}
+    joined |= {name: general[placement].get(name, 0.0) for name in WEIGHTS[placement] if name not in weights}
+    joined |= {name: general[placement].get(name, 0.0) for name in changed}
+    return Weighing(weights={name: w for name, w in joined.items() if w > 0 or name in own}, slopes=own)
 
 
 def choose_sources(weights: Weights, placement: Placement, kind: Kind = Kind.BOTH) -> Mapping[str, float]:

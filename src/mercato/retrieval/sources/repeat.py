@@ -7,6 +7,7 @@ import numpy as np
 from mercato.arrays import Int32
 from mercato.features.inputs import History
 from mercato.requests.trace import Evidence
+from mercato.retrieval.bought_again import AGAIN
 from mercato.retrieval.evidence import name_largest_events
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import find_largest_weights, weigh_events
@@ -25,6 +26,7 @@ class RepeatSource(Source):
     learned_from = "the history"
     weights = at_home(5.0)
     turn = 5
+    signals = (AGAIN,)
     phrases = {"": "you {deed_it} on {date}", "alone": "you chose it before"}
     speaks_of = frozenset({"own purchases", "similarity", "taste"})
 

@@ -49,7 +49,6 @@ class SourceTuning:
         weights: by kind of shopper (`mercato.retrieval.source_weights.KINDS_OF_SHOPPERS`) the weight of each source on
             the home page, by rank; a kind that is not there has the defaults.
         slopes: likewise, by score.
-        heavy_from: products of a history from which a shopper is a heavy one.
         visits: how many visits were held back to learn it.
         gains: by kind of shopper; of kinds that kept the defaults too.
         note: why there are defaults, in a sentence; empty where something was learned.
@@ -59,7 +58,6 @@ class SourceTuning:
     fade: float = DEFAULT_FADE
     weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     slopes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    heavy_from: int = 0
     visits: int = 0
     gains: Mapping[str, Gain] = field(default_factory=dict)
     note: str = "built before weights were learned"

@@ -15,6 +15,8 @@ from mercato.state.values import EventTable
 
 HISTORY_LIMIT = 1000
 """Events of a history that are read, as a server reads them."""
+MOST_BOUGHT = 6_000
+"""Products of all visits together: what is measured with them takes time for each. Large visits need to be fewer."""
 RECENT_SHARE = 0.5
 """Of all last visits the later half is asked for: they are the nearest to what is asked next."""
 
@@ -84,7 +86,9 @@ def hold_back(table: EventTable, rows: Int32, *, until: float, limit: int, rando
     if not len(starts):
         return HeldBack(visits=[], events=held, shoppers=0)
     later = starts[np.argsort(line.time[starts], kind="stable")[int(len(starts) * (1 - RECENT_SHARE)) :]]
-    chosen = np.sort(random.choice(later, min(limit, len(later)), replace=False))
+    chosen = random.permutation(later)[:limit]
+    sizes = _count_wanted(line, wanted, chosen)
+    chosen = np.sort(chosen[np.cumsum(sizes) <= max(MOST_BOUGHT, sizes[0])])
     first, end = (
         np.searchsorted(line.actor, line.actor[chosen]),
         np.searchsorted(line.actor, line.actor[chosen], "right"),
@@ -108,6 +112,21 @@ def hold_back(table: EventTable, rows: Int32, *, until: float, limit: int, rando
             )
         )
     return HeldBack(visits=visits, events=held, shoppers=len(starts))
+
+
+def _count_wanted(line: _Timeline, wanted: Bool, starts: Int64) -> Int64:
+    """Count the wanted events of the visits that begin at some positions: int64 [n]."""
+    before = np.concatenate([[0], np.cumsum(wanted)])
+    change = np.concatenate([np.flatnonzero(_find_changes(line)), [len(wanted)]])
+    ends = change[np.searchsorted(change, starts, "right")]
+    counted: Int64 = before[ends] - before[starts]
+    return counted
+
+
+def _find_changes(line: _Timeline) -> Bool:
+    """Tell at which events a visit begins: bool [n]."""
+    changes: Bool = np.append(True, (line.actor[1:] != line.actor[:-1]) | (line.visit[1:] != line.visit[:-1]))
+    return changes
 
 
 def _order_events(table: EventTable, rows: Int32, until: float) -> _Timeline:
@@ -135,8 +154,7 @@ def _find_visits(line: _Timeline, wanted: Bool) -> Int64:
         return at
     last = at[np.append(line.actor[at][1:] != line.actor[at][:-1], True)]
     # The first event of that visit, whatever it is.
-    change = np.concatenate([[True], (line.actor[1:] != line.actor[:-1]) | (line.visit[1:] != line.visit[:-1])])
-    begin = np.flatnonzero(change)
+    begin = np.flatnonzero(_find_changes(line))
     starts = begin[np.searchsorted(begin, last, "right") - 1]
     known: Int64 = starts[(starts > 0) & (line.actor[starts] == line.actor[np.maximum(starts - 1, 0)])]
     return known

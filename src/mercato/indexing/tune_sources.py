@@ -23,17 +23,19 @@ from mercato.indexing.held_visits import HeldBack, HeldVisit, hold_back
 from mercato.indexing.learn import find_rows, list_regions, select_events
 from mercato.indexing.source_lists import line_up
 from mercato.requests.retrieval import Placement
+from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import whole_history
-from mercato.retrieval.source_weights import KNOWN, NEW, WEIGHTS
+from mercato.retrieval.source_weights import EXPLORING, KNOWN, NEW, WEIGHTS
 from mercato.retrieval.sources.registry import SOURCES
 from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.signals.ease import EaseOptions, compute_ease
+from mercato.signals.history import PURCHASE
 from mercato.signals.learning_settings import LearningSettings
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import compute_popularity
 from mercato.state.values import EventTable
 
-VISITS = 600
+VISITS = 1_500
 LEAST_VISITS = 60
 """Fewer tell nothing: the interval of what they gain is wider than any gain."""
 SEED = 15
@@ -135,8 +137,9 @@ def tune_sources(snapshot: Snapshot, log: HeldLog) -> SourceTuning:
     defaults = WEIGHTS[Placement.HOME_PAGE]
     bought = [visit.bought for visit in visits]
     fits: dict[str, Fit] = {}
-    lists = line_up(ask_visits(catalog, visits, labels, popular), bought, labels)
-    fits[KNOWN] = fit_weights(lists, defaults, random)
+    asked = ask_visits(catalog, visits, labels, popular)
+    fits[KNOWN] = fit_weights(line_up(asked, bought, labels), defaults, random)
+    fits[EXPLORING] = fit_weights(line_up(*_leave_known(asked, visits), labels), defaults, random)
     strangers = ask_visits(catalog, visits, labels, popular, strangers=True)
     fits[NEW] = fit_weights(line_up(strangers, bought, labels), defaults, random)
     kept = {kind: fit for kind, fit in fits.items() if fit.gain.low > 0}
@@ -148,6 +151,27 @@ def tune_sources(snapshot: Snapshot, log: HeldLog) -> SourceTuning:
         gains={kind: fit.gain for kind, fit in fits.items()},
         note=note,
     )
+
+
+def _leave_known(
+    lists: Sequence[Mapping[str, RankedList]], visits: Sequence[HeldVisit]
+) -> tuple[list[dict[str, RankedList]], list[Int32]]:
+    """Leave out of lists and purchases what each shopper had bought before; visits without anything new go."""
+    kept, bought = [], []
+    for own, visit in zip(lists, visits, strict=True):
+        known = visit.history.rows[visit.history.type == PURCHASE]
+        fresh = visit.bought[~np.isin(visit.bought, known)]
+        if len(fresh):
+            keep = {label: ~np.isin(item.rows, known) for label, item in own.items()}
+            kept.append(
+                {
+                    label: RankedList(rows=item.rows[keep[label]], scores=item.scores[keep[label]])
+                    for label, item in own.items()
+                    if keep[label].any()
+                }
+            )
+            bought.append(fresh)
+    return kept, bought
 
 
 def _choose(choices: Sequence[float], quality: Callable[[float], Float64]) -> float:

@@ -14,7 +14,16 @@ from mercato.retrieval.candidates import CandidateSet, keep_listed
 from mercato.retrieval.cold_start import give_slots
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.source_weights import WEIGHTS, ShopWeights, Weighing, Weights, choose_sources
+from mercato.retrieval.source_weights import (
+    EXPLORING,
+    KNOWN,
+    NEW,
+    WEIGHTS,
+    ShopWeights,
+    Weighing,
+    Weights,
+    choose_sources,
+)
 from mercato.retrieval.sources.arrival import ARRIVAL
 from mercato.retrieval.sources.base import SourceRequest
 from mercato.retrieval.sources.popular import POPULAR, list_popular
@@ -53,8 +62,10 @@ def weigh_for(context: RetrievalContext, weights: Weights | ShopWeights) -> Weig
     request = context.request
     if not isinstance(weights, ShopWeights):
         return Weighing(weights=choose_sources(weights, request.placement, request.kind))
-    products = len(context.seeds) or len(context.history.distinct[0])
-    return weights.choose(request.placement, request.kind, products)
+    shopper = NEW
+    if len(context.seeds) or len(context.history):
+        shopper = EXPLORING if request.exclude_purchased_days > 0 else KNOWN
+    return weights.choose(request.placement, request.kind, shopper)
 
 
 def ask_for(

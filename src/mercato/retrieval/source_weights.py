@@ -33,9 +33,9 @@ KIND_SOURCES: Mapping[Kind, frozenset[str]] = {
 """The sources of one kind of product page; what they leave free, the popular products fill."""
 
 
-KNOWN, NEW, LIGHT, HEAVY = "known", "new", "light", "heavy"
-KINDS_OF_SHOPPERS = (KNOWN, NEW, LIGHT, HEAVY)
-"""Whoever has a history, nobody, and of those with one the lighter and the heavier half, where these differ."""
+KNOWN, NEW, EXPLORING = "known", "new", "exploring"
+KINDS_OF_SHOPPERS = (KNOWN, NEW, EXPLORING)
+"""Who has a history, who has none, and who has one but wants nothing of it again (``exclude_purchased_days``)."""
 TUNED = (Placement.HOME_PAGE, Placement.CATEGORY, Placement.RANK)
 """Placements that go by what was learned of the home page."""
 
@@ -60,25 +60,21 @@ class ShopWeights:
     Attributes:
         general: of every placement, with the shop's changes; what goes by no learned weights has these.
         learned: by kind of shopper, for the placements `TUNED`.
-        heavy_from: products of a history from which a shopper is a heavy one.
     """
 
     general: Weights
     learned: Mapping[str, Mapping[Placement, Weighing]] = field(default_factory=dict)
-    heavy_from: int = 0
 
-    def choose(self, placement: Placement, kind: Kind, products: int) -> Weighing:
+    def choose(self, placement: Placement, kind: Kind, shopper: str) -> Weighing:
         """Return what the sources of a request weigh.
 
         Args:
             placement: of the request.
             kind: of product page.
-            products: how many distinct products its shopper's history has.
+            shopper: one of `KINDS_OF_SHOPPERS`.
         """
-        own = NEW if not products else HEAVY if products >= self.heavy_from else LIGHT
-        for shopper in (own, KNOWN) if products else (own,):
-            if placement in self.learned.get(shopper, {}):
-                return self.learned[shopper][placement]
+        if placement in self.learned.get(shopper, {}):
+            return self.learned[shopper][placement]
         return Weighing(weights=choose_sources(self.general, placement, kind))
 
 
@@ -101,7 +97,7 @@ def weigh_shop(tuning: SourceTuning, changes: Mapping[str, float] | None = None)
         }
         for shopper, weights in tuning.weights.items()
     }
-    return ShopWeights(general=general, learned=learned, heavy_from=tuning.heavy_from)
+    return ShopWeights(general=general, learned=learned)
 
 
 def _join(
@@ -122,7 +118,7 @@ def _join(
 
 def choose_sources(weights: Weights, placement: Placement, kind: Kind = Kind.BOTH) -> Mapping[str, float]:
     """Return the sources of a placement, of one kind alone where a kind is asked for, and their weights."""
-    chosen = weights[placement]
+    chosen = {label: weight for label, weight in weights[placement].items() if weight > 0}
     if kind not in KIND_SOURCES:
         return chosen
     return {label: weight for label, weight in chosen.items() if label in KIND_SOURCES[kind]}
@@ -198,4 +194,7 @@ def change_weights(changes: Mapping[str, float]) -> Weights:
             f"weights of sources: {'; '.join(problems)}; the sources are {', '.join(sorted(names))}, "
             f"alone or after one of {', '.join(placements)} and a dot"
         )
-    return {placement: {s: w for s, w in sources.items() if w > 0} for placement, sources in weights.items()}
+    return {
+        placement: {s: w for s, w in sources.items() if w > 0 or w == WEIGHTS[placement][s]}  # what waits to be learned
+        for placement, sources in weights.items()
+    }

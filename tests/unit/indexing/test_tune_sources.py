@@ -59,13 +59,13 @@ def test_what_the_shop_says_goes_before(tmp_path: Path) -> None:
     snapshot, store = index(tmp_path, chains())
     store.close()
     weighing = weigh_shop(snapshot.tuning, {"also_bought": 0.0, "home-page.popular": 2.0})
-    home = weighing.choose(Placement.HOME_PAGE, Kind.BOTH, 3)
+    home = weighing.choose(Placement.HOME_PAGE, Kind.BOTH, KNOWN)
     assert "also_bought" not in home.weights
     assert "also_bought" not in home.slopes
     assert home.weights["popular"] == 2.0
     assert "popular" not in home.slopes
-    assert weighing.choose(Placement.RANK, Kind.BOTH, 3).weights.get("popular") != 2.0
-    assert weighing.choose(Placement.CART, Kind.BOTH, 3).weights == {
+    assert weighing.choose(Placement.RANK, Kind.BOTH, KNOWN).weights.get("popular") != 2.0
+    assert weighing.choose(Placement.CART, Kind.BOTH, KNOWN).weights == {
         name: weight for name, weight in WEIGHTS[Placement.CART].items() if name != "also_bought"
     }
 

@@ -3,9 +3,9 @@
 .venv/bin/python -m benchmarks one_time_purchases
 
 The log is generated over the titles of the evaluation data (`one_time_purchases_data`); each user's last purchase is
-left out. The methods are tuned on the purchase before it, and know what a user has: it is not in their lists. The pipeline
-runs in this process without a ranker, over a snapshot that ``build_snapshot`` makes of the same purchases, and gets no
-option: that what a user has is not wanted again, it must have learned from the log.
+left out. The methods are tuned on the purchase before it, and know what a user has: it is not in their lists. The
+pipeline runs in this process without a ranker, over a snapshot that ``build_snapshot`` makes of the same purchases, and
+gets no option: that what a user has is not wanted again, it must have learned from the log.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def measure_methods(
 
 def main(
     data: Annotated[Path, typer.Option(help="folder with products.parquet")] = DATA,
-    users: Annotated[int, typer.Option(help="users of the generated log")] = 8_000,
-    products: Annotated[int, typer.Option(help="products, drawn from the catalogue")] = 5_000,
+    users: Annotated[int, typer.Option(help="users of the generated log")] = 6_000,
+    products: Annotated[int, typer.Option(help="products, drawn from the catalogue")] = 4_000,
     encoder: Annotated[Path, typer.Option(help="folder of the exported encoder")] = ENCODER,
     methods: Annotated[bool, typer.Option("--methods/--no-methods", help="without them nothing is written")] = True,
 ) -> None:

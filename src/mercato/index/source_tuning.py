@@ -46,6 +46,7 @@ class SourceTuning:
         settings: how signals are learned.
         fade: how fast a history fades: the n-th last of its products counts ``n ** -fade`` for what goes by whole
             histories.
+        due: how much it counts that a product is not due yet, among those that are bought again; 0 for nothing.
         weights: by kind of shopper (`mercato.retrieval.source_weights.KINDS_OF_SHOPPERS`) the weight of each source on
             the home page, by rank; a kind that is not there has the defaults.
         slopes: likewise, by score.
@@ -56,6 +57,7 @@ class SourceTuning:
 
     settings: LearningSettings = LearningSettings()
     fade: float = DEFAULT_FADE
+    due: float = 0.0
     weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     slopes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     visits: int = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mercato.arrays import Float64, Int32
+from mercato.arrays import Float32, Float64, Int32
 from mercato.index.learned import Learned, LearningInput
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
@@ -27,12 +27,14 @@ from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import whole_history
 from mercato.retrieval.source_weights import EXPLORING, KNOWN, NEW, WEIGHTS
 from mercato.retrieval.sources.registry import SOURCES
+from mercato.retrieval.sources.repeat import rank_repeats, wait_until_due
 from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.history import PURCHASE
 from mercato.signals.learning_settings import LearningSettings
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.popularity import compute_popularity
+from mercato.signals.repeat import compute_repeat
 from mercato.state.values import EventTable
 
 VISITS = 1_500
@@ -42,6 +44,7 @@ SEED = 15
 FADES = (DEFAULT_FADE, 0.5, 1.0)
 REGULARIZATIONS = (LearningSettings().regularization, 100.0, 30.0, 1000.0)
 """The default first, then its neighbours; what follows one that is worse is not tried."""
+DUES = (0.0, 0.5, 1.0)
 SAMPLE_PRODUCTS = 2_000
 """Products with the most buyers, with which the regularization is chosen: time grows with their cube."""
 CERTAIN = 1.0
@@ -57,12 +60,14 @@ class HeldLog:
         data: what is learned from, of the settings that were chosen.
         held: the visits.
         fade: how fast a history fades, as it was chosen.
+        due: how much it counts that a product is not due yet, as it was chosen.
         note: why nothing is learned; empty where something is.
     """
 
     data: LearningInput
     held: HeldBack
     fade: float = DEFAULT_FADE
+    due: float = 0.0
     note: str = ""
 
     @property
@@ -73,7 +78,9 @@ class HeldLog:
     @property
     def defaults(self) -> SourceTuning:
         """What stands where no weights are learned."""
-        return SourceTuning(settings=self.settings, fade=self.fade, visits=len(self.held.visits), note=self.note)
+        return SourceTuning(
+            settings=self.settings, fade=self.fade, due=self.due, visits=len(self.held.visits), note=self.note
+        )
 
 
 def choose_settings(
@@ -113,7 +120,9 @@ def choose_settings(
     fade = _choose(FADES, lambda one: _measure_nearness(learn(REGULARIZATIONS[0]), held.visits, one))
     regularization = _choose(REGULARIZATIONS, lambda one: _measure_nearness(learn(one), held.visits, fade))
     settings = LearningSettings(regularization=regularization)
-    return HeldLog(data=replace(data, settings=settings), held=held, fade=fade)
+    intervals = compute_repeat(data.bought, product_count, until=until).interval_days
+    due = _choose(DUES, lambda one: _measure_repeats(intervals, held.visits, one))
+    return HeldLog(data=replace(data, settings=settings), held=held, fade=fade, due=due)
 
 
 def tune_sources(snapshot: Snapshot, log: HeldLog) -> SourceTuning:
@@ -187,10 +196,26 @@ def _choose(choices: Sequence[float], quality: Callable[[float], Float64]) -> fl
 
 
 def _measure_nearness(neighbours: Neighbours, visits: Sequence[HeldVisit], fade: float) -> Float64:
-    """Return the recall of what is nearest to each history by a matrix: float64 [visits]."""
+    """Return the gain of what is nearest to each history by a matrix: float64 [visits]."""
     found = np.zeros(len(visits))
     for number, visit in enumerate(visits):
         rows, _ = neighbours.add_up(*whole_history(visit.history, fade)).find(HIT_CUTOFF)
-        hit = np.flatnonzero(np.isin(rows, visit.bought))
-        found[number] = (1.0 / np.log2(hit + 2.0)).sum() / min(len(visit.bought), HIT_CUTOFF)
+        found[number] = _gain(rows, visit)
     return found
+
+
+def _measure_repeats(intervals: Float32, visits: Sequence[HeldVisit], due: float) -> Float64:
+    """Return the gain of the order in which what a shopper has is shown again: float64 [visits]."""
+    found = np.zeros(len(visits))
+    for number, visit in enumerate(visits):
+        ranked = rank_repeats(visit.history, visit.time, 1.0)
+        ranked = wait_until_due(ranked, visit.history, visit.time, intervals, due) if due else ranked
+        found[number] = _gain(ranked.rows[:HIT_CUTOFF], visit)
+    return found
+
+
+def _gain(rows: Int32, visit: HeldVisit) -> float:
+    """Return the discounted gain of some products, beside that of as many hits as there could be."""
+    hit = np.flatnonzero(np.isin(rows, visit.bought))
+    most = min(len(visit.bought), HIT_CUTOFF)
+    return float((1.0 / np.log2(hit + 2.0)).sum() / (1.0 / np.log2(np.arange(2, most + 2))).sum())

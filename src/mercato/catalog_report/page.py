@@ -65,10 +65,12 @@ def render_page(document: Mapping[str, Any]) -> str:
     found = document["products_with_findings"]
     levels = [(level, sum(one["level"] == level for one in findings)) for level in ("severe", "moderate", "slight")]
     built = document["created"][:16].replace("T", " ")
+    said = document.get("recommendations", {}).get("said", "")
+    said = f" {said[0].upper()}{said[1:]}." if said else ""
     figures = _draw(document)
     return template.render(
         title="Catalogue report",
-        lead=f"{document['snapshot']}, built {built}: {document['products']:,} products.",
+        lead=f"{document['snapshot']}, built {built}: {document['products']:,} products.{said}",
         notes=_list_notes(document),
         tiles=[
             {

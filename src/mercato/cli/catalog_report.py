@@ -82,7 +82,11 @@ def write_report(snapshot: Path, thresholds: Thresholds, out: Path | None, outpu
         require_page(out)
     with output.progress() as progress:
         findings = run_checks(catalog, progress=progress)
-    facts = {"snapshot": str(snapshot), "created": opened.manifest.created}
+    facts = {
+        "snapshot": str(snapshot),
+        "created": opened.manifest.created,
+        "recommendations": opened.tuning.describe(),
+    }
     document = describe_report(catalog, findings, facts)
     if out is not None:
         write_page(out / "report.html", document)
@@ -104,6 +108,7 @@ def _show(document: dict[str, Any], output: Output) -> None:
         output.show(f"\n{finding['title']}: {finding['harm']} {finding['remedy']}")
         for example in finding["examples"][:_SHOWN_EXAMPLES]:
             output.show(f"    {example['id']}  {example['title']}: {example['value']}")
+    output.show(f"\n{document['recommendations']['said']}")
     if not document["findings"]:
         output.show("nothing to clean was found")
     if "report" in document:

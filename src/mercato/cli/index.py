@@ -109,7 +109,10 @@ def index(
                 as_of=parse_past(as_of, "--as-of"),
                 drop_unlisted=drop_unlisted,
             )
-        output.finish(result if as_json else {name: result[name] for name in result if name not in _ONLY_JSON})
+        shown = {name: result[name] for name in result if name not in _ONLY_JSON}
+        if "recommendations" in shown:
+            shown["recommendations"] = shown["recommendations"]["said"]
+        output.finish(result if as_json else shown)
         output.say(result["summary"])
     if result["rejected"]:
         raise typer.Exit(_SOME_NOT_AT_ALL)
@@ -181,6 +184,7 @@ def build_index(
     from mercato.cli.feed_summary import summarize_changes, tell_changes
     from mercato.index.match_floor import SETTING
     from mercato.index.snapshot import read_settings
+    from mercato.index.source_tuning import read_tuning
     from mercato.indexing.build import BuildOptions, build_snapshot
     from mercato.indexing.join_state import join_state
     from mercato.models.encoder.manifest import read_manifest
@@ -228,6 +232,7 @@ def build_index(
         "weights": dict(search.weights.weights),
         "fusion": asdict(search.fusion),
         SETTING: read_settings(out)[SETTING],
+        "recommendations": read_tuning(out.resolve()).describe(),
         "synonyms": len(search.synonyms),
         **({"glosses": [language.code for language in search.glosses]} if search.glosses else {}),
         **summarize(file, read),

@@ -30,6 +30,7 @@ TITLES = "titles.safetensors"
 FEED = "feed.json"
 UNITS = "units.json"
 HELD_WORDS = "held_words.safetensors"
+SOURCES = "sources.json"
 
 
 @dataclass(frozen=True, kw_only=True)

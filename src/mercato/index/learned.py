@@ -15,10 +15,12 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from mercato.arrays import Int32
 from mercato.errors import SnapshotError
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.signals.events import EventColumns
+from mercato.signals.learning_settings import LearningSettings
 from mercato.signals.query_log import QueryLog
 
 Array = npt.NDArray[Any]
@@ -41,6 +43,9 @@ class LearningInput:
         until: seconds since 1970 UTC; only strictly earlier events count.
         regions: the name of each code of a region; empty where nothing is learned by region.
         queries: searches and what followed from them; None where nothing is learned of queries.
+        settings: how it is learned.
+        categories: int32 [rows], code of each product's most specific category, -1 for none; None where nothing is
+            known of categories.
     """
 
     events: EventColumns
@@ -49,6 +54,8 @@ class LearningInput:
     until: float
     regions: Sequence[str] = ()
     queries: QueryLog | None = None
+    settings: LearningSettings = LearningSettings()
+    categories: Int32 | None = None
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

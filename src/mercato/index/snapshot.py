@@ -24,6 +24,7 @@ from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
+from mercato.index.source_tuning import SourceTuning, read_tuning
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.titles import read_titles
 from mercato.index.variant_groups import SETTING, read_groups
@@ -47,6 +48,7 @@ class Snapshot:
         features: what the ranker reads of each product.
         category_words: what words and vectors say of categories.
         learned: what was learned from events for sources and features, by signal.
+        tuning: what the shop's log says of its sources; the defaults where it was built before anything was learned.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
         spelling: what is known of words besides the products.
         synonyms: the shop's.
@@ -81,6 +83,7 @@ class Snapshot:
         self.columns = read_columns(folder)
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.learned = read_learned(folder)
+        self.tuning: SourceTuning = read_tuning(folder)
         self.settings = _read_json(folder / layout.SETTINGS)
         _check_splitting(folder, self.settings)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)

@@ -34,6 +34,8 @@ from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.query_signals import QUERY_USE, count_word_categories
 from mercato.index.search_weights import WORD_FIELDS, FieldWeights, FusionWeights
+from mercato.index.snapshot import Snapshot
+from mercato.index.source_tuning import write_tuning
 from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
 from mercato.index.variant_groups import find_group_field, find_leaders, number_groups, represent
@@ -53,8 +55,9 @@ from mercato.indexing.learn import (
     spread_over_groups,
 )
 from mercato.indexing.publish import hold_target, publish
+from mercato.indexing.tune_sources import choose_settings, tune_sources
 from mercato.indexing.word_lists import collect_statistics
-from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
+from mercato.manifest import MANIFEST_FILE, record_file, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
 from mercato.query.suggest.stored import write_suggestions
 from mercato.query.word_query import QueryReader
@@ -208,10 +211,20 @@ def _fill_folder(
     progress("learning from events", 0, 1)
     numbers = represent(number_products(rows), leaders)
     weighted, purchases = select_events(standing, numbers)
+    categories = code_categories(rows)
+    log = choose_settings(standing, numbers, len(ids), categories, until=until)
     searched = find_rows(standing, number_products(rows))  # who searches means one of the variants
-    queries = read_query_log(standing, searched, analyzer, code_categories(rows))
+    queries = read_query_log(standing, searched, analyzer, categories)
     signals = learn_signals(
-        weighted, purchases, len(ids), until=until, regions=list_regions(standing), queries=queries, counts=True
+        weighted,
+        purchases,
+        len(ids),
+        until=until,
+        regions=list_regions(standing),
+        queries=queries,
+        counts=True,
+        settings=log.settings,
+        categories=categories,
     )
     signals = spread_over_groups(signals, leaders) if group_field else signals
     learned = events.time[has_time(events.time) & (events.time < until)]
@@ -267,6 +280,10 @@ def _fill_folder(
         last_event_time=float(learned.max()) if len(learned) else None,
         files=record_folder(folder),
     )
+    write_manifest(folder / MANIFEST_FILE, manifest)
+    progress("weighing the sources of recommendations", 0, 1)
+    write_tuning(folder, tune_sources(Snapshot(folder), log))
+    manifest.files[layout.SOURCES] = record_file(folder / layout.SOURCES)
     write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mercato.arrays import Int32, Int64
+from mercato.arrays import Bool, Int32, Int64
 from mercato.catalog.product import Product
 from mercato.events.event_order import has_time
 from mercato.index.learned import Learned, LearningInput
@@ -15,6 +15,7 @@ from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.sources.registry import list_signals
 from mercato.signals.events import EventColumns
 from mercato.signals.history import PURCHASE, TYPE_WEIGHTS
+from mercato.signals.learning_settings import LearningSettings
 from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.query_log import QueryLog
 from mercato.signals.repeat import Repeat, compute_repeat
@@ -34,12 +35,15 @@ def number_products(products: Sequence[Product]) -> dict[str, int]:
     return rows
 
 
-def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[EventColumns, EventColumns]:
+def select_events(
+    table: EventTable, row_by_id: Mapping[str, int], without: Bool | None = None
+) -> tuple[EventColumns, EventColumns]:
     """Turn a store's events into columns over rows.
 
     Args:
         table: the events.
         row_by_id: row of each product and variant; events of other products are left out.
+        without: bool [events], what is left out besides; None for nothing.
 
     Returns:
         All events that say something about a product, weighted by type, and the purchases among them; the codes of
@@ -57,7 +61,7 @@ def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[Even
         region=table.device_region,
         quantity=table.quantity,
     )
-    known = rows >= 0
+    known = rows >= 0 if without is None else (rows >= 0) & ~without
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))
 
 
@@ -151,6 +155,8 @@ def learn_signals(
     regions: Sequence[str] = (),
     queries: QueryLog | None = None,
     counts: bool = False,
+    settings: LearningSettings | None = None,
+    categories: Int32 | None = None,
 ) -> Signals:
     """Learn all signals from the events before a moment.
 
@@ -162,6 +168,8 @@ def learn_signals(
         regions: the name of each code of a region; where it is empty nothing is learned by region.
         queries: searches and what followed from them; None learns nothing of queries.
         counts: also count the purchases behind what was learned, for explanations.
+        settings: how it is learned; None for the defaults.
+        categories: int32 [rows], code of each product's most specific category, -1 for none; None for no categories.
     """
     data = LearningInput(
         events=events,
@@ -170,6 +178,8 @@ def learn_signals(
         until=until,
         regions=regions,
         queries=queries,
+        settings=settings or LearningSettings(),
+        categories=categories,
     )
     signals = (*list_signals(counts=counts), FACTORS)
     return Signals(

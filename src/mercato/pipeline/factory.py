@@ -9,6 +9,7 @@ from mercato.features.features import FEATURE_NAMES
 from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.index.source_tuning import SourceTuning
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
 from mercato.models.encoder.manifest import read_manifest
@@ -29,7 +30,7 @@ from mercato.query.suggest.stored import SnapshotTexts, read_suggestions
 from mercato.query.suggest.suggester import Suggester
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.source_weights import Weights, change_weights
+from mercato.retrieval.source_weights import ShopWeights, weigh_shop
 from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.settings import Settings
 from mercato.state.store import StateStore, open_state
@@ -143,8 +144,12 @@ def open_next_products(settings: Settings, catalog: LiveCatalog) -> NextProducts
     return NextProducts(open_sequence(settings), catalog.snapshot.row_by_any_id, catalog.base)
 
 
-def weigh_sources(settings: Settings) -> Weights:
-    """Return the weights of the sources: the defaults, what the sequence model's training chose, the shop's changes.
+def weigh_sources(settings: Settings, tuning: SourceTuning | None = None) -> ShopWeights:
+    """Return the weights of the sources: what the log says, what the sequence model says, the shop's changes.
+
+    Args:
+        settings: what is served.
+        tuning: what the snapshot says of its sources; None for the defaults.
 
     Raises:
         ModelError: the sequence model's manifest cannot be used.
@@ -152,14 +157,16 @@ def weigh_sources(settings: Settings) -> Weights:
     """
     chosen = None if settings.sequence is None else read_sequence_manifest(settings.sequence).serving.weight
     learned = {} if chosen is None else {SEQUENCE.label: chosen}
-    return change_weights({**learned, **settings.source_weights})
+    return weigh_shop(tuning or SourceTuning(), {**learned, **settings.source_weights})
 
 
 def open_retriever(settings: Settings) -> Retriever:
     """Open the retriever for this process."""
     state = open_state_of(settings)
     catalog = open_catalog(settings, state)
-    return Retriever(catalog, state, weigh_sources(settings), open_next_products(settings, catalog))
+    return Retriever(
+        catalog, state, weigh_sources(settings, catalog.snapshot.tuning), open_next_products(settings, catalog)
+    )
 
 
 def open_event_writer(settings: Settings) -> EventWriter:
@@ -223,7 +230,13 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     queries = QueryAnalyzer(catalog)
     encoder = open_encoder_stage(settings, call)
     retriever: RetrieverStage = (
-        Retriever(catalog, state, weigh_sources(settings), open_next_products(settings, catalog), queries)
+        Retriever(
+            catalog,
+            state,
+            weigh_sources(settings, catalog.snapshot.tuning),
+            open_next_products(settings, catalog),
+            queries,
+        )
         if call is None
         else RemoteRetriever(call)
     )

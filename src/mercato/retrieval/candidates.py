@@ -33,7 +33,8 @@ class CandidateSet:
             candidates with; None where nothing lies below.
         found: how many products the sources of a search brought, those below the floor among them.
         coverage: float32 [fused rows], the share of the query's words that each holds; None without a query.
-        weights: of each source in the fusion.
+        weights: of each source in the fusion, by rank.
+        slopes: likewise, by score; empty where ranks alone count.
         kinds: of a search, how well the category of each fused candidate fits; None where nothing is known of
             categories.
     """
@@ -45,6 +46,7 @@ class CandidateSet:
     matches: npt.NDArray[np.bool_] | None = None
     coverage: Float32 | None = None
     weights: tuple[float, ...] = ()
+    slopes: tuple[float, ...] = ()
     kinds: KindScores | None = None
     match: Match = Match.NONE
     exact: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))

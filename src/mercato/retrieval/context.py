@@ -13,6 +13,7 @@ from mercato.features.inputs import History
 from mercato.filters import Filter
 from mercato.index.live import Allowed, LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
+from mercato.retrieval.bought_again import list_bought_once
 from mercato.retrieval.histories import drop_unknown
 from mercato.retrieval.nearness import LearnedNearness
 from mercato.signals.events import SECONDS_PER_DAY
@@ -129,7 +130,15 @@ def _choose_variants(catalog: LiveCatalog, allowed: Allowed, preferred: Int32) -
 
 
 def without_purchased(catalog: LiveCatalog, allowed: Allowed, history: History, request: RetrievalRequest) -> Allowed:
-    """Return what is allowed but what was bought so recently that the request does not want it."""
+    """Return what is allowed of a recommendation but what its shopper has and does not need again.
+
+    That is what was bought so recently that the request does not want it, and what is bought once
+    (`mercato.retrieval.bought_again`). A search finds what is asked for, and a list that is to be ordered is ordered
+    whole: there the request alone decides.
+    """
+    if not (request.is_search or request.orders_list):
+        once = list_bought_once(catalog, history)
+        allowed = without_rows(allowed, once) if len(once) else allowed
     if not request.exclude_purchased_days > 0:
         return allowed
     since = request.context.time - request.exclude_purchased_days * SECONDS_PER_DAY

@@ -21,14 +21,16 @@ class RankedList:
     Attributes:
         rows: int32 [n], distinct.
         scores: float32 [n], descending.
-        weight: the source's share in the fusion, above 0.
+        weight: the source's share in the fusion by rank, 0 or more.
         shares: float32 [n], what of the weight each candidate gets, 0 to 1; None for all of it.
+        slope: what a score of 1 adds besides; 0 where ranks alone count.
     """
 
     rows: Int32
     scores: Float32
     weight: float = 1.0
     shares: Float32 | None = None
+    slope: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,10 @@ def rank_in_order(rows: Int32, weight: float) -> RankedList:
 
 
 def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
-    """Fuse lists by weighted reciprocal ranks: sum over lists of weight * share / (RRF_K + rank).
+    """Fuse lists by weighted reciprocal ranks: sum over lists of weight * share / (RRF_K + rank) + slope * score.
+
+    Where slopes were learned (`mercato.indexing.fit_weights`) it is a linear model over ranks and scores; without, the
+    plain fusion.
 
     Source: Cormack, Clarke & Buettcher, "Reciprocal rank fusion outperforms Condorcet ...", SIGIR 2009.
     """
@@ -89,8 +94,12 @@ def fuse_reciprocal_ranks(lists: Sequence[RankedList]) -> FusedList:
             weight[source == number] *= item.shares
     scores[source, positions] = np.concatenate([np.zeros(0, np.float32), *(item.scores for item in lists)])
     ranks[source, positions] = rank
+    parts = weight / (RRF_K + rank)
+    for number, item in enumerate(lists):
+        if item.slope:
+            parts[source == number] += item.slope * item.scores
     # Added up in the order of the lists.
-    fused = np.bincount(positions, weights=weight / (RRF_K + rank), minlength=len(rows))
+    fused = np.bincount(positions, weights=parts, minlength=len(rows))
     rounded = fused.astype(np.float32)  # sums that differ by the order of their terms alone are equal
     order = np.argsort(-rounded, kind="stable")
     return FusedList(

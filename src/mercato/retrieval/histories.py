@@ -133,14 +133,26 @@ def recent_products(rows: Int32, limit: int = RECENT_PRODUCTS) -> tuple[Int32, F
     return distinct, (1.0 / np.sqrt(np.arange(1, len(distinct) + 1))).astype(np.float32)
 
 
-def whole_history(history: History) -> tuple[Int32, Float32]:
-    """Return the distinct products of a history and their weights: that of the most weighted event with each.
+def whole_history(history: History, fade: float = 0.0) -> tuple[Int32, Float32]:
+    """Return the distinct products of a history and their weights.
+
+    A product weighs what its most weighted event does, times ``n ** -fade`` where it is the n-th last product.
+
+    Args:
+        history: the shopper's events, newest first.
+        fade: how fast a history fades; 0 for not at all.
 
     Returns:
         Rows int32 [m], ascending, and weights float32 [m], above 0.
     """
     weights = find_largest_weights(history)
-    products, _ = history.distinct
+    products, index = history.distinct
+    if fade and len(products):
+        newest = np.empty(len(products), np.int64)
+        newest[index[::-1]] = np.arange(len(index))[::-1]  # the last one written is the newest event
+        rank = np.empty(len(products), np.float32)
+        rank[np.argsort(newest)] = np.arange(1, len(products) + 1)
+        weights *= rank ** np.float32(-fade)
     weighted = (weights > 0) & (products >= 0)
     return products[weighted], weights[weighted]
 

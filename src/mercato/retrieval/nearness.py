@@ -59,7 +59,7 @@ class LearnedNearness:
         """What the models of whole histories start from: the seeds, else all products of the history; as `starts`."""
         if len(self._seeds):
             return self._seeds, np.ones(len(self._seeds), np.float32)
-        return whole_history(self._history)
+        return whole_history(self._history, self._catalog.snapshot.tuning.fade)
 
     @cached_property
     def factor_vector(self) -> Float32:

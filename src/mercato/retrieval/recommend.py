@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,16 @@ from mercato.retrieval.candidates import CandidateSet, keep_listed
 from mercato.retrieval.cold_start import give_slots
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
-from mercato.retrieval.source_weights import WEIGHTS, Weights, choose_sources
+from mercato.retrieval.source_weights import (
+    EXPLORING,
+    KNOWN,
+    NEW,
+    WEIGHTS,
+    ShopWeights,
+    Weighing,
+    Weights,
+    choose_sources,
+)
 from mercato.retrieval.sources.arrival import ARRIVAL
 from mercato.retrieval.sources.base import SourceRequest
 from mercato.retrieval.sources.popular import POPULAR, list_popular
@@ -24,7 +34,7 @@ from mercato.retrieval.sources.registry import IN_TURN
 def find_recommendations(
     catalog: LiveCatalog,
     contexts: Sequence[RetrievalContext],
-    weights: Weights = WEIGHTS,
+    weights: Weights | ShopWeights = WEIGHTS,
     next_products: NextProducts | None = None,
     degraded: list[str] | None = None,
 ) -> list[CandidateSet]:
@@ -39,30 +49,65 @@ def find_recommendations(
         next_products: the sequence model; None where none is served.
         degraded: gets the name of what could not be used.
     """
-    asked = []
-    for context in contexts:
-        wanted = choose_sources(weights, context.request.placement, context.request.kind)
-        asked.append(
-            SourceRequest(
-                catalog=catalog,
-                context=context,
-                weights=wanted,
-                next_products=next_products,
-                degraded=[] if degraded is None else degraded,
-                wants_cold_start=ARRIVAL.label in wanted,
-            )
-        )
-    lists: list[dict[str, RankedList]] = [{} for _ in contexts]
+    chosen = [weigh_for(context, weights) for context in contexts]
+    asked = [
+        ask_for(catalog, context, one.weights, next_products, [] if degraded is None else degraded)
+        for context, one in zip(contexts, chosen, strict=True)
+    ]
+    lists = ask_sources(asked)
+    return [_fuse(one, own, of.slopes) for one, own, of in zip(asked, lists, chosen, strict=True)]
+
+
+def weigh_for(context: RetrievalContext, weights: Weights | ShopWeights) -> Weighing:
+    """Return what each source weighs for a request; what was learned differs by kind of shopper."""
+    request = context.request
+    if not isinstance(weights, ShopWeights):
+        return Weighing(weights=choose_sources(weights, request.placement, request.kind))
+    shopper = NEW
+    if len(context.seeds) or len(context.history):
+        shopper = EXPLORING if request.exclude_purchased_days > 0 else KNOWN
+    return weights.choose(request.placement, request.kind, shopper)
+
+
+def ask_for(
+    catalog: LiveCatalog,
+    context: RetrievalContext,
+    weights: Mapping[str, float],
+    next_products: NextProducts | None = None,
+    degraded: list[str] | None = None,
+) -> SourceRequest:
+    """Return a recommendation as its sources are asked for it.
+
+    Args:
+        catalog: the products.
+        context: the recommendation.
+        weights: of the sources that are wanted.
+        next_products: the sequence model; None where none is served.
+        degraded: gets the name of what could not be used.
+    """
+    return SourceRequest(
+        catalog=catalog,
+        context=context,
+        weights=weights,
+        next_products=next_products,
+        degraded=[] if degraded is None else degraded,
+        wants_cold_start=ARRIVAL.label in weights,
+    )
+
+
+def ask_sources(asked: Sequence[SourceRequest]) -> list[dict[str, RankedList]]:
+    """Ask each wanted source but popularity once for all recommendations; returns what each has to say, by label."""
+    lists: list[dict[str, RankedList]] = [{} for _ in asked]
     for source in IN_TURN:
         wanting = [index for index, one in enumerate(asked) if source.label in one.weights and source is not POPULAR]
         found = source.find_batch([asked[index] for index in wanting]) if wanting else []
         for index, item in zip(wanting, found, strict=True):
             if item is not None and len(item.rows):
                 lists[index][source.label] = item
-    return [_fuse(one, own) for one, own in zip(asked, lists, strict=True)]
+    return lists
 
 
-def _fuse(asked: SourceRequest, lists: dict[str, RankedList]) -> CandidateSet:
+def _fuse(asked: SourceRequest, lists: dict[str, RankedList], slopes: Mapping[str, float]) -> CandidateSet:
     """Fuse the lists of one recommendation, popularity last, and say what follows."""
     catalog, context = asked.catalog, asked.context
     request, excluded = context.request, asked.excluded
@@ -72,6 +117,8 @@ def _fuse(asked: SourceRequest, lists: dict[str, RankedList]) -> CandidateSet:
     if POPULAR.label in asked.weights or not any(len(item.rows) for item in lists.values()):
         popular = POPULAR.find(asked)
         lists |= {} if popular is None else {POPULAR.label: popular}
+    if slopes:
+        lists = {label: replace(item, slope=slopes.get(label, 0.0)) for label, item in lists.items()}
     fused = fuse_reciprocal_ranks(list(lists.values()))
     if context.listed is None:
         fused = give_slots(fused, asked.cold_start, request.window)
@@ -90,6 +137,7 @@ def _fuse(asked: SourceRequest, lists: dict[str, RankedList]) -> CandidateSet:
         tail=tail,
         total=total,
         weights=tuple(item.weight for item in lists.values()),
+        slopes=tuple(item.slope for item in lists.values()) if slopes else (),
     )
     return found if context.listed is None else keep_listed(catalog, context, found, context.listed)
 

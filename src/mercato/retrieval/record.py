@@ -90,4 +90,6 @@ def _share(found: CandidateSet, ranks: Int32, scores: Float32) -> Float32:
     column = np.array(found.weights, np.float64).reshape(len(found.sources), 1)
     graded = np.array([BY_LABEL[label].graded for label in found.sources], np.bool_).reshape(-1, 1)
     parts = column / (RRF_K + ranks) * np.where(graded, scores, 1.0)
+    if found.slopes:
+        parts += np.array(found.slopes, np.float64).reshape(-1, 1) * scores
     return np.where(ranks > 0, parts, 0.0).astype(np.float32)

@@ -30,7 +30,7 @@ from mercato.retrieval.record import record_stages
 from mercato.retrieval.result import WholeResult
 from mercato.retrieval.search import find_search_candidates
 from mercato.retrieval.signals import gather_signals
-from mercato.retrieval.source_weights import WEIGHTS, Weights
+from mercato.retrieval.source_weights import ShopWeights, Weights, weigh_shop
 from mercato.retrieval.sources.base import Source
 from mercato.retrieval.sources.chosen import CHOSEN, share_categories
 from mercato.retrieval.sources.cooccurrence import COOCCURRENCE
@@ -58,7 +58,7 @@ class Retriever:
         self,
         catalog: LiveCatalog,
         state: StateStore | None,
-        weights: Weights = WEIGHTS,
+        weights: Weights | ShopWeights | None = None,
         next_products: NextProducts | None = None,
         queries: QueryAnalyzer | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Retriever:
         Args:
             catalog: the products.
             state: where histories are read from; None if there are none.
-            weights: of the sources of recommendations, by placement.
+            weights: of the sources of recommendations, by placement; None for what the snapshot's log says of them.
             next_products: predicts from the order of events; None where no sequence model is served.
             queries: reads queries; None makes one of its own for the catalogue.
 
@@ -75,7 +75,7 @@ class Retriever:
             SnapshotError: the snapshot lacks what a source is learned from.
         """
         self._queries = queries or QueryAnalyzer(catalog)
-        self._weights = weights
+        self._weights = weigh_shop(catalog.snapshot.tuning) if weights is None else weights
         self._next_products = next_products
         self.catalog = catalog
         self._state = state

@@ -1,16 +1,19 @@
 """How much each source of recommendations weighs in the fusion, per placement; a shop may change it.
 
-The defaults stand with the sources themselves, in `mercato.retrieval.sources`.
+The defaults stand with the sources themselves, in `mercato.retrieval.sources`; what a shop's own log says of them lies
+in its snapshot (`mercato.index.source_tuning`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
 from mercato.errors import InvalidInputError, ServerError
+from mercato.index.source_tuning import SourceTuning
 from mercato.requests.retrieval import Kind, Placement
 from mercato.retrieval.sources.registry import SOURCES
 
@@ -30,9 +33,92 @@ KIND_SOURCES: Mapping[Kind, frozenset[str]] = {
 """The sources of one kind of product page; what they leave free, the popular products fill."""
 
 
+KNOWN, NEW, EXPLORING = "known", "new", "exploring"
+KINDS_OF_SHOPPERS = (KNOWN, NEW, EXPLORING)
+"""Who has a history, who has none, and who has one but wants nothing of it again (``exclude_purchased_days``)."""
+TUNED = (Placement.HOME_PAGE, Placement.CATEGORY, Placement.RANK)
+"""Placements that go by what was learned of the home page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighing:
+    """What the sources of one request weigh.
+
+    Attributes:
+        weights: by rank; a source without one is not asked.
+        slopes: by score; 0 for those that are not named.
+    """
+
+    weights: Mapping[str, float]
+    slopes: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopWeights:
+    """The weights of a shop's sources: the defaults, what its log says, and what the shop changes.
+
+    Attributes:
+        general: of every placement, with the shop's changes; what goes by no learned weights has these.
+        learned: by kind of shopper, for the placements `TUNED`.
+    """
+
+    general: Weights
+    learned: Mapping[str, Mapping[Placement, Weighing]] = field(default_factory=dict)
+
+    def choose(self, placement: Placement, kind: Kind, shopper: str) -> Weighing:
+        """Return what the sources of a request weigh.
+
+        Args:
+            placement: of the request.
+            kind: of product page.
+            shopper: one of `KINDS_OF_SHOPPERS`.
+        """
+        if placement in self.learned.get(shopper, {}):
+            return self.learned[shopper][placement]
+        return Weighing(weights=choose_sources(self.general, placement, kind))
+
+
+def weigh_shop(tuning: SourceTuning, changes: Mapping[str, float] | None = None) -> ShopWeights:
+    """Join what a shop's log says of its sources with the shop's own changes, which go before.
+
+    Args:
+        tuning: what was learned; of a source that it does not know, the default stays.
+        changes: as `change_weights` takes them.
+
+    Raises:
+        ServerError: see `change_weights`.
+    """
+    changes = changes or {}
+    general = change_weights(changes)
+    learned = {
+        shopper: {
+            placement: _join(general, placement, weights, tuning.slopes.get(shopper, {}), changes)
+            for placement in TUNED
+        }
+        for shopper, weights in tuning.weights.items()
+    }
+    return ShopWeights(general=general, learned=learned)
+
+
+def _join(
+    general: Weights,
+    placement: Placement,
+    weights: Mapping[str, float],
+    slopes: Mapping[str, float],
+    changes: Mapping[str, float],
+) -> Weighing:
+    """Return the weights of a placement: the changed ones, else the learned ones, else the defaults."""
+    changed = {name for name in weights if {name, f"{placement.label}.{name}"} & changes.keys()}
+    own = {name: slope for name, slope in slopes.items() if slope > 0 and name not in changed}
+    joined = {name: weights.get(name, weight) for name, weight in WEIGHTS[placement].items()}
+    joined |= {name: general[placement].get(name, 0.0) for name in WEIGHTS[placement] if name not in weights}
+    joined |= {name: general[placement].get(name, 0.0) for name in changed}
+    return Weighing(weights={name: w for name, w in joined.items() if w > 0 or name in own}, slopes=own)
+
+
 def choose_sources(weights: Weights, placement: Placement, kind: Kind = Kind.BOTH) -> Mapping[str, float]:
     """Return the sources of a placement, of one kind alone where a kind is asked for, and their weights."""
-    chosen = weights[placement]
+    chosen = {label: weight for label, weight in weights[placement].items() if weight > 0}
     if kind not in KIND_SOURCES:
         return chosen
     return {label: weight for label, weight in chosen.items() if label in KIND_SOURCES[kind]}
@@ -108,4 +194,7 @@ def change_weights(changes: Mapping[str, float]) -> Weights:
             f"weights of sources: {'; '.join(problems)}; the sources are {', '.join(sorted(names))}, "
             f"alone or after one of {', '.join(placements)} and a dot"
         )
-    return {placement: {s: w for s, w in sources.items() if w > 0} for placement, sources in weights.items()}
+    return {
+        placement: {s: w for s, w in sources.items() if w > 0 or w == WEIGHTS[placement][s]}  # what waits to be learned
+        for placement, sources in weights.items()
+    }

@@ -24,7 +24,7 @@ def write(tmp_path: Path, weight: float | None) -> Path:
 
 
 def test_what_training_chose_is_the_default(tmp_path: Path) -> None:
-    found = weigh_sources(settings(write(tmp_path, 30.0)))
+    found = weigh_sources(settings(write(tmp_path, 30.0))).general
     assert found[HOME]["sequence"] == found[Placement.RANK]["sequence"] == 30.0
     # placements that do not go by the history do not ask it, and the others keep their weights
     assert "sequence" not in found[Placement.CART]
@@ -33,19 +33,19 @@ def test_what_training_chose_is_the_default(tmp_path: Path) -> None:
 
 def test_the_shop_goes_before_it(tmp_path: Path) -> None:
     folder = write(tmp_path, 30.0)
-    assert weigh_sources(settings(folder, {"sequence": 2.0}))[HOME]["sequence"] == 2.0
+    assert weigh_sources(settings(folder, {"sequence": 2.0})).general[HOME]["sequence"] == 2.0
     only_home = settings(folder, {"home-page.sequence": 1.0})
-    assert weigh_sources(only_home)[HOME]["sequence"] == 1.0
-    assert weigh_sources(only_home)[Placement.RANK]["sequence"] == 30.0
+    assert weigh_sources(only_home).general[HOME]["sequence"] == 1.0
+    assert weigh_sources(only_home).general[Placement.RANK]["sequence"] == 30.0
 
 
 def test_a_model_that_adds_nothing_is_not_asked(tmp_path: Path) -> None:
-    assert "sequence" not in weigh_sources(settings(write(tmp_path, 0.0)))[HOME]
+    assert "sequence" not in weigh_sources(settings(write(tmp_path, 0.0))).general[HOME]
 
 
 def test_a_model_from_before_has_the_default(tmp_path: Path) -> None:
-    assert weigh_sources(settings(write(tmp_path, None))) == WEIGHTS
-    assert weigh_sources(settings(None)) == WEIGHTS
+    assert weigh_sources(settings(write(tmp_path, None))).general == WEIGHTS
+    assert weigh_sources(settings(None)).general == WEIGHTS
 
 
 @pytest.mark.parametrize("weight", [-1.0, "much"])

@@ -17,7 +17,7 @@ from mercato.signals.together import count_orders_together
 
 
 def _learn(data: LearningInput) -> Neighbours:
-    return compute_cooccurrence(data.bought, data.product_count, until=data.until)
+    return compute_cooccurrence(data.bought, data.product_count, until=data.until, shrinkage=data.settings.shrinkage)
 
 
 def _count(data: LearningInput) -> PairCounts:

@@ -14,7 +14,7 @@ from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.evidence import Counts, name_by_neighbours
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest
-from mercato.signals.ease import compute_eases
+from mercato.signals.ease import EaseOptions, compute_eases
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
 
@@ -104,4 +104,6 @@ def find_count(neighbours: Neighbours, counts: Int32, row: int, neighbour: int) 
 
 def learn_eases(data: LearningInput) -> list[Neighbours]:
     """Learn EASE of all purchases and of the recent ones: both from one inverse, which is what takes time."""
-    return compute_eases(data.bought, data.product_count, until=data.until, windows=(None, RECENT_DAYS))
+    options = EaseOptions(regularization=data.settings.regularization)
+    windows = (None, RECENT_DAYS)
+    return compute_eases(data.bought, data.product_count, until=data.until, windows=windows, options=options)

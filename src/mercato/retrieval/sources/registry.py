@@ -16,6 +16,7 @@ from mercato.retrieval.sources.category import CATEGORY
 from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.cooccurrence import COOCCURRENCE
 from mercato.retrieval.sources.dense import DENSE
+from mercato.retrieval.sources.item_knn import ITEM_KNN
 from mercato.retrieval.sources.popular import POPULAR
 from mercato.retrieval.sources.recent import RECENT
 from mercato.retrieval.sources.regional import REGIONAL
@@ -40,6 +41,7 @@ SOURCES: tuple[Source, ...] = (
     SEQUENCE,
     REGIONAL,
     CHOSEN,
+    ITEM_KNN,
 )
 """All sources, in the order in which an answer names those of a product; a new one comes last."""
 

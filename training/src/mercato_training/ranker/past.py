@@ -53,6 +53,7 @@ class PastSnapshot(Snapshot):
         self.documents, self.dense, self.columns = snapshot.documents, snapshot.dense, snapshot.columns
         self.vocabulary, self.synonyms, self.spelling = snapshot.vocabulary, snapshot.synonyms, snapshot.spelling
         self.category_words, self.floor = snapshot.category_words, snapshot.floor
+        self.tuning = snapshot.tuning
         self.until = until
         ids = snapshot.documents.ids()
         leaders = find_leaders(snapshot.groups)
@@ -79,7 +80,15 @@ class PastSnapshot(Snapshot):
             snapshot.languages().main,
             snapshot.features.leaf_category[self.original],
         )
-        signals = learn_signals(*moved, len(ids), until=until, regions=list_regions(events), queries=self.queries)
+        signals = learn_signals(
+            *moved,
+            len(ids),
+            until=until,
+            regions=list_regions(events),
+            queries=self.queries,
+            settings=snapshot.tuning.settings,
+            categories=snapshot.features.leaf_category[self.original],
+        )
         signals = spread_over_groups(signals, leaders)
         self.learned = signals.learned
         kinds = snapshot.features.kinds.take(self.original)

@@ -14,6 +14,7 @@ from mercato.index.delta import Delta
 from mercato.index.learned import Learned
 from mercato.index.live import Allowed, LiveCatalog
 from mercato.index.snapshot import Snapshot
+from mercato.index.source_tuning import SourceTuning
 from mercato.indexing.learn import learn_signals
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.context import RetrievalContext
@@ -214,6 +215,7 @@ class _EventSnapshot(Snapshot):
 
     def __init__(self, learned: Learned, product_count: int) -> None:
         self.learned = learned
+        self.tuning = SourceTuning()
         unknown = np.zeros(product_count, np.float32)
         self.features = inputs.ProductFeatures(
             log_popularity=unknown,

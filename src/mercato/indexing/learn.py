@@ -56,6 +56,7 @@ def select_events(table: EventTable, row_by_id: Mapping[str, int]) -> tuple[Even
         weight=weights,
         region=table.device_region,
         quantity=table.quantity,
+        type=table.event_type,
     )
     known = rows >= 0
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))

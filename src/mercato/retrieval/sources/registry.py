@@ -21,6 +21,7 @@ from mercato.retrieval.sources.recent import RECENT
 from mercato.retrieval.sources.regional import REGIONAL
 from mercato.retrieval.sources.repeat import REPEAT
 from mercato.retrieval.sources.sequence import SEQUENCE
+from mercato.retrieval.sources.session import SESSION
 from mercato.retrieval.sources.similar import SIMILAR
 from mercato.retrieval.sources.trending import TRENDING
 from mercato.retrieval.sources.words import WORDS
@@ -40,6 +41,7 @@ SOURCES: tuple[Source, ...] = (
     SEQUENCE,
     REGIONAL,
     CHOSEN,
+    SESSION,
 )
 """All sources, in the order in which an answer names those of a product; a new one comes last."""
 

@@ -243,6 +243,7 @@ def _columns(events: UserEvents, rows: Int32) -> EventColumns:
         order=events.order,
         time=events.time,
         weight=TYPE_WEIGHTS[events.type],
+        type=events.type,
     )
 
 

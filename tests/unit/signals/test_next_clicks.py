@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from mercato.signals import next_clicks as module
 from mercato.signals.events import EventColumns
@@ -37,7 +38,7 @@ def learn(sessions: list[list[int]], products: int, actors: list[int] | None = N
     return compute_next_clicks(events, products, until=NOW)
 
 
-def to_dense(found: Neighbours) -> np.ndarray:
+def to_dense(found: Neighbours) -> NDArray[np.float64]:
     count = len(found.indptr) - 1
     dense = np.zeros((count, count))
     dense[np.repeat(np.arange(count), np.diff(found.indptr)), found.neighbours] = found.scores

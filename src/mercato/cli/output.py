@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from mercato.errors import MercatoError
@@ -59,12 +59,14 @@ class Output:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Show a bar for each kind of work reported."""
+        """Show a bar for each kind of work reported, with the time that it took and the time that it may still take."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left at most"),
+            TimeRemainingColumn(),
         )
         with Bars(*columns, console=self.errors) as bars:
             tasks: dict[str, Any] = {}

@@ -39,8 +39,12 @@ def sequence(
     max_length: Annotated[int, typer.Option(help="Last products of a history that it reads.", min=2, max=50)] = 50,
     layers: Annotated[int, typer.Option(help="Layers of attention.", min=1)] = 2,
     min_events: Annotated[int, typer.Option(help="Products with fewer events are left out.", min=1)] = 2,
-    epochs: Annotated[int, typer.Option(help="Most passes over the histories.", min=1)] = 40,
+    epochs: Annotated[
+        int, typer.Option(help="Most passes over the histories; it stops when they do not help.", min=1)
+    ] = (40),
+    patience: Annotated[int, typer.Option(help="Passes in a row that do not help before it stops.", min=1)] = 3,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 5e-3,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for a GPU, in bfloat16.")] = "cpu",
     seed: SeedOption = 17,
     threads: ThreadsOption = 1,
     as_json: MetricsOption = False,
@@ -69,7 +73,9 @@ def sequence(
             learned,
             out,
             options=SequenceOptions(max_length=max_length, layers=layers, min_events=min_events),
-            fit_options=SequenceFitOptions(epochs=epochs, learning_rate=learning_rate, seed=seed),
+            fit_options=SequenceFitOptions(
+                epochs=epochs, patience=patience, learning_rate=learning_rate, seed=seed, device=device
+            ),
             catalog=None if catalog is None else Snapshot(catalog),
             source=events.name if events is not None else "a state store",
             report=report,
@@ -88,6 +94,7 @@ def sequence(
     output.console.print(table)
     if metrics.weight is not None:
         output.show(describe_weight(metrics.weight))
+        output.show(metrics.weight.verdict)
     output.show(f"wrote {out}; export it: mercato export sequence --weights {out}")
 
 

@@ -60,6 +60,7 @@ def select_events(
         weight=weights,
         region=table.device_region,
         quantity=table.quantity,
+        type=table.event_type,
     )
     known = rows >= 0 if without is None else (rows >= 0) & ~without
     return columns.select(known & (weights > 0)), columns.select(known & (table.event_type == PURCHASE))

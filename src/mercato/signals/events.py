@@ -23,6 +23,7 @@ class EventColumns:
         weight: float32 [events], how much the event counts, >= 0 (a purchase 1, a view less).
         region: int32 [events], code of the region, -1 where the event does not say; None where none does.
         quantity: int32 [events], pieces, at least 1; None where no event says: one each.
+        type: uint8 [events], a code of :data:`mercato.events.event_type.EVENT_TYPE_CODES`; None where nobody knows.
     """
 
     actor: NDArray[np.int32]
@@ -32,6 +33,7 @@ class EventColumns:
     weight: NDArray[np.float32]
     region: NDArray[np.int32] | None = None
     quantity: NDArray[np.int32] | None = None
+    type: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns have one length.
@@ -40,7 +42,7 @@ class EventColumns:
             ValueError: the lengths differ; the message names each.
         """
         lengths = {name: len(getattr(self, name)) for name in ("actor", "product", "order", "time", "weight")}
-        for name, column in (("region", self.region), ("quantity", self.quantity)):
+        for name, column in (("region", self.region), ("quantity", self.quantity), ("type", self.type)):
             if column is not None:
                 lengths[name] = len(column)
         if len(set(lengths.values())) > 1:
@@ -68,4 +70,5 @@ class EventColumns:
             weight=self.weight[keep],
             region=None if self.region is None else self.region[keep],
             quantity=None if self.quantity is None else self.quantity[keep],
+            type=None if self.type is None else self.type[keep],
         )

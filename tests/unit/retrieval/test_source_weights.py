@@ -85,7 +85,9 @@ def test_what_is_neither_a_pair_nor_a_file_is_refused(item: str) -> None:
 
 def test_a_kind_takes_its_sources_alone() -> None:
     assert choose_sources(WEIGHTS, PAGE) == WEIGHTS[PAGE]
-    assert choose_sources(WEIGHTS, PAGE, Kind.SIMILAR) == {"similar": WEIGHTS[PAGE]["similar"]}
+    assert choose_sources(WEIGHTS, PAGE, Kind.SIMILAR) == {
+        label: WEIGHTS[PAGE][label] for label in ("similar", "session")
+    }
     assert "similar" not in choose_sources(WEIGHTS, PAGE, Kind.COMPLEMENTARY)
     assert WEIGHTS[PAGE].keys() <= frozenset.union(*KIND_SOURCES.values())
 

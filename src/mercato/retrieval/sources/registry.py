@@ -22,6 +22,7 @@ from mercato.retrieval.sources.recent import RECENT
 from mercato.retrieval.sources.regional import REGIONAL
 from mercato.retrieval.sources.repeat import REPEAT
 from mercato.retrieval.sources.sequence import SEQUENCE
+from mercato.retrieval.sources.session import SESSION
 from mercato.retrieval.sources.similar import SIMILAR
 from mercato.retrieval.sources.trending import TRENDING
 from mercato.retrieval.sources.words import WORDS
@@ -42,6 +43,7 @@ SOURCES: tuple[Source, ...] = (
     REGIONAL,
     CHOSEN,
     ITEM_KNN,
+    SESSION,
 )
 """All sources, in the order in which an answer names those of a product; a new one comes last."""
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ import torch
 from benchmarks.recommendation.generated_sequences import Recipe, make_histories
 from benchmarks.recommendation.sequence import SETTINGS, measure_scores, score_by, score_sequence
 from mercato.arrays import Int64
-from mercato.errors import DataError, ModelError
+from mercato.errors import DataError, InvalidInputError, ModelError
 from mercato.index.snapshot import Snapshot
 from mercato_export.networks.sequence import SequenceConfig, SequenceNetwork, load_sequence, save_sequence
 from mercato_export.pipeline import export_model
 from mercato_export.sequence import describe_sequence
 from mercato_training.sequence.data import History, Windows, cut_windows
 from mercato_training.sequence.events import UserEvents
-from mercato_training.sequence.fit import Sampler, SequenceFitOptions, compute_loss, fit_sequence
-from mercato_training.sequence.metrics import SequenceOptions
+from mercato_training.sequence.fit import Sampler, SequenceFitOptions, compute_loss, cut_batches, fit_sequence
+from mercato_training.sequence.metrics import SequenceOptions, WeightMetrics
 from mercato_training.sequence.train import gather_texts, name_products, train_sequence
 from tests import stores
 
@@ -84,6 +85,58 @@ def test_a_drawn_softmax_comes_near_the_whole_one() -> None:
     assert positions == 40 * 8
     # 3,000 draws of 30 products: each is met 100 times, give or take 10
     assert float(drawn) == pytest.approx(float(whole), abs=0.1)
+
+
+def test_padding_that_a_whole_batch_shares_is_not_computed_and_changes_nothing() -> None:
+    network = make_network()
+    read, following = np.array([[1, 2, 3], [4, 5, 0]]), np.array([[2, 3, 6], [5, 7, 0]])
+    wide_read, wide_following = (np.pad(array, ((0, 0), (0, 5))) for array in (read, following))
+    with torch.inference_mode():
+        wide, narrow = compute_loss(network, wide_read, wide_following), compute_loss(network, read, following)
+    assert float(wide[0]) == pytest.approx(float(narrow[0]), abs=1e-6)
+
+
+def test_batches_hold_every_window_once_beside_those_of_its_length() -> None:
+    random = np.random.default_rng(4)
+    windows = cut([np.arange(1, length + 1) for length in random.integers(2, 9, 200).tolist()])
+    lengths = np.count_nonzero(windows.read, axis=1)
+    batches = cut_batches(windows, 40, random)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(200))
+    assert all(lengths[rows].max() * len(rows) <= 40 for rows in batches)
+    padded = sum(int(lengths[rows].max()) * len(rows) for rows in batches)
+    assert padded <= 1.05 * lengths.sum()
+    assert len(cut_batches(windows, 40, random)) == len(batches)
+    assert [len(rows) for rows in cut_batches(windows, 1, random)] == [1] * 200, "a window is never cut"
+    assert not cut_batches(Windows(read=windows.read[:0], following=windows.following[:0]), 40, random)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("tpu", "--device.*must be one of cpu, cuda, got 'tpu'"), ("cuda", "no GPU here.*--device cpu")],
+)
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(device: str, message: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InvalidInputError, match=message):
+        train_sequence(UserEvents.purchases([], []), None, fit_options=SequenceFitOptions(device=device))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "lead", "rival", "says"),
+    [
+        (10.0, 0.03, "also_bought", "alone the model beats also_bought, .* it adds to the other sources, at weight 10"),
+        (0.0, -0.03, "also_bought", "does NOT beat also_bought, .* its weight is 0, and a server does not ask it"),
+        (0.0, 0.01, "repeat", "is not told apart from repeat"),
+        (3.0, 0.0, "", "no other source had anything to say"),
+    ],
+)
+def test_training_says_whether_the_model_beats_the_best_other_source(
+    chosen: float, lead: float, rival: str, says: str
+) -> None:
+    weight = WeightMetrics(
+        chosen=chosen, recall={}, alone_recall={}, visits=100, rival=rival, lead=lead, lead_error=0.01
+    )
+    assert re.search(says, weight.verdict)
 
 
 def test_a_loss_that_is_no_number_ends_the_fit() -> None:

@@ -75,12 +75,35 @@ class WeightMetrics:
         recall: weight -> mean recall@10 of the products of the visits that were kept back.
         alone_recall: source -> the same of its list alone.
         visits: how many were asked for.
+        rival: the best other source alone; empty where no other had anything to say.
+        lead: by how much the model alone is better than that one.
+        lead_error: standard error of the paired difference.
     """
 
     chosen: float
     recall: Mapping[str, float]
     alone_recall: Mapping[str, float]
     visits: int
+    rival: str = ""
+    lead: float = 0.0
+    lead_error: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """Whether the model alone is better than the best other source, and whether a server will ask it."""
+        heard = (
+            f"it adds to the other sources, at weight {self.chosen:g}"
+            if self.chosen
+            else "it adds nothing certain to the other sources: its weight is 0, and a server does not ask it"
+        )
+        if not self.rival:
+            return f"no other source had anything to say; {heard}"
+        measured = f"({self.lead:+.3f} recall@{CUTOFF}, standard error {self.lead_error:.3f})"
+        if self.lead > 2 * self.lead_error:
+            return f"alone the model beats {self.rival}, the best other source {measured}; {heard}"
+        if self.lead < -2 * self.lead_error:
+            return f"alone the model does NOT beat {self.rival}, the best other source {measured}; {heard}"
+        return f"alone the model is not told apart from {self.rival}, the best other source {measured}; {heard}"
 
     @classmethod
     def of(cls, choice: WeightChoice) -> WeightMetrics:
@@ -90,6 +113,9 @@ class WeightMetrics:
             recall={f"{weight:g}": round(recall, 6) for weight, recall in choice.recall.items()},
             alone_recall={source: round(recall, 6) for source, recall in choice.alone.items()},
             visits=choice.visits,
+            rival=choice.rival,
+            lead=round(choice.lead, 6),
+            lead_error=round(choice.lead_error, 6),
         )
 
 

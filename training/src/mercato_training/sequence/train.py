@@ -22,7 +22,7 @@ from mercato_training.common.learned import find_last_event, forget_learned, sav
 from mercato_training.common.metrics import Tools, write_results
 from mercato_training.sequence.data import Windows, collect_histories, cut_windows, hold_out, last_windows
 from mercato_training.sequence.events import UserEvents
-from mercato_training.sequence.fit import SequenceFitOptions, fit_sequence
+from mercato_training.sequence.fit import SequenceFitOptions, check_device, fit_sequence
 from mercato_training.sequence.metrics import (
     SequenceCounts,
     SequenceMetrics,
@@ -62,10 +62,11 @@ def train_sequence(
 
     Raises:
         DataError: there is too little to learn from.
-        InvalidInputError: the heads do not divide the width.
+        InvalidInputError: the heads do not divide the width, or the device is none that is there.
         ModelError: a loss is not a number.
     """
     started = time.monotonic()
+    check_device(fit_options.device)
     if catalog is not None:
         events = replace(events, products=name_products(catalog, events.products))
     histories = collect_histories(events, min_events=options.min_events)

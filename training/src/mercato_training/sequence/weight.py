@@ -50,12 +50,18 @@ class WeightChoice:
         recall: weight -> mean recall@10 of the products of the visits that were kept back.
         alone: source -> the same of its list alone.
         visits: how many were asked for.
+        rival: the best other source alone; empty where no other had anything to say.
+        lead: by how much the model alone is better than that one.
+        lead_error: standard error of the paired difference.
     """
 
     weight: float
     recall: Mapping[float, float]
     alone: Mapping[str, float]
     visits: int
+    rival: str = ""
+    lead: float = 0.0
+    lead_error: float = 0.0
 
 
 def choose_weight(
@@ -98,11 +104,18 @@ def choose_weight(
         for name, rows in [*((label, item.rows) for label, item in lists.items()), (SEQUENCE.label, predicted)]:
             alone.setdefault(name, np.zeros(len(asked)))[position] = _recall(rows, right)
     means = recall.mean(axis=0)
+    own = alone.pop(SEQUENCE.label)
+    rival = max(alone, key=lambda name: float(alone[name].mean()), default="")
+    lead = own - alone[rival] if rival else np.zeros(1)
+    alone[SEQUENCE.label] = own
     return WeightChoice(
         weight=GRID[pick_smallest(recall)],
         recall=dict(zip(GRID, means.tolist(), strict=True)),
         alone={name: float(values.mean()) for name, values in sorted(alone.items(), key=lambda one: -one[1].mean())},
         visits=len(asked),
+        rival=rival,
+        lead=float(lead.mean()),
+        lead_error=_standard_error(lead),
     )
 
 
@@ -114,8 +127,13 @@ def pick_smallest(values: Float64) -> int:
     """
     best = values[:, int(values.mean(axis=0).argmax())]
     less = best[:, None] - values
-    error = less.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(values.shape[1])
+    error = np.array([_standard_error(column) for column in less.T])
     return int(np.flatnonzero((less.mean(axis=0) < error) | (less.mean(axis=0) <= 0))[0])
+
+
+def _standard_error(values: Float64) -> float:
+    """Return the standard error of a mean; 0 of a single value."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 class OtherSources:
@@ -245,6 +263,7 @@ def _columns(events: UserEvents, rows: Int32) -> EventColumns:
         order=events.order,
         time=events.time,
         weight=TYPE_WEIGHTS[events.type],
+        type=events.type,
     )
 
 

@@ -11,8 +11,9 @@ from mercato.arrays import Bool, Float64, Int32, Int64
 from mercato.catalog.column_builder import field_values, is_number, joined_values
 from mercato.catalog.columns import ColumnSet, NumberColumn, TextColumn
 from mercato.catalog.product import format_value
+from mercato.index.allowed import Allowed
 from mercato.index.delta import Delta
-from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.live import LiveCatalog
 
 #: From this share of all products on, a pass over the whole column costs less than collecting each product's values.
 _MANY_SHARE = 1 / 8

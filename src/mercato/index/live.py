@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -23,10 +23,10 @@ from mercato.errors import InvalidInputError
 from mercato.features.inputs import ProductFeatures
 from mercato.filters import Filter, evaluate_variants
 from mercato.index import codes
+from mercato.index.allowed import Allowed, FilterMasks, mark_texts
 from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.held_words import HeldWords
-from mercato.index.layout import TextLayout
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
@@ -48,41 +48,6 @@ _TEXTS_KEPT = 8_192
 _LONG_MASKS_KEPT = 16
 """Filters of thousands of values, which are megabytes each."""
 _CHANGES_READ = 4_096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Allowed:
-    """The products that a request may return.
-
-    Attributes:
-        rows: bool [snapshot rows]: alive and passing the filter.
-        texts: bool [texts]: texts by which some product is found that passes the filter, and maybe products that are
-            gone; None without a filter.
-        entries: bool [delta entries]: alive and passing the filter.
-        rows_missing: whether some snapshot row is not allowed.
-        variants: bool [snapshot variants]: passing the filter by themselves; None for all, or where there are none.
-        items: bool [delta items]: passing the filter by themselves; None where items are entries.
-    """
-
-    rows: Bool
-    texts: Bool | None
-    entries: Bool
-    rows_missing: bool
-    variants: Bool | None = None
-    items: Bool | None = None
-
-    def holds(self, rows: Int32) -> Bool:
-        """Return which of some rows are allowed, bool [n]; -1 never is."""
-        allowed = rows >= 0
-        changed = rows >= len(self.rows)
-        in_snapshot = allowed & ~changed
-        allowed[in_snapshot] = self.rows[rows[in_snapshot]]
-        allowed[changed] = self.entries[rows[changed] - len(self.rows)]
-        return allowed
-
-    def count(self) -> int:
-        """Return the number of products."""
-        return int(np.count_nonzero(self.rows)) + int(np.count_nonzero(self.entries))
 
 
 class LiveCatalog:
@@ -481,7 +446,7 @@ class LiveCatalog:
 
     def texts_left(self, allowed: Allowed) -> Bool:
         """Return the texts by which some allowed product is found, bool [texts], and no others."""
-        return self._with_inherited(_mark_texts(allowed.rows, self.snapshot.texts), allowed.entries)
+        return self._with_inherited(mark_texts(allowed.rows, self.snapshot.texts), allowed.entries)
 
     def reach(self, allowed: Allowed) -> int:
         """Return how many allowed products are found by the snapshot's vectors."""
@@ -494,31 +459,12 @@ class LiveCatalog:
             texts[self.snapshot.texts.text_of_row[self.delta.replaced_rows[inheriting]]] = True
         return texts
 
-    def _find_masks(self, condition: Filter) -> _Masks:
+    def _find_masks(self, condition: Filter) -> FilterMasks:
         return (self._long_masks if condition.is_long else self._masks)(condition)
 
-    def _filter_masks(self, condition: Filter) -> _Masks:
+    def _filter_masks(self, condition: Filter) -> FilterMasks:
         rows, variants = evaluate_variants(condition, self.snapshot.columns, self.delta.fields)
-        return _Masks(rows, variants, self.snapshot.texts)
-
-
-class _Masks:
-    """What passes a filter in the snapshot, gone products included."""
-
-    def __init__(self, rows: Bool, variants: Bool | None, layout: TextLayout) -> None:
-        self.rows = rows
-        self.variants = variants
-        self._layout = layout
-
-    @cached_property
-    def texts(self) -> Bool:
-        """Texts that some passing product has, bool [texts]."""
-        return _mark_texts(self.rows, self._layout)
-
-
-def _mark_texts(rows: Bool, layout: TextLayout) -> Bool:
-    texts: Bool = np.logical_or.reduceat(rows[layout.rows], layout.bounds[:-1])
-    return texts
+        return FilterMasks(rows, variants, self.snapshot.texts)
 
 
 def _keeps_texts(change: ProductChange) -> bool:

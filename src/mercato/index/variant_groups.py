@@ -73,16 +73,16 @@ def read_groups(columns: ColumnSet, field: str, count: int) -> Int32:
 class VariantGroups:
     """The groups of a live catalogue."""
 
-    def __init__(self, columns: ColumnSet, field: str, groups: Int32) -> None:
+    def __init__(self, columns: ColumnSet | None, field: str, groups: Int32) -> None:
         """Take those of a snapshot.
 
         Args:
-            columns: of the snapshot.
+            columns: of the snapshot; None where nothing groups.
             field: the attribute that groups; empty where nothing does.
             groups: int32 [rows], the group of each row.
         """
         self.field = field
-        self._column = columns.text(f"attributes.{field}") if field else None
+        self._column = columns.text(f"attributes.{field}") if field and columns is not None else None
         self._numbers: dict[str, int] = {}
         self._groups: npt.NDArray[np.int32] = groups
         self._leaders = find_leaders(groups) if field else np.zeros(0, np.int64)

@@ -10,7 +10,8 @@ import orjson
 
 from mercato.catalog.product import format_value
 from mercato.catalog.variant import PREFERRED_AVAILABILITIES
-from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.allowed import Allowed
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.context import allow_for
 

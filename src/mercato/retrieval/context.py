@@ -11,7 +11,8 @@ from mercato.arrays import Float32, Int32
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import History
 from mercato.filters import Filter
-from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.allowed import Allowed
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.bought_again import list_bought_once
 from mercato.retrieval.histories import drop_unknown

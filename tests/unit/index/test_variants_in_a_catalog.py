@@ -10,9 +10,10 @@ import pytest
 from mercato.catalog.product import Product
 from mercato.errors import InvalidInputError
 from mercato.filters import matches, parse_filter
+from mercato.index.allowed import Allowed
 from mercato.index.facet_counts import FacetCounter
 from mercato.index.field_codes import Matches
-from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.requests.facets import FacetSpec, Interval
 from tests import stores

@@ -62,7 +62,7 @@ def test_rated_queries_count_by_gain_and_rivals_are_no_answers(catalog: LiveCata
 
 
 def test_answers_of_the_catalogues_own_queries_hold_their_words(catalog: LiveCatalog, encoder: WordEncoder) -> None:
-    data = prepare_taught(catalog, encoder, EncoderDataOptions(queries=30, folds=2))
+    data = prepare_taught(catalog, encoder, EncoderDataOptions(queries=60, folds=2))
     own = {one.query: one for one in [*data.train, *data.validation, *data.held_back]}
     assert {"acme", "best"} <= set(own)
     cheese = own["cheese"]
@@ -78,7 +78,7 @@ def test_nothing_is_learned_of_what_is_held_back(catalog: LiveCatalog, encoder: 
     ratings = {"tea": {"p05": 3}, "bread": {"p01": 2}}
     folds = [
         prepare_taught(
-            catalog, encoder, EncoderDataOptions(queries=30, folds=3, fold=fold), ratings=ratings, behaviour=behaviour
+            catalog, encoder, EncoderDataOptions(queries=60, folds=3, fold=fold), ratings=ratings, behaviour=behaviour
         )
         for fold in range(3)
     ]

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from mercato.arrays import Float64, Int32, Int64
 from mercato.features import inputs
+from mercato.index.allowed import Allowed
 from mercato.index.delta import Delta
 from mercato.index.learned import Learned
-from mercato.index.live import Allowed, LiveCatalog
+from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import SourceTuning
+from mercato.index.variant_groups import NO_GROUP, VariantGroups
 from mercato.indexing.learn import learn_signals
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.context import RetrievalContext
@@ -200,6 +202,7 @@ class EventCatalog(LiveCatalog):
         self.alive = np.ones(product_count, np.bool_)
         self.current_row = np.arange(product_count, dtype=np.int32)
         self.vector_row = self.current_row
+        self._groups = VariantGroups(None, "", np.full(product_count, NO_GROUP, np.int32))
 
     def features(self) -> inputs.ProductFeatures:
         """Return what is known of each product: nothing."""

@@ -148,7 +148,9 @@ def tune_sources(snapshot: Snapshot, log: HeldLog) -> SourceTuning:
     fits: dict[str, Fit] = {}
     asked = ask_visits(catalog, visits, labels, popular)
     fits[KNOWN] = fit_weights(line_up(asked, bought, labels), defaults, random)
-    fits[EXPLORING] = fit_weights(line_up(*_leave_known(asked, visits), labels), defaults, random)
+    fresh, fresh_bought = _leave_known(asked, visits)
+    if len(fresh) >= LEAST_VISITS:
+        fits[EXPLORING] = fit_weights(line_up(fresh, fresh_bought, labels), defaults, random)
     strangers = ask_visits(catalog, visits, labels, popular, strangers=True)
     fits[NEW] = fit_weights(line_up(strangers, bought, labels), defaults, random)
     kept = {kind: fit for kind, fit in fits.items() if fit.gain.low > 0}

@@ -122,9 +122,7 @@ def select_matches(
             # What says half of a query says nothing yet: "rope" of "climbing rope".
             credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / words.scores[rows].max()
             credits *= 1.0 if whole else HALF
-            # Not "@": for a few hundred rows a library that wakes its threads takes longer.
-            cosines = np.einsum("ij,j->i", catalog.vectors(rows), context.probe)
-            rated = floor.rate(cosines, credits)
+            rated = floor.rate(catalog.cosines(rows, context.probe), credits)
             stays = rated >= (floor.require(top, float(rated.max())) if whole else floor.meaning)
             if whole and not stays.all():
                 below = np.flatnonzero(~stays)

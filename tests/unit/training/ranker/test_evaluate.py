@@ -95,7 +95,8 @@ def test_one_actor_tells_nothing_of_others() -> None:
     assert alone.mean == pytest.approx((0.2 + 0.4) / 2)
     assert np.isnan([alone.low, alone.high]).all()
     gain = {name: {"ndcg@10": alone} for name in ("retrieval", "ranker", "ranker - retrieval")}
-    assert describe_verdict("search", gain).endswith("not told apart from retrieval (+0.300).")
+    said = describe_verdict("search", gain)
+    assert "not told apart from retrieval (+0.300). Nothing speaks for serving it" in said
 
 
 def test_systems_are_compared_pairwise() -> None:
@@ -111,5 +112,6 @@ def test_systems_are_compared_pairwise() -> None:
     ("low", "high", "said"), [(0.1, 0.3, "better than"), (-0.3, -0.1, "WORSE than"), (-0.1, 0.1, "not told apart from")]
 )
 def test_the_verdict_is_plain(low: float, high: float, said: str) -> None:
-    figures = {"ranker - before": {"ndcg@10": Estimate(mean=(low + high) / 2, low=low, high=high)}}
+    figures = {"ranker - retrieval": {"ndcg@10": Estimate(mean=(low + high) / 2, low=low, high=high)}}
     assert said in describe_verdict("search", figures)
+    assert ("Nothing speaks for serving it" in describe_verdict("search", figures)) == (low <= 0)

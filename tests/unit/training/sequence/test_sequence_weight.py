@@ -133,9 +133,11 @@ def test_a_card_without_a_choice_says_so() -> None:
     weighed = replace(metrics, weight=chosen)
     assert weighed.as_json()["weight"] == {
         "chosen": 30.0, "recall@10": {"0": 0.125, "30": 0.5}, "alone_recall@10": {"sequence": 0.4}, "visits": 8,
+        "rival": "", "lead": 0.0, "lead_error": 0.0,
     }  # fmt: skip
     card = render_card("sequence/card.md.jinja", {"m": weighed})
     assert "**Weight 30**" in card
+    assert "No other source had anything to say; it adds to the other sources, at weight 30." in card
     assert "| 0 | 0.125 |" in card and "| 30 | 0.500 |" in card
     assert "Each source alone: sequence 0.400." in card
 

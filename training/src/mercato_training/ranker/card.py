@@ -74,7 +74,10 @@ def describe_verdict(task: str, figures: Figures) -> str:
         else:
             verdict = "not told apart from"
         parts.append(f"{verdict} {name.removeprefix('ranker - ')} ({gain.mean:+.3f})")
-    return f"{TASK_TITLES[task]}: by nDCG@10 the ranker is {', '.join(parts)}."
+    before = figures.get("ranker - retrieval")
+    useless = before is not None and not before["ndcg@10"].low > 0
+    advice = " Nothing speaks for serving it: the order of retrieval is as good." if useless else ""
+    return f"{TASK_TITLES[task]}: by nDCG@10 the ranker is {', '.join(parts)}.{advice}"
 
 
 def summarize_probability(calibration: CalibrationMetrics | None) -> str:

@@ -64,7 +64,8 @@ def refuse_late_learning(split: Split, learned_from: LearnedFrom) -> list[str]:
         elif last is not None and (late := sum(moment <= last for moment in split.moment.values())):
             warnings.append(
                 f"the {name} that is served has learned from events up to {format_timestamp(last)}: {late:,} users are"
-                " asked for as of an earlier moment, and what they bought then may be among them"
+                " asked for as of an earlier moment, and what they bought then may be among them, such as the rest of a"
+                " basket of which a row is kept back; keep whole orders out of what is learned"
             )
     return warnings
 

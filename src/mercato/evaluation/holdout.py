@@ -25,7 +25,7 @@ from mercato.state.store import open_state
 from mercato.text.timestamps import format_timestamp
 
 JUST_BEFORE_S = 1e-3
-"""How long before an order its user is asked for: what has the time of the order is a part of it, and is not known."""
+"""How long before its moment a user is asked for: what has the time of an order that is kept back is a part of it."""
 UNKNOWN = "unknown"
 """What a row without a value counts as in another column."""
 HOLDOUT_FIELDS = (
@@ -96,14 +96,12 @@ class Split:
     Attributes:
         test: rows that are to be recommended.
         past: rows that came before them; empty where nothing is known of them.
-        moment: user -> the moment as of which the server is asked, seconds since 1970; without it the present.
-        ask_before_s: how long before that moment the server is asked, so that it knows nothing of the moment itself.
+        moment: user -> seconds since 1970: the server is asked `JUST_BEFORE_S` earlier; without it in the present.
     """
 
     test: Interactions
     past: Interactions
     moment: Mapping[str, float]
-    ask_before_s: float = 0.0
 
     def name_products(self, owners: Mapping[str, str]) -> Split:
         """Put products in place of their variants.
@@ -356,7 +354,7 @@ def leave_last_out(holdout: Interactions) -> Split:
     if test.has_time:
         for user, time_ in zip(test.users, test.time.tolist(), strict=True):
             moment[user] = min(time_, moment.get(user, np.inf))
-    return Split(test=test, past=holdout.select(~chosen), moment=moment, ask_before_s=JUST_BEFORE_S)
+    return Split(test=test, past=holdout.select(~chosen), moment=moment)
 
 
 def _find_order(holdout: Interactions, rows: Sequence[int], last: int) -> list[int]:

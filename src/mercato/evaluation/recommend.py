@@ -23,7 +23,7 @@ from mercato.evaluation.asking import (
     spread_positions,
     time_all,
 )
-from mercato.evaluation.holdout import Interactions, Split
+from mercato.evaluation.holdout import JUST_BEFORE_S, Interactions, Split
 from mercato.evaluation.intervals import SEED
 from mercato.evaluation.learned import refuse_late_learning
 from mercato.evaluation.measures import MeasurePlan, measure_orders
@@ -316,7 +316,7 @@ def _probe(client: Client, shoppers: Sequence[Shopper], settings: RecommendSetti
 
 def _make_question(shopper: Shopper, settings: RecommendSettings, *, explain: bool = False) -> Ask:
     region = settings.regions.get(shopper.user)
-    context: dict[str, Any] = {} if shopper.moment is None else {"time": shopper.moment - shopper.ask_before_s}
+    context: dict[str, Any] = {} if shopper.moment is None else {"time": shopper.moment - JUST_BEFORE_S}
     context |= {} if region is None else {"region": region}
     given = {name: value for name, value in (settings.options or {}).items() if name != "explain"}
     options = ({**given, "explain": True} if explain else given) or None

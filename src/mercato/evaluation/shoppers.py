@@ -21,7 +21,6 @@ class Shopper:
         ratings: product -> rating, where there are any.
         before: products bought before.
         moment: what the server must know nothing of, and of nothing later, seconds since 1970; None for the present.
-        ask_before_s: how long before that it is asked.
     """
 
     user: str
@@ -29,7 +28,6 @@ class Shopper:
     ratings: Mapping[str, float]
     before: frozenset[str]
     moment: float | None
-    ask_before_s: float = 0.0
 
 
 def list_shoppers(split: Split, *, new_only: bool, unknown: frozenset[str] = frozenset()) -> list[Shopper]:
@@ -59,7 +57,6 @@ def list_shoppers(split: Split, *, new_only: bool, unknown: frozenset[str] = fro
             ratings=ratings.get(user, {}),
             before=frozenset(before[user]),
             moment=split.moment.get(user),
-            ask_before_s=split.ask_before_s,
         )
         for user, products in bought.items()
     ]

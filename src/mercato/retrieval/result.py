@@ -145,11 +145,12 @@ class WholeResult:
         of the window make room, but for cold-start products, which keep their slots.
         """
         held, window = found.fused.rows, context.request.window
-        matches = self.matches(context, found)
-        rows = np.flatnonzero(matches).astype(np.int32)
-        wanted = np.zeros_like(matches)
-        wanted[rows[weigh_rows(self._catalog, context.request.all_boosts, rows) > 0]] = True
+        wanted = self.matches(context, found).copy()
         wanted[held[:window]] = False
+        rows = np.flatnonzero(wanted).astype(np.int32)
+        if not len(rows):
+            return found
+        wanted[rows[weigh_rows(self._catalog, context.request.all_boosts, rows) <= 0]] = False
         behind = np.flatnonzero(wanted[held[window:]]) + window
         wanted[held] = False
         others = np.flatnonzero(wanted)[:BOOSTED_SLOTS].astype(np.int32)

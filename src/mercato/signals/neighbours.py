@@ -95,7 +95,7 @@ class Neighbours:
     scores: NDArray[np.float32]
 
     @classmethod
-    def empty(cls, product_count: int) -> "Neighbours":
+    def empty(cls, product_count: int = 0) -> "Neighbours":
         """Return the neighbours of products of which nothing is known."""
         return cls(
             indptr=np.zeros(product_count + 1, dtype=np.int64),

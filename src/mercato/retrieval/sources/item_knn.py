@@ -26,11 +26,7 @@ def _learn(data: LearningInput) -> Neighbours:
     )
 
 
-def _know_nothing() -> Neighbours:
-    return Neighbours.empty(0)
-
-
-SAME_BUYERS = Signal(name="item_knn", kind=Neighbours, learn=_learn, missing=_know_nothing)
+SAME_BUYERS = Signal(name="item_knn", kind=Neighbours, learn=_learn, missing=Neighbours.empty)
 
 
 class ItemKnnSource(NeighbourSource):

@@ -42,13 +42,9 @@ def _learn_together(data: LearningInput) -> Neighbours:
     return data.once(learn_next_clicks).together
 
 
-def _nothing() -> Neighbours:
-    return Neighbours.empty(0)
-
-
 CLICKED = Signal(name="clicked", kind=ClickCounts, learn=_learn_counts, missing=ClickCounts.empty)
-CLICKED_NEXT = Signal(name="clicked_next", kind=Neighbours, learn=_learn_following, missing=_nothing)
-CLICKED_TOGETHER = Signal(name="clicked_together", kind=Neighbours, learn=_learn_together, missing=_nothing)
+CLICKED_NEXT = Signal(name="clicked_next", kind=Neighbours, learn=_learn_following, missing=Neighbours.empty)
+CLICKED_TOGETHER = Signal(name="clicked_together", kind=Neighbours, learn=_learn_together, missing=Neighbours.empty)
 
 
 class SessionSource(Source):

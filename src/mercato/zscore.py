@@ -5,6 +5,8 @@ A boundary of its own: the reranker's blend, the shop's boosts and training stan
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mercato.arrays import Float32
@@ -18,9 +20,12 @@ def standardize_scores(scores: Float32) -> Float32:
     Args:
         scores: float32 [n], finite.
     """
-    centred = scores - scores.mean() if len(scores) else scores
-    spread = np.float32(np.sqrt(np.mean(np.square(centred, dtype=np.float64)))) if len(scores) else np.float32(0.0)
-    if spread <= _LEAST_SPREAD * max(1.0, float(np.abs(scores).max(initial=0.0))):
+    if not len(scores):
+        return scores.copy()
+    exact = scores.astype(np.float64)
+    exact -= exact.sum() / len(exact)
+    spread = math.sqrt(float(exact @ exact) / len(exact))
+    if spread <= _LEAST_SPREAD * max(1.0, float(scores.max()), -float(scores.min())):
         return np.zeros_like(scores)
-    standardized: Float32 = (centred / spread).astype(np.float32)
-    return standardized
+    exact /= spread
+    return exact.astype(np.float32)

@@ -153,6 +153,11 @@ def _is_attached(tokens: Sequence[Token], position: int) -> bool:
     return 0 < position < len(tokens) and tokens[position].start == tokens[position - 1].end
 
 
+def may_compare(tokens: Sequence[Token]) -> bool:
+    """Tell whether tokens may hold a comparison: where they do not, `read_comparison` finds none at any position."""
+    return any(token.kind == NUMBER for token in tokens)
+
+
 def read_comparison(tokens: Sequence[Token], position: int, is_name: IsName) -> Comparison | None:
     """Read a comparison that begins at a position.
 

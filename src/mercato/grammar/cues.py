@@ -60,6 +60,17 @@ def find_cue(tokens: Sequence[Token], position: int, table: CueTable) -> Cue | N
     return None
 
 
+def may_hold(tokens: Sequence[Token], *names: str) -> bool:
+    """Tell whether some token begins one of some phrases, which most queries do not hold: cheaper than to look at each.
+
+    Args:
+        tokens: of a text.
+        names: fields of `Phrases`.
+    """
+    first_words = read_table(*names).keys()
+    return any(token.text in first_words for token in tokens)
+
+
 def find_word(tokens: Sequence[Token], position: int, *names: str) -> int:
     """Return how many tokens of one of some phrases stand at a position, 0 for none."""
     cue = find_cue(tokens, position, read_table(*names))

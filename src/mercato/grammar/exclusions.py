@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from mercato.grammar.cues import find_cue, find_word, read_table
+from mercato.grammar.cues import find_cue, find_word, may_hold, read_table
 from mercato.grammar.phrases import list_phrases
 from mercato.grammar.tokens import RUN, SIGN, WORD, Token, tokenize
 
@@ -43,6 +43,15 @@ class Exclusion:
 def measure_alone(tokens: Sequence[Token], position: int) -> int:
     """Take every word for a thing of its own."""
     return 1
+
+
+def may_exclude(tokens: Sequence[Token]) -> bool:
+    """Tell whether a query may hold an exclusion: where it does not, `read_exclusion` finds none at any position."""
+    free = read_table("free")
+    return may_hold(tokens, "without", "not_a", "free") or any(
+        token.text in _DASHES if token.kind == SIGN else "-" in token.text and token.text.rpartition("-")[2] in free
+        for token in tokens
+    )
 
 
 def read_exclusion(

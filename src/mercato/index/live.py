@@ -435,6 +435,16 @@ class LiveCatalog:
             items=items,
         )
 
+    def tell_passing(self, condition: Filter, rows: Int32) -> Bool:
+        """Tell which of some products, int32 [n], pass a filter: bool [n], without a mark for each of the others.
+
+        Raises:
+            InvalidInputError: as `allow` does.
+        """
+        if len(rows) and rows.max() >= self.base:
+            return self.find_passing(condition).holds(rows)
+        return self._find_masks(condition).rows[rows] & self.alive[rows]
+
     def allow_both(self, one: Allowed, other: Allowed) -> Allowed:
         """Return the products that two filters allow; of one with variants the same variant has to pass both."""
         texts = [mask for mask in (one.texts, other.texts) if mask is not None]

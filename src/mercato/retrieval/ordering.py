@@ -29,7 +29,7 @@ def weigh_rows(catalog: LiveCatalog, boosts: Sequence[Boost], rows: Int32) -> Fl
     weights = np.zeros(len(rows), np.float32)
     for boost in boosts:
         with suppress(InvalidInputError):
-            weights[catalog.find_passing(boost.condition).holds(rows)] += np.float32(boost.boost)
+            weights[catalog.tell_passing(boost.condition, rows)] += np.float32(boost.boost)
     return np.clip(weights, -1.0, 1.0)
 
 

@@ -121,8 +121,11 @@ class Lexicon:
                 self.longest = max(self.longest, len(key))
 
     def _find(self, key: Key) -> tuple[Meaning, ...]:
+        known = self._meanings.get(key)
+        if known is None:
+            return ()
         best: dict[str, Meaning] = {}
-        for meaning in self._meanings.get(key, {}).values():
+        for meaning in known.values():
             if meaning.kind not in best or meaning.products > best[meaning.kind].products:
                 best[meaning.kind] = meaning
         return tuple(sorted(best.values(), key=lambda one: -one.products))

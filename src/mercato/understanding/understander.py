@@ -10,10 +10,10 @@ import numpy as np
 
 from mercato.arrays import Int32
 from mercato.catalog.field_names import write_field, write_text
-from mercato.grammar.amounts import Comparison, read_comparison
-from mercato.grammar.exclusions import Exclusion, read_exclusion, strip_free
+from mercato.grammar.amounts import Comparison, may_compare, read_comparison
+from mercato.grammar.exclusions import Exclusion, may_exclude, read_exclusion, strip_free
 from mercato.grammar.phrases import LANGUAGES, list_phrases
-from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize
+from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize_query
 from mercato.grammar.units import Unit, read_units
 from mercato.index import layout
 from mercato.index.held_words import NOT_HELD
@@ -153,7 +153,9 @@ class Understander:
             The conditions, the stretches of the query that are not searched, and those of conditions that the caller
             does not want: these are words, and mean nothing besides.
         """
-        tokens = tokenize(query)[:MAX_TOKENS]
+        tokens = tokenize_query(query)[:MAX_TOKENS]
+        if not (may_compare(tokens) or may_exclude(tokens)):
+            return [], [], []
         conditions: list[Condition] = []
         removed: list[tuple[int, int]] = []
         given_back: list[tuple[int, int]] = []

@@ -12,7 +12,7 @@ from mercato.arrays import Int32
 from mercato.catalog.field_names import write_field
 from mercato.grammar.amounts import read_amount
 from mercato.grammar.cues import find_word
-from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize
+from mercato.grammar.tokens import NUMBER, RUN, SIGN, WORD, Token, fold, tokenize_query
 from mercato.grammar.units import Unit, read_units
 from mercato.index.live import LiveCatalog
 from mercato.understanding.condition import Condition, Effect, Status
@@ -61,7 +61,7 @@ class ValueReader:
         Returns:
             Conditions that boost, in the order of the query; no two share a word, a category aside.
         """
-        tokens = tokenize(pieces.text)
+        tokens = tokenize_query(pieces.text)
         terms = [self._list_terms(token) for token in tokens]
         found: list[Condition] = []
         used: set[int] = set()

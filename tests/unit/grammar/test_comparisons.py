@@ -1,12 +1,20 @@
 """Comparisons and exclusions of queries in five languages, and what only looks like one."""
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercato.grammar.amounts import Comparison, read_comparison, read_number
-from mercato.grammar.exclusions import part_negated, read_exclusion
-from mercato.grammar.tokens import tokenize
+from mercato.grammar.amounts import Comparison, may_compare, read_comparison, read_number
+from mercato.grammar.exclusions import may_exclude, part_negated, read_exclusion
+from mercato.grammar.phrases import Phrases, list_phrases
+from mercato.grammar.tokens import _pattern, tokenize
+
+CUES = sorted(
+    {phrase for one in fields(Phrases) for phrase in list_phrases(one.name)}
+    | {"30", "1,299", "$", "€", "-", "–", "-leather", "sugar-free", "pan", "kg", "a", "max", "的", "元", "+", "%"}
+)
 
 
 def find_comparisons(query: str) -> list[tuple[str, Comparison]]:
@@ -169,3 +177,24 @@ def test_any_text_is_read(query: str) -> None:
         assert text and 0 <= comparison.first < comparison.end <= len(tokens)
     find_exclusions(query)
     part_negated(query)
+
+
+@given(st.lists(st.sampled_from(CUES), min_size=1, max_size=7), st.sampled_from(["", " "]))
+def test_a_query_of_which_nothing_can_be_read_is_told_at_a_glance(words: list[str], joined: str) -> None:
+    query = joined.join(words)
+    tokens = tokenize(query)
+    assert may_compare(tokens) or not find_comparisons(query)
+    assert may_exclude(tokens) or not find_exclusions(query)
+
+
+@pytest.mark.parametrize("query", ["red frying pan", "t-shirt", "usb-c cable", "salt & pepper", "gummibärchen"])
+def test_most_queries_hold_neither(query: str) -> None:
+    assert not may_compare(tokenize(query))
+    assert not may_exclude(tokenize(query))
+
+
+@given(st.text(alphabet=st.characters(codec="ascii"), max_size=40))
+def test_plain_letters_are_split_as_all_others(text: str) -> None:
+    behind = [token for token in tokenize(text + " é") if token.end <= len(text)]
+    assert list(tokenize(text)) == behind
+    assert [token.start for token in behind] == [found.start() for found in _pattern().finditer(text)]

@@ -150,7 +150,9 @@ class Pipeline:
             return PageState(page=self._rules.apply(page))  # a code is neither misspelt nor to be read
         meant, better = read_page(page, self._understander, self._queries)
         whole = meant.pieces.replace_in(request.text, meant.text)
-        page = self._rules.apply(replace(page, retrieval=replace(request, text=whole)))
+        if whole != request.text:
+            page = replace(page, retrieval=replace(request, text=whole))
+        page = self._rules.apply(page)
         return PageState(
             page=ask_for(page, meant),
             ruled=page,

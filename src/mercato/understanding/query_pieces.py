@@ -50,6 +50,8 @@ class QueryPieces:
             query: that these are the pieces of.
             text: the corrected words, joined by spaces.
         """
+        if text == self.text:
+            return query
         words = text.split(" ")
         if len(words) != len(self._pieces):
             return text

@@ -73,7 +73,7 @@ def apply_policy(
         size = len(kept)
     if size and diversity > 0:
         order = diversify(catalog.vectors(ranked.rows[:size]), ranked.scores[:size], diversity)
-        moves = _note_diversity(ranked, order)
+        moves = _note_diversity(ranked, order) if request.explain else ranked.moves
         ranked = replace(reorder_window(ranked, order, np.sort(ranked.scores[:size])[::-1]), moves=moves)
     if size and request.caps and not sorts:
         ranked = apply_caps(catalog, request.caps, ranked, size, request.page_size)

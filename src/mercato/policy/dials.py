@@ -79,8 +79,7 @@ def turn_dials(
     """
     weighed = weigh_window(catalog, request, ranked, size, probabilities)
     order = weighed.order(request.floor)
-    rows = ranked.rows[:size]
-    moves = dict(_note_moves(weighed, order, rows.tolist()))
+    moves = dict(_note_moves(weighed, order, ranked.rows[:size].tolist())) if request.explain else {}
     return replace(reorder_window(ranked, order, ranked.scores[:size]), moves=moves)
 
 
@@ -105,7 +104,9 @@ def weigh_window(
     parts: dict[str, Float64] = {}
     unvalued = np.zeros(size, np.bool_)
     if request.novelty:
-        parts["novelty"] = -request.novelty * catalog.features().log_popularity[rows].astype(np.float64)
+        originals = catalog.original_rows(rows)  # of variants that a feed groups one has what is learned of all
+        learned = np.where(originals >= 0, originals, rows)
+        parts["novelty"] = -request.novelty * catalog.features().log_popularity[learned].astype(np.float64)
     if request.margin:
         values = value_products(catalog, request, ranked, size)
         unvalued = np.isnan(values)

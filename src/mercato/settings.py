@@ -122,7 +122,8 @@ class SharedOptions(BaseModel):
         default_factory=dict, description="Milliseconds of a call of encoder, retriever or ranker; repeatable."
     )
     rules: Annotated[Path | None, _PATH, Flag()] = Field(
-        default=None, description="The shop's rules: pins, blocks, boosts and filters, as JSON."
+        default=None,
+        description="The shop's rules: pins, blocks, boosts, filters, dials and restricted products, as JSON.",
     )
     source_weights: Annotated[Mapping[str, float], Flag(name="--sources", metavar="SOURCE=WEIGHT|FILE")] = Field(
         default_factory=dict,

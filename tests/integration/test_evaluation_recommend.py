@@ -88,6 +88,26 @@ def test_stages_sources_and_reasons_are_measured(bought: tuple[Path, TritonServe
     assert document["settings"]["seed"] == 3
 
 
+def test_what_a_dial_costs_is_measured_at_each_setting(bought: tuple[Path, TritonServer]) -> None:
+    arguments = ("--holdout", "after.csv", "--events", "before.csv", "--k", "10", "--time-limit", "0")
+    document = evaluate(bought, *arguments, "--dial", "novelty=0,1", "--dial", "margin=1", "--dial-users", "6",
+                        "--options", '{"relevance_floor": 0}')  # fmt: skip
+    assert document["status"] == 0, document
+    curves = document["curves"]
+    assert (curves["users"], curves["k"], list(curves["dials"])) == (6, 10, ["novelty", "margin"])
+    for points in curves["dials"].values():
+        assert [point["setting"] for point in points] == [0.0, 1.0]
+        assert points[0]["change"]["ndcg@10"]["difference"] == 0.0
+    first, last = curves["dials"]["margin"]
+    assert last["metrics"]["offer@10"] >= first["metrics"]["offer@10"]
+    first, last = curves["dials"]["novelty"]
+    assert last["metrics"]["novelty@10"] > first["metrics"]["novelty@10"]
+    assert last["metrics"]["recall@10"] <= first["metrics"]["recall@10"]
+    refused = evaluate(bought, *arguments, "--dial", "speed")
+    assert refused["status"] == 1
+    assert "--dial: must be one of novelty, diversity, coverage, margin" in refused["error"]
+
+
 def test_a_server_is_asked_as_of_the_moment_before_the_holdout(bought: tuple[Path, TritonServer]) -> None:
     # Its state holds the purchases that are to be foretold, the first of them at the very moment of the split.
     document = evaluate(bought, "--holdout", "before.csv", "--split", "2025-02-03")

@@ -20,6 +20,7 @@ from mercato_client.errors import (
 from mercato_client.settings import Retries, Timeouts, Tls
 from mercato_client.types import (
     Boost,
+    Cap,
     Condition,
     Explanation,
     Facet,
@@ -39,6 +40,7 @@ from mercato_client.types import (
 __all__ = [
     "AsyncClient",
     "Boost",
+    "Cap",
     "Client",
     "ClientClosedError",
     "Condition",

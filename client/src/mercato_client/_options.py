@@ -5,14 +5,21 @@ from dataclasses import fields, is_dataclass
 from typing import TypedDict
 
 from mercato_client.errors import InvalidArgumentError
-from mercato_client.types import Boost, FacetSpec, JsonObject
+from mercato_client.types import Boost, Cap, FacetSpec, JsonObject
 
 
 class PageOptions(TypedDict, total=False):
     """What ``search`` and ``recommend`` take; None is as not given.
 
     Attributes:
-        diversity: from 0 (relevance alone, when not given) to 1 (as unlike each other as can be).
+        novelty: from 0 (relevance alone) to 1: how much it counts that few know a product. This and the other dials are
+            as the shop's rules have them when not given.
+        diversity: from 0 (relevance alone) to 1 (as unlike each other as can be).
+        margin: from 0 (relevance alone) to 1 (the expected value): how much it counts what a sale brings.
+        margin_field: field of numbers that says so, such as ``attributes.margin``; the price when not given.
+        relevance_floor: share of the best product's probability below which a product is not raised.
+        caps: how much of a page the products of one brand, category or seller may take, as `Cap`.
+        adult: whether age-restricted products may be shown; by what the shopper bought when not given.
         collapse: whether near-duplicates are shown as one, the others in its ``variants``; a field's name for products
             of one value of it.
         explain: whether each product says why it stands where it stands.
@@ -20,7 +27,13 @@ class PageOptions(TypedDict, total=False):
             itself where it asked for the page before; another client has to be given it.
     """
 
+    novelty: float | None
     diversity: float | None
+    margin: float | None
+    margin_field: str | None
+    relevance_floor: float | None
+    caps: Iterable[Cap | JsonObject] | None
+    adult: bool | None
     collapse: bool | str | None
     explain: bool | None
     page_token: str | None
@@ -58,10 +71,13 @@ class RecommendOptions(PageOptions, total=False):
     Attributes:
         kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
         exclude_purchased_days: leaves out what the shopper bought within so many days.
+        coverage: from 0 (the likeliest products) to 1 (a draw by probability, another one for each shopper), so that
+            different shoppers see more of the catalogue.
     """
 
     kind: str | None
     exclude_purchased_days: float | None
+    coverage: float | None
 
 
 def merge_options(
@@ -92,9 +108,9 @@ def merge_options(
 
 
 def _write_option(name: str, value: object) -> object:
-    if name not in ("facets", "boosts", "ignore_conditions"):
+    if name not in ("facets", "boosts", "caps", "ignore_conditions"):
         return value
-    if isinstance(value, str | Mapping | FacetSpec | Boost) or not isinstance(value, Iterable):
+    if isinstance(value, str | Mapping | FacetSpec | Boost | Cap) or not isinstance(value, Iterable):
         raise InvalidArgumentError(
             f"{name}: must be a list, is one {type(value).__name__}; put it into a list", parameter=name
         )

@@ -59,6 +59,21 @@ class Boost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cap:
+    """How much of a page the products of one value of a field may take: a count or a share of the page.
+
+    Attributes:
+        field: named as in filters, such as ``brand``.
+        count: most products of a page, from 1.
+        share: above 0 to 1.
+    """
+
+    field: str
+    count: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FacetValue:
     """A value of a facet, or an interval of its numbers.
 

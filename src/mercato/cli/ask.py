@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from mercato.cli.dial_options import (
+    AdultOption,
+    CapOption,
+    CoverageOption,
+    DiversityOption,
+    FloorOption,
+    MarginFieldOption,
+    MarginOption,
+    NoveltyOption,
+    read_cap,
+)
 from mercato.cli.output import Output
 from mercato.errors import InvalidInputError
 
@@ -28,9 +39,6 @@ LanguageOption = Annotated[
 PageSizeOption = Annotated[int, typer.Option("--page-size", help="Products of a page.")]
 OffsetOption = Annotated[int, typer.Option(help="Position of the first product.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say why each product stands where it stands.")]
-DiversityOption = Annotated[
-    float | None, typer.Option(help="From 0, relevance alone, to 1, as unlike each other as can be.")
-]
 CollapseOption = Annotated[bool, typer.Option("--collapse", help="Show near-duplicates as one.")]
 KindOption = Annotated[
     str | None, typer.Option(help="At a product page: similar (in its place), complementary (bought with it), or both.")
@@ -64,7 +72,13 @@ def search(
         list[str] | None,
         typer.Option(help="Condition and how far it moves a product, -1 to 1, repeatable: 'price < 5 => 0.5'."),
     ] = None,
+    novelty: NoveltyOption = None,
     diversity: DiversityOption = None,
+    margin: MarginOption = None,
+    margin_field: MarginFieldOption = None,
+    relevance_floor: FloorOption = None,
+    cap: CapOption = None,
+    adult: AdultOption = None,
     collapse: CollapseOption = False,
     explain: ExplainOption = False,
     rerank: Annotated[
@@ -89,6 +103,7 @@ def search(
     output = Output(as_json=as_json)
     with output.handle_errors():
         boosts = [read_boost(text) for text in boost or ()] or None
+        caps = [read_cap(text) for text in cap or ()] or None
     ask(
         server,
         output,
@@ -103,7 +118,13 @@ def search(
             facets=facet or None,
             order_by=order_by,
             boosts=boosts,
+            novelty=novelty,
             diversity=diversity,
+            margin=margin,
+            margin_field=margin_field,
+            relevance_floor=relevance_floor,
+            caps=caps,
+            adult=adult,
             collapse=collapse or None,
             explain=explain or None,
             rerank=None if rerank else False,
@@ -176,16 +197,26 @@ def recommend(
     exclude_purchased_days: Annotated[
         float | None, typer.Option(help="Leave out what the shopper bought within so many days; 36500 for ever.")
     ] = None,
+    novelty: NoveltyOption = None,
     diversity: DiversityOption = None,
+    coverage: CoverageOption = None,
+    margin: MarginOption = None,
+    margin_field: MarginFieldOption = None,
+    relevance_floor: FloorOption = None,
+    cap: CapOption = None,
+    adult: AdultOption = None,
     collapse: CollapseOption = False,
     explain: ExplainOption = False,
     server: ServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
     """Recommend products: from a shopper's history, from products, or what is popular."""
+    output = Output(as_json=as_json)
+    with output.handle_errors():
+        caps = [read_cap(text) for text in cap or ()] or None
     ask(
         server,
-        Output(as_json=as_json),
+        output,
         lambda client: client.recommend(
             placement,
             seed_product_ids=seed,
@@ -197,7 +228,14 @@ def recommend(
             kind=kind,
             context=write_context(region=region, language=language),
             exclude_purchased_days=exclude_purchased_days,
+            novelty=novelty,
             diversity=diversity,
+            coverage=coverage,
+            margin=margin,
+            margin_field=margin_field,
+            relevance_floor=relevance_floor,
+            caps=caps,
+            adult=adult,
             collapse=collapse or None,
             explain=explain or None,
         ),

@@ -137,6 +137,13 @@ def recommend(
     ] = None,
     condition: Annotated[str | None, typer.Option("--filter", help="Filter that every request is sent with.")] = None,
     options: OptionsOption = None,
+    dial: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Dial whose trade-off is measured, repeatable: novelty, diversity, coverage, margin=0,0.5,1."
+        ),
+    ] = None,
+    dial_users: Annotated[int, typer.Option(min=1, help="Most users to measure dials for.")] = 500,
     against: AgainstOption = None,
     report: ReportOption = None,
     stages: Annotated[
@@ -153,6 +160,7 @@ def recommend(
     """Measure recommendation against what was bought later: recall, nDCG, coverage, novelty, by group of users."""
     from mercato.evaluation import holdout as holdouts
     from mercato.evaluation.asking import open_client
+    from mercato.evaluation.dials import parse_curve
     from mercato.evaluation.intervals import SEED
     from mercato.evaluation.measures import plan_measures
     from mercato.evaluation.recommend import RecommendSettings, evaluate_recommend
@@ -160,6 +168,7 @@ def recommend(
     output = Output(as_json=as_json)
     with output.handle_errors():
         plan = plan_measures([1], cutoffs=parse_cutoffs(cutoffs))
+        curves = [parse_curve(text) for text in dial or ()]
         columns = holdouts.parse_holdout_map(mapping or [])
         read = dict.fromkeys([*(user_column or ()), *([region_column] if region_column else [])])
         divided = holdouts.divide(holdout, columns, parse_moment(split, "--split"), last_out, events, list(read))
@@ -179,6 +188,8 @@ def recommend(
             time_limit=time_limit,
             explain_limit=stages if stages is not None else EXPLAINED_USERS if report is not None else 0,
             seed=SEED if seed is None else seed,
+            curves=curves,
+            curve_users=dial_users,
             regions={
                 user: region
                 for user, region in columns_of_users.get(region_column or "", {}).items()
@@ -286,6 +297,7 @@ def tabulate_evaluation(document: dict[str, Any]) -> list[Table]:
     if document["stages"]:
         tables.append(_tabulate_parts("stage", document["stages"]))
     tables += [_tabulate_parts(name, groups) for name, groups in document["groups"].items()]
+    tables += [_tabulate_curve(dial, points) for dial, points in document.get("curves", {}).get("dials", {}).items()]
     latency = document["latency_ms"]
     if latency:
         times = Table(title="first pages, milliseconds", title_justify="left")
@@ -305,6 +317,22 @@ def _tabulate_parts(title: str, parts: dict[str, Any]) -> Table:
     for name, part in parts.items():
         label = f"{name} ({part['queries']:,})" if "queries" in part else name
         table.add_row(label, *(_show(part["metrics"].get(metric)) for metric in shown))
+    return table
+
+
+def _tabulate_curve(dial: str, points: list[dict[str, Any]]) -> Table:
+    """Draw the curve of a dial: each figure at each setting, and what is certain of its change against 0."""
+    table = Table(title=f"{dial}: change against 0 with 95 %", title_justify="left")
+    table.add_column("setting", justify="right")
+    for name in points[0]["metrics"]:
+        table.add_column(name, justify="right")
+    for point in points:
+        cells = [f"{point['setting']:g}"]
+        for name, value in point["metrics"].items():
+            change = point["change"].get(name)
+            told = "" if change is None or not point["setting"] else f"\n{_show_range(change['interval'], sign=True)}"
+            cells.append(_show(value) + told)
+        table.add_row(*cells)
     return table
 
 

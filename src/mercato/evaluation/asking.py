@@ -42,6 +42,8 @@ class ReturnedProduct:
         text: the sentence of its explanation; empty where there is none.
         because: ``source`` of the explanation, and ``product_id``, ``event_type`` and ``time`` of the event that speaks
             for it; empty where there is none.
+        price: as the answer has it; None where there is none.
+        numbers: attributes of one number.
         beyond: whether it only follows the result, as the nearest of what does not match.
     """
 
@@ -52,6 +54,8 @@ class ReturnedProduct:
     categories: tuple[str, ...] = ()
     text: str = ""
     because: Mapping[str, Any] = field(default_factory=dict)
+    price: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
     beyond: bool = False
 
 
@@ -266,6 +270,12 @@ def describe_product(product: Product) -> ReturnedProduct:
         categories=product.categories,
         text=str(explanation.get("text") or ""),
         because=because if isinstance(because, Mapping) else {},
+        price=product.price,
+        numbers={
+            name: float(value)
+            for name, value in product.attributes.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        },
         beyond=product.beyond,
     )
 

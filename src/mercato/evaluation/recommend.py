@@ -23,6 +23,7 @@ from mercato.evaluation.asking import (
     spread_positions,
     time_all,
 )
+from mercato.evaluation.dials import DEFAULT_USERS, Curve, measure_curves
 from mercato.evaluation.holdout import JUST_BEFORE_S, Interactions, Split
 from mercato.evaluation.intervals import SEED
 from mercato.evaluation.learned import refuse_late_learning
@@ -61,6 +62,8 @@ class RecommendSettings:
         explain_limit: most users whose answers are asked for with explanations, spread over all, so that each stage can
             be measured and the explanations checked; 0 for none.
         seed: of the bootstrap.
+        curves: dials that are measured at several settings.
+        curve_users: most users that these are measured for.
         regions: user -> CONTEXT.region of the request; users without one are asked for without.
     """
 
@@ -72,6 +75,8 @@ class RecommendSettings:
     time_limit: int = 500
     explain_limit: int = 0
     seed: int = SEED
+    curves: Sequence[Curve] = ()
+    curve_users: int = DEFAULT_USERS
     regions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -130,6 +135,22 @@ def evaluate_recommend(
     shown = 20 if 20 in plan.cutoffs else plan.depth
     totals = summarize_answers(answers, plan.cutoffs, catalogue)
     totals |= {f"gini@{k}": beyond_accuracy.compute_gini(answers, k, catalogue) for k in plan.cutoffs}
+    curves = measure_curves(
+        client,
+        settings.curves,
+        shoppers,
+        split.past,
+        plan,
+        make_question=lambda shopper, options: _make_question(shopper, replace(settings, options=options)),
+        options=settings.options or {},
+        new_only=settings.new_only,
+        catalogue=catalogue,
+        shown=shown,
+        users=settings.curve_users,
+        concurrency=settings.concurrency,
+        seed=settings.seed,
+        progress=progress,
+    )
     known = {"history": group_by_history(shoppers, split.past), **(groups or {})}
     return Evaluation(
         kind="recommend",
@@ -149,6 +170,7 @@ def evaluate_recommend(
         },
         sources=measure_sources(answers, [shopper.bought for shopper in shoppers], shown),
         reasons=reasons,
+        curves=curves,
         counts={
             "rows": split.test.rows,
             "rejected_rows": split.test.rejected,
@@ -355,6 +377,8 @@ def _define(settings: RecommendSettings) -> dict[str, str]:
         "sources": "of the first products of the lists: share that a source found, share of the right ones, precision",
         "reasons": "explanations that name a purchase, looked up among the purchases that are known",
         "history": "new: nothing known before; light: fewer purchases than the median of the others; heavy: the rest",
+        "value@k": "of a dial's curve: what the bought products among the first k bring, margin or price, summed",
+        "offer@k": "of a dial's curve: what the first k bring on average, bought or not",
         "intervals": "95 %, bootstrap over users (BCa)",
     }
 

@@ -36,6 +36,7 @@ class Evaluation:
         groups: column or way of grouping -> group -> what is known of it.
         sources: source -> what of the answers it found; empty for searches.
         reasons: what was checked of the explanations; empty without them.
+        curves: what dials cost and bring, as `mercato.evaluation.dials.measure_curves`; empty where none was turned.
         counts: what was read, and what of it could not be used.
         settings: what the server was asked for, and how it was measured.
         definitions: what the figures mean, for people.
@@ -58,6 +59,7 @@ class Evaluation:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     reasons: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
@@ -89,6 +91,7 @@ def describe_evaluation(evaluation: Evaluation, *, per_question: bool = True) ->
         "groups": evaluation.groups,
         "sources": evaluation.sources,
         "reasons": evaluation.reasons,
+        **({"curves": evaluation.curves} if evaluation.curves else {}),
         "latency_ms": evaluation.latency,
         "counts": {**evaluation.counts, "catalogue": evaluation.catalogue},
         "settings": {**evaluation.settings, "seed": seed},

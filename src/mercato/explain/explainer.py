@@ -25,10 +25,12 @@ from mercato.features.features import COLUMN
 from mercato.index.live import LiveCatalog
 from mercato.index.product_features import leaf_category
 from mercato.models.stages import RankerStage
+from mercato.policy.ranked import DialMove
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import RetrievalRequest, Retrieved
 from mercato.requests.trace import NO_EVENT, StageTrace
 from mercato.retrieval.evidence import Counts
+from mercato.retrieval.restricted import find_restricted
 from mercato.retrieval.sources.popular import POPULAR
 from mercato.retrieval.sources.registry import BY_LABEL
 from mercato.retrieval.sources.words import WORDS
@@ -59,6 +61,7 @@ class PageToExplain:
         later: by name the scores of stages after the ranker, by row, the best first in each stage.
         pinned: rows whose positions the shop decided.
         seated: cold-start products that were moved up to a slot of their own.
+        moves: by row what the dials did to it.
     """
 
     request: RetrievalRequest
@@ -68,6 +71,7 @@ class PageToExplain:
     later: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     pinned: Collection[int] = frozenset()
     seated: Collection[int] = frozenset()
+    moves: Mapping[int, Sequence[DialMove]] = field(default_factory=dict)
 
 
 class Explainer:
@@ -141,7 +145,7 @@ class _Page:
         self._products: dict[int, Product | None] = {}
         tail = page.retrieved.tail
         self._beyond = frozenset(tail[len(tail) - page.retrieved.beyond :].tolist())
-        self._rules = note_rules(catalog, page.request, page.pinned, page.seated, page.rows)
+        self._rules = note_rules(catalog, page.request, page.pinned, page.seated, page.rows, page.moves)
         searched = catalog.snapshot.words.settings.fields
         self._fields = [name for name in FIELDS if name in searched]
         self._words = self._read_query(page)
@@ -230,6 +234,8 @@ class _Page:
     def _name_evidence(self, trace: StageTrace, source: str, row: int, position: int) -> Because:
         found = trace.evidence.get(source)
         evidence = int(found.rows[position]) if found is not None else -1
+        if self._is_restricted(row) or self._is_restricted(evidence):
+            return Because(source=source)
         sold = bool(self._catalog.features().log_popularity[row] > 0)
         if found is None or not 0 <= evidence < self._catalog.base + len(self._catalog.delta):
             return Because(
@@ -249,6 +255,13 @@ class _Page:
             event_type=int(found.type[position]),
             time=float(found.time[position]),
             counts=self._count_together(source, evidence, row),
+        )
+
+    def _is_restricted(self, row: int) -> bool:
+        """Tell whether nothing may be said of what a shopper did with a product."""
+        return bool(
+            self._page.request.restrictions
+            and find_restricted(self._catalog, self._page.request, np.array([row], np.int32))[0]
         )
 
     def _count_shoppers(self, source: str, row: int) -> Counts | None:
@@ -283,6 +296,8 @@ class _Page:
             return []
         effects = self._effects[:, at].tolist()
         strongest = sorted(range(len(effects)), key=lambda number: -abs(effects[number]))
+        if self._is_restricted(row):
+            return []
         return [
             Move(group=GROUPS[number].name, effect=effects[number], side=self._side(number, at))
             for number in strongest

@@ -98,7 +98,7 @@ def write_search_line(
         least_cosine: the floor of the catalogue: what is less near to the query is not called close in meaning.
         beyond: it does not match.
     """
-    parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
+    parts = [phrases.say(rule.phrase, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if beyond:
         parts.append(phrases.say("beyond"))
@@ -120,7 +120,7 @@ def write_recommendation_line(
     phrases: Phrases, rules: Sequence[RuleNote], because: Because | None, moves: Sequence[Move], context: Context
 ) -> str:
     """Write the line of a recommended product; arguments as of `write_search_line`, and when it was asked for."""
-    parts = [phrases.say(rule.kind, what=rule.what) for rule in rules]
+    parts = [phrases.say(rule.phrase, what=rule.what) for rule in rules]
     spoken: set[str] = set()
     if because is not None:
         parts.append(_name_evidence(phrases, because, context))

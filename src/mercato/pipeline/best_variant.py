@@ -10,6 +10,7 @@ import orjson
 
 from mercato.catalog.product import format_value
 from mercato.catalog.variant import PREFERRED_AVAILABILITIES
+from mercato.features.inputs import History
 from mercato.index.allowed import Allowed
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
@@ -58,7 +59,7 @@ class VariantChooser:
 
     @cached_property
     def _allowed(self) -> Allowed:
-        return allow_for(self._catalog, self._request, self._condition)[0]
+        return allow_for(self._catalog, self._request, self._condition, History.empty())[0]
 
     @cached_property
     def _terms(self) -> frozenset[str]:

@@ -22,6 +22,7 @@ from mercato.pipeline.page_state import PageState, list_answerable
 from mercato.pipeline.rerank import RerankStep
 from mercato.policy.apply import apply_policy
 from mercato.policy.collapse import find_collapse_field
+from mercato.policy.dials import check_fields
 from mercato.policy.ranked import order_candidates
 from mercato.policy.resume import resume_list
 from mercato.policy.rules import Rules
@@ -101,6 +102,8 @@ class Pipeline:
                 try:
                     if isinstance(request.collapse, str):
                         find_collapse_field(self.catalog, request.collapse)
+                    if request.caps or request.margin_field is not None:
+                        check_fields(self.catalog, request)
                 except InvalidInputError as exc:
                     answers[index] = exc
                 else:
@@ -252,7 +255,9 @@ class Pipeline:
         for state in list_answerable(states):
             state.ranked = order_candidates(state.retrieved, state.window_scores)
             try:
-                state.ranked = apply_policy(self.catalog, state.page, state.retrieved, state.ranked)
+                state.ranked = apply_policy(
+                    self.catalog, state.page, state.retrieved, state.ranked, state.probabilities
+                )
             except Exception:  # whatever breaks here, there is an order to answer with
                 logger.exception("the policy failed; answering in the order of relevance")
                 state.degraded.append("policy")
@@ -299,6 +304,7 @@ class Pipeline:
             later={"reranker": state.reranker_scores} if state.reranker_scores else {},
             pinned=state.ranked.pinned,
             seated=state.ranked.seated,
+            moves=state.ranked.moves,
         )
 
     def _write(self, state: PageState, timings: Mapping[str, int]) -> Answer | MercatoError:

@@ -24,6 +24,7 @@ from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.models.stages import EncoderStage
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.options import parse_options, write_options
+from mercato.requests.restriction import read_restrictions
 from mercato.requests.retrieval import Match, Placement, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
@@ -170,6 +171,7 @@ def write_request(request: RetrievalRequest) -> bytes:
             "options": write_options(request),
             "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
             "narrowing": [condition.text for condition in request.narrowing],
+            "restrictions": [one.as_json() for one in request.restrictions],
             "hidden_ids": request.hidden_ids,
             "pinned_ids": request.pinned_ids,
         }
@@ -198,6 +200,7 @@ def read_request(document: bytes) -> RetrievalRequest:
                 fields.get("rule_boosts"), most=MAX_RULE_BOOSTS, most_values=MAX_RULE_BOOSTS * VALUES_LIMIT
             ),
             narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
+            restrictions=read_restrictions(fields.get("restrictions", ())),
             hidden_ids=tuple(fields.get("hidden_ids", ())),
             pinned_ids=tuple(fields.get("pinned_ids", ())),
             **parse_options(RetrievalRequest, fields.get("options", {})),

@@ -1,19 +1,22 @@
-"""The last step before a page is cut: cold-start slots, boosts, near-duplicates, diversity and pins."""
+"""The last step before a page is cut: dials, cold-start slots, boosts, near-duplicates, diversity, caps and pins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from mercato.arrays import Float32, Int32
+from mercato.arrays import Float32, Int32, Int64
 from mercato.index.live import LiveCatalog
+from mercato.policy.caps import apply_caps
 from mercato.policy.cold_start import show_cold_start
 from mercato.policy.collapse import collapse_by_field, collapse_duplicates, find_collapse_field
+from mercato.policy.dials import turn_dials
 from mercato.policy.diversity import diversify
-from mercato.policy.ranked import Ranked
+from mercato.policy.ranked import TAIL_STEP, DialMove, Ranked, reorder_window
 from mercato.requests.page import PageRequest
 from mercato.requests.retrieval import Retrieved, SourceFlags
 from mercato.retrieval.ordering import weigh_rows
@@ -23,33 +26,41 @@ BOOST_SPAN = 3.0
 """Standard deviations of the window's scores that a boost of 1 moves a product: an average one passes nearly all
 that are not boosted, and a hopeless one does not become the first."""
 
-_STEP = np.float32(1e-3)
 
-
-def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
+def apply_policy(
+    catalog: LiveCatalog,
+    request: PageRequest,
+    retrieved: Retrieved,
+    ranked: Ranked,
+    probabilities: Mapping[int, float] = MappingProxyType({}),
+) -> Ranked:
     """Apply what a request and the shop's rules ask for beyond relevance.
 
-    In this order: products whose code the query is come first, cold-start products get their slots, boosts move
-    products within the window, near-duplicates fold into the best of them, diversity mixes what is left, the former
-    come first again, and pinned products are put in their positions. What follows the window stays as it is. All of it
-    depends on the window alone, which is the same for every page: pages neither
-    overlap nor leave gaps.
+    In this order: products whose code the query is come first, novelty, margin and coverage order the window,
+    cold-start products get their slots, boosts move products within the window, near-duplicates fold into the best of
+    them, diversity mixes what is left, caps spread it, the products of the code come first again, and pinned products
+    are put in their positions. What follows the window stays as it is. All of it depends on the window alone, which is
+    the same for every page (caps on the size of the page, too): pages neither overlap nor leave gaps.
 
     Args:
         catalog: the products.
-        request: what is asked for. Where it sorts, neither boosts nor diversity apply, and nothing is pinned.
+        request: what is asked for. Where it sorts, neither boosts nor dials apply, and nothing is pinned.
         retrieved: its candidates.
         ranked: the same in order.
+        probabilities: row to the probability that the shopper buys it; empty where nothing can be said.
 
     Returns:
         The order to show; the same object where nothing is asked for.
     """
     sorts = request.retrieval.order_by is not None
     boosts = () if sorts else request.retrieval.all_boosts
-    diversity = 0.0 if sorts else request.diversity
+    diversity = 0.0 if sorts else request.diversity or 0.0
     size = len(retrieved.rows)
     exact = retrieved.exact if not sorts else retrieved.exact[:0]
-    ranked = show_cold_start(catalog, request.retrieval, _lead(ranked, size, exact), size)
+    ranked = _lead(ranked, size, exact)
+    if size and request.weighs and not sorts:
+        ranked = turn_dials(catalog, request, ranked, size, probabilities)
+    ranked = show_cold_start(catalog, request.retrieval, ranked, size)
     if size and boosts:
         ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
     if size and request.collapse:
@@ -62,10 +73,23 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
         size = len(kept)
     if size and diversity > 0:
         order = diversify(catalog.vectors(ranked.rows[:size]), ranked.scores[:size], diversity)
-        ranked = _reorder(ranked, order, np.sort(ranked.scores[:size])[::-1])
+        moves = _note_diversity(ranked, order) if request.explain else ranked.moves
+        ranked = replace(reorder_window(ranked, order, np.sort(ranked.scores[:size])[::-1]), moves=moves)
+    if size and request.caps and not sorts:
+        ranked = apply_caps(catalog, request.caps, ranked, size, request.page_size)
     ranked = _lead(ranked, size, exact)
     pins = dict(zip(request.pin_positions, retrieved.pinned.tolist(), strict=False))
     return _pin(ranked, {position: row for position, row in pins.items() if row >= 0})
+
+
+def _note_diversity(ranked: Ranked, order: Int64) -> dict[int, Sequence[DialMove]]:
+    """Return what the dials did to each product, with what diversity is about to do."""
+    moves = dict(ranked.moves)
+    for place, index in enumerate(order.tolist()):
+        if place != index:
+            row = int(ranked.rows[index])
+            moves[row] = (*moves.get(row, ()), DialMove("diversity", index - place))
+    return moves
 
 
 def _lead(ranked: Ranked, size: int, exact: Int32) -> Ranked:
@@ -75,7 +99,7 @@ def _lead(ranked: Ranked, size: int, exact: Int32) -> Ranked:
     if not count or leads[:count].all():
         return ranked
     scores = np.concatenate([np.full(count, ranked.scores[0], np.float32), ranked.scores[:size][~leads]])
-    return _reorder(ranked, np.argsort(~leads, kind="stable"), scores)
+    return reorder_window(ranked, np.argsort(~leads, kind="stable"), scores)
 
 
 def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:
@@ -83,7 +107,7 @@ def _boost(ranked: Ranked, size: int, weights: Float32) -> Ranked:
         return ranked
     scores = standardize_scores(ranked.scores[:size]) + np.float32(BOOST_SPAN) * weights
     order = np.argsort(-scores, kind="stable")
-    return _reorder(ranked, order, scores[order])
+    return reorder_window(ranked, order, scores[order])
 
 
 def _collapse(ranked: Ranked, size: int, kept: npt.NDArray[np.int64], variants: Mapping[int, list[int]]) -> Ranked:
@@ -98,18 +122,6 @@ def _collapse(ranked: Ranked, size: int, kept: npt.NDArray[np.int64], variants: 
     )
 
 
-def _reorder(ranked: Ranked, order: npt.NDArray[np.int64], scores: Float32) -> Ranked:
-    """Put the window into another order with other scores; what follows it gets scores just below."""
-    size = len(order)
-    after = scores[-1] - _STEP * np.arange(1, len(ranked.rows) - size + 1, dtype=np.float32)
-    return replace(
-        ranked,
-        rows=np.concatenate([ranked.rows[:size][order], ranked.rows[size:]]),
-        scores=np.concatenate([scores, after]).astype(np.float32),
-        sources=np.concatenate([ranked.sources[:size][order], ranked.sources[size:]]),
-    )
-
-
 def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
     """Put products at positions (from 1), or at the end of a shorter list; the others make room.
 
@@ -120,7 +132,7 @@ def _pin(ranked: Ranked, pins: Mapping[int, int]) -> Ranked:
     rows, scores, sources = ranked.rows.tolist(), ranked.scores.tolist(), ranked.sources.tolist()
     for position, row in sorted(pins.items()):
         index = min(position - 1, len(rows))
-        lowest = scores[-1] - float(_STEP) if scores else 0.0
+        lowest = scores[-1] - float(TAIL_STEP) if scores else 0.0
         scores.insert(index, scores[index] if index < len(scores) else lowest)
         rows.insert(index, row)
         sources.insert(index, 0)

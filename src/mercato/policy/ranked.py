@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mercato.arrays import Float32
+from mercato.arrays import Float32, Int64
 from mercato.features.features import COLUMN
 from mercato.requests.retrieval import Retrieved, SourceFlags
 
@@ -19,6 +19,25 @@ TAIL_STEP = np.float32(1e-3)
 CHOSEN_SPAN = np.float32(1.0)
 """Standard deviations of the window's scores that a product moves which all people chose after the same query."""
 _CHOSEN = COLUMN["chosen"]
+
+
+CAPS = "caps"
+"""The dial of caps, in what is said of moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialMove:
+    """What a dial did to a product.
+
+    Attributes:
+        dial: its name; `CAPS` for a cap.
+        ranks: by how many it was raised, below 0 lowered, by all dials together; 0 where the dial knows nothing of it.
+        value: of a cap, the value that had its share of the page.
+    """
+
+    dial: str
+    ranks: int
+    value: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +52,7 @@ class Ranked:
         folded: how many near-duplicates are not shown.
         pinned: rows whose positions the shop decided.
         seated: cold-start products that were moved up to a slot of their own.
+        moves: for a row what the dials did to it.
     """
 
     rows: npt.NDArray[np.int32]
@@ -42,6 +62,7 @@ class Ranked:
     folded: int = 0
     pinned: frozenset[int] = frozenset()
     seated: frozenset[int] = frozenset()
+    moves: Mapping[int, Sequence[DialMove]] = field(default_factory=dict)
 
 
 def order_candidates(retrieved: Retrieved, scores: Float32 | None) -> Ranked:
@@ -80,3 +101,21 @@ def lift_chosen(scores: Float32, features: Float32) -> Float32:
     """
     chosen = features[:, _CHOSEN]
     return scores + CHOSEN_SPAN * scores.std() * chosen if chosen.any() else scores
+
+
+def reorder_window(ranked: Ranked, order: Int64, scores: Float32) -> Ranked:
+    """Put the window into another order with other scores; what follows it gets scores just below.
+
+    Args:
+        ranked: the candidates.
+        order: int64 [w], indices of the window's products in their new order.
+        scores: float32 [w], descending, in that order.
+    """
+    size = len(order)
+    after = scores[-1] - TAIL_STEP * np.arange(1, len(ranked.rows) - size + 1, dtype=np.float32)
+    return replace(
+        ranked,
+        rows=np.concatenate([ranked.rows[:size][order], ranked.rows[size:]]),
+        scores=np.concatenate([scores, after]).astype(np.float32),
+        sources=np.concatenate([ranked.sources[:size][order], ranked.sources[size:]]),
+    )

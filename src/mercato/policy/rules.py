@@ -1,24 +1,29 @@
-"""A shop's rules: what is pinned, blocked, boosted and filtered, always or for certain queries; what fits none."""
+"""A shop's rules: what is pinned, blocked, boosted, filtered and restricted, and its dials; what fits no catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mercato.catalog.columns import ColumnSet
 from mercato.errors import DataError, InvalidInputError
 from mercato.filters import Filter, evaluate, parse_filter
 from mercato.requests.boost import MAX_RULE_BOOSTS, Boost
+from mercato.requests.dials import NO_DIALS, Dials, fill_dials, parse_dials
 from mercato.requests.page import PageRequest
+from mercato.requests.restriction import Restriction, RestrictionKind
+from mercato.requests.retrieval import Placement
 from mercato.text.normalize import normalize_query
 
 MAX_PIN_POSITION = 100
 MAX_RULES = 10_000
+RECOMMEND = "recommend"
+"""Stands in ``dials`` for every placement but search and rank."""
 _EXAMPLE = '{"rules": [{"query": "milk", "pins": [{"product": "p1", "position": 1}], "blocked": ["p2"]}]}'
 _MATCHED_QUERIES = 4_096
 
@@ -112,6 +117,28 @@ class Rule(_Model):
         return f" {words} " in f" {query} " if words.isascii() else words in query
 
 
+class RestrictedProducts(_Model):
+    """Products that not everybody is recommended; a filter alone stands for one that searches find.
+
+    Attributes:
+        filter: which products.
+        search: whether searches find them, whoever asks.
+    """
+
+    filter: str
+    search: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_filter(cls, given: Any) -> Any:
+        return {"filter": given} if isinstance(given, str) else given
+
+    @field_validator("filter")
+    @classmethod
+    def _check_condition(cls, text: str) -> str:
+        return _check_filter(text)
+
+
 class RuleFile(_Model):
     """A rules file.
 
@@ -119,18 +146,39 @@ class RuleFile(_Model):
         blocked: ids of products that are never shown, nor recommended.
         boosts: conditions that always move products.
         filter: what products of any answer must pass.
+        age_restricted: products for adults, see `mercato.retrieval.restricted`.
+        sensitive: products that say something of who bought them, see there.
+        dials: the shop's dials by placement, ``recommend`` for all but search and rank; see `Dials`.
         rules: what holds for some searches. Of several that hold, all apply; the first has its pin.
     """
 
     blocked: tuple[str, ...] = ()
     boosts: tuple[BoostRule, ...] = ()
     filter: str | None = None
+    age_restricted: RestrictedProducts | None = None
+    sensitive: RestrictedProducts | None = None
+    dials: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
 
     @field_validator("filter")
     @classmethod
     def _check_condition(cls, text: str | None) -> str | None:
         return None if text is None else _check_filter(text)
+
+    @field_validator("dials")
+    @classmethod
+    def _check_dials(cls, dials: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        places = [RECOMMEND, *(placement.label for placement in Placement)]
+        for place, given in dials.items():
+            if place not in places:
+                raise ValueError(f"are for {', '.join(places)}, got {place!r}")
+            try:
+                read = parse_dials(given)
+            except InvalidInputError as exc:
+                raise ValueError(f"{place}: {str(exc).removeprefix('OPTIONS.')}") from exc
+            if read.coverage and place == Placement.SEARCH.label:
+                raise ValueError(f"{place}: coverage is for recommendations: a search finds the same for everybody")
+        return dials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +218,9 @@ class Rules:
             else:
                 self._contained.append((index, rule))
         self._find = lru_cache(_MATCHED_QUERIES)(self._find_effects)
+        self._restrictions = _read_restrictions(self.file)
+        dials = {placement: _read_dials(self.file, placement) for placement in Placement}
+        self._dials = {placement: one for placement, one in dials.items() if one != NO_DIALS}
 
     def find_effects(self, query: str) -> RuleEffects:
         """Return what the rules say of a query; "" is a recommendation, for which only what always holds counts."""
@@ -179,17 +230,21 @@ class Rules:
         """Give a request what the rules add to it.
 
         A request that is sorted has no pins: who asks for the cheapest first gets the cheapest first. Blocks and
-        filters hold all the same.
+        filters hold all the same. What a request says of a dial goes before what the shop says of it.
         """
         retrieval = request.retrieval
         effects = self.find_effects(retrieval.text)
-        if effects == _NOTHING:
+        dials = self._dials.get(retrieval.placement)
+        if dials is not None:
+            request = fill_dials(request, dials)
+        if effects == _NOTHING and not self._restrictions:
             return request
         pins = effects.pins if retrieval.order_by is None else ()
         narrowed = replace(
             retrieval,
             rule_boosts=effects.boosts[:MAX_RULE_BOOSTS],
             narrowing=(*retrieval.narrowing, *effects.narrowing),
+            restrictions=self._restrictions,
             hidden_ids=(*retrieval.hidden_ids, *effects.hidden),
             pinned_ids=tuple(product for product, _ in pins),
         )
@@ -249,6 +304,18 @@ def _always(file: RuleFile) -> RuleEffects:
     )
 
 
+def _read_restrictions(file: RuleFile) -> tuple[Restriction, ...]:
+    given = {RestrictionKind.AGE_RESTRICTED: file.age_restricted, RestrictionKind.SENSITIVE: file.sensitive}
+    return tuple(Restriction(kind, parse_filter(one.filter), one.search) for kind, one in given.items() if one)
+
+
+def _read_dials(file: RuleFile, placement: Placement) -> Dials:
+    """Return the dials of a placement: its own, then those of all recommendations."""
+    own = parse_dials(file.dials.get(placement.label, {}))
+    everywhere = placement not in (Placement.SEARCH, Placement.RANK)
+    return fill_dials(own, parse_dials(file.dials.get(RECOMMEND, {}))) if everywhere else own
+
+
 def _effects_of(rule: Rule) -> RuleEffects:
     return RuleEffects(
         pins=tuple((pin.product, pin.position) for pin in rule.pins),
@@ -299,7 +366,22 @@ def list_unknown(file: RuleFile, columns: ColumnSet) -> list[str]:
             evaluate(parse_filter(condition), columns)
         except InvalidInputError as exc:
             hints.append(f"{path} is left out until it fits the catalogue: {str(exc).splitlines()[0]}")
+    for path, field in _list_fields(file):
+        try:
+            columns.resolve_written(field)
+        except InvalidInputError as exc:
+            hints.append(f"{path} moves nothing until it fits the catalogue: {str(exc).splitlines()[0]}")
     return hints
+
+
+def _list_fields(file: RuleFile) -> Iterator[tuple[str, str]]:
+    """Yield each field that a dial names, with its path in the file."""
+    for place, given in file.dials.items():
+        dials = parse_dials(given)
+        if dials.margin_field is not None:
+            yield f"dials.{place}.margin_field", dials.margin_field
+        for number, cap in enumerate(dials.caps or ()):
+            yield f"dials.{place}.caps.{number}.field", cap.field
 
 
 def _list_products(file: RuleFile) -> Iterator[str]:
@@ -311,6 +393,9 @@ def _list_products(file: RuleFile) -> Iterator[str]:
 
 def _list_conditions(file: RuleFile) -> Iterator[tuple[str, str]]:
     """Yield each condition with its path in the file."""
+    for name, restricted in (("age_restricted", file.age_restricted), ("sensitive", file.sensitive)):
+        if restricted is not None:
+            yield f"{name}.filter", restricted.filter
     owners: list[tuple[str, RuleFile | Rule]] = [("", file)]
     owners += [(f"rules.{number}.", rule) for number, rule in enumerate(file.rules)]
     for owner, rule in owners:

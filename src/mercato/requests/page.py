@@ -13,7 +13,8 @@ import orjson
 from mercato.errors import InvalidInputError
 from mercato.features.inputs import Context
 from mercato.filters import parse_filter
-from mercato.requests.options import list_options, member_of, number_between, option, parse_flag, parse_options
+from mercato.requests.dials import SORTING, Dials
+from mercato.requests.options import list_options, member_of, option, parse_flag, parse_options
 from mercato.requests.page_token import NOTHING_SHOWN, ShownPages, parse_page_token, write_page_token
 from mercato.requests.retrieval import MAX_RANKED, WINDOW, Kind, Placement, RetrievalRequest
 from mercato.requests.understand import Understand, parse_ignored
@@ -46,15 +47,14 @@ _APART: bool | str = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageRequest:
-    """A request for one page of an answer.
+class PageRequest(Dials):
+    """A request for one page of an answer, with its dials.
 
     Attributes:
         retrieval: what is asked for.
         offset: position of the page's first product, from 0.
         page_size: most products of the page, from 1.
         rerank: whether the reranker, where one is served, orders the top again.
-        diversity: from 0 (relevance alone) to 1 (difference alone).
         collapse: whether near-duplicates are shown as one; or the field whose equal values make them so.
         understand: how far what is understood of the query may go.
         ignore_conditions: texts, types or fields of conditions of the query that are not wanted.
@@ -67,7 +67,6 @@ class PageRequest:
     offset: int
     page_size: int
     rerank: bool = option(parse_flag, True)
-    diversity: float = option(number_between(0, 1), 0.0)
     collapse: bool | str = option(parse_collapse, _APART)
     understand: Understand = option(member_of(Understand), Understand.AUTO, lambda choice: choice.value)
     ignore_conditions: tuple[str, ...] = option(parse_ignored, (), list)
@@ -130,6 +129,7 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         raise InvalidInputError(
             "OPTIONS.kind", f"{kind.value!r} is for placement product-page, got {placement.label}", "leave it out"
         )
+    _check_dials(page_options, placement, sorts=retrieval_options.get("order_by") is not None)
     filter_text = _text(fields, "FILTER")
     # What folds into others makes room: at most a window of products moves up. So does what was shown before.
     depth = max(offset, page_options.get("page_token", NOTHING_SHOWN).stop) + page_size
@@ -147,6 +147,21 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
         **retrieval_options,
     )
     return PageRequest(retrieval=retrieval, offset=offset, page_size=page_size, **page_options)
+
+
+def _check_dials(options: Mapping[str, Any], placement: Placement, *, sorts: bool) -> None:
+    """Refuse dials that contradict what else is asked."""
+    turned = next((name for name in SORTING if options.get(name)), None)
+    if sorts and turned is not None:
+        raise InvalidInputError(
+            f"OPTIONS.{turned}",
+            "is an order of its own, and OPTIONS.order_by asks for another",
+            "leave one of them out",
+        )
+    if options.get("coverage") and placement is Placement.SEARCH:
+        raise InvalidInputError(
+            "OPTIONS.coverage", "is for recommendations: a search finds the same for everybody", "leave it out"
+        )
 
 
 def _context(fields: Fields) -> Context:

@@ -16,6 +16,7 @@ from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.facets import FacetSpec, parse_facets
 from mercato.requests.options import MAX_DAYS, member_of, number_between, option, parse_flag
 from mercato.requests.order_by import OrderBy, parse_order_by
+from mercato.requests.restriction import Restriction
 from mercato.requests.trace import StageTrace
 
 SourceFlags = np.uint32
@@ -101,6 +102,8 @@ class RetrievalRequest:
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
         kind: at a product page, what goes in the product's place, what is bought with it, or both.
+        adult: whether age-restricted products may be recommended; None goes by what the shopper bought.
+        restrictions: products that not everybody is recommended, by the shop's rules.
         hidden_ids: products that are not in the result.
         pinned_ids: products that are shown at positions of their own, whatever retrieval finds.
     """
@@ -125,6 +128,8 @@ class RetrievalRequest:
     narrowing: tuple[Filter, ...] = ()
     exclude_purchased_days: float = option(number_between(0, MAX_DAYS, "days"), 0.0)
     kind: Kind = option(member_of(Kind), Kind.BOTH)
+    adult: bool | None = option(parse_flag, None)
+    restrictions: tuple[Restriction, ...] = ()
     hidden_ids: tuple[str, ...] = ()
     pinned_ids: tuple[str, ...] = ()
 

@@ -17,6 +17,7 @@ from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.bought_again import list_bought_once
 from mercato.retrieval.histories import drop_unknown
 from mercato.retrieval.nearness import LearnedNearness
+from mercato.retrieval.restricted import without_restricted
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, history_vector
 
@@ -86,12 +87,12 @@ def prepare_context(
         hidden = set(request.hidden_ids)
         missing = [seed for seed in missing if seed not in hidden]
     known = drop_unknown(history)
-    allowed, pinned = allow_for(catalog, request, request.condition)
+    allowed, pinned = allow_for(catalog, request, request.condition, known)
     relaxed = False
     if request.condition is not None and not request.strict_filtering:
         relaxed = not (allowed.count() if listed is None else allowed.holds(listed).any())
         if relaxed:
-            allowed, pinned = allow_for(catalog, request, None)
+            allowed, pinned = allow_for(catalog, request, None, known)
     allowed = without_purchased(catalog, allowed, known, request)
     none = np.zeros(0, np.int32)
     groups, members = none, none
@@ -156,13 +157,16 @@ def _unit_mean(vectors: Float32) -> Float32:
     return (mean / norm).astype(np.float32) if norm > 0 else np.zeros_like(mean)
 
 
-def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter | None) -> tuple[Allowed, Int32]:
+def allow_for(
+    catalog: LiveCatalog, request: RetrievalRequest, condition: Filter | None, history: History
+) -> tuple[Allowed, Int32]:
     """Return the products that a request's candidates may be.
 
     Args:
         catalog: the products.
-        request: says what is narrowed, hidden and pinned.
+        request: says what is narrowed, restricted, hidden and pinned.
         condition: the request's filter; None for all products.
+        history: of the shopper, known products only, which says what restricted products may be shown.
 
     Returns:
         The products, without hidden and pinned ones; and of each pinned product the row, -1 where it is unknown,
@@ -179,6 +183,8 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
             allowed = catalog.allow_both(allowed, catalog.allow(narrowing))
         except InvalidInputError as exc:  # a rule's mistake is no shopper's fault
             logger.warning("a rule's filter is left out: %s", exc)
+    if request.restrictions:
+        allowed = without_restricted(catalog, allowed, history, request)
     if request.hidden_ids:
         allowed = without_rows(allowed, catalog.rows_of(request.hidden_ids))
     pinned = catalog.rows_of(request.pinned_ids)

@@ -194,7 +194,7 @@ class Retriever:
         for index, context in enumerate(contexts):
             for request in asked[index]:
                 if request.condition != context.request.condition:
-                    allowed, pinned = allow_for(self.catalog, request, request.condition)
+                    allowed, pinned = allow_for(self.catalog, request, request.condition, context.history)
                     allowed = without_purchased(self.catalog, allowed, context.history, request)
                     others[index, request.condition] = replace(context, request=request, allowed=allowed, pinned=pinned)
         wider = dict(zip(others, self.find(list(others.values())), strict=True)) if others else {}

@@ -35,6 +35,25 @@ def test_rank_sends_the_list_and_prints_the_order(triton):
             ["recommend", "--exclude-purchased-days", "30", "--diversity", "0.5", "--collapse", "--explain"],
             {"exclude_purchased_days": 30.0, "diversity": 0.5, "collapse": True, "explain": True},
         ),
+        (
+            [
+                *("recommend", "--novelty", "0.2", "--coverage", "1", "--margin", "0.5", "--margin-field", "margin"),
+                *("--relevance-floor", "0.3", "--cap", "brand=3", "--cap", "attributes.seller=30%", "--no-adult"),
+            ],
+            {
+                "novelty": 0.2,
+                "coverage": 1.0,
+                "margin": 0.5,
+                "margin_field": "margin",
+                "relevance_floor": 0.3,
+                "caps": [{"field": "brand", "count": 3}, {"field": "attributes.seller", "share": 0.3}],
+                "adult": False,
+            },
+        ),
+        (
+            ["search", "tea", "--novelty", "0.2", "--cap", "brand=1", "--adult"],
+            {"novelty": 0.2, "caps": [{"field": "brand", "count": 1}], "adult": True},
+        ),
         (["recommend", "--placement", "product-page", "--seed", "p1", "--kind", "similar"], {"kind": "similar"}),
         (["similar", "p1", "--kind", "complementary"], {"kind": "complementary"}),
         (["rank", "p1", "--explain"], {"explain": True}),
@@ -61,3 +80,11 @@ def test_serve_refuses_sources_that_there_are_not(tmp_path, sources, says):
     done = run("serve", "--catalog", str(tmp_path), *options)
     assert done.exit_code == 1
     assert says in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("cap", ["brand", "=3", "brand=", "brand=many", "brand=%"])
+def test_a_cap_that_is_none_is_refused_before_anybody_is_asked(cap):
+    done = run("recommend", "--cap", cap, "--server", "127.0.0.1:1")
+    assert done.exit_code == 1
+    assert "--cap" in done.output
+    assert "write brand=3 or brand=30%" in " ".join(done.output.split())

@@ -5,6 +5,7 @@ import json
 import pytest
 from mercato_client import (
     Boost,
+    Cap,
     Condition,
     Explanation,
     Facet,
@@ -24,6 +25,19 @@ def page_with(results=None, **members):
     found = [{**result, **more} for result, more in zip(PAGE["results"], results or [{}, {}], strict=True)]
     details = {**PAGE, **members, "results": found}
     return answer(PRODUCT_ID=texts("p1", "p2"), SCORE=floats(0.75, 0.5), DETAILS=texts(json.dumps(details)))
+
+
+def test_caps_are_a_list_of_a_count_or_a_share_each(triton, connect):
+    client = connect(triton.address)
+    client.recommend(
+        "home-page", caps=[Cap(field="brand", count=3), Cap(field="categories", share=0.5), {"field": "x", "count": 1}]
+    )
+    (request,) = triton.received
+    assert json.loads(request.values["OPTIONS"]) == {
+        "caps": [{"field": "brand", "count": 3}, {"field": "categories", "share": 0.5}, {"field": "x", "count": 1}]
+    }
+    with pytest.raises(InvalidArgumentError, match="caps: must be a list, is one Cap"):
+        client.recommend("home-page", caps=Cap(field="brand", count=3))
 
 
 def test_named_options_are_sent_as_options(triton, connect):
@@ -212,7 +226,7 @@ def test_no_suggestions_and_suggestions_that_do_not_belong_together(triton, conn
 
 
 def test_an_option_that_there_is_not_is_refused_like_any_argument(triton, connect):
-    with pytest.raises(TypeError, match=r"unexpected .*'colapse'; options by name are beyond, boosts, collapse, "):
+    with pytest.raises(TypeError, match=r"unexpected .*'colapse'; options by name are adult, beyond, boosts, caps, "):
         connect(triton.address).search("kettle", colapse=True)
     assert list(triton.received) == []
 

@@ -20,6 +20,8 @@ from mercato_client.errors import (
 from mercato_client.settings import Retries, Timeouts, Tls
 from mercato_client.types import (
     Boost,
+    Bundle,
+    BundleProduct,
     Condition,
     Explanation,
     Facet,
@@ -39,6 +41,8 @@ from mercato_client.types import (
 __all__ = [
     "AsyncClient",
     "Boost",
+    "Bundle",
+    "BundleProduct",
     "Client",
     "ClientClosedError",
     "Condition",

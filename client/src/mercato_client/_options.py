@@ -56,10 +56,13 @@ class RecommendOptions(PageOptions, total=False):
     """What ``recommend`` takes besides.
 
     Attributes:
+        bundles: at a product page or cart, how many sets that are bought together are offered at most, 0 to 10; they
+            are ``bundles`` of the page.
         kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
         exclude_purchased_days: leaves out what the shopper bought within so many days.
     """
 
+    bundles: int | None
     kind: str | None
     exclude_purchased_days: float | None
 

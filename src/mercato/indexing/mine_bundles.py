@@ -149,7 +149,7 @@ def _sort(one: int, other: int) -> Members:
 
 
 def _count_pairs(orders: _Orders, single: Float64, least: int) -> dict[Members, _Count]:
-    """Count pairs, and keep those that are among the `PARTNERS` best of one of both.
+    """Count pairs, and keep those that are among the `PARTNERS` best of one of both: what is bought with it most.
 
     Args:
         orders: the orders.
@@ -173,7 +173,7 @@ def _count_pairs(orders: _Orders, single: Float64, least: int) -> dict[Members, 
     lift = support * orders.shoppers / np.maximum(single[one] * single[other], 1e-12)
     kept = np.flatnonzero(lift >= LEAST_LIFT)
     row, column = np.concatenate([one[kept], other[kept]]), np.concatenate([other[kept], one[kept]])
-    score = np.tile(lift[kept] * people[kept] / (people[kept] + SHRINKAGE), 2)
+    score = np.tile(support[kept] * people[kept] / (people[kept] + SHRINKAGE), 2) / single[row]
     best = np.lexsort((column, -score, row))
     place = np.arange(len(best)) - np.searchsorted(row[best], row[best])
     chosen = kept[np.unique(best[place < PARTNERS] % max(len(kept), 1))]

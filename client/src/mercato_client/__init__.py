@@ -20,6 +20,8 @@ from mercato_client.errors import (
 from mercato_client.settings import Retries, Timeouts, Tls
 from mercato_client.types import (
     Boost,
+    Bundle,
+    BundleProduct,
     Cap,
     Condition,
     Explanation,
@@ -41,6 +43,8 @@ __all__ = [
     "AsyncClient",
     "Boost",
     "Cap",
+    "Bundle",
+    "BundleProduct",
     "Client",
     "ClientClosedError",
     "Condition",

@@ -15,6 +15,8 @@ from mercato_client._document import REMEDY, Document
 from mercato_client.contract import ModelSpec, TensorSpec
 from mercato_client.errors import InvalidArgumentError, ProtocolError
 from mercato_client.types import (
+    Bundle,
+    BundleProduct,
     Condition,
     Explanation,
     Facet,
@@ -156,11 +158,37 @@ def decode_page(model: ModelSpec, answer: InferResult, first_rank: int) -> Resul
         variant_products=details.mapping("variant_products"),
         degraded=details.texts("degraded"),
         facets=tuple(_read_facet(facet) for facet in details.optional_objects("facets")),
+        bundles=tuple(_read_bundle(bundle) for bundle in details.optional_objects("bundles")),
         corrected_query=details.text("corrected_query"),
         corrected_applied=details.flag("corrected_applied"),
         conditions=tuple(_read_condition(one) for one in details.optional_objects("conditions")),
         timings=details.numbers("timings"),
         details=details.fields,
+    )
+
+
+def _read_bundle(document: Document) -> Bundle:
+    explanation = document.member("explanation")
+    return Bundle(
+        products=tuple(_read_bundle_product(product) for product in document.objects("products")),
+        people=document.integer("people"),
+        share=document.number("share") or 0.0,
+        price=document.number("price"),
+        currency=document.text("currency"),
+        explanation="" if explanation is None else explanation.text("text") or "",
+    )
+
+
+def _read_bundle_product(document: Document) -> BundleProduct:
+    return BundleProduct(
+        id=document.text("id") or "",
+        added=document.flag("added"),
+        title=document.text("title") or "",
+        price=document.number("price"),
+        currency=document.text("currency"),
+        availability=document.text("availability"),
+        variant=_read_variant(document.member("variant")),
+        fields=document.fields,
     )
 
 

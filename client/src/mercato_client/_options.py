@@ -69,12 +69,15 @@ class RecommendOptions(PageOptions, total=False):
     """What ``recommend`` takes besides.
 
     Attributes:
+        bundles: at a product page or cart, how many sets that are bought together are offered at most, 0 to 10; they
+            are ``bundles`` of the page.
         kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
         exclude_purchased_days: leaves out what the shopper bought within so many days.
         coverage: from 0 (the likeliest products) to 1 (a draw by probability, another one for each shopper), so that
             different shoppers see more of the catalogue.
     """
 
+    bundles: int | None
     kind: str | None
     exclude_purchased_days: float | None
     coverage: float | None

@@ -230,6 +230,57 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BundleProduct:
+    """A product of a bundle.
+
+    Attributes:
+        id: the product's id.
+        added: whether it completes what is on the page or in the cart; the others are there already.
+        title: the product's title; empty where the server did not send one.
+        price: in ``currency``; None where unknown.
+        currency: ISO 4217 code; None where unknown.
+        availability: ``IN_STOCK``, ``OUT_OF_STOCK``, ``PREORDER`` or ``BACKORDER``; None where unknown.
+        variant: of its sizes, colours and packs the one that matches the request best; None where it has none.
+        fields: everything that the server sent about the product, the above included.
+    """
+
+    id: str
+    added: bool
+    title: str = ""
+    price: float | None = None
+    currency: str | None = None
+    availability: str | None = None
+    variant: Variant | None = None
+    fields: JsonObject = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A set of two to four products that people buy together, with its evidence.
+
+    Attributes:
+        products: those that are on the page or in the cart, then those that complete the set.
+        people: how many bought all of it in one order.
+        share: of the times that people bought what is there, how often all of it, 0 to 1; each person counts as one.
+        price: of all of it; None where one price is not known, or currencies differ.
+        currency: of the price; None where unknown.
+        explanation: the evidence in words; empty unless asked for.
+    """
+
+    products: tuple[BundleProduct, ...]
+    people: int
+    share: float
+    price: float | None = None
+    currency: str | None = None
+    explanation: str = ""
+
+    @property
+    def added_ids(self) -> tuple[str, ...]:
+        """The ids of the products that complete the set."""
+        return tuple(product.id for product in self.products if product.added)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResultPage:
     """A page of products, from ``search``, ``recommend`` or ``similar``.
 
@@ -244,6 +295,7 @@ class ResultPage:
         variant_products: of the seeds that name a variant, variant id -> id of its product.
         degraded: stages that were left out because they were late or broken; empty when all is well.
         facets: those asked for, in the order asked for.
+        bundles: sets that complete the product of the page or the cart, the best first; none unless asked for.
         corrected_query: what the shopper seems to have meant; None where the query is fine.
         corrected_applied: that was searched; else it is offered, and the query was searched as it is.
         conditions: what the query is understood to say, in its order; without those that ``ignore_conditions`` names.
@@ -260,6 +312,7 @@ class ResultPage:
     variant_products: Mapping[str, str] = field(default_factory=dict)
     degraded: tuple[str, ...] = ()
     facets: tuple[Facet, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
     corrected_query: str | None = None
     corrected_applied: bool = False
     conditions: tuple[Condition, ...] = ()

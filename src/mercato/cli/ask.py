@@ -24,7 +24,7 @@ from mercato.cli.output import Output
 from mercato.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from mercato_client import Client, Facet, Interval, ResultPage, Variant
+    from mercato_client import Bundle, Client, Facet, Interval, ResultPage, Variant
 
 ServerOption = Annotated[str, typer.Option(help="gRPC address of the server.")]
 FilterOption = Annotated[
@@ -194,6 +194,9 @@ def recommend(
     region: RegionOption = None,
     language: LanguageOption = None,
     kind: KindOption = None,
+    bundles: Annotated[
+        int | None, typer.Option(help="At a product page or cart: offer at most so many sets that are bought together.")
+    ] = None,
     exclude_purchased_days: Annotated[
         float | None, typer.Option(help="Leave out what the shopper bought within so many days; 36500 for ever.")
     ] = None,
@@ -226,6 +229,7 @@ def recommend(
             page_size=page_size,
             offset=offset,
             kind=kind,
+            bundles=bundles,
             context=write_context(region=region, language=language),
             exclude_purchased_days=exclude_purchased_days,
             novelty=novelty,
@@ -326,6 +330,8 @@ def ask(server: str, output: Output, call: Callable[[Client], ResultPage]) -> No
             output.console.print(tabulate(page))
         for facet in page.facets:
             output.console.print(tabulate_facet(facet))
+        for bundle in page.bundles:
+            output.console.print(write_bundle(bundle), highlight=False, markup=False)
         for product in page.results:
             if product.explanation is not None:
                 output.console.print(f"{product.rank:>3}  {product.explanation.text}", highlight=False, markup=False)
@@ -361,6 +367,15 @@ def write_conditions(page: ResultPage) -> str:
     )
 
 
+def write_bundle(bundle: Bundle) -> str:
+    """Write a bundle in one line: what is there, what it adds, its evidence and its price."""
+    names = [f"{product.id} {product.title}".rstrip() for product in bundle.products if not product.added]
+    added = [f"{product.id} {product.title}".rstrip() for product in bundle.products if product.added]
+    evidence = bundle.explanation or f"{bundle.people} people bought all of it, {bundle.share:.0%} of the times"
+    price = "" if bundle.price is None else f"; together {bundle.price:.2f} {bundle.currency or ''}".rstrip()
+    return f"bundle: {', '.join(names)} + {' + '.join(added)}: {evidence}{price}"
+
+
 def describe_no_match(page: ResultPage) -> str:
     """Say that nothing matches a search, and what is shown in its place; empty where something does."""
     if page.match != "none":
@@ -384,6 +399,7 @@ def describe_page(page: ResultPage) -> dict[str, Any]:
         ),
         **({"conditions": page.details["conditions"]} if page.conditions else {}),
         **({"facets": page.details["facets"]} if page.facets else {}),
+        **({"bundles": page.details["bundles"]} if "bundles" in page.details else {}),
         "results": [
             {
                 "rank": product.rank,

@@ -182,6 +182,8 @@ def build_index(
         MercatoError: the products, the state or the encoder cannot be used.
     """
     from mercato.cli.feed_summary import summarize_changes, tell_changes
+    from mercato.index.bundles import read_bundles
+    from mercato.index.layout import BUNDLES
     from mercato.index.match_floor import SETTING
     from mercato.index.snapshot import read_settings
     from mercato.index.source_tuning import read_tuning
@@ -233,6 +235,7 @@ def build_index(
         "fusion": asdict(search.fusion),
         SETTING: read_settings(out)[SETTING],
         "recommendations": read_tuning(out.resolve()).describe(),
+        "bundles": len(read_bundles(out.resolve() / BUNDLES)),
         "synonyms": len(search.synonyms),
         **({"glosses": [language.code for language in search.glosses]} if search.glosses else {}),
         **summarize(file, read),

@@ -86,6 +86,7 @@ CHINESE = Phrases(
         "five weeks now": "最近五周",
         "five weeks then": "截至{date}的五周内",
         "five weeks": "五周内",
+        "bundle": "{buyers}位顾客一起购买了这些，占购买{titles}的{percent}",
         # What moved it.
         "words more": "比其他商品更符合查询词",
         "kind of product more": "与多数结果属同一种类",

@@ -105,6 +105,8 @@ ENGLISH = Phrases(
         "five weeks now": "in the last five weeks",
         "five weeks then": "in the five weeks to {date}",
         "five weeks": "within five weeks",
+        # Bundles: how many bought all of it, of the purchases of what the shopper has of it.
+        "bundle": "{buyers} shoppers bought these together, {percent} of the times that {titles} was bought",
         # What moved it: by group, for a value above and below the window's mean.
         "words more": "fits the words better than the others",
         "kind of product more": "the kind of thing that most results are",

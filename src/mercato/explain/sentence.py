@@ -163,6 +163,19 @@ def _name_moves(phrases: Phrases, moves: Sequence[Move], spoken: set[str], suffi
     return named
 
 
+def write_bundle_line(phrases: Phrases, titles: Sequence[str], people: int, share: float) -> str:
+    """Say how often a bundle was bought together.
+
+    Args:
+        phrases: the language.
+        titles: of what the shopper has of it.
+        people: how many bought all of it.
+        share: of the times that they bought what the shopper has of it, how often all of it, 0 to 1.
+    """
+    named = phrases.join([shorten_title(title) for title in titles])
+    return phrases.say("bundle", buyers=people, percent=f"{share:.0%}", titles=named)
+
+
 def _name_source(phrases: Phrases, because: Because) -> str:
     key = f"{because.source} after" if because.follows else f"{because.source} alone"
     if because.filtered and not because.follows and phrases.knows(f"{because.source} filtered"):

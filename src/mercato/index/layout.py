@@ -31,6 +31,7 @@ FEED = "feed.json"
 UNITS = "units.json"
 HELD_WORDS = "held_words.safetensors"
 SOURCES = "sources.json"
+BUNDLES = "bundles.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.features.inputs import ProductFeatures
 from mercato.index import layout
 from mercato.index.arrays import map_arrays
+from mercato.index.bundles import Bundles, read_bundles
 from mercato.index.category_words import read_category_words
 from mercato.index.codes import CodeIndex, read_codes
 from mercato.index.dense import DenseIndex
@@ -49,6 +50,7 @@ class Snapshot:
         category_words: what words and vectors say of categories.
         learned: what was learned from events for sources and features, by signal.
         tuning: what the shop's log says of its sources; the defaults where it was built before anything was learned.
+        bundles: sets that are bought together; none where it was built before there were any.
         vocabulary: words as they are spelt -> number of products, the most frequent first.
         spelling: what is known of words besides the products.
         synonyms: the shop's.
@@ -84,6 +86,7 @@ class Snapshot:
         self.features = ProductFeatures(**map_arrays(folder / layout.FEATURES))
         self.learned = read_learned(folder)
         self.tuning: SourceTuning = read_tuning(folder)
+        self.bundles: Bundles = read_bundles(folder / layout.BUNDLES)
         self.settings = _read_json(folder / layout.SETTINGS)
         _check_splitting(folder, self.settings)
         self.vocabulary = read_vocabulary(folder / layout.VOCABULARY)

@@ -20,6 +20,7 @@ from mercato.errors import DataError, InvalidInputError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import codes, layout, match_floor, variant_groups
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.bundles import write_bundles
 from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.codes import build_codes, find_code_fields, write_codes
 from mercato.index.dense import DenseIndex, build_dense_index
@@ -54,6 +55,7 @@ from mercato.indexing.learn import (
     select_events,
     spread_over_groups,
 )
+from mercato.indexing.mine_bundles import mine_bundles
 from mercato.indexing.publish import hold_target, publish
 from mercato.indexing.tune_sources import choose_settings, tune_sources
 from mercato.indexing.word_lists import collect_statistics
@@ -227,6 +229,8 @@ def _fill_folder(
         categories=categories,
     )
     signals = spread_over_groups(signals, leaders) if group_field else signals
+    progress("mining what is bought together", 0, 1)
+    write_bundles(folder / layout.BUNDLES, mine_bundles(purchases, len(ids), until=until))
     learned = events.time[has_time(events.time) & (events.time < until)]
     features, dictionaries = build_features(rows, signals.popularity, signals.repeat)
     progress("learning what words say of categories", 0, 1)

@@ -18,6 +18,7 @@ from mercato.index.manifest import Manifest
 from mercato.models.ranker.manifest import RankerManifest
 from mercato.models.sequence import read_sequence_manifest
 from mercato.pipeline.best_variant import VariantChooser
+from mercato.pipeline.bundles import write_bundles
 from mercato.pipeline.page_state import PageState
 from mercato.policy.ranked import TAIL_STEP
 from mercato.policy.resume import list_shown
@@ -99,6 +100,8 @@ def write_answer(
         details["conditions"] = place_conditions(state.understanding.conditions, request.sent)
     if retrieved.facets:
         details["facets"] = retrieved.facets
+    if request.retrieval.bundles:
+        details["bundles"] = write_bundles(catalog, request, retrieved.bundles, chooser)
     details["results"] = products
     return Answer(product_ids=ids, scores=scores, details=orjson.dumps(details))
 

@@ -234,7 +234,9 @@ class Pipeline:
         known = self.catalog.base + len(self.catalog.delta)
         if isinstance(outcome, MercatoError):
             return outcome
-        if max(rows.max(initial=0) for rows in (outcome.rows, outcome.tail, outcome.pinned)) < known:
+        bundles = tuple(bundle for bundle in outcome.bundles if max(bundle.rows) < known)
+        latest = max(rows.max(initial=0) for rows in (outcome.rows, outcome.tail, outcome.pinned))
+        if latest < known and len(bundles) == len(outcome.bundles):
             return outcome
         keep, keep_tail = outcome.rows < known, outcome.tail < known
         return replace(
@@ -247,6 +249,7 @@ class Pipeline:
             beyond=int(np.count_nonzero(keep_tail[len(keep_tail) - outcome.beyond :])),
             exact=outcome.exact[outcome.exact < known],
             pinned=np.where(outcome.pinned < known, outcome.pinned, -1).astype(np.int32),
+            bundles=bundles,
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )
 

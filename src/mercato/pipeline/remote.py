@@ -25,7 +25,7 @@ from mercato.models.stages import EncoderStage
 from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
 from mercato.requests.options import parse_options, write_options
 from mercato.requests.restriction import read_restrictions
-from mercato.requests.retrieval import Match, Placement, RetrievalRequest, Retrieved, SourceFlags
+from mercato.requests.retrieval import Bundle, Match, Placement, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
 from mercato.retrieval.retriever import Retriever
 from mercato.text import TextRole
@@ -292,6 +292,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "exact": outcome.exact.tolist(),
                 "beyond": outcome.beyond,
                 "pinned": outcome.pinned.tolist(),
+                "bundles": [asdict(bundle) for bundle in outcome.bundles],
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
@@ -329,4 +330,5 @@ def _read_outcome(outputs: Arrays, index: int) -> Retrieved | MercatoError:
         beyond=notes["beyond"],
         pinned=np.array(notes["pinned"], np.int32),
         stages=StageTrace.read(notes["stages"]) if "stages" in notes else None,
+        bundles=tuple(Bundle(**{**bundle, "rows": tuple(bundle["rows"])}) for bundle in notes["bundles"]),
     )

@@ -104,6 +104,21 @@ def number_between(least: float, most: float, unit: str = "") -> Parse[float]:
     return parse
 
 
+def count_to(most: int) -> Parse[int]:
+    """Return the check of a whole number from 0 on.
+
+    Args:
+        most: the most that it may be.
+    """
+
+    def parse(value: object, parameter: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+            raise InvalidInputError(parameter, f"must be a whole number between 0 and {most}, got {value!r}"[:200])
+        return value
+
+    return parse
+
+
 def member_of(choices: type[Member]) -> Parse[Member]:
     """Return the check of a choice, given by the value of a member of an enumeration."""
 

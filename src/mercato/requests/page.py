@@ -130,6 +130,10 @@ def _parse_page(fields: Fields, placement: Placement, text: str, seeds: tuple[st
             "OPTIONS.kind", f"{kind.value!r} is for placement product-page, got {placement.label}", "leave it out"
         )
     _check_dials(page_options, placement, sorts=retrieval_options.get("order_by") is not None)
+    if retrieval_options.get("bundles", 0) and placement not in (Placement.PRODUCT_PAGE, Placement.CART):
+        raise InvalidInputError(
+            "OPTIONS.bundles", f"is for placements product-page and cart, got {placement.label}", "leave it out"
+        )
     filter_text = _text(fields, "FILTER")
     # What folds into others makes room: at most a window of products moves up. So does what was shown before.
     depth = max(offset, page_options.get("page_token", NOTHING_SHOWN).stop) + page_size

@@ -14,7 +14,7 @@ from mercato.features.inputs import Context
 from mercato.filters import Filter
 from mercato.requests.boost import Boost, parse_boosts
 from mercato.requests.facets import FacetSpec, parse_facets
-from mercato.requests.options import MAX_DAYS, member_of, number_between, option, parse_flag
+from mercato.requests.options import MAX_DAYS, count_to, member_of, number_between, option, parse_flag
 from mercato.requests.order_by import OrderBy, parse_order_by
 from mercato.requests.restriction import Restriction
 from mercato.requests.trace import StageTrace
@@ -25,6 +25,8 @@ WINDOW = 128
 """Candidates of a request that are ranked; a page beyond them goes on in retrieval order."""
 MAX_RANKED = 500
 """Products of a list that a shop gives to be ordered, all of which are ranked."""
+MAX_BUNDLES = 10
+"""Bundles of an answer: what is offered beside a product or a cart, not a list to page through."""
 
 
 class Placement(IntEnum):
@@ -101,6 +103,7 @@ class RetrievalRequest:
         rule_boosts: the same, by the shop's rules: what the catalogue cannot answer of these is no caller's mistake.
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
+        bundles: how many sets that are bought together are offered at most, at a product page or cart.
         kind: at a product page, what goes in the product's place, what is bought with it, or both.
         adult: whether age-restricted products may be recommended; None goes by what the shopper bought.
         restrictions: products that not everybody is recommended, by the shop's rules.
@@ -127,6 +130,7 @@ class RetrievalRequest:
     rule_boosts: tuple[Boost, ...] = ()
     narrowing: tuple[Filter, ...] = ()
     exclude_purchased_days: float = option(number_between(0, MAX_DAYS, "days"), 0.0)
+    bundles: int = option(count_to(MAX_BUNDLES), 0)
     kind: Kind = option(member_of(Kind), Kind.BOTH)
     adult: bool | None = option(parse_flag, None)
     restrictions: tuple[Restriction, ...] = ()
@@ -169,6 +173,24 @@ class RetrievalRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A set of products that people buy together, offered to a shopper who has some of it.
+
+    Attributes:
+        rows: its products as they are now: those that the shopper has, then those that it adds.
+        held: how many the shopper has.
+        people: how many bought all of it in one order.
+        share: of the times that people bought what the shopper has of it, how often all of it: 0 to 1, each person
+            counting as one.
+    """
+
+    rows: tuple[int, ...]
+    held: int
+    people: int
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Retrieved:
     """The candidates of one request.
 
@@ -192,6 +214,7 @@ class Retrieved:
         beyond: how many of the last rows of ``tail`` do not match.
         pinned: int32 [pinned ids], the row of each pinned product; -1 where it is unknown or the filter refuses it.
         stages: what each source gave to each candidate; None where nobody asked.
+        bundles: sets that complete the seeds, the best first.
     """
 
     rows: Int32
@@ -211,3 +234,4 @@ class Retrieved:
     beyond: int = 0
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     stages: StageTrace | None = None
+    bundles: tuple[Bundle, ...] = ()

@@ -21,6 +21,7 @@ from mercato.models.sequence.next_products import NextProducts
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.facets import FacetSpec
 from mercato.requests.retrieval import RetrievalRequest, Retrieved, SourceFlags
+from mercato.retrieval.bundles import find_bundles
 from mercato.retrieval.candidates import CandidateSet, Compared, widen
 from mercato.retrieval.context import RetrievalContext, allow_for, prepare_context, without_purchased
 from mercato.retrieval.histories import HistoryReader, keep_newest
@@ -118,7 +119,9 @@ class Retriever:
         found = [self._whole.arrange(context, one) for context, one in zip(contexts.values(), fused, strict=True)]
         features = self.compute_features(list(contexts.values()), found)
         answers: dict[int, Retrieved] = {
-            index: self._explain(context, before, _join(context, one, columns, degraded, counts))
+            index: self._add_bundles(
+                context, self._explain(context, before, _join(context, one, columns, degraded, counts))
+            )
             for (index, context), before, one, columns, counts in zip(
                 contexts.items(), fused, found, features, facets, strict=True
             )
@@ -283,6 +286,12 @@ class Retriever:
         return replace(
             retrieved, stages=record_stages(self.catalog, self._queries, context, found, retrieved, self._next_products)
         )
+
+    def _add_bundles(self, context: RetrievalContext, retrieved: Retrieved) -> Retrieved:
+        """Add the bundles that the request asks for."""
+        if not context.request.bundles:
+            return retrieved
+        return replace(retrieved, bundles=find_bundles(self.catalog, context))
 
     def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:
         """Bring the catalogue up to date and read the histories; a broken state leaves both as they were."""

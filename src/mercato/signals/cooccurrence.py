@@ -48,11 +48,11 @@ def compute_cooccurrence(
             order grows with the square of its size.
         shrinkage: people at which a cosine is halved.
     """
-    order, product, actor = _pair_orders(events, product_count, until, min_buyers, max_order_products)
+    order, product, actor = pair_orders(events, product_count, until, min_buyers, max_order_products)
     order_count = int(order[-1]) + 1 if len(order) else 0
     ones = np.ones(len(order), dtype=np.float32)
     by_order = sparse.csr_matrix((ones, (order, product)), shape=(order_count, product_count))
-    by_buyer, first_buyer = _list_buyers(order, product, actor, by_order.shape)
+    by_buyer, first_buyer = list_buyers(order, product, actor, by_order.shape)
     popularity = np.diff(first_buyer).astype(np.float64)
     inverse_norm = 1.0 / np.sqrt(np.maximum(popularity, 1.0))
     order_size = np.diff(by_order.indptr)
@@ -64,7 +64,7 @@ def compute_cooccurrence(
     start = 0
     while start < product_count:
         stop = max(int(np.searchsorted(work, work[start] + BLOCK_PAIRS, side="right")) - 1, start + 1)
-        block = _count_people(by_buyer, first_buyer[start : stop + 1], by_order)
+        block = count_people(by_buyer, first_buyer[start : stop + 1], by_order)
         row = np.repeat(np.arange(start, stop), np.diff(block.indptr))
         keep = (block.data >= MIN_SUPPORT) & (block.indices != row)
         row, column, together = row[keep], block.indices[keep], block.data[keep].astype(np.float64)
@@ -81,7 +81,7 @@ def compute_cooccurrence(
     )
 
 
-def _pair_orders(
+def pair_orders(
     events: EventColumns, product_count: int, until: float, min_buyers: int, max_order_products: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the distinct pairs (order, product) that count, sorted by order, and who ordered.
@@ -120,7 +120,7 @@ def _pair_orders(
     return order[keep], product[keep], orders[order[keep]] // span
 
 
-def _list_buyers(
+def list_buyers(
     order: NDArray[np.int64], product: NDArray[np.int64], actor: NDArray[np.int64], shape: tuple[int, int]
 ) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
     """Return the 0/1 matrix of buyers, each of one product, and orders, float32; and where each product's buyers begin.
@@ -140,7 +140,7 @@ def _list_buyers(
     return buyers, first
 
 
-def _count_people(
+def count_people(
     by_buyer: sparse.csr_matrix, first_buyer: NDArray[np.int64], by_order: sparse.csr_matrix
 ) -> sparse.csr_matrix:
     """Count for some products and all others the people who bought both in one order, float32 [products, all]."""

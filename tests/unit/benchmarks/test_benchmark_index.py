@@ -26,6 +26,7 @@ def test_names_are_those_of_modules_and_no_two_share_one() -> None:
 
 def test_make_bench_runs_those_that_need_the_demo_store_alone() -> None:
     assert [name for name, benchmark in find_benchmarks().items() if benchmark.needs == DEMO_STORE] == [
+        "bundles",
         "explanations",
         "live_suggestions",
         "long_filters",

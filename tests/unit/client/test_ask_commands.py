@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mercato.cli.main import app
+from tests.unit.client.canned_triton import PAGE, page
 
 
 def run(*arguments):
@@ -55,6 +56,7 @@ def test_rank_sends_the_list_and_prints_the_order(triton):
             {"novelty": 0.2, "caps": [{"field": "brand", "count": 1}], "adult": True},
         ),
         (["recommend", "--placement", "product-page", "--seed", "p1", "--kind", "similar"], {"kind": "similar"}),
+        (["recommend", "--placement", "cart", "--seed", "p1", "--bundles", "2"], {"bundles": 2}),
         (["similar", "p1", "--kind", "complementary"], {"kind": "complementary"}),
         (["rank", "p1", "--explain"], {"explain": True}),
     ],
@@ -65,6 +67,18 @@ def test_options_are_sent(triton, arguments, options):
     (request,) = triton.received
     sent = request.values["OPTIONS"]
     assert (json.loads(sent) if sent else sent) == options
+
+
+def test_bundles_are_printed(triton):
+    products = [{"id": "p1", "title": "Cup", "added": False}, {"id": "p2", "title": "Saucer", "added": True}]
+    bundle = {"products": products, "people": 9, "share": 0.25, "price": 7.5, "currency": "EUR"}
+    triton.replies["recommend"] = lambda request, context: page({**PAGE, "bundles": [bundle]})
+    arguments = ("recommend", "--placement", "cart", "--seed", "p1", "--bundles", "1", "--server", triton.address)
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    said = "bundle: p1 Cup + p2 Saucer: 9 people bought all of it, 25% of the times; together 7.50 EUR"
+    assert said in " ".join(done.output.split())
+    assert json.loads(run(*arguments, "--json").stdout)["bundles"] == [bundle]
 
 
 @pytest.mark.parametrize(

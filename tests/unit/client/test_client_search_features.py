@@ -5,6 +5,8 @@ import json
 import pytest
 from mercato_client import (
     Boost,
+    Bundle,
+    BundleProduct,
     Cap,
     Condition,
     Explanation,
@@ -38,6 +40,30 @@ def test_caps_are_a_list_of_a_count_or_a_share_each(triton, connect):
     }
     with pytest.raises(InvalidArgumentError, match="caps: must be a list, is one Cap"):
         client.recommend("home-page", caps=Cap(field="brand", count=3))
+
+
+def test_bundles_are_read(triton, connect):
+    products = [
+        {"id": "p1", "title": "Cup", "price": 2.5, "currency": "EUR", "availability": "IN_STOCK", "added": False},
+        {"id": "p2", "added": True, "variant": {"id": "p2-red"}},
+    ]
+    first = {"products": products, "people": 9, "share": 0.25, "price": 7.5, "currency": "EUR"}
+    triton.replies["recommend"] = lambda request, context: page_with(
+        bundles=[{**first, "explanation": {"text": "9 bought"}}, {**first, "price": None}]
+    )
+    one, other = connect(triton.address).recommend("cart", seed_product_ids=["p1"], bundles=2).bundles
+    cup = BundleProduct(
+        id="p1", added=False, title="Cup", price=2.5, currency="EUR", availability="IN_STOCK", fields=products[0]
+    )
+    red = BundleProduct(id="p2", added=True, variant=Variant(id="p2-red"), fields=products[1])
+    assert one == Bundle(products=(cup, red), people=9, share=0.25, price=7.5, currency="EUR", explanation="9 bought")
+    assert one.added_ids == ("p2",)
+    assert (other.price, other.explanation) == (None, "")
+    assert json.loads(triton.received[0].values["OPTIONS"]) == {"bundles": 2}
+
+    triton.replies["recommend"] = lambda request, context: page_with(bundles=[{"people": 9}])
+    with pytest.raises(ProtocolError, match=r"bundles\[0\].*products must be a list of objects"):
+        connect(triton.address).recommend("cart", seed_product_ids=["p1"], bundles=2)
 
 
 def test_named_options_are_sent_as_options(triton, connect):

@@ -8,6 +8,7 @@ import asyncio
 from mercato_client import (
     AsyncClient,
     Boost,
+    Bundle,
     Client,
     FacetSpec,
     Health,
@@ -42,6 +43,7 @@ def use_client() -> None:
         similar: ResultPage = client.similar(first.id, visitor_id="v", options={"strict_filtering": False})
         picks: ResultPage = client.recommend("cart", seed_product_ids=names, context={"device": "phone"})
         ordered: ResultPage = client.rank(names, user_id="u", filter="price < 5")
+        sets: tuple[Bundle, ...] = client.recommend("cart", seed_product_ids=names, bundles=2).bundles
         client.recommend("home-page", exclude_purchased_days=30, diversity=0.5, collapse=True, explain=True)
         client.similar(first.id, kind="complementary")
         written: WriteResult = client.write_events(
@@ -58,7 +60,7 @@ def use_client() -> None:
         client.search("tea", order_by="price desc", diversity=0.5, collapse=True, explain=True, rerank=False)
         client.search("tea", boosts=[Boost(condition="price < 5", boost=0.5), {"condition": "price > 9", "boost": -1}])
         completions: tuple[Suggestion, ...] = client.suggest("te", limit=5)
-        del price, similar, picks, ordered, rejected, well, counts, completions
+        del price, similar, picks, ordered, sets, rejected, well, counts, completions
 
 
 async def use_async_client() -> None:

@@ -83,6 +83,7 @@ REQUESTS = {
     "seeds": stores.request(Placement.CART, seed_ids=("p04", "gone", "p20")),
     "nobody": stores.request(Placement.CATEGORY),
     "a list": stores.request(Placement.RANK, seed_ids=("p04", "gone", "p20", "p33"), user_id="u0"),
+    "bundles": stores.request(Placement.CART, seed_ids=("p04",), bundles=2),
     "complementary": stores.request(Placement.PRODUCT_PAGE, seed_ids=("p04",), kind=Kind.COMPLEMENTARY),
 }
 
@@ -100,6 +101,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         visitor_id="v",
         seed_ids=("a", "b"),
         kind=Kind.SIMILAR,
+        bundles=3,
         condition=parse_filter('NOT brand: ANY("A \\"B\\"")'),
         strict_filtering=False,
         context=Context(time=1.5, utc_offset_s=-3600.0, device="phone", region="DE"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.signals.events import EventColumns
 from mercato.signals.learning_settings import LearningSettings
 from mercato.signals.query_log import QueryLog
+
+if TYPE_CHECKING:
+    from mercato.signals.going_on import Since
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -89,6 +92,9 @@ class Signal(Generic[T]):
         learn: learns it.
         missing: makes what is known where a snapshot was built before there was the signal; None refuses the snapshot.
         stored_as: how arrays are stored that are not called as the dataclass calls them.
+        go_on: adds what was counted since the snapshot to what it learned of the signal, given what it learned of
+            others; None for what is learned anew alone.
+        needs: the others.
     """
 
     name: str
@@ -96,6 +102,8 @@ class Signal(Generic[T]):
     learn: Callable[[LearningInput], T]
     missing: Callable[[], T] | None = None
     stored_as: Mapping[str, str] = field(default_factory=dict)
+    go_on: Callable[[T, Learned, Since], T] | None = None
+    needs: tuple[Signal[Any], ...] = ()
 
     def write(self, value: T) -> dict[str, Array]:
         """Return the arrays of a value by the names that they are stored under."""
@@ -160,6 +168,12 @@ class Learned:
         if signal not in self._values:
             self._values[signal] = signal.read(self._arrays)
         return cast(T, self._values[signal])
+
+    def holds(self, signal: Signal[Any]) -> bool:
+        """Tell whether a signal was learned, and not only made up for want of it."""
+        return signal in self._values or all(
+            f"{signal.name}.{name}" in self._arrays for name in signal.arrays().values()
+        )
 
     def arrays(self) -> dict[str, Array]:
         """Return everything as named arrays."""

@@ -383,6 +383,13 @@ class LiveCatalog:
             originals = np.where(rows < self.base, rows, replaced).astype(np.int32)
         return self.groups.lead(rows, originals) if self.groups else originals
 
+    def move_rows(self, rows: Int32) -> Int32:
+        """Return where the products of snapshot rows are now, int32 [n], -1 if deleted; other rows stay."""
+        if not len(self.delta):
+            return rows
+        of_snapshot = rows < self.base
+        return np.where(of_snapshot, self.current_row[np.where(of_snapshot, rows, 0)], rows).astype(np.int32)
+
     @property
     def groups(self) -> VariantGroups:
         """The variants that the feed groups, over all rows."""

@@ -280,7 +280,8 @@ def _fill_folder(
         dimension=encoder.dimension,
         encoder=encoder.identity,
         product_sequence=options.product_sequence,
-        event_sequence=options.event_sequence,
+        # Of a log that grows meanwhile what was read counts: what is written behind it is counted as it comes.
+        event_sequence=int(events.sequence[-1]) if len(events) else options.event_sequence,
         last_event_time=float(learned.max()) if len(learned) else None,
         files=record_folder(folder),
     )

@@ -117,6 +117,11 @@ def find_cold_start(catalog: LiveCatalog, context: RetrievalContext) -> Int32:
     """
     newest = list_cold_start(catalog, context.request.context.time)
     newest = newest[context.allowed.holds(newest)][:NEWEST]
+    since = context.learned.since
+    if since is not None and len(newest):  # what people found meanwhile has begun
+        popularity = np.expm1(catalog.features().log_popularity[newest])
+        popularity += since.place(since.interest)[context.learned.rows_of(catalog, newest)]
+        newest = newest[popularity < MIN_ARRIVAL_BUYERS]
     if context.probe is None or not len(newest):
         return newest
     nearest: Int32 = newest[np.argsort(-(catalog.vectors(newest) @ context.probe), kind="stable")]

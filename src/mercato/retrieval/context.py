@@ -13,6 +13,7 @@ from mercato.features.inputs import History
 from mercato.filters import Filter
 from mercato.index.allowed import Allowed
 from mercato.index.live import LiveCatalog
+from mercato.index.live_learning import LearnedNow
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.bought_again import list_bought_once
 from mercato.retrieval.histories import drop_unknown
@@ -39,6 +40,7 @@ class RetrievalContext:
         probe: float32 [D], what dense retrieval looks for; None for nothing.
         history_vector: float32 [D], unit length; zeros without history.
         near: how near products are to the seeds, else to the history.
+        learned: what is learned from events by the moment of the request.
         pinned: int32 [p], rows of the pinned products, which are not among the allowed ones; -1 for those not shown.
         shown_groups: int32 [g] ascending, the groups of variants of which one member is allowed; none for a search.
         shown_members: int32 [g], that member of each.
@@ -53,6 +55,7 @@ class RetrievalContext:
     probe: Float32 | None
     history_vector: Float32
     near: LearnedNearness
+    learned: LearnedNow
     listed: Int32 | None = None
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     shown_groups: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -65,7 +68,11 @@ class RetrievalContext:
 
 
 def prepare_context(
-    catalog: LiveCatalog, request: RetrievalRequest, history: History, query_vector: Float32 | None
+    catalog: LiveCatalog,
+    request: RetrievalRequest,
+    history: History,
+    query_vector: Float32 | None,
+    learned: LearnedNow | None = None,
 ) -> RetrievalContext:
     """Read what a request needs from the catalogue.
 
@@ -74,10 +81,12 @@ def prepare_context(
         request: the request.
         history: the shopper's events; rows of -1 are dropped here.
         query_vector: float32 [D], for a search; None if there is no encoder.
+        learned: what is learned from events by the moment of the request; None for what the snapshot learned.
 
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
     """
+    learned = learned or LearnedNow(catalog.snapshot.learned)
     seed_rows = catalog.rows_of(request.seed_ids)
     seeds = seed_rows[seed_rows >= 0]
     missing = [seed for seed, row in zip(request.seed_ids, seed_rows, strict=True) if row < 0]
@@ -117,7 +126,8 @@ def prepare_context(
         missing=missing,
         probe=probe,
         history_vector=summary,
-        near=LearnedNearness(catalog, known, seeds, request.context.time),
+        near=LearnedNearness(catalog, known, seeds, request.context.time, learned),
+        learned=learned,
         pinned=pinned,
         shown_groups=groups,
         shown_members=members,

@@ -11,6 +11,7 @@ from mercato.events.event_order import count_days
 from mercato.features.inputs import History
 from mercato.index.learned import LearningInput, Signal
 from mercato.index.live import LiveCatalog
+from mercato.index.live_learning import LearnedNow
 from mercato.retrieval.histories import recent_products, whole_history
 from mercato.signals.factors import HALF_LIFE_DAYS, REPEAT_SCALE, Factors, compute_factors, weigh_purchases
 from mercato.signals.history import TYPE_WEIGHTS
@@ -31,7 +32,9 @@ class LearnedNearness:
     All rows that come out are the snapshot's; those of `starts` and `known` are as they are now.
     """
 
-    def __init__(self, catalog: LiveCatalog, history: History, seeds: Int32, now: float) -> None:
+    def __init__(
+        self, catalog: LiveCatalog, history: History, seeds: Int32, now: float, learned: LearnedNow | None = None
+    ) -> None:
         """Add up nothing yet.
 
         Args:
@@ -39,8 +42,10 @@ class LearnedNearness:
             history: the shopper's events, newest first, of known products only.
             seeds: int32 [s], rows of the known seed products.
             now: of the request, seconds since 1970 UTC.
+            learned: what is learned by then; None for what the snapshot learned.
         """
         self._catalog = catalog
+        self._learned = learned or LearnedNow(catalog.snapshot.learned)
         self._history = history
         self._seeds = seeds
         self._now = now
@@ -83,6 +88,6 @@ class LearnedNearness:
         """
         if signal not in self._sums:
             rows, weights = self.known if whole else self.starts
-            neighbours = self._catalog.snapshot.learned.get(signal)
-            self._sums[signal] = neighbours.add_up(self._catalog.original_rows(rows), weights)
+            neighbours = self._learned.get(signal)
+            self._sums[signal] = neighbours.add_up(self._learned.rows_of(self._catalog, rows), weights)
         return self._sums[signal]

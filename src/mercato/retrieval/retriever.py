@@ -17,6 +17,7 @@ from mercato.features.inputs import CandidateList, History, RankRequest
 from mercato.filters import Filter
 from mercato.index.facet_counts import FacetCounter
 from mercato.index.live import LiveCatalog
+from mercato.index.live_learning import LiveLearning
 from mercato.models.sequence.next_products import NextProducts
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.facets import FacetSpec
@@ -37,7 +38,7 @@ from mercato.retrieval.sources.chosen import CHOSEN, share_categories
 from mercato.retrieval.sources.cooccurrence import COOCCURRENCE
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR
-from mercato.retrieval.sources.registry import FLAGS, list_signals
+from mercato.retrieval.sources.registry import FLAGS, list_needed, list_signals
 from mercato.retrieval.sources.similar import SIMILAR
 from mercato.retrieval.sources.words import WORDS
 from mercato.state.store import StateStore
@@ -62,6 +63,7 @@ class Retriever:
         weights: Weights | ShopWeights | None = None,
         next_products: NextProducts | None = None,
         queries: QueryAnalyzer | None = None,
+        learning: LiveLearning | None = None,
     ) -> None:
         """Make a retriever.
 
@@ -71,6 +73,7 @@ class Retriever:
             weights: of the sources of recommendations, by placement; None for what the snapshot's log says of them.
             next_products: predicts from the order of events; None where no sequence model is served.
             queries: reads queries; None makes one of its own for the catalogue.
+            learning: counts what people did since the snapshot; None makes one of its own for catalogue and state.
 
         Raises:
             SnapshotError: the snapshot lacks what a source is learned from.
@@ -81,6 +84,7 @@ class Retriever:
         self.catalog = catalog
         self._state = state
         self._histories = HistoryReader(catalog)
+        self._learning = learning or LiveLearning(catalog, state, list_needed())
         self._whole = WholeResult(FacetCounter(catalog))
         for signal in (*list_signals(), FACTORS):
             catalog.snapshot.learned.get(signal)  # what the snapshot lacks is said now, not to a shopper
@@ -109,7 +113,8 @@ class Retriever:
             vector = vectors[index] if vectors is not None and request.is_search else None
             try:
                 self._whole.check(request)
-                contexts[index] = prepare_context(self.catalog, request, histories[index], vector)
+                learned = self._learning.at(request.context.time if request.as_of else None)
+                contexts[index] = prepare_context(self.catalog, request, histories[index], vector, learned)
             except InvalidInputError as exc:
                 errors[index] = exc
         found = self.find(list(contexts.values()), degraded)
@@ -166,6 +171,7 @@ class Retriever:
                     replace(contexts[index].request, condition=None),
                     histories[index],
                     None if vectors is None else vectors[index],
+                    contexts[index].learned,
                 ),
                 request=contexts[index].request,
                 relaxed=True,
@@ -305,6 +311,8 @@ class Retriever:
         }
         try:
             self.catalog.refresh()
+            if not all(request.is_search for request in requests):
+                self._learning.catch_up()
             events = self._state.recent_events(list(actors.values()), HISTORY_LIMIT) if actors else []
         except StateError:
             logger.exception("state cannot be read; answering without it")

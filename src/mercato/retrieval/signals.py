@@ -37,7 +37,7 @@ class _Lookup:
     @cached_property
     def momentum(self) -> Momentum:
         """How products sell right now."""
-        return self.catalog.snapshot.learned.get(MOMENTUM)
+        return self.context.learned.get(MOMENTUM)
 
     def read(self, column: npt.NDArray[np.generic], unknown: float) -> npt.NDArray[np.generic]:
         """Read a column of the snapshot; a product newer than it has another value."""

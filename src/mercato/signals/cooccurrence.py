@@ -1,5 +1,7 @@
 """Which products are bought together, and by how many people: learned from orders."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -31,6 +33,43 @@ def compute_cooccurrence(
     max_order_products: int = MAX_ORDER_PRODUCTS,
     shrinkage: float = SHRINKAGE,
 ) -> Cooccurrence:
+    """Learn which products are bought together before a moment; see `compute_together`."""
+    return compute_together(
+        events,
+        product_count,
+        until=until,
+        neighbours=neighbours,
+        min_buyers=min_buyers,
+        max_order_products=max_order_products,
+        shrinkage=shrinkage,
+    ).neighbours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What is bought together, and the people behind it.
+
+    Attributes:
+        neighbours: the products that are bought with each product.
+        people: int32 [pairs], who put both into one order, in their order.
+        buyers: int32 [products], who bought each.
+    """
+
+    neighbours: Cooccurrence
+    people: NDArray[np.int32]
+    buyers: NDArray[np.int32]
+
+
+def compute_together(
+    events: EventColumns,
+    product_count: int,
+    *,
+    until: float,
+    neighbours: int = DEFAULT_NEIGHBOURS,
+    min_buyers: int = MIN_BUYERS,
+    max_order_products: int = MAX_ORDER_PRODUCTS,
+    shrinkage: float = SHRINKAGE,
+) -> Together:
     """Learn which products are bought together before a moment.
 
     Products count as together when they share an order of one actor, or a UTC day where an event has no order. People
@@ -61,6 +100,7 @@ def compute_cooccurrence(
     counts = np.zeros(product_count, dtype=np.int64)
     rows_found: list[NDArray[np.int32]] = []
     scores_found: list[NDArray[np.float32]] = []
+    people_found: list[NDArray[np.int32]] = []
     start = 0
     while start < product_count:
         stop = max(int(np.searchsorted(work, work[start] + BLOCK_PAIRS, side="right")) - 1, start + 1)
@@ -73,12 +113,15 @@ def compute_cooccurrence(
         counts += np.bincount(row[best], minlength=product_count)
         rows_found.append(column[best].astype(np.int32))
         scores_found.append(score[best].astype(np.float32))
+        people_found.append(together[best].astype(np.int32))
         start = stop
-    return Cooccurrence(
+    found = Cooccurrence(
         indptr=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         neighbours=np.concatenate(rows_found) if rows_found else np.zeros(0, dtype=np.int32),
         scores=np.concatenate(scores_found) if scores_found else np.zeros(0, dtype=np.float32),
     )
+    people = np.concatenate(people_found) if people_found else np.zeros(0, dtype=np.int32)
+    return Together(neighbours=found, people=people, buyers=popularity.astype(np.int32))
 
 
 def pair_orders(

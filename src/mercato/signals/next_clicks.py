@@ -71,11 +71,13 @@ class NextClicks:
         counts: how much products are clicked.
         following: what is clicked after each product; scores are lifts, logarithms above 0.
         together: what is clicked in one session with each product; likewise.
+        rest: float32 [products], the lift that was taken off what follows each product: that of all that is not kept.
     """
 
     counts: ClickCounts
     following: Neighbours
     together: Neighbours
+    rest: NDArray[np.float32]
 
 
 def compute_next_clicks(events: EventColumns, product_count: int, *, until: float) -> NextClicks:
@@ -90,7 +92,8 @@ def compute_next_clicks(events: EventColumns, product_count: int, *, until: floa
     following = _count_following(clicks, product_count)
     if not following.nnz:
         nothing = Neighbours.empty(product_count)
-        return NextClicks(counts=ClickCounts.empty(), following=nothing, together=nothing)
+        none = np.zeros(product_count, np.float32)
+        return NextClicks(counts=ClickCounts.empty(), following=nothing, together=nothing, rest=none)
     led_to = clicks.product[1:][clicks.session[1:] == clicks.session[:-1]]
     counts = np.bincount(led_to, minlength=product_count)
     share = (counts + 1.0) / (counts.sum() + product_count)
@@ -98,20 +101,22 @@ def compute_next_clicks(events: EventColumns, product_count: int, *, until: floa
     by_session = _list_sessions(clicks, product_count)
     by_product = by_session.T.tocsr()
     session_size = np.diff(by_session.indptr)
+    kept, rest = _keep_lifts(
+        lambda rows: _smooth(following[rows], walk),
+        (following != 0) @ np.diff(walk.indptr) + np.diff(following.indptr),
+        share * (1.0 - WALK_SHARE),
+    )
     return NextClicks(
         counts=ClickCounts(
             log_clicks=np.log1p(counts).astype(np.float32), left=_sum_rows(following).astype(np.float32)
         ),
-        following=_keep_lifts(
-            lambda rows: _smooth(following[rows], walk),
-            (following != 0) @ np.diff(walk.indptr) + np.diff(following.indptr),
-            share * (1.0 - WALK_SHARE),
-        ),
+        following=kept,
         together=_keep_lifts(
             lambda rows: by_product[rows] @ by_session,
             by_product @ session_size,
             share * TOGETHER_SMOOTHING_CLICKS,
-        ),
+        )[0],
+        rest=rest,
     )
 
 
@@ -174,10 +179,12 @@ def _smooth(counts: sparse.csr_matrix, walk: sparse.csr_matrix) -> sparse.csr_ma
 
 def _keep_lifts(
     count: Callable[[slice], sparse.csr_matrix], work: NDArray[np.float64], prior: NDArray[np.float64]
-) -> Neighbours:
+) -> tuple[Neighbours, NDArray[np.float32]]:
     """Return ``log(1 + count / prior)`` of the pairs of each row with the largest counts, blocks of rows at a time.
 
     Not those with the largest lifts: rare products have these, and what is clicked often is the likelier all the same.
+    From each is taken off what the pairs of its row that are not kept have on average, which is returned too: float32
+    [rows].
 
     Args:
         count: counts the pairs of some rows, float64 [rows, products].
@@ -185,7 +192,7 @@ def _keep_lifts(
         prior: float64 [products], above 0, what is expected of each column whatever the row.
     """
     done = np.concatenate(([0.0], np.cumsum(work)))
-    lengths = np.zeros(len(work), np.int64)
+    lengths, rest = np.zeros(len(work), np.int64), np.zeros(len(work), np.float32)
     neighbours, scores = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
     start = 0
     while start < len(work):
@@ -196,17 +203,19 @@ def _keep_lifts(
         block = sparse.csr_matrix((found.data[other], at), shape=found.shape)
         row, column, counted = _best_of_rows(block, NEIGHBOURS)
         lift = np.log1p(counted / prior[column])
-        lift -= _lift_of_rest(block, row, column, counted, prior)[row]
+        rest[start:stop] = _lift_of_rest(block, row, column, counted, prior)
+        lift -= rest[row + start]
         order = np.lexsort((column, -lift, row))
         lengths[start:stop] = np.bincount(row, minlength=stop - start)
         neighbours.append(column[order].astype(np.int32))
         scores.append(lift[order].astype(np.float32))
         start = stop
-    return Neighbours(
+    kept = Neighbours(
         indptr=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
         neighbours=np.concatenate(neighbours),
         scores=np.concatenate(scores),
     )
+    return kept, rest
 
 
 def _lift_of_rest(

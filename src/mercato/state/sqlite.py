@@ -14,11 +14,20 @@ from mercato.state.erasure import erase_actor
 from mercato.state.event_history import read_event_batches, read_event_table
 from mercato.state.event_log import EventCoder, write_rows
 from mercato.state.id_codes import IdNames
+from mercato.state.people import read_people
 from mercato.state.recent import read_recent_events
 from mercato.state.schema import TYPE_POSITION
 from mercato.state.session import SessionPool
 from mercato.state.statements import translated_errors
-from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange, SearchQuery
+from mercato.state.values import (
+    Actor,
+    AppendResult,
+    EventColumns,
+    EventTable,
+    PeopleLog,
+    ProductChange,
+    SearchQuery,
+)
 
 
 class SqliteStateStore:
@@ -101,6 +110,31 @@ class SqliteStateStore:
         """Read the history of all users; see ``StateStore``."""
         with translated_errors(self._path):
             return read_event_table(self._pool.get().connection, since, until, after_sequence)
+
+    def read_people(self, after_sequence: int, pending: Sequence[int] = ()) -> PeopleLog:
+        """Read new events with all that the same people did; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            session.refresh()
+            session.connection.execute("BEGIN")  # one state of the log for all that is read
+            try:
+                records = read_people(session.connection, after_sequence, pending)
+                codes = int(records["product"].max()) if len(records) else 0
+                product_ids = self._product_names.names_up_to(session.connection, codes)
+                erasures = session.last_sequence("erasures")
+            finally:
+                session.connection.execute("ROLLBACK")
+            last = int(records["sequence"][-1]) if len(records) else after_sequence
+            return PeopleLog(
+                records=records, product_ids=product_ids, erasures=erasures, sequence=max(last, after_sequence)
+            )
+
+    def event_marks(self) -> tuple[int, int]:
+        """Return the marks of the log of events; see ``StateStore``."""
+        with translated_errors(self._path):
+            session = self._pool.get()
+            session.refresh()
+            return session.event_sequence, session.erasure_sequence
 
     def export_events(self) -> Iterator[EventBatch]:
         """Read all events in a form that can be imported; see ``StateStore``."""

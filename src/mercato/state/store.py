@@ -6,7 +6,15 @@ from typing import Protocol
 from mercato.errors import StateError
 from mercato.events.event import Event
 from mercato.events.event_batch import EventBatch
-from mercato.state.values import Actor, AppendResult, EventColumns, EventTable, ProductChange, SearchQuery
+from mercato.state.values import (
+    Actor,
+    AppendResult,
+    EventColumns,
+    EventTable,
+    PeopleLog,
+    ProductChange,
+    SearchQuery,
+)
 
 
 class StateStore(Protocol):
@@ -63,6 +71,19 @@ class StateStore(Protocol):
             until: only events before this time, seconds since 1970; later ones say nothing of visitors either.
             after_sequence: only events with a larger sequence number.
         """
+        ...
+
+    def read_people(self, after_sequence: int, pending: Sequence[int] = ()) -> PeopleLog:
+        """Read what was written after an event, with all that the same people did before.
+
+        Args:
+            after_sequence: number of the last event that is known.
+            pending: numbers of earlier events whose people are asked for, too.
+        """
+        ...
+
+    def event_marks(self) -> tuple[int, int]:
+        """Return the last event's sequence number, and how often events were taken out; microseconds."""
         ...
 
     def export_events(self) -> Iterator[EventBatch]:

@@ -1,5 +1,6 @@
 """What goes into the state store and what comes out of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -152,6 +153,24 @@ class EventTable:
     def __len__(self) -> int:
         """Count the events."""
         return len(self.sequence)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PeopleLog:
+    """All that some people ever did, those who did something of late.
+
+    Attributes:
+        records: records [n] as ``mercato.state.schema.RECORD`` has them, by sequence number; who was signed in, not
+            whose the events are (``mercato.state.visitors.join_visitors`` says that).
+        product_ids: by code at least all that the records name; read only, shared.
+        erasures: how often events were taken out of the log.
+        sequence: of the last event that was looked at.
+    """
+
+    records: npt.NDArray[np.void]
+    product_ids: Sequence[str]
+    erasures: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

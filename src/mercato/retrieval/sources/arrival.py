@@ -36,7 +36,8 @@ class ArrivalSource(Source):
         """Rank by turns what was first sold recently, most buyers first, and cold-start products in their order."""
         catalog, allowed = asked.catalog, asked.context.allowed
         weight, cold_start = asked.weights[self.label], asked.cold_start
-        first_sold = catalog.current_row[catalog.snapshot.learned.get(MOMENTUM).rank_arrivals(CANDIDATES)[0]]
+        first_sold = asked.context.learned.get(MOMENTUM).rank_arrivals(CANDIDATES)[0]
+        first_sold = catalog.move_rows(first_sold)
         first_sold = first_sold[allowed.holds(first_sold)]
         if not len(cold_start):
             return rank_in_order(first_sold, weight)

@@ -5,19 +5,34 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mercato.index.learned import LearningInput, Signal
+from mercato.index.learned import Learned, LearningInput, Signal
 from mercato.requests.retrieval import Kind, Placement
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.sources.base import at_home
 from mercato.retrieval.sources.neighbours import NeighbourSource, PairCounts
-from mercato.signals.cooccurrence import compute_cooccurrence
+from mercato.signals.cooccurrence import Together, compute_together
+from mercato.signals.going_on import PeopleTogether, Since, go_on_together
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.together import count_orders_together
 
 
+def learn_together(data: LearningInput) -> Together:
+    """Learn what is bought together, once."""
+    return compute_together(data.bought, data.product_count, until=data.until, shrinkage=data.settings.shrinkage)
+
+
 def _learn(data: LearningInput) -> Neighbours:
-    return compute_cooccurrence(data.bought, data.product_count, until=data.until, shrinkage=data.settings.shrinkage)
+    return data.once(learn_together).neighbours
+
+
+def _count_people(data: LearningInput) -> PeopleTogether:
+    together = data.once(learn_together)
+    return PeopleTogether(buyers=together.buyers, together=together.people)
+
+
+def _go_on(learned: Neighbours, others: Learned, since: Since) -> Neighbours:
+    return go_on_together(learned, others.get(PEOPLE), since)
 
 
 def _count(data: LearningInput) -> PairCounts:
@@ -26,7 +41,8 @@ def _count(data: LearningInput) -> PairCounts:
     return PairCounts(counts=count_orders_together(data.purchases, data.learn(TOGETHER), until=data.until))
 
 
-TOGETHER = Signal(name="cooccurrence", kind=Neighbours, learn=_learn)
+PEOPLE = Signal(name="people", kind=PeopleTogether, learn=_count_people, missing=PeopleTogether.empty)
+TOGETHER = Signal(name="cooccurrence", kind=Neighbours, learn=_learn, go_on=_go_on, needs=(PEOPLE,))
 ORDERS = Signal(name="together", kind=PairCounts, learn=_count, missing=PairCounts, stored_as={"counts": "orders"})
 
 
@@ -42,7 +58,7 @@ class CooccurrenceSource(NeighbourSource):
     neighbours = TOGETHER
     whole = False
     counts_orders = True
-    signals = (TOGETHER,)
+    signals = (TOGETHER, PEOPLE)
     pairs = ORDERS
     counts = (ORDERS,)
     phrases = {

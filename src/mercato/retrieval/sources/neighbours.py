@@ -67,7 +67,7 @@ class NeighbourSource(Source):
         """
         context = asked.context
         start = context.near.known if self.whole else context.near.starts
-        neighbours = asked.catalog.snapshot.learned.get(self.neighbours)
+        neighbours = context.learned.get(self.neighbours)
         return name_by_neighbours(asked.catalog, context, rows, neighbours, start, self._weigh_events(context))
 
     def _weigh_events(self, context: RetrievalContext) -> Float64:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mercato.arrays import Bool, Int32, Int64
+from mercato.index.allowed import Allowed
 from mercato.index.live import LiveCatalog
+from mercato.index.live_learning import LearnedNow
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, rank_in_order, select_top
 from mercato.retrieval.sources.base import CANDIDATES, LAST_TURN, Source, SourceRequest, at_home
+from mercato.signals.going_on import Since
 
 POPULAR_MATCHES = 50
 """Candidates that a search takes from its word matches for their popularity."""
@@ -44,20 +47,64 @@ class PopularSource(Source):
 def list_popular(catalog: LiveCatalog, context: RetrievalContext, count: int) -> Int32:
     """Return allowed rows in order of popularity, then products newer than the snapshot: int32 [m], m <= count.
 
-    A product that changed has the place that it had: what is popular does not depend on its price.
+    A product that changed has the place that it had: what is popular does not depend on its price. What was bought
+    since the snapshot, new products among it, has the place that it has by now.
     """
     allowed = context.allowed
+    order = order_now(catalog, context.learned)
     entries = np.flatnonzero(allowed.entries)
-    if not len(entries):
+    if order is None and not len(entries):
         return first_allowed(allowed.rows, count)
     replaced = catalog.delta.replaced_rows[entries]
-    places = allowed.rows.copy()
-    places[replaced[replaced >= 0]] = True
-    found = first_allowed(places, count)
-    rows = np.where(allowed.rows[found], found, catalog.current_row[found])
-    fresh = entries[replaced < 0][: count - len(rows)] + catalog.base
-    popular: Int32 = np.concatenate([rows, fresh]).astype(np.int32)
+    if order is None:
+        places = allowed.rows.copy()
+        places[replaced[replaced >= 0]] = True
+        found = first_allowed(places, count)
+        rows = np.where(allowed.rows[found], found, catalog.current_row[found])
+    else:
+        rows = _first_of(catalog, allowed, order[: 4 * count], count)
+        if len(rows) < count:
+            rows = _first_of(catalog, allowed, order, count)
+    fresh = entries[replaced < 0] + catalog.base
+    fresh = fresh if order is None else fresh[~np.isin(fresh, order[order >= catalog.base])]
+    popular: Int32 = np.concatenate([rows, fresh[: count - len(rows)]]).astype(np.int32)
     return popular
+
+
+def _first_of(catalog: LiveCatalog, allowed: Allowed, order: Int32, count: int) -> Int32:
+    """Return the first allowed rows of an order, as they are now."""
+    now = catalog.move_rows(order)
+    return now[allowed.holds(now)][:count]
+
+
+def order_now(catalog: LiveCatalog, learned: LearnedNow) -> Int32 | None:
+    """Return all snapshot rows, and new products that somebody wanted, in order of popularity; None for row order.
+
+    Args:
+        catalog: the products.
+        learned: what is known by now of what people did since the snapshot.
+    """
+    return learned.once("popular", lambda since: _order(catalog, since))
+
+
+def _order(catalog: LiveCatalog, since: Since) -> Int32 | None:
+    added, base = since.interest, catalog.base
+    if not added.any():
+        return None
+    popularity = np.expm1(catalog.snapshot.features.log_popularity.astype(np.float64))
+    rows = np.arange(base, dtype=np.int32)
+    own = added[:base]
+    own = own[catalog.groups.lead(rows, rows)] if catalog.groups else own
+    moved, fresh = np.flatnonzero(own), np.flatnonzero((added[base:] > 0) & (since.rows[base:] >= 0)) + base
+    score = np.concatenate([np.maximum(popularity[moved] + own[moved], 0.0), added[fresh]])
+    row = np.concatenate([moved, since.rows[fresh]]).astype(np.int32)
+    best = np.lexsort((row, -score))
+    # Each goes before the first row that is not more popular; those of one place stand as their scores say.
+    place = np.searchsorted(-popularity, -score[best], side="left") - 1 + np.arange(1, len(best) + 1) / (len(best) + 1)
+    others = np.delete(rows, moved)
+    together = np.concatenate([others, row[best]])
+    order: Int32 = together[np.argsort(np.concatenate([others, place]), kind="stable")]
+    return order
 
 
 def first_allowed(allowed: Bool, count: int) -> Int32:

@@ -74,6 +74,11 @@ def list_signals(*, counts: bool = False) -> list[Signal[Any]]:
     return list(dict.fromkeys(signals))
 
 
+def list_needed() -> list[Signal[Any]]:
+    """Return what a snapshot must have learned for its signals to go on until the next one."""
+    return list(dict.fromkeys(needed for signal in list_signals() for needed in signal.needs))
+
+
 def write_table() -> str:
     """Return the table of the sources of recommendations, as ``docs/recommendation.md`` has it, the heaviest first."""
     placed = sorted((source for source in SOURCES if source.weights), key=lambda one: -max(one.weights.values()))

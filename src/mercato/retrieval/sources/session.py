@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from mercato.arrays import Float64, Int32
-from mercato.index.learned import LearningInput, Signal
+from mercato.index.learned import Learned, LearningInput, Signal
 from mercato.requests.retrieval import Kind, Placement
 from mercato.requests.trace import Evidence
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.evidence import name_by_neighbours
 from mercato.retrieval.fusion import RankedList, select_top
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest, at_home
+from mercato.signals.going_on import ClickRest, Since, go_on_clicks, go_on_following
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.next_clicks import ClickCounts, NextClicks, compute_next_clicks
 from mercato.signals.sessions import find_session
@@ -42,8 +43,29 @@ def _learn_together(data: LearningInput) -> Neighbours:
     return data.once(learn_next_clicks).together
 
 
-CLICKED = Signal(name="clicked", kind=ClickCounts, learn=_learn_counts, missing=ClickCounts.empty)
-CLICKED_NEXT = Signal(name="clicked_next", kind=Neighbours, learn=_learn_following, missing=Neighbours.empty)
+def _learn_rest(data: LearningInput) -> ClickRest:
+    return ClickRest(following=data.once(learn_next_clicks).rest)
+
+
+def _count_on(learned: ClickCounts, others: Learned, since: Since) -> ClickCounts:
+    del others
+    return go_on_clicks(learned, since)
+
+
+def _follow_on(learned: Neighbours, others: Learned, since: Since) -> Neighbours:
+    return go_on_following(learned, others.get(CLICKED), others.get(CLICK_REST), since)
+
+
+CLICKED = Signal(name="clicked", kind=ClickCounts, learn=_learn_counts, missing=ClickCounts.empty, go_on=_count_on)
+CLICK_REST = Signal(name="clicked_rest", kind=ClickRest, learn=_learn_rest, missing=ClickRest.empty)
+CLICKED_NEXT = Signal(
+    name="clicked_next",
+    kind=Neighbours,
+    learn=_learn_following,
+    missing=Neighbours.empty,
+    go_on=_follow_on,
+    needs=(CLICKED, CLICK_REST),
+)
 CLICKED_TOGETHER = Signal(name="clicked_together", kind=Neighbours, learn=_learn_together, missing=Neighbours.empty)
 
 
@@ -56,7 +78,7 @@ class SessionSource(Source):
     weights = {**at_home(30.0), Placement.PRODUCT_PAGE: 100.0}
     kinds = frozenset({Kind.SIMILAR})  # what is looked at one after the other is mostly of one kind
     turn = 11
-    signals = (CLICKED, CLICKED_NEXT, CLICKED_TOGETHER)
+    signals = (CLICKED, CLICKED_NEXT, CLICKED_TOGETHER, CLICK_REST)
     phrases = {
         "": "often looked at after {title}, which you {deed} on {date}",
         "seed": "often looked at after {title}",
@@ -65,8 +87,8 @@ class SessionSource(Source):
 
     def find(self, asked: SourceRequest) -> RankedList | None:
         """Rank what is clicked next; None where nothing is known of what was clicked in this visit."""
-        learned = asked.catalog.snapshot.learned
-        clicks = asked.catalog.original_rows(read_clicks(asked.context))
+        learned = asked.context.learned
+        clicks = learned.rows_of(asked.catalog, read_clicks(asked.context))
         clicks = clicks[clicks >= 0]
         last, session = clicks[: len(LAST_WEIGHTS)], np.array(list(dict.fromkeys(clicks.tolist())), np.int32)
         share = np.full(len(session), TOGETHER_WEIGHT / max(len(session), 1), np.float32)
@@ -89,7 +111,7 @@ class SessionSource(Source):
         last = context.seeds[::-1] if len(context.seeds) else read_clicks(context)
         last = last[: len(LAST_WEIGHTS)]
         start = last, LAST_WEIGHTS[: len(last)]
-        transitions = asked.catalog.snapshot.learned.get(CLICKED_NEXT)
+        transitions = context.learned.get(CLICKED_NEXT)
         return name_by_neighbours(asked.catalog, context, rows, transitions, start, _weigh_events(context))
 
 

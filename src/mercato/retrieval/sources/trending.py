@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mercato.features.inputs import Context
-from mercato.index.learned import LearningInput, Signal
+from mercato.index.learned import Learned, LearningInput, Signal
 from mercato.index.live import LiveCatalog
 from mercato.retrieval.evidence import Counts
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest, at_home
+from mercato.signals.going_on import LastSales, Since, find_last_sales, go_on_momentum
 from mercato.signals.momentum import FRESH_DAYS, Momentum, compute_momentum
 
 
@@ -15,7 +16,16 @@ def _learn(data: LearningInput) -> Momentum:
     return compute_momentum(data.bought, data.product_count, until=data.until)
 
 
-MOMENTUM = Signal(name="momentum", kind=Momentum, learn=_learn)
+def _find_last_sales(data: LearningInput) -> LastSales:
+    return find_last_sales(data.bought, data.product_count, until=data.until)
+
+
+def _go_on(learned: Momentum, others: Learned, since: Since) -> Momentum:
+    return go_on_momentum(learned, others.get(LAST_SALES), since)
+
+
+LAST_SALES = Signal(name="last_sales", kind=LastSales, learn=_find_last_sales, missing=LastSales.empty)
+MOMENTUM = Signal(name="momentum", kind=Momentum, learn=_learn, go_on=_go_on, needs=(LAST_SALES,))
 """How products sell at the moment of learning; the ranker and `arrival` read it too."""
 
 
@@ -27,7 +37,7 @@ class TrendingSource(Source):
     learned_from = "the last 28 days"
     weights = at_home(0.2)
     turn = 6
-    signals = (MOMENTUM,)
+    signals = (MOMENTUM, LAST_SALES)
     phrases = {
         "alone": "wanted more than usual of late",
         "counted": "bought more than usual {when}: by {buyers} shoppers, by {month} in four weeks",
@@ -36,14 +46,16 @@ class TrendingSource(Source):
 
     def find(self, asked: SourceRequest) -> RankedList | None:
         """Rank what is trending in the whole shop."""
-        rows, scores = asked.catalog.snapshot.learned.get(MOMENTUM).rank_trending(CANDIDATES)
+        rows, scores = asked.context.learned.get(MOMENTUM).rank_trending(CANDIDATES)
         return RankedList(rows=rows, scores=scores, weight=asked.weights[self.label])
 
     def count_shoppers(self, catalog: LiveCatalog, row: int, context: Context) -> Counts | None:
-        """Count the shoppers of the week, beside those of four weeks."""
+        """Count the shoppers of the week, beside those of four weeks; None for what came to be wanted since then."""
         del context
         learned = catalog.snapshot.learned
         momentum = learned.get(MOMENTUM)
+        if row not in momentum.rank_trending(len(momentum.fresh_buyers))[0]:
+            return None
         week, month = int(momentum.fresh_buyers[row]), int(momentum.recent_buyers[row])
         return Counts(buyers=week, days=int(FRESH_DAYS), until=learned.until, month_buyers=month)
 

@@ -14,6 +14,7 @@ from mercato.index.allowed import Allowed
 from mercato.index.delta import Delta
 from mercato.index.learned import Learned
 from mercato.index.live import LiveCatalog
+from mercato.index.live_learning import LearnedNow
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import SourceTuning
 from mercato.index.variant_groups import NO_GROUP, VariantGroups
@@ -227,6 +228,7 @@ class EventCatalog(LiveCatalog):
             probe=None,
             history_vector=np.zeros(0, np.float32),
             near=LearnedNearness(self, history, nothing, now),
+            learned=LearnedNow(self.snapshot.learned),
         )
         return SourceRequest(catalog=self, context=context, weights=weights, wants_cold_start=ARRIVAL.label in weights)
 

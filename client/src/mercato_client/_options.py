@@ -40,6 +40,7 @@ class SearchOptions(PageOptions, total=False):
             (all of it boosts) or ``off`` (a query is its words).
         ignore_conditions: texts, types or fields of conditions of the query that are not wanted, as ``["under 30"]``.
         beyond: True appends what is nearest to the query and does not match it, each marked ``beyond``.
+        exclude_disliked: True leaves out what the shopper does not want, as recommendations do.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
@@ -50,6 +51,7 @@ class SearchOptions(PageOptions, total=False):
     understand: str | None
     ignore_conditions: Iterable[str] | None
     beyond: bool | None
+    exclude_disliked: bool | None
 
 
 class RecommendOptions(PageOptions, total=False):
@@ -58,10 +60,13 @@ class RecommendOptions(PageOptions, total=False):
     Attributes:
         kind: at a product page ``similar`` (in place of it), ``complementary`` (bought with it) or ``both``.
         exclude_purchased_days: leaves out what the shopper bought within so many days.
+        exclude_disliked: False shows what the shopper does not want as anything else; True leaves it out of a list
+            that is ordered, too.
     """
 
     kind: str | None
     exclude_purchased_days: float | None
+    exclude_disliked: bool | None
 
 
 def merge_options(

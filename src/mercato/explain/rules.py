@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,9 @@ class RuleNote:
     """One decision.
 
     Attributes:
-        kind: ``pinned``, ``seated``, ``boosted``, ``buried`` or ``sorted``; the key of its phrase.
+        kind: ``pinned``, ``seated``, ``boosted``, ``buried``, ``disliked`` or ``sorted``; the key of its phrase.
         what: the condition of a boost, or the order of a sort, as it was given; a long list is cut.
-        boost: how strongly a boost moves the product, -1 to 1; 0 for the others.
+        boost: how strongly a boost, or what the shopper dislikes, moves the product, -1 to 1; 0 for the others.
     """
 
     kind: str
@@ -46,6 +46,7 @@ def note_rules(
     pinned: Collection[int],
     seated: Collection[int],
     rows: Sequence[int],
+    demoted: Mapping[int, float] | None = None,
 ) -> dict[int, list[RuleNote]]:
     """Note what was decided about each product of a page.
 
@@ -55,6 +56,7 @@ def note_rules(
         pinned: rows whose positions the shop decided.
         seated: cold-start products that were moved up to a slot of their own.
         rows: the page's products.
+        demoted: by row how far the shopper's dislikes move it down, -1 to 0.
 
     Returns:
         By row its notes; rows without any are left out. A pinned product has no other note: nothing else moved it.
@@ -70,4 +72,7 @@ def note_rules(
         note = RuleNote(kind=kind, what=shorten_text(boost.condition.text), boost=boost.boost)
         for row in np.array(others, np.int32)[weights != 0].tolist():
             notes.setdefault(row, []).append(note)
+    for row in others:
+        if demoted and demoted.get(row):
+            notes.setdefault(row, []).append(RuleNote(kind="disliked", boost=round(demoted[row], 3)))
     return notes

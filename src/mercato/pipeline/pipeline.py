@@ -242,6 +242,7 @@ class Pipeline:
             beyond=int(np.count_nonzero(keep_tail[len(keep_tail) - outcome.beyond :])),
             exact=outcome.exact[outcome.exact < known],
             pinned=np.where(outcome.pinned < known, outcome.pinned, -1).astype(np.int32),
+            demoted=outcome.demoted[keep] if len(outcome.demoted) else outcome.demoted,
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )
 

@@ -289,6 +289,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "exact": outcome.exact.tolist(),
                 "beyond": outcome.beyond,
                 "pinned": outcome.pinned.tolist(),
+                "demoted": outcome.demoted.tolist(),
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
@@ -325,5 +326,6 @@ def _read_outcome(outputs: Arrays, index: int) -> Retrieved | MercatoError:
         exact=np.array(notes["exact"], np.int32),
         beyond=notes["beyond"],
         pinned=np.array(notes["pinned"], np.int32),
+        demoted=np.array(notes["demoted"], np.float32),
         stages=StageTrace.read(notes["stages"]) if "stages" in notes else None,
     )

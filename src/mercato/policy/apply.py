@@ -29,11 +29,11 @@ _STEP = np.float32(1e-3)
 def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieved, ranked: Ranked) -> Ranked:
     """Apply what a request and the shop's rules ask for beyond relevance.
 
-    In this order: products whose code the query is come first, cold-start products get their slots, boosts move
-    products within the window, near-duplicates fold into the best of them, diversity mixes what is left, the former
-    come first again, and pinned products are put in their positions. What follows the window stays as it is. All of it
-    depends on the window alone, which is the same for every page: pages neither
-    overlap nor leave gaps.
+    In this order: products whose code the query is come first, cold-start products get their slots, boosts and what
+    the shopper dislikes move products within the window, near-duplicates fold into the best of them, diversity mixes
+    what is left, the former come first again, and pinned products are put in their positions. What follows the window
+    stays as it is. All of it depends on the window alone, which is the same for every page: pages neither overlap nor
+    leave gaps.
 
     Args:
         catalog: the products.
@@ -50,8 +50,10 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     size = len(retrieved.rows)
     exact = retrieved.exact if not sorts else retrieved.exact[:0]
     ranked = show_cold_start(catalog, request.retrieval, _lead(ranked, size, exact), size)
-    if size and boosts:
-        ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
+    demoted = _take_along(retrieved.demoted, retrieved.rows, ranked.rows[:size]) if not sorts else None
+    if size and (boosts or demoted is not None):
+        weights = weigh_rows(catalog, boosts, ranked.rows[:size])
+        ranked = _boost(ranked, size, weights if demoted is None else np.maximum(weights + demoted, np.float32(-1.0)))
     if size and request.collapse:
         window = ranked.rows[:size]
         if isinstance(request.collapse, str):
@@ -66,6 +68,15 @@ def apply_policy(catalog: LiveCatalog, request: PageRequest, retrieved: Retrieve
     ranked = _lead(ranked, size, exact)
     pins = dict(zip(request.pin_positions, retrieved.pinned.tolist(), strict=False))
     return _pin(ranked, {position: row for position, row in pins.items() if row >= 0})
+
+
+def _take_along(values: Float32, rows: Int32, reordered: Int32) -> Float32 | None:
+    """Put values of rows, float32 [n], into another order of the same rows; None where there are no values."""
+    if not len(values):
+        return None
+    order = np.argsort(rows, kind="stable")
+    taken: Float32 = values[order[np.searchsorted(rows, reordered, sorter=order)]]
+    return taken
 
 
 def _lead(ranked: Ranked, size: int, exact: Int32) -> Ranked:

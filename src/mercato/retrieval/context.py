@@ -15,8 +15,9 @@ from mercato.index.allowed import Allowed
 from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.bought_again import list_bought_once
-from mercato.retrieval.histories import drop_unknown
+from mercato.retrieval.histories import drop_unknown, drop_unwanted
 from mercato.retrieval.nearness import LearnedNearness
+from mercato.retrieval.taste import NO_TASTE, Taste
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, history_vector
 
@@ -31,7 +32,9 @@ class RetrievalContext:
         request: the request.
         allowed: the products that pass its filter.
         relaxed: the filter was dropped because it left nothing.
-        history: the shopper's events, newest first, of known products only.
+        history: the shopper's events, newest first, of known products only, without those that the shopper does not
+            want, where dislikes count.
+        taste: what the shopper does not want; nothing where dislikes do not count.
         seeds: int32 [s], rows of the known seed products.
         listed: int32 [l], rows of the products to order, in the order given; None where none were given to be ordered.
         missing: seed ids that are not in the catalogue.
@@ -56,6 +59,7 @@ class RetrievalContext:
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     shown_groups: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     shown_members: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    taste: Taste = NO_TASTE
 
     @property
     def language(self) -> str:
@@ -64,7 +68,11 @@ class RetrievalContext:
 
 
 def prepare_context(
-    catalog: LiveCatalog, request: RetrievalRequest, history: History, query_vector: Float32 | None
+    catalog: LiveCatalog,
+    request: RetrievalRequest,
+    history: History,
+    query_vector: Float32 | None,
+    taste: Taste = NO_TASTE,
 ) -> RetrievalContext:
     """Read what a request needs from the catalogue.
 
@@ -73,6 +81,7 @@ def prepare_context(
         request: the request.
         history: the shopper's events; rows of -1 are dropped here.
         query_vector: float32 [D], for a search; None if there is no encoder.
+        taste: what the shopper does not want.
 
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
@@ -86,13 +95,15 @@ def prepare_context(
         hidden = set(request.hidden_ids)
         missing = [seed for seed in missing if seed not in hidden]
     known = drop_unknown(history)
-    allowed, pinned = allow_for(catalog, request, request.condition)
+    taste = taste if request.follows_dislikes else NO_TASTE
+    allowed, pinned = allow_for(catalog, request, request.condition, taste)
     relaxed = False
     if request.condition is not None and not request.strict_filtering:
         relaxed = not (allowed.count() if listed is None else allowed.holds(listed).any())
         if relaxed:
-            allowed, pinned = allow_for(catalog, request, None)
+            allowed, pinned = allow_for(catalog, request, None, taste)
     allowed = without_purchased(catalog, allowed, known, request)
+    known = drop_unwanted(known, taste)
     none = np.zeros(0, np.int32)
     groups, members = none, none
     if catalog.groups and not (request.is_search or request.orders_list):
@@ -120,6 +131,7 @@ def prepare_context(
         pinned=pinned,
         shown_groups=groups,
         shown_members=members,
+        taste=taste,
     )
 
 
@@ -156,17 +168,20 @@ def _unit_mean(vectors: Float32) -> Float32:
     return (mean / norm).astype(np.float32) if norm > 0 else np.zeros_like(mean)
 
 
-def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter | None) -> tuple[Allowed, Int32]:
+def allow_for(
+    catalog: LiveCatalog, request: RetrievalRequest, condition: Filter | None, taste: Taste = NO_TASTE
+) -> tuple[Allowed, Int32]:
     """Return the products that a request's candidates may be.
 
     Args:
         catalog: the products.
         request: says what is narrowed, hidden and pinned.
         condition: the request's filter; None for all products.
+        taste: what the shopper does not want.
 
     Returns:
-        The products, without hidden and pinned ones; and of each pinned product the row, -1 where it is unknown,
-        hidden, or fails a condition.
+        The products, without hidden, unwanted and pinned ones; and of each pinned product the row, -1 where it is
+        unknown, hidden, unwanted, or fails a condition.
 
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
@@ -181,6 +196,8 @@ def allow_for(catalog: LiveCatalog, request: RetrievalRequest, condition: Filter
             logger.warning("a rule's filter is left out: %s", exc)
     if request.hidden_ids:
         allowed = without_rows(allowed, catalog.rows_of(request.hidden_ids))
+    if taste and request.leaves_out_disliked:
+        allowed = without_rows(allowed, taste.unwanted)
     pinned = catalog.rows_of(request.pinned_ids)
     if len(pinned):
         pinned = np.where(allowed.holds(pinned), pinned, -1).astype(np.int32)

@@ -23,7 +23,7 @@ from benchmarks.harness.record import REPOSITORY, write_record
 from mercato.arrays import Bool, Float64, Int32
 from mercato.evaluation.intervals import estimate_mean
 from mercato.features.inputs import Context, History
-from mercato.index.learned import Learned, LearningInput
+from mercato.index.learned import Learned, LearningInput, Signal
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.learn import find_moment, find_rows, select_events
@@ -159,7 +159,8 @@ def main(
     snapshot.bundles = mine_bundles(learned, snapshot.count, until=until)
     seconds = time.process_time() - started
     data = LearningInput(events=learned, purchases=learned, product_count=snapshot.count, until=until)
-    signals = {signal: data.learn(signal) for signal in COOCCURRENCE.signals}
+    needed: tuple[Signal[Any], ...] = COOCCURRENCE.signals
+    signals = {signal: data.learn(signal) for signal in needed}
     snapshot.learned = Learned({}, values=signals, until=until, bought=True)
     live = LiveCatalog(snapshot, None)
     sizes = (snapshot.bundles.members >= 0).sum(axis=1)

@@ -16,6 +16,8 @@ from mercato_client._calls import (
     RANK_PLACEMENT,
     Answer,
     Call,
+    call_forget,
+    call_profile,
     call_recommend,
     call_search,
     call_suggest,
@@ -30,7 +32,7 @@ from mercato_client._options import RecommendOptions, SearchOptions
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Health, JsonObject, ResultPage, Suggestion, WriteResult
+from mercato_client.types import Health, JsonObject, Profile, ResultPage, Statement, Suggestion, WriteResult
 
 if TYPE_CHECKING:  # Python 3.11 has it
     from typing import Unpack
@@ -185,6 +187,23 @@ class AsyncClient(ClientBase):
             options=options,
             timeout_s=timeout_s,
         )
+
+    async def profile(
+        self,
+        *,
+        user_id: str | None = None,
+        visitor_id: str | None = None,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Profile:
+        """As ``Client.profile``."""
+        return await self._run(
+            call_profile(user_id=user_id, visitor_id=visitor_id, limit=limit, timeout_s=self._read_timeout(timeout_s))
+        )
+
+    async def forget(self, statements: Iterable[Statement], *, timeout_s: float | None = None) -> WriteResult:
+        """As ``Client.forget``."""
+        return await self._run(call_forget(statements, timeout_s=self._write_timeout(timeout_s)))
 
     async def write_events(self, events: Iterable[JsonObject], *, timeout_s: float | None = None) -> WriteResult:
         """As ``Client.write_events``."""

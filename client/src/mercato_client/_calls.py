@@ -13,6 +13,7 @@ from tritonclient.grpc import InferInput, InferResult
 
 from mercato_client._codec import (
     decode_page,
+    decode_profile,
     decode_suggestions,
     decode_write,
     encode_inputs,
@@ -20,10 +21,10 @@ from mercato_client._codec import (
 )
 from mercato_client._options import RecommendOptions, SearchOptions, merge_options
 from mercato_client._pages import PageMemory
-from mercato_client.contract import CATALOG, EVENTS, MAX_RANKED, RECOMMEND, SEARCH, SUGGEST, ModelSpec
+from mercato_client.contract import CATALOG, EVENTS, MAX_RANKED, PROFILE, RECOMMEND, SEARCH, SUGGEST, ModelSpec
 from mercato_client.errors import InvalidArgumentError
 from mercato_client.settings import check_timeout
-from mercato_client.types import JsonObject, ResultPage, Suggestion, WriteResult
+from mercato_client.types import JsonObject, Profile, ResultPage, Statement, Suggestion, WriteResult
 
 if TYPE_CHECKING:  # Python 3.11 has it
     from typing import Unpack
@@ -144,6 +145,23 @@ def call_suggest(prefix: str, *, limit: int | None, timeout_s: float) -> Call[tu
     )
 
 
+def call_profile(*, user_id: str | None, visitor_id: str | None, limit: int | None, timeout_s: float) -> Call[Profile]:
+    """Build a question for what is known of a shopper; the parameters are those of ``Client.profile``."""
+    return Call(
+        model=PROFILE.name,
+        inputs=encode_inputs(PROFILE, {"USER_ID": user_id, "VISITOR_ID": visitor_id, "LIMIT": limit}),
+        decode=partial(decode_profile, PROFILE),
+        repeatable=True,
+        timeout_s=check_timeout("timeout_s", timeout_s),
+    )
+
+
+def call_forget(statements: Iterable[Statement], *, timeout_s: float) -> Call[WriteResult]:
+    """Build a write of the events that take statements back, each of them once."""
+    events = {str(event.get("event_id")): event for one in _several("statements", statements) for event in one.forget}
+    return call_write_events(events.values(), timeout_s=timeout_s)
+
+
 def call_write_events(events: Iterable[JsonObject], *, timeout_s: float) -> Call[WriteResult]:
     """Build a write of events, each with an id, so that repeating it counts them once."""
     return _call_write(EVENTS, encode_list("events", assign_event_ids(events)), timeout_s, repeatable=True)
@@ -208,7 +226,7 @@ Item = TypeVar("Item")
 
 
 def _several(parameter: str, items: Iterable[Item]) -> Iterable[Item]:
-    if isinstance(items, str | Mapping):
+    if isinstance(items, str | Mapping | Statement):
         raise InvalidArgumentError(
             f"{parameter}: must be a list, is one {type(items).__name__}; put it into a list", parameter=parameter
         )

@@ -16,6 +16,8 @@ from mercato_client._calls import (
     RANK_PLACEMENT,
     Answer,
     Call,
+    call_forget,
+    call_profile,
     call_recommend,
     call_search,
     call_suggest,
@@ -30,7 +32,7 @@ from mercato_client._options import RecommendOptions, SearchOptions
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
-from mercato_client.types import Health, JsonObject, ResultPage, Suggestion, WriteResult
+from mercato_client.types import Health, JsonObject, Profile, ResultPage, Statement, Suggestion, WriteResult
 
 if TYPE_CHECKING:  # Python 3.11 has it
     from typing import Unpack
@@ -254,6 +256,41 @@ class Client(ClientBase):
             options=options,
             timeout_s=timeout_s,
         )
+
+    def profile(
+        self,
+        *,
+        user_id: str | None = None,
+        visitor_id: str | None = None,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Profile:
+        """Tell what is known of a shopper, and what takes each statement back.
+
+        Args:
+            user_id: who is signed in.
+            visitor_id: who is not; one of the two must be given.
+            limit: most statements, 1 to 10,000; 200 when not given.
+            timeout_s: as in ``search``.
+
+        Returns:
+            The profile; without statements where nothing is known.
+        """
+        return self._run(
+            call_profile(user_id=user_id, visitor_id=visitor_id, limit=limit, timeout_s=self._read_timeout(timeout_s))
+        )
+
+    def forget(self, statements: Iterable[Statement], *, timeout_s: float | None = None) -> WriteResult:
+        """Take back statements of a profile: from the next request on they count for nothing.
+
+        Args:
+            statements: of a ``profile``. Taken back twice they are taken back once; what is done later counts again.
+            timeout_s: as in ``write_events``.
+
+        Returns:
+            As of ``write_events``; an element is an event that forgets.
+        """
+        return self._run(call_forget(statements, timeout_s=self._write_timeout(timeout_s)))
 
     def write_events(self, events: Iterable[JsonObject], *, timeout_s: float | None = None) -> WriteResult:
         """Write what users did: searches, views, purchases.

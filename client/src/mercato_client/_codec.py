@@ -23,8 +23,10 @@ from mercato_client.types import (
     FacetValue,
     Interval,
     Product,
+    Profile,
     Rejection,
     ResultPage,
+    Statement,
     Suggestion,
     Variant,
     WriteResult,
@@ -298,6 +300,45 @@ def decode_suggestions(model: ModelSpec, answer: InferResult) -> tuple[Suggestio
     return tuple(
         Suggestion(text=text, score=float(score), kind=kind)
         for text, score, kind in zip(found, scores, kinds, strict=True)
+    )
+
+
+def decode_profile(model: ModelSpec, answer: InferResult) -> Profile:
+    """Return the profile in an answer.
+
+    Args:
+        model: the model that answered.
+        answer: RESULT BYTES [1, 1].
+
+    Raises:
+        ProtocolError: the output is missing or malformed.
+    """
+    result = Document(f"{model.name}: RESULT", _read_json(model, answer, "RESULT"))
+    return Profile(
+        statements=tuple(_read_statement(one) for one in result.objects("statements")),
+        total=result.integer("total"),
+        left_out=int(result.number("left_out") or 0),
+    )
+
+
+def _read_statement(document: Document) -> Statement:
+    return Statement(
+        id=document.text("id") or "",
+        statement=document.text("statement") or "",
+        says=document.text("says") or "",
+        text=document.text("text") or "",
+        product_id=document.text("product_id") or "",
+        title=document.text("title") or "",
+        name=document.text("name") or "",
+        count=document.integer("count"),
+        first_time=document.text("first_time"),
+        last_time=document.text("last_time"),
+        rating=document.number("rating"),
+        weight=document.number("weight"),
+        evidence=tuple(event.fields for event in document.optional_objects("events")),
+        rests_on=document.texts("rests_on"),
+        forget=tuple(event.fields for event in document.optional_objects("forget")),
+        fields=document.fields,
     )
 
 

@@ -53,6 +53,7 @@ class SearchOptions(PageOptions, total=False):
             (all of it boosts) or ``off`` (a query is its words).
         ignore_conditions: texts, types or fields of conditions of the query that are not wanted, as ``["under 30"]``.
         beyond: True appends what is nearest to the query and does not match it, each marked ``beyond``.
+        exclude_disliked: True leaves out what the shopper does not want, as recommendations do.
     """
 
     facets: Iterable[str | FacetSpec | JsonObject] | None
@@ -63,6 +64,7 @@ class SearchOptions(PageOptions, total=False):
     understand: str | None
     ignore_conditions: Iterable[str] | None
     beyond: bool | None
+    exclude_disliked: bool | None
 
 
 class RecommendOptions(PageOptions, total=False):
@@ -75,12 +77,15 @@ class RecommendOptions(PageOptions, total=False):
         exclude_purchased_days: leaves out what the shopper bought within so many days.
         coverage: from 0 (the likeliest products) to 1 (a draw by probability, another one for each shopper), so that
             different shoppers see more of the catalogue.
+        exclude_disliked: False shows what the shopper does not want as anything else; True leaves it out of a list
+            that is ordered, too.
     """
 
     bundles: int | None
     kind: str | None
     exclude_purchased_days: float | None
     coverage: float | None
+    exclude_disliked: bool | None
 
 
 def merge_options(

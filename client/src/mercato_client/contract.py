@@ -109,6 +109,14 @@ SUGGEST = ModelSpec(
 
 EVENTS = ModelSpec(name="events", inputs=(_text("EVENTS"),), outputs=(_text("RESULT"),))
 
+DEFAULT_STATEMENTS = 200
+
+PROFILE = ModelSpec(
+    name="profile",
+    inputs=(_text("USER_ID", optional=True), _text("VISITOR_ID", optional=True), _count("LIMIT", DEFAULT_STATEMENTS)),
+    outputs=(_text("RESULT"),),
+)
+
 CATALOG = ModelSpec(name="catalog", inputs=(_text("OPERATIONS"),), outputs=(_text("RESULT"),))
 
 ENCODER = ModelSpec(
@@ -120,5 +128,5 @@ ENCODER = ModelSpec(
     outputs=(TensorSpec(name="embedding", dtype="FP32", dims=(EMBEDDING_WIDTH,)),),
 )
 
-MODELS = {model.name: model for model in (SEARCH, RECOMMEND, SUGGEST, EVENTS, CATALOG, ENCODER)}
+MODELS = {model.name: model for model in (SEARCH, RECOMMEND, SUGGEST, EVENTS, CATALOG, PROFILE, ENCODER)}
 """Every model of the contract by name."""

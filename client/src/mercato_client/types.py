@@ -336,6 +336,63 @@ class Suggestion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One thing that is known of a shopper.
+
+    Attributes:
+        id: names it within the profile, as ``view:1234``.
+        statement: what it is about: ``purchase``, ``cart``, ``view``, ``wishlist`` or ``opinion`` of a product, or a
+            ``category`` or ``brand``.
+        says: whether it speaks ``for`` the product or kind, ``against`` it, or ``neither``.
+        text: the whole in English.
+        product_id: of a statement about a product; empty for a kind.
+        title: of the product; empty for a kind, and for what the catalogue does not hold.
+        name: of the kind; empty for a product.
+        count: how many events it is made of.
+        first_time: when the first of them was, RFC 3339; None where they have no times.
+        last_time: when the last was.
+        rating: the stars given, 1 to 5; None where it is no rating.
+        weight: of a kind that is disliked, by how much its products are worth less, as a boost counts; else None.
+        evidence: the newest of the events: ``event_type``, ``product_id`` and ``time``.
+        rests_on: of a kind the ids of the statements that it follows from.
+        forget: the events that take it back, as ``write_events`` takes them.
+        fields: the whole of it as the server wrote it.
+    """
+
+    id: str
+    statement: str
+    says: str
+    text: str
+    product_id: str = ""
+    title: str = ""
+    name: str = ""
+    count: int = 0
+    first_time: str | None = None
+    last_time: str | None = None
+    rating: float | None = None
+    weight: float | None = None
+    evidence: tuple[JsonObject, ...] = ()
+    rests_on: tuple[str, ...] = ()
+    forget: tuple[JsonObject, ...] = field(default=(), repr=False)
+    fields: JsonObject = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What is known of a shopper.
+
+    Attributes:
+        statements: those about kinds first, then the newest; none of somebody of whom nothing is known.
+        total: how many there are, whatever the limit was.
+        left_out: how many products of the catalogue recommendations leave out for what the shopper said.
+    """
+
+    statements: tuple[Statement, ...]
+    total: int
+    left_out: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rejection:
     """One element of a write that was refused.
 

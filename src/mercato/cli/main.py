@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mercato.cli import ask, catalog_report
+from mercato.cli import ask, catalog_report, profile
 from mercato.cli import index as index_command
 from mercato.cli.catalog import catalog_app
 from mercato.cli.doctor import doctor
@@ -28,6 +28,7 @@ app.command(epilog=ask.SUGGEST_EPILOG)(ask.suggest)
 app.command(epilog=ask.RECOMMEND_EPILOG)(ask.recommend)
 app.command(epilog=ask.SIMILAR_EPILOG)(ask.similar)
 app.command(epilog=ask.RANK_EPILOG)(ask.rank)
+app.command(epilog=profile.PROFILE_EPILOG)(profile.profile)
 app.add_typer(events_app, name="events")
 catalog_app.command("report", epilog=catalog_report.EPILOG)(catalog_report.report)
 app.add_typer(catalog_app, name="catalog")

@@ -15,15 +15,25 @@ from mercato.arrays import Bool
 from mercato.errors import InvalidInputError
 from mercato.events.event import (
     CONTROL_CHARACTERS,
+    FORGET,
     MAX_FUTURE_S,
     MAX_ID_BYTES,
     MAX_PRICE,
     MAX_QUANTITY,
+    RATING,
     parse_context,
     parse_id,
+    parse_statement,
 )
 from mercato.events.event_order import MAX_ORDER, order_to_time
-from mercato.events.event_type import EVENT_TYPE_CODES, UNDONE_BY, find_event_type
+from mercato.events.event_type import (
+    EVENT_TYPE_CODES,
+    FEWEST_STARS,
+    MOST_STARS,
+    STARS_STEPS,
+    UNDONE_BY,
+    find_event_type,
+)
 from mercato.events.raw_columns import RawColumn, to_list, to_numbers, to_seconds, to_text
 from mercato.events.raw_values import NO_IDS, read_context, read_id
 from mercato.text.timestamps import DayOrder
@@ -150,6 +160,38 @@ _RETURNABLE = np.zeros(256, dtype=bool)
 for _done, _undone in UNDONE_BY.items():
     _UNDONE[EVENT_TYPE_CODES[_done]] = EVENT_TYPE_CODES[_undone]
     _RETURNABLE[[EVENT_TYPE_CODES[_done], EVENT_TYPE_CODES[_undone]]] = True
+
+
+def check_ratings(column: RawColumn | None, types: CheckedColumn) -> CheckedColumn:
+    """Check ratings: hundredths of a star, int32 [n]; rows of other types than ``rating`` are not looked at."""
+    rated = types.values == EVENT_TYPE_CODES[RATING]
+    if column is None or not rated.any():
+        return CheckedColumn(np.ones(len(rated), dtype=np.int32), ~rated)
+    numbers, given = to_numbers(column)
+    valid = given & (numbers >= FEWEST_STARS) & (numbers <= MOST_STARS)
+    kept = np.round(np.where(valid, numbers, FEWEST_STARS) * STARS_STEPS)
+    return CheckedColumn(kept.astype(np.int32), valid | ~rated)
+
+
+def check_statements(column: RawColumn | None, types: CheckedColumn) -> CheckedColumn:
+    """Check what is to be forgotten: numbers of statements, int32 [n]; likewise only where the type is ``forget``."""
+    forgets = types.values == EVENT_TYPE_CODES[FORGET]
+    numbers, valid = np.ones(len(forgets), dtype=np.int32), np.ones(len(forgets), dtype=bool)
+    if column is not None and forgets.any():
+        values = to_list(column)
+        for row in np.flatnonzero(forgets).tolist():
+            try:
+                numbers[row] = parse_statement(values[row])
+            except InvalidInputError:
+                valid[row] = False
+    return CheckedColumn(numbers, valid)
+
+
+def join_said(types: CheckedColumn, pieces: Any, ratings: CheckedColumn, statements: CheckedColumn) -> Any:
+    """Return the number that is kept of each row, int32 [n]: a rating's, a statement's, or its pieces."""
+    codes = types.values
+    kept = np.where(codes == EVENT_TYPE_CODES[RATING], ratings.values, pieces)
+    return np.where(codes == EVENT_TYPE_CODES[FORGET], statements.values, kept).astype(np.int32)
 
 
 def check_prices(column: RawColumn | None, length: int) -> CheckedColumn:

@@ -10,7 +10,16 @@ import orjson
 
 from mercato.errors import InvalidInputError
 from mercato.events.event_order import MAX_ORDER, order_to_time
-from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES, UNDONE_BY
+from mercato.events.event_type import (
+    EVENT_TYPE_CODES,
+    EVENT_TYPES,
+    FEWEST_STARS,
+    MOST_STARS,
+    PRODUCT_EVENT_TYPES,
+    STARS_STEPS,
+    STATEMENTS,
+    UNDONE_BY,
+)
 from mercato.incoming import Rejected, read_json_array
 from mercato.text.normalize import QUERY_LIMIT_CHARS
 from mercato.text.timestamps import read_timestamp
@@ -35,10 +44,15 @@ EVENT_FIELDS = (
     "order_id",
     "event_id",
     "context",
+    "rating",
+    "statement",
 )
 QUERY_FIELD = "search_query"  # of an event that is sent; kept in the context, where a file has it
 
 REFUND = "refund"
+RATING = "rating"
+FORGET = "forget"
+RESET = "reset"
 RETURNABLE = frozenset([*UNDONE_BY, *UNDONE_BY.values()])
 """Types whose quantity may be negative: that many pieces are taken back."""
 
@@ -56,7 +70,8 @@ class Event:
         product_id: "" for events that are about no product.
         time: seconds since 1970-01-01T00:00:00Z; below 0 where only the order is known
             (``mercato.events.event_order``).
-        quantity: pieces, at least 1; of a refund or removal those that are taken back.
+        quantity: pieces, at least 1; of a refund or removal those that are taken back; of a rating its stars in
+            hundredths; of `forget` the number of a statement, from 1 (`mercato.events.event_type.STATEMENTS`).
         price: of one piece, in the shop's currency; None where not given.
         order_id: joins the lines of one order; "" where there is none.
         event_id: an event with an id is accepted once, however often it is sent; "" where none was given.
@@ -103,7 +118,10 @@ def parse_event(value: object, *, now: float) -> Event:
     if not product_id and event_type in PRODUCT_EVENT_TYPES:
         raise InvalidInputError("product_id", f"must be given for {event_type}, got none", "name the product")
     order_id = parse_id("order_id", value.get("order_id"))
+    if product_id and event_type == RESET:
+        raise InvalidInputError("product_id", f"must not be given for reset, got {product_id!r}"[:200], "send forget")
     quantity = _parse_quantity(value.get("quantity"), event_type)
+    quantity = _parse_said(value, event_type, quantity)
     if quantity < 0:
         event_type = UNDONE_BY.get(event_type, event_type)
     if event_type == REFUND and not product_id and not order_id:
@@ -251,6 +269,52 @@ def _parse_quantity(value: object, event_type: str) -> int:
             "leave it out for 1; a negative one takes back what was bought or put into the cart",
         )
     return int(number)
+
+
+def _parse_said(value: Mapping[str, Any], event_type: str, quantity: int) -> int:
+    """Read what a rating says, or a `forget`, as the number that is kept of it; of other types the pieces."""
+    rating, statement = value.get("rating"), value.get("statement")
+    for name, given, of in ((RATING, rating, RATING), ("statement", statement, FORGET)):
+        if given not in (None, "") and event_type != of:
+            raise InvalidInputError(name, f"is for events of type {of}, got {event_type}", "leave it out")
+    if event_type == RATING:
+        return parse_stars(rating)
+    return parse_statement(statement) if event_type == FORGET else quantity
+
+
+def parse_stars(value: object) -> int:
+    """Check a rating: `FEWEST_STARS` (worst) to `MOST_STARS` (best), fractions too.
+
+    Returns:
+        The stars in hundredths.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    remedy = "1 is worst and 5 best; scale others to that, or send like or dislike"
+    bounds = f"{FEWEST_STARS:g}..{MOST_STARS:g}"
+    if value in (None, ""):
+        raise InvalidInputError(RATING, f"must be given for rating, a number in {bounds}, got none", remedy)
+    stars = _parse_number(RATING, value)
+    if not FEWEST_STARS <= stars <= MOST_STARS:
+        raise InvalidInputError(RATING, f"must be a number in {bounds}, got {stars:g}", remedy)
+    return round(stars * STARS_STEPS)
+
+
+def parse_statement(value: object) -> int:
+    """Check what is to be forgotten of a product; ``taste`` where it is not given.
+
+    Returns:
+        Its number, from 1.
+
+    Raises:
+        InvalidInputError: it is no statement.
+    """
+    if value in (None, ""):
+        return 1
+    if not isinstance(value, str) or value not in STATEMENTS:
+        raise InvalidInputError("statement", f"must be one of {', '.join(STATEMENTS)}, got {value!r}"[:200])
+    return STATEMENTS.index(value) + 1
 
 
 def _parse_price(value: object) -> float | None:

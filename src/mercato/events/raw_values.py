@@ -89,6 +89,7 @@ _READERS = {
     "quantity": read_number,
     "price": read_number,
     "context": read_context,
+    "rating": read_number,
 }
 
 
@@ -98,3 +99,10 @@ def read_document(values: Mapping[str, object], day_order: DayOrder | None = Non
     if "time" in values:
         document["time"] = read_seconds(values["time"], day_order)
     return document
+
+
+def drop_columns_of_others(document: dict[str, Any]) -> None:
+    """Drop what a file says in a column that is of events of another type: a purchase has no stars."""
+    for name, event_type in (("rating", "rating"), ("statement", "forget")):
+        if document.get("event_type") != event_type:
+            document.pop(name, None)

@@ -25,17 +25,20 @@ from mercato.events.column_checks import (
     check_moments,
     check_prices,
     check_quantities,
+    check_ratings,
+    check_statements,
     check_types,
+    join_said,
     read_returns,
 )
-from mercato.events.event import EVENT_FIELDS, REFUND, parse_event
+from mercato.events.event import EVENT_FIELDS, RATING, REFUND, RESET, parse_event
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_files import EventFile, RawBatch, open_event_file
 from mercato.events.event_key import ActorCounter, KeyDeriver, key_of_event_id
 from mercato.events.event_order import ORDER_COLUMN, order_to_time
 from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, PRODUCT_EVENT_TYPES
 from mercato.events.raw_columns import RawColumn, find_column_day_order, holds_times, value_at
-from mercato.events.raw_values import read_document
+from mercato.events.raw_values import drop_columns_of_others, read_document
 from mercato.incoming import MAX_SHOWN, Rejected, RowReport
 from mercato.text.timestamps import DayOrder
 
@@ -237,13 +240,18 @@ class _Reader:
             check_types(columns.get("event_type"), length, self._default),
             check_quantities(columns.get("quantity"), length),
         )
+        ratings = check_ratings(columns.get(RATING), types)
+        statements = check_statements(columns.get("statement"), types)
+        kept = join_said(types, quantities.values, ratings, statements)
         return {
             "event_type": types,
             "user_id": check_ids(columns.get("user_id"), length),
             "visitor_id": check_ids(columns.get("visitor_id"), length),
             "product_id": check_ids(columns.get("product_id"), length),
             "time": self._check_moments(columns, length),
-            "quantity": quantities,
+            "quantity": CheckedColumn(kept, quantities.valid),
+            RATING: ratings,
+            "statement": statements,
             "price": check_prices(columns.get("price"), length),
             "order_id": check_ids(columns.get("order_id"), length),
             "event_id": check_ids(columns.get("event_id"), length),
@@ -271,6 +279,7 @@ class _Reader:
                 "product_id",
                 absent["product_id"] & absent["order_id"] & (checked["event_type"].values == EVENT_TYPE_CODES[REFUND]),
             ),
+            ("product_id", ~absent["product_id"] & (checked["event_type"].values == EVENT_TYPE_CODES[RESET])),
         ]
 
     def _reject(
@@ -290,6 +299,7 @@ class _Reader:
         document = read_document({name: value_at(column, row) for name, column in columns.items()}, self._day_order)
         if not document.get("event_type") and self._default is not None:
             document["event_type"] = self._default
+        drop_columns_of_others(document)
         by = self._report.ordered_by
         if by != "rows" and document.get("time") in (None, "") and document.get("order") in (None, ""):
             return f"{by or 'time'}: must be given for every row of a file, got none"
@@ -311,7 +321,7 @@ class _Reader:
                 return values
             return values.take(indices) if isinstance(values, pa.Array) else values[rows]
 
-        taken = {name: take(name) for name in checked}
+        taken = {name: take(name) for name in checked if name not in (RATING, "statement")}
         when = taken["time"]
         if self._report.ordered_by == "rows":
             # A row is known again by its place among the rows of its user, wherever the file has grown.

@@ -13,7 +13,7 @@ from mercato.errors import DataError
 from mercato.events.event_batch import EventBatch
 from mercato.events.event_key import key_text
 from mercato.events.event_order import ORDER_COLUMN, has_time, time_to_order
-from mercato.events.event_type import EVENT_TYPES
+from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES, STARS_STEPS, STATEMENTS
 from mercato.progress import Progress, no_progress
 
 SUFFIXES = (".parquet", ".jsonl")
@@ -29,8 +29,11 @@ _SCHEMA = pa.schema(
         ("price", pa.float32()),
         ("event_id", pa.string()),
         ("context", pa.string()),
+        ("rating", pa.float64()),
+        ("statement", pa.string()),
     ]
 )
+_RATING, _FORGET = EVENT_TYPE_CODES["rating"], EVENT_TYPE_CODES["forget"]
 
 
 def to_documents(batch: EventBatch) -> list[dict[str, Any]]:
@@ -42,7 +45,7 @@ def to_documents(batch: EventBatch) -> list[dict[str, Any]]:
         {
             "event_type": EVENT_TYPES[code],
             **({"time": time} if time >= 0 else {"order": time_to_order(time)}),
-            "quantity": quantity,
+            **_write_number(code, quantity),
             "event_id": event_id,
         }
         for code, time, quantity, event_id in zip(
@@ -60,6 +63,13 @@ def to_documents(batch: EventBatch) -> list[dict[str, Any]]:
         if context is not None:
             document["context"] = orjson.loads(context)
     return documents
+
+
+def _write_number(code: int, number: int) -> dict[str, Any]:
+    """Write the number of an event: its pieces, a rating's stars, or the name of what is forgotten."""
+    if code == _RATING:
+        return {"rating": number / STARS_STEPS}
+    return {"statement": STATEMENTS[number - 1]} if code == _FORGET else {"quantity": number}
 
 
 def write_events(path: Path, batches: Iterable[EventBatch], *, total: int = 0, progress: Progress = no_progress) -> int:
@@ -107,13 +117,24 @@ def _write_parquet(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
                 **{name: getattr(batch, name) for name in _TEXT_FIELDS},
                 "time": micros.cast(_SCHEMA.field("time").type),
                 ORDER_COLUMN: pa.array(orders, mask=timed),
-                "quantity": pa.array(batch.quantity),
                 "price": pa.array(batch.price, from_pandas=True),  # NaN becomes null
                 "event_id": pa.array(_event_ids(batch), type=pa.string()),
                 "context": batch.context,
+                **_said_columns(batch),
             }
             writer.write_batch(pa.RecordBatch.from_arrays([columns[name] for name in _SCHEMA.names], schema=_SCHEMA))
             yield len(batch)
+
+
+def _said_columns(batch: EventBatch) -> dict[str, pa.Array]:
+    """Write the numbers of events, each in the column of what it is."""
+    numbers, rated, forgets = batch.quantity, batch.event_type == _RATING, batch.event_type == _FORGET
+    statements = [STATEMENTS[number - 1] if of else None for number, of in zip(numbers.tolist(), forgets, strict=True)]
+    return {
+        "quantity": pa.array(numbers, mask=rated | forgets),
+        "rating": pa.array(numbers / STARS_STEPS, mask=~rated),
+        "statement": pa.array(statements, type=pa.string()),
+    }
 
 
 def _write_jsonl(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
@@ -122,7 +143,8 @@ def _write_jsonl(path: Path, batches: Iterable[EventBatch]) -> Iterator[int]:
         for batch in batches:
             for document in to_documents(batch):
                 if not file.tell():
-                    document[ORDER_COLUMN] = None  # readers look at the first lines alone to know the columns
+                    # Readers look at the first lines alone to know the columns.
+                    document = {ORDER_COLUMN: None, "quantity": None, "rating": None, "statement": None} | document
                 if "order" in document:
                     document |= {"time": None, ORDER_COLUMN: document.pop("order")}
                 file.write(orjson.dumps(document) + b"\n")

@@ -112,6 +112,7 @@ CHINESE = Phrases(
         "seated": "因是新品而展示在此",
         "boosted": "因{what}而提升",
         "buried": "因{what}而降低",
+        "disliked": "因您不喜欢的商品而降低",
         "sorted": "按{what}排序",
         "raised novelty": "因较少人知道而提升",
         "lowered novelty": "因广为人知而降低",
@@ -129,6 +130,9 @@ CHINESE = Phrases(
         EVENT_TYPE_CODES["detail-page-view"]: "看过{what}",
         EVENT_TYPE_CODES["add-to-cart"]: "加入购物车{what}",
         EVENT_TYPE_CODES["purchase-complete"]: "购买过{what}",
+        EVENT_TYPE_CODES["rating"]: "喜欢{what}",
+        EVENT_TYPE_CODES["like"]: "喜欢{what}",
+        EVENT_TYPE_CODES["wishlist-add"]: "想要{what}",
     },
     fields={
         "id": "编号",

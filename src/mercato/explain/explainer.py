@@ -145,7 +145,8 @@ class _Page:
         self._products: dict[int, Product | None] = {}
         tail = page.retrieved.tail
         self._beyond = frozenset(tail[len(tail) - page.retrieved.beyond :].tolist())
-        self._rules = note_rules(catalog, page.request, page.pinned, page.seated, page.rows, page.moves)
+        demoted = dict(zip(page.retrieved.rows.tolist(), page.retrieved.demoted.tolist(), strict=False))
+        self._rules = note_rules(catalog, page.request, page.pinned, page.seated, page.rows, page.moves, demoted)
         searched = catalog.snapshot.words.settings.fields
         self._fields = [name for name in FIELDS if name in searched]
         self._words = self._read_query(page)

@@ -132,6 +132,7 @@ ENGLISH = Phrases(
         "seated": "shown here for being new",
         "boosted": "boosted by {what}",
         "buried": "lowered by {what}",
+        "disliked": "lowered for what you disliked",
         "sorted": "sorted by {what}",
         "raised novelty": "raised for being less known",
         "lowered novelty": "lowered for being well known",
@@ -149,6 +150,9 @@ ENGLISH = Phrases(
         EVENT_TYPE_CODES["detail-page-view"]: "looked at {what}",
         EVENT_TYPE_CODES["add-to-cart"]: "put {what} into the cart",
         EVENT_TYPE_CODES["purchase-complete"]: "bought {what}",
+        EVENT_TYPE_CODES["rating"]: "liked {what}",
+        EVENT_TYPE_CODES["like"]: "liked {what}",
+        EVENT_TYPE_CODES["wishlist-add"]: "wished for {what}",
     },
     fields={
         "id": "the id",

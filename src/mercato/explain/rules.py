@@ -22,10 +22,10 @@ class RuleNote:
     """One decision.
 
     Attributes:
-        kind: ``pinned``, ``seated``, ``boosted``, ``buried`` or ``sorted``; ``raised`` or ``lowered`` by a dial,
-            ``capped`` by one, or ``unvalued`` where it knows nothing of the product.
+        kind: ``pinned``, ``seated``, ``boosted``, ``buried``, ``disliked`` or ``sorted``; ``raised`` or ``lowered`` by
+            a dial, ``capped`` by one, or ``unvalued`` where it knows nothing of the product; the key of its phrase.
         what: the condition of a boost, or the order of a sort, as it was given; the value of a cap; a long one is cut.
-        boost: how strongly a boost moves the product, -1 to 1; 0 for the others.
+        boost: how strongly a boost, or what the shopper dislikes, moves the product, -1 to 1; 0 for the others.
         dial: its name; empty for what is no dial.
         ranks: by how many the dials raised the product, below 0 lowered it.
     """
@@ -59,6 +59,7 @@ def note_rules(
     seated: Collection[int],
     rows: Sequence[int],
     moves: Mapping[int, Sequence[DialMove]] = MappingProxyType({}),
+    demoted: Mapping[int, float] = MappingProxyType({}),
 ) -> dict[int, list[RuleNote]]:
     """Note what was decided about each product of a page.
 
@@ -69,6 +70,7 @@ def note_rules(
         seated: cold-start products that were moved up to a slot of their own.
         rows: the page's products.
         moves: what the dials did to each.
+        demoted: by row how far the shopper's dislikes move it down, -1 to 0.
 
     Returns:
         By row its notes; rows without any are left out. A pinned product has no other note: nothing else moved it.
@@ -87,6 +89,9 @@ def note_rules(
         note = RuleNote(kind=kind, what=shorten_text(boost.condition.text), boost=boost.boost)
         for row in np.array(others, np.int32)[weights != 0].tolist():
             notes.setdefault(row, []).append(note)
+    for row in others:
+        if demoted.get(row):
+            notes.setdefault(row, []).append(RuleNote(kind="disliked", boost=round(demoted[row], 3)))
     return notes
 
 

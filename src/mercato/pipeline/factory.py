@@ -30,6 +30,7 @@ from mercato.query.suggest.stored import SnapshotTexts, read_suggestions
 from mercato.query.suggest.suggester import Suggester
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.retrieval.retriever import Retriever
+from mercato.retrieval.shopper_profile import Profiler
 from mercato.retrieval.source_weights import ShopWeights, weigh_shop
 from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.settings import Settings
@@ -193,6 +194,17 @@ def _require_state(settings: Settings) -> StateStore:
     if state is None:
         raise StateError("state: none is served, so nothing can be written; start with --state sqlite:PATH")
     return state
+
+
+def open_profiler(settings: Settings) -> Profiler:
+    """Open what tells what is known of a shopper.
+
+    Raises:
+        SnapshotError: the snapshot cannot be used.
+        StateError: the settings name no state store, or it cannot be opened.
+    """
+    state = _require_state(settings)
+    return Profiler(open_catalog(settings, state), state)
 
 
 def open_rules(settings: Settings) -> Rules:

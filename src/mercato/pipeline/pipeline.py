@@ -250,6 +250,7 @@ class Pipeline:
             exact=outcome.exact[outcome.exact < known],
             pinned=np.where(outcome.pinned < known, outcome.pinned, -1).astype(np.int32),
             bundles=bundles,
+            demoted=outcome.demoted[keep] if len(outcome.demoted) else outcome.demoted,
             degraded=list(dict.fromkeys([*outcome.degraded, "state"])),
         )
 

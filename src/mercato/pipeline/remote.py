@@ -293,6 +293,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "beyond": outcome.beyond,
                 "pinned": outcome.pinned.tolist(),
                 "bundles": [asdict(bundle) for bundle in outcome.bundles],
+                "demoted": outcome.demoted.tolist(),
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
@@ -329,6 +330,7 @@ def _read_outcome(outputs: Arrays, index: int) -> Retrieved | MercatoError:
         exact=np.array(notes["exact"], np.int32),
         beyond=notes["beyond"],
         pinned=np.array(notes["pinned"], np.int32),
+        demoted=np.array(notes["demoted"], np.float32),
         stages=StageTrace.read(notes["stages"]) if "stages" in notes else None,
         bundles=tuple(Bundle(**{**bundle, "rows": tuple(bundle["rows"])}) for bundle in notes["bundles"]),
     )

@@ -37,10 +37,11 @@ def apply_policy(
     """Apply what a request and the shop's rules ask for beyond relevance.
 
     In this order: products whose code the query is come first, novelty, margin and coverage order the window,
-    cold-start products get their slots, boosts move products within the window, near-duplicates fold into the best of
-    them, diversity mixes what is left, caps spread it, the products of the code come first again, and pinned products
-    are put in their positions. What follows the window stays as it is. All of it depends on the window alone, which is
-    the same for every page (caps on the size of the page, too): pages neither overlap nor leave gaps.
+    cold-start products get their slots, boosts and what the shopper dislikes move products within the window,
+    near-duplicates fold into the best of them, diversity mixes what is left, caps spread it, the products of the code
+    come first again, and pinned products are put in their positions. What follows the window stays as it is. All of it
+    depends on the window alone, which is the same for every page (caps on the size of the page, too): pages neither
+    overlap nor leave gaps.
 
     Args:
         catalog: the products.
@@ -61,8 +62,10 @@ def apply_policy(
     if size and request.weighs and not sorts:
         ranked = turn_dials(catalog, request, ranked, size, probabilities)
     ranked = show_cold_start(catalog, request.retrieval, ranked, size)
-    if size and boosts:
-        ranked = _boost(ranked, size, weigh_rows(catalog, boosts, ranked.rows[:size]))
+    demoted = _take_along(retrieved.demoted, retrieved.rows, ranked.rows[:size]) if not sorts else None
+    if size and (boosts or demoted is not None):
+        weights = weigh_rows(catalog, boosts, ranked.rows[:size])
+        ranked = _boost(ranked, size, weights if demoted is None else np.maximum(weights + demoted, np.float32(-1.0)))
     if size and request.collapse:
         window = ranked.rows[:size]
         if isinstance(request.collapse, str):
@@ -90,6 +93,15 @@ def _note_diversity(ranked: Ranked, order: Int64) -> dict[int, Sequence[DialMove
             row = int(ranked.rows[index])
             moves[row] = (*moves.get(row, ()), DialMove("diversity", index - place))
     return moves
+
+
+def _take_along(values: Float32, rows: Int32, reordered: Int32) -> Float32 | None:
+    """Put values of rows, float32 [n], into another order of the same rows; None where there are no values."""
+    if not len(values):
+        return None
+    order = np.argsort(rows, kind="stable")
+    taken: Float32 = values[order[np.searchsorted(rows, reordered, sorter=order)]]
+    return taken
 
 
 def _lead(ranked: Ranked, size: int, exact: Int32) -> Ranked:

@@ -104,6 +104,7 @@ class RetrievalRequest:
         narrowing: conditions that hold besides the filter, and that no relaxing drops.
         exclude_purchased_days: products that the shopper bought within so many days are left out; 0 leaves none out.
         bundles: how many sets that are bought together are offered at most, at a product page or cart.
+        exclude_disliked: whether what the shopper does not want is left out; None for what is usual at the placement.
         kind: at a product page, what goes in the product's place, what is bought with it, or both.
         adult: whether age-restricted products may be recommended; None goes by what the shopper bought.
         restrictions: products that not everybody is recommended, by the shop's rules.
@@ -131,6 +132,7 @@ class RetrievalRequest:
     narrowing: tuple[Filter, ...] = ()
     exclude_purchased_days: float = option(number_between(0, MAX_DAYS, "days"), 0.0)
     bundles: int = option(count_to(MAX_BUNDLES), 0)
+    exclude_disliked: bool | None = option(parse_flag, None)
     kind: Kind = option(member_of(Kind), Kind.BOTH)
     adult: bool | None = option(parse_flag, None)
     restrictions: tuple[Restriction, ...] = ()
@@ -151,6 +153,21 @@ class RetrievalRequest:
     def orders_list(self) -> bool:
         """Whether the answer is a list that the caller gave, in order."""
         return self.placement is Placement.RANK
+
+    @property
+    def follows_dislikes(self) -> bool:
+        """Whether the shopper's dislikes count: in recommendations if the request does not refuse, else if it asks."""
+        return self.exclude_disliked if self.exclude_disliked is not None else not self.is_search
+
+    @property
+    def leaves_out_disliked(self) -> bool:
+        """Whether what the shopper does not want is left out.
+
+        A list that is to be ordered is the caller's, and a search finds what is asked for: there the request decides.
+        """
+        if self.exclude_disliked is not None:
+            return self.exclude_disliked
+        return not (self.is_search or self.orders_list)
 
     @property
     def excludes_seeds(self) -> bool:
@@ -213,6 +230,8 @@ class Retrieved:
         exact: int32 [e], rows whose code the query is; they are shown first.
         beyond: how many of the last rows of ``tail`` do not match.
         pinned: int32 [pinned ids], the row of each pinned product; -1 where it is unknown or the filter refuses it.
+        demoted: float32 [w], -1 to 0, how far the shopper's dislikes move each down, as a boost does; of length 0 where
+            they move nothing.
         stages: what each source gave to each candidate; None where nobody asked.
         bundles: sets that complete the seeds, the best first.
     """
@@ -233,5 +252,6 @@ class Retrieved:
     exact: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     beyond: int = 0
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    demoted: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
     stages: StageTrace | None = None
     bundles: tuple[Bundle, ...] = ()

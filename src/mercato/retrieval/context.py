@@ -16,9 +16,10 @@ from mercato.index.live import LiveCatalog
 from mercato.index.live_learning import LearnedNow
 from mercato.requests.retrieval import RetrievalRequest
 from mercato.retrieval.bought_again import list_bought_once
-from mercato.retrieval.histories import drop_unknown
+from mercato.retrieval.histories import drop_unknown, drop_unwanted
 from mercato.retrieval.nearness import LearnedNearness
 from mercato.retrieval.restricted import without_restricted
+from mercato.retrieval.taste import NO_TASTE, Taste
 from mercato.signals.events import SECONDS_PER_DAY
 from mercato.signals.history import PURCHASE, history_vector
 
@@ -33,7 +34,9 @@ class RetrievalContext:
         request: the request.
         allowed: the products that pass its filter.
         relaxed: the filter was dropped because it left nothing.
-        history: the shopper's events, newest first, of known products only.
+        history: the shopper's events, newest first, of known products only, without those that the shopper does not
+            want, where dislikes count.
+        taste: what the shopper does not want; nothing where dislikes do not count.
         seeds: int32 [s], rows of the known seed products.
         listed: int32 [l], rows of the products to order, in the order given; None where none were given to be ordered.
         missing: seed ids that are not in the catalogue.
@@ -60,6 +63,7 @@ class RetrievalContext:
     pinned: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     shown_groups: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
     shown_members: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    taste: Taste = NO_TASTE
 
     @property
     def language(self) -> str:
@@ -73,6 +77,7 @@ def prepare_context(
     history: History,
     query_vector: Float32 | None,
     learned: LearnedNow | None = None,
+    taste: Taste = NO_TASTE,
 ) -> RetrievalContext:
     """Read what a request needs from the catalogue.
 
@@ -82,6 +87,7 @@ def prepare_context(
         history: the shopper's events; rows of -1 are dropped here.
         query_vector: float32 [D], for a search; None if there is no encoder.
         learned: what is learned from events by the moment of the request; None for what the snapshot learned.
+        taste: what the shopper does not want.
 
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
@@ -96,13 +102,15 @@ def prepare_context(
         hidden = set(request.hidden_ids)
         missing = [seed for seed in missing if seed not in hidden]
     known = drop_unknown(history)
-    allowed, pinned = allow_for(catalog, request, request.condition, known)
+    taste = taste if request.follows_dislikes else NO_TASTE
+    allowed, pinned = allow_for(catalog, request, request.condition, known, taste)
     relaxed = False
     if request.condition is not None and not request.strict_filtering:
         relaxed = not (allowed.count() if listed is None else allowed.holds(listed).any())
         if relaxed:
-            allowed, pinned = allow_for(catalog, request, None, known)
+            allowed, pinned = allow_for(catalog, request, None, known, taste)
     allowed = without_purchased(catalog, allowed, known, request)
+    known = drop_unwanted(known, taste)
     none = np.zeros(0, np.int32)
     groups, members = none, none
     if catalog.groups and not (request.is_search or request.orders_list):
@@ -131,6 +139,7 @@ def prepare_context(
         pinned=pinned,
         shown_groups=groups,
         shown_members=members,
+        taste=taste,
     )
 
 
@@ -168,7 +177,11 @@ def _unit_mean(vectors: Float32) -> Float32:
 
 
 def allow_for(
-    catalog: LiveCatalog, request: RetrievalRequest, condition: Filter | None, history: History
+    catalog: LiveCatalog,
+    request: RetrievalRequest,
+    condition: Filter | None,
+    history: History,
+    taste: Taste = NO_TASTE,
 ) -> tuple[Allowed, Int32]:
     """Return the products that a request's candidates may be.
 
@@ -177,10 +190,11 @@ def allow_for(
         request: says what is narrowed, restricted, hidden and pinned.
         condition: the request's filter; None for all products.
         history: of the shopper, known products only, which says what restricted products may be shown.
+        taste: what the shopper does not want.
 
     Returns:
-        The products, without hidden and pinned ones; and of each pinned product the row, -1 where it is unknown,
-        hidden, or fails a condition.
+        The products, without hidden, unwanted and pinned ones; and of each pinned product the row, -1 where it is
+        unknown, hidden, unwanted, or fails a condition.
 
     Raises:
         InvalidInputError: the filter does not fit the catalogue.
@@ -197,6 +211,8 @@ def allow_for(
         allowed = without_restricted(catalog, allowed, history, request)
     if request.hidden_ids:
         allowed = without_rows(allowed, catalog.rows_of(request.hidden_ids))
+    if taste and request.leaves_out_disliked:
+        allowed = without_rows(allowed, taste.unwanted)
     pinned = catalog.rows_of(request.pinned_ids)
     if len(pinned):
         pinned = np.where(allowed.holds(pinned), pinned, -1).astype(np.int32)

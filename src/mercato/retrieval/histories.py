@@ -9,15 +9,20 @@ import numpy as np
 
 from mercato.arrays import Bool, Float32, Float64, Int32
 from mercato.events.event_order import count_days
+from mercato.events.event_type import EVENT_TYPE_CODES, OPINION_TYPES
 from mercato.features.inputs import History
 from mercato.index.live import LiveCatalog
+from mercato.retrieval.taste import NO_TASTE, Taste, find_taste
 from mercato.signals.history import TYPE_WEIGHTS
+from mercato.signals.said import NEVER
 from mercato.signals.undone import find_standing, takes_back
 from mercato.state.values import EventColumns
 
 RECENT_PRODUCTS = 50
 """Distinct products of a history that co-occurrence starts from."""
 REPEAT_HALF_LIFE_DAYS = 60.0
+OPINIONS = np.array([EVENT_TYPE_CODES[name] for name in OPINION_TYPES], np.uint8)
+"""uint8 [o]: codes of opinions; those that a history has are likes."""
 
 
 class HistoryReader:
@@ -33,10 +38,14 @@ class HistoryReader:
             catalog: the products.
         """
         self._catalog = catalog
-        self._kept: WeakKeyDictionary[EventColumns, tuple[int, History]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[EventColumns, tuple[int, History, Taste]] = WeakKeyDictionary()
 
     def read(self, events: EventColumns, *, until: float | None = None) -> History:
-        """Return the events that still stand, with known products, in their order.
+        """Return the events that still stand; see `read_with_taste`."""
+        return self.read_with_taste(events, until=until)[0]
+
+    def read_with_taste(self, events: EventColumns, *, until: float | None = None) -> tuple[History, Taste]:
+        """Return the events that still stand, with known products, in their order, and what the shopper does not want.
 
         Args:
             events: one actor's; the same object as before gives the same history, unless products changed in between.
@@ -46,16 +55,30 @@ class HistoryReader:
         changes = len(self._catalog.delta)
         kept = None if past else self._kept.get(events)
         if kept is not None and kept[0] == changes:
-            return kept[1]
+            return kept[1:]
         rows = self._catalog.rows_of(events.product_id)
-        history = drop_unknown(_drop_undone(rows, events, until if past else None))
+        history, disliked = _drop_undone(rows, events, until if past else None)
+        history = drop_unknown(history)
+        taste = NO_TASTE
+        if len(disliked):
+            liked = history.rows[np.isin(history.type, OPINIONS)]
+            taste = find_taste(self._catalog, history, disliked, liked)
         if not past:
-            self._kept[events] = changes, history
-        return history
+            self._kept[events] = changes, history, taste
+        return history, taste
 
 
-def _drop_undone(rows: Int32, events: EventColumns, until: float | None) -> History:
-    """Return the events of one actor without what was taken back, or came later than what is known."""
+def _drop_undone(rows: Int32, events: EventColumns, until: float | None) -> tuple[History, Int32]:
+    """Drop what was taken back, or came later than what is known.
+
+    Args:
+        rows: int32 [n], the row of each event's product, -1 for an unknown one.
+        events: one actor's.
+        until: seconds since 1970; None for all.
+
+    Returns:
+        The events that are left, and int32 [d], the rows of the products that the shopper's last word is against.
+    """
     known = slice(None) if until is None else slice(int(np.searchsorted(-events.time, -until)), None)
     history = History(
         rows=rows[known],
@@ -65,7 +88,7 @@ def _drop_undone(rows: Int32, events: EventColumns, until: float | None) -> Hist
         quantity=events.quantity[known],
     )
     if not takes_back(history.type):
-        return history
+        return history, rows[:0]
     count = len(history)
     order = np.full(count, -1, np.int32) if events.order is None else events.order[known]
     backwards = slice(None, None, -1)  # as they came
@@ -79,15 +102,23 @@ def _drop_undone(rows: Int32, events: EventColumns, until: float | None) -> Hist
         np.array([not product_id for product_id in events.product_id[known][backwards]], np.bool_),
     )
     if standing is None:
-        return history
+        return history, rows[:0]
     pieces = np.ascontiguousarray(standing.pieces[backwards])
-    return _select(replace(history, quantity=pieces), standing.counts()[backwards])
+    left = _select(replace(history, quantity=pieces), standing.counts()[backwards])
+    if standing.against_until is None:
+        return left, rows[:0]
+    return left, history.rows[standing.against_until[backwards] == NEVER]
 
 
 def drop_unknown(history: History) -> History:
     """Return the events with products that the catalogue has; the same object where that is all."""
     keep = history.rows >= 0
     return history if keep.all() else _select(history, keep)
+
+
+def drop_unwanted(history: History, taste: Taste) -> History:
+    """Return the events with other products than those that a shopper does not want; the same object where all are."""
+    return _select(history, ~np.isin(history.rows, taste.unwanted)) if taste else history
 
 
 def keep_newest(history: History, limit: int) -> History:

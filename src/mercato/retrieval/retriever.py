@@ -41,6 +41,7 @@ from mercato.retrieval.sources.popular import POPULAR
 from mercato.retrieval.sources.registry import FLAGS, list_needed, list_signals
 from mercato.retrieval.sources.similar import SIMILAR
 from mercato.retrieval.sources.words import WORDS
+from mercato.retrieval.taste import NO_TASTE, Taste
 from mercato.state.store import StateStore
 from mercato.state.values import Actor
 
@@ -106,7 +107,7 @@ class Retriever:
             For each request its candidates, or the error that concerns it alone.
         """
         degraded: list[str] = []
-        histories = self._read_state(requests, degraded)
+        shoppers = self._read_state(requests, degraded)
         errors: dict[int, MercatoError] = {}
         contexts: dict[int, RetrievalContext] = {}
         for index, request in enumerate(requests):
@@ -114,18 +115,19 @@ class Retriever:
             try:
                 self._whole.check(request)
                 learned = self._learning.at(request.context.time if request.as_of else None)
-                contexts[index] = prepare_context(self.catalog, request, histories[index], vector, learned)
+                history, taste = shoppers[index]
+                contexts[index] = prepare_context(self.catalog, request, history, vector, learned, taste)
             except InvalidInputError as exc:
                 errors[index] = exc
         found = self.find(list(contexts.values()), degraded)
-        self._relax(contexts, found, histories, vectors)
+        self._relax(contexts, found, shoppers, vectors)
         facets = self.count_facets(list(contexts.values()), found)
         fused = found
         found = [self._whole.arrange(context, one) for context, one in zip(contexts.values(), fused, strict=True)]
         features = self.compute_features(list(contexts.values()), found)
         answers: dict[int, Retrieved] = {
             index: self._add_bundles(
-                context, self._explain(context, before, _join(context, one, columns, degraded, counts))
+                context, self._explain(context, before, _join(self.catalog, context, one, columns, degraded, counts))
             )
             for (index, context), before, one, columns, counts in zip(
                 contexts.items(), fused, found, features, facets, strict=True
@@ -152,7 +154,7 @@ class Retriever:
         self,
         contexts: dict[int, RetrievalContext],
         found: list[CandidateSet],
-        histories: Sequence[History],
+        shoppers: Sequence[tuple[History, Taste]],
         vectors: Float32 | None,
     ) -> None:
         """Drop the filters of searches that match nothing with them and something without, where they may go."""
@@ -169,9 +171,10 @@ class Retriever:
                 prepare_context(
                     self.catalog,
                     replace(contexts[index].request, condition=None),
-                    histories[index],
+                    shoppers[index][0],
                     None if vectors is None else vectors[index],
                     contexts[index].learned,
+                    shoppers[index][1],
                 ),
                 request=contexts[index].request,
                 relaxed=True,
@@ -203,7 +206,9 @@ class Retriever:
         for index, context in enumerate(contexts):
             for request in asked[index]:
                 if request.condition != context.request.condition:
-                    allowed, pinned = allow_for(self.catalog, request, request.condition, context.history)
+                    allowed, pinned = allow_for(
+                        self.catalog, request, request.condition, context.history, context.taste
+                    )
                     allowed = without_purchased(self.catalog, allowed, context.history, request)
                     others[index, request.condition] = replace(context, request=request, allowed=allowed, pinned=pinned)
         wider = dict(zip(others, self.find(list(others.values())), strict=True)) if others else {}
@@ -299,11 +304,11 @@ class Retriever:
             return retrieved
         return replace(retrieved, bundles=find_bundles(self.catalog, context))
 
-    def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[History]:
-        """Bring the catalogue up to date and read the histories; a broken state leaves both as they were."""
-        histories = [History.empty()] * len(requests)
+    def _read_state(self, requests: Sequence[RetrievalRequest], degraded: list[str]) -> list[tuple[History, Taste]]:
+        """Bring the catalogue up to date and read what is known of the shoppers; a broken state leaves it as it was."""
+        shoppers = [(History.empty(), NO_TASTE)] * len(requests)
         if self._state is None:
-            return histories
+            return shoppers
         actors = {
             index: Actor(user_id=request.user_id, visitor_id=request.visitor_id)
             for index, request in enumerate(requests)
@@ -317,18 +322,24 @@ class Retriever:
         except StateError:
             logger.exception("state cannot be read; answering without it")
             degraded.append("state")
-            return histories
+            return shoppers
         for index, recent in zip(actors, events, strict=True):
             until = requests[index].context.time if requests[index].as_of else None
-            if until is not None and len(recent) == HISTORY_LIMIT and recent.time[0] > until:
+            if until is not None and len(recent) >= HISTORY_LIMIT and recent.time[0] > until:
                 # Of a moment in the past less than the limit may be left: look further back.
                 [recent] = self._state.recent_events([actors[index]], HISTORY_LIMIT * LOOK_BACK)
-            histories[index] = keep_newest(self._histories.read(recent, until=until), HISTORY_LIMIT)
-        return histories
+            history, taste = self._histories.read_with_taste(recent, until=until)
+            shoppers[index] = keep_newest(history, HISTORY_LIMIT), taste
+        return shoppers
 
 
 def _join(
-    context: RetrievalContext, found: CandidateSet, features: Float32, degraded: list[str], facets: list[dict[str, Any]]
+    catalog: LiveCatalog,
+    context: RetrievalContext,
+    found: CandidateSet,
+    features: Float32,
+    degraded: list[str],
+    facets: list[dict[str, Any]],
 ) -> Retrieved:
     fused, window = found.fused, context.request.window
     rows = fused.rows[:window]
@@ -361,4 +372,5 @@ def _join(
         exact=found.exact,
         beyond=len(beyond),
         pinned=context.pinned,
+        demoted=context.taste.weigh(catalog, rows) if context.taste else np.zeros(0, np.float32),
     )

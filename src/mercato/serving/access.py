@@ -105,9 +105,9 @@ def describe_exposure(host: str, ports: Ports) -> str:
         The sentence, without a full stop.
     """
     if is_loopback(host):
-        return "only this machine can search, recommend and write events and products"
+        return "only this machine can search, recommend, read what is known of shoppers, and write events and products"
     return (
-        f"every machine that reaches {host or '0.0.0.0'} on port {ports.grpc} or {ports.http} can search, recommend "
-        f"and write events and products without a password, and read metrics on port {ports.metrics}: put what asks "
-        "for one in front, or listen on 127.0.0.1"
+        f"every machine that reaches {host or '0.0.0.0'} on port {ports.grpc} or {ports.http} can search, recommend, "
+        "read what is known of shoppers, and write events and products without a password, and read metrics on port "
+        f"{ports.metrics}: put what asks for one in front, or listen on 127.0.0.1"
     )

@@ -8,9 +8,18 @@ from mercato.events.event_type import EVENT_TYPE_CODES, EVENT_TYPES
 
 PURCHASE = EVENT_TYPE_CODES["purchase-complete"]
 
-_WEIGHT_BY_TYPE = {"detail-page-view": 0.3, "add-to-cart": 0.7, "purchase-complete": 1.0}
+_WEIGHT_BY_TYPE = {
+    "detail-page-view": 0.3,
+    "wishlist-add": 0.5,
+    "add-to-cart": 0.7,
+    "rating": 0.8,
+    "like": 0.8,
+    "purchase-complete": 1.0,
+}
 TYPE_WEIGHTS = np.array([_WEIGHT_BY_TYPE.get(name, 0.0) for name in EVENT_TYPES], dtype=np.float32)
-"""float32 [types]: how much an event says about what its user wants; a purchase counts 1."""
+"""float32 [types]: how much an event says about what its user wants; a purchase counts 1. A rating stands for a good
+one: the others never count (`mercato.signals.said`). Whoever likes a thing says more than who puts it into a cart, and
+less than who pays for it; a wishlist is nearer to a cart than to a view."""
 
 HALF_LIFE_DAYS = 30.0
 """Age at which an event of a history counts half."""

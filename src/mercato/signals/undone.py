@@ -4,7 +4,8 @@ A refund takes back pieces of the same actor's purchases of the same product: fi
 of the latest purchases before it; one of a whole order all that the order held. Where neither has a time, or both have
 the same, their order in the log does not count. What is left over was never bought, as far as the log goes, and takes
 back nothing, so that a later purchase stays. Once nothing is left of what an actor bought of a product, the actor's
-views and carts of it before then go too. A removal from the cart takes back what was put into it, and no view.
+views and carts of it before then go too. A removal from the cart takes back what was put into it, and no view. What
+shoppers say themselves takes back too, and counts where it speaks for a product (`mercato.signals.said`).
 
 All that learns from events, or reads a history, asks here what of it still stands.
 """
@@ -18,12 +19,14 @@ import numpy as np
 from mercato.arrays import Bool, Float64, Int32, UInt8
 from mercato.events.event_order import has_time
 from mercato.events.event_type import EVENT_TYPE_CODES, UNDONE_BY
+from mercato.signals.said import IS_SAID, NEVER, find_said
 from mercato.state.values import EventTable
 
-NEVER = np.inf
 _UNDOES = {EVENT_TYPE_CODES[undo]: EVENT_TYPE_CODES[done] for done, undo in UNDONE_BY.items()}
 _REFUND = EVENT_TYPE_CODES["refund"]
 _PURCHASE = EVENT_TYPE_CODES["purchase-complete"]
+_TAKES_BACK = IS_SAID.copy()
+_TAKES_BACK[list(_UNDOES)] = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,13 +34,16 @@ class Standing:
     """What still stands of some events.
 
     Attributes:
-        pieces: int32 [n], pieces that were not taken back; 0 of refunds and removals.
-        undone_at: float64 [n], the moment from which an event counts no more; -inf for refunds and removals, which
-            never count, `NEVER` for what stands.
+        pieces: int32 [n], pieces that were not taken back; 0 of refunds and removals, 1 of what shoppers say.
+        undone_at: float64 [n], the moment from which an event counts no more; -inf for refunds and removals, and for
+            what is said and speaks for no product, which never count; `NEVER` for what stands.
+        against_until: float64 [n], the moment from which an opinion against a product holds no more; -inf for all
+            else. None where there is none.
     """
 
     pieces: Int32
     undone_at: Float64
+    against_until: Float64 | None = None
 
     def counts(self, until: float = NEVER) -> Bool:
         """Return which events count as far as is known before a moment, bool [n]."""
@@ -89,10 +95,33 @@ def find_standing(
     """
     if not takes_back(event_type):
         return None
+    standing = _find_returned(actor, product, order, time, event_type, quantity, whole)
+    said = find_said(actor, product, time, event_type, quantity)
+    if said is None:
+        return standing
+    return Standing(
+        pieces=np.where(IS_SAID[event_type], 1, standing.pieces).astype(np.int32),
+        undone_at=np.minimum(standing.undone_at, np.where(said.silent, -np.inf, said.until)),
+        against_until=np.where(said.against, said.until, -np.inf) if said.against.any() else None,
+    )
+
+
+def _find_returned(
+    actor: Int32,
+    product: Int32,
+    order: Int32,
+    time: Float64,
+    event_type: UInt8,
+    quantity: Int32,
+    whole: Bool | None,
+) -> Standing:
+    """Find what was sent back, cancelled, or put out of the cart; see `find_standing`."""
     undoing = np.isin(event_type, list(_UNDOES))
     pieces = np.where(undoing, 0, quantity).astype(np.int32)
     undone_at = np.where(undoing, -np.inf, NEVER)
     standing = Standing(pieces=pieces, undone_at=undone_at)
+    if not undoing.any():
+        return standing
     if whole is not None:
         _cancel_orders(standing, actor, order, time, event_type, undoing & whole)
     known = product >= 0
@@ -175,8 +204,8 @@ def _void(standing: Standing, ledger: _Ledger, moment: float) -> None:
 
 
 def takes_back(event_type: UInt8) -> bool:
-    """Return whether any of some events takes another back."""
-    return bool(np.isin(event_type, list(_UNDOES)).any())
+    """Return whether any of some events takes another back, or is said by its shopper."""
+    return bool(_TAKES_BACK[event_type].any())
 
 
 def find_table_standing(table: EventTable, products: Int32) -> Standing | None:

@@ -9,7 +9,10 @@ from mercato.state.id_codes import IdNames
 from mercato.state.schema import RECORD, Records, join_records
 from mercato.state.values import Actor, EventColumns
 from mercato.state.visitors import (
-    ABOUT_A_PRODUCT,
+    ABOUT_PRODUCTS,
+    EVERYTHING,
+    SAID,
+    Selection,
     find_code,
     find_users,
     find_visitors,
@@ -19,6 +22,8 @@ from mercato.state.visitors import (
 )
 
 MAX_CACHED_EVENTS = 200_000  # about 10 MB a thread
+MAX_SAID = 1_000
+"""Of what an actor said before the events that are read, as much is read besides."""
 MAX_EVICTIONS = 1_000  # after more new events than this (an import) everything is dropped at once
 
 CacheKey = tuple[Actor, int, bool]
@@ -112,23 +117,56 @@ def read_recent_events(
         if len(users) == 1:  # the visitor is that user
             user = users[0]
             parties.update(("user", name) for name in name_all(connection, "users", users))
+    visitors = list(dict.fromkeys([*visitors, *find_visitors(connection, user)])) if user else visitors
+    parties.update(("visitor", name) for name in name_all(connection, "visitors", visitors))
+    claims = bool(user or actor.user_id)
+
+    def read(selection: Selection, most: int) -> Records:
+        return _read_newest(connection, user, visitors, most, selection, claims=claims)
+
+    records = read(ABOUT_PRODUCTS if products_only else EVERYTHING, limit)
+    if len(records) == limit > 0:  # what was said before that counts too
+        said = read(SAID, limit + MAX_SAID)
+        older = said[~np.isin(said["sequence"], records["sequence"])]
+        last = records[-1]
+        before = (older["time"] < last["time"]) | (
+            (older["time"] == last["time"]) & (older["sequence"] < last["sequence"])
+        )
+        records = np.concatenate([records, older[before][:MAX_SAID]])
+    return _to_columns(connection, product_names, records), frozenset(parties)
+
+
+def _read_newest(
+    connection: sqlite3.Connection, user: int, visitors: list[int], limit: int, selection: Selection, *, claims: bool
+) -> Records:
+    """Read the newest events of a user and of some visitors together.
+
+    Args:
+        connection: to the state file.
+        user: code of the user; 0 for none.
+        visitors: codes of the visitors.
+        limit: how many at most.
+        selection: which events.
+        claims: whether somebody is signed in, whose events those of the visitors are.
+
+    Returns:
+        RECORD [n], newest first.
+    """
     parts: list[Records] = []
     if user:
-        query = _OF_USER + (ABOUT_A_PRODUCT if products_only else "") + _NEWEST_FIRST
+        query = f"{_OF_USER}{selection.clause}{_NEWEST_FIRST}"
         parts.append(join_records(connection.execute(query, (user, limit)).fetchall()))
-        visitors = list(dict.fromkeys([*visitors, *find_visitors(connection, user)]))
     for code in visitors:
-        if not (user or actor.user_id):
-            parts.append(read_unclaimed(connection, code, limit, products_only=products_only))
+        if not claims:
+            parts.append(read_unclaimed(connection, code, limit, selection=selection))
             continue
         # What is nobody's yet was done by whoever asks with it.
         owner = user if find_users(connection, code) else 0
-        parts.append(read_anonymous(connection, code, owner, limit, products_only=products_only))
-    parties.update(("visitor", name) for name in name_all(connection, "visitors", visitors))
+        parts.append(read_anonymous(connection, code, owner, limit, selection=selection))
     records = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=RECORD), *parts])
     if sum(bool(len(part)) for part in parts) > 1:
         records = records[np.lexsort((-records["sequence"], -records["time"]))]
-    return _to_columns(connection, product_names, records[:limit]), frozenset(parties)
+    return records[:limit]
 
 
 def _to_columns(connection: sqlite3.Connection, product_names: IdNames, records: Records) -> EventColumns:

@@ -46,6 +46,8 @@ class StateStore(Protocol):
     def recent_events(self, actors: Sequence[Actor], limit: int, *, products_only: bool = True) -> list[EventColumns]:
         """Read each actor's last events, newest first; equal times: last written first.
 
+        Where there are more, what the shopper said before (opinions, wishes, resets) follows, up to 1,000 of it.
+
         A user gets what was done signed in, and what the user's visitors did while nobody was; a visitor as whom one
         user has signed in is that user; one whom several share gets what was left there since the last signed in. A
         user who never signed in as the visitor that is given gets its events as long as nobody else did
@@ -53,7 +55,7 @@ class StateStore(Protocol):
 
         Args:
             actors: whose.
-            limit: how many at most for each actor, not negative.
+            limit: how many at most for each actor, not negative; what was said before is not counted.
             products_only: leave out events about no product, before counting.
 
         Returns:

@@ -10,11 +10,12 @@ and so is one as whom more than ``MAX_SHARING_USERS`` signed in: a till, a kiosk
 import math
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from mercato.events.event_type import EVENT_TYPE_CODES
+from mercato.events.event_type import EVENT_TYPE_CODES, SAID_TYPES
 from mercato.state.schema import (
     PRODUCT_POSITION,
     RECORD,
@@ -33,11 +34,43 @@ MAX_SHARING_USERS = 10
 
 NOT_GIVEN = "x'00000000'"
 _NEWEST_FIRST = " ORDER BY time DESC, sequence DESC"
-_REFUND = f"x'{EVENT_TYPE_CODES['refund']:02x}'"
-ABOUT_A_PRODUCT = (
-    f" AND (substr(body, {PRODUCT_POSITION}, 4) <> {NOT_GIVEN} OR substr(body, {TYPE_POSITION}, 1) = {_REFUND})"
+_ABOUT_NO_SINGLE_PRODUCT = tuple(EVENT_TYPE_CODES[name] for name in ("refund", "reset"))
+_THEIR_CODES = ", ".join(f"x'{code:02x}'" for code in _ABOUT_NO_SINGLE_PRODUCT)
+_FIRST_SAID = EVENT_TYPE_CODES[SAID_TYPES[0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which events of an actor are read.
+
+    Attributes:
+        clause: what a query asks for besides; empty for all.
+        products: events about a product, or about all of an order or a taste.
+        said: what shoppers say themselves.
+    """
+
+    clause: str = ""
+    products: bool = False
+    said: bool = False
+
+    def select(self, records: Records) -> Records:
+        """Return those of some records that are wanted."""
+        if self.products:
+            wanted = (records["product"] != 0) | np.isin(records["event_type"], _ABOUT_NO_SINGLE_PRODUCT)
+        else:
+            wanted = records["event_type"] >= (_FIRST_SAID if self.said else 0)
+        selected: Records = records[wanted]
+        return selected
+
+
+EVERYTHING = Selection()
+ABOUT_PRODUCTS = Selection(
+    clause=f" AND (substr(body, {PRODUCT_POSITION}, 4) <> {NOT_GIVEN} OR substr(body, {TYPE_POSITION}, 1) IN "
+    f"({_THEIR_CODES}))",
+    products=True,
 )
-"""Or about all products of an order, which was sent back."""
+SAID = Selection(clause=f" AND substr(body, {TYPE_POSITION}, 1) >= x'{_FIRST_SAID:02x}'", said=True)
+"""In the words of the indexes of it (`mercato.state.schema`), or they are not used."""
 
 
 def join_visitors(records: Records) -> npt.NDArray[np.uint32]:
@@ -97,14 +130,16 @@ def find_visitors(connection: sqlite3.Connection, user: int, *, limit: int = MAX
     return [visitor for (visitor,) in connection.execute(query, (user, limit))]
 
 
-def read_unclaimed(connection: sqlite3.Connection, visitor: int, limit: int, *, products_only: bool = False) -> Records:
+def read_unclaimed(
+    connection: sqlite3.Connection, visitor: int, limit: int, *, selection: Selection = EVERYTHING
+) -> Records:
     """Read the last events of a visitor since somebody signed in there last.
 
     Args:
         connection: to the state file.
         visitor: code of the visitor.
         limit: how many at most.
-        products_only: leave out events about no product, before counting.
+        selection: which of them, before counting.
 
     Returns:
         RECORD [n], newest first.
@@ -114,13 +149,15 @@ def read_unclaimed(connection: sqlite3.Connection, visitor: int, limit: int, *, 
         f"{_NEWEST_FIRST} LIMIT 1",
         (visitor,),
     ).fetchone()
-    about = ABOUT_A_PRODUCT if products_only else ""
-    query = f"SELECT body FROM events WHERE visitor = ? AND (time, sequence) > (?, ?){about}{_NEWEST_FIRST} LIMIT ?"
+    query = (
+        f"SELECT body FROM events WHERE visitor = ? AND (time, sequence) > (?, ?){selection.clause}"
+        f"{_NEWEST_FIRST} LIMIT ?"
+    )
     return join_records(connection.execute(query, (visitor, *(last or (-math.inf, 0)), limit)).fetchall())
 
 
 def read_anonymous(
-    connection: sqlite3.Connection, visitor: int, owner: int, limit: int, *, products_only: bool = False
+    connection: sqlite3.Connection, visitor: int, owner: int, limit: int, *, selection: Selection = EVERYTHING
 ) -> Records:
     """Read the last events of a visitor, while nobody was signed in, that belong to a user.
 
@@ -129,7 +166,7 @@ def read_anonymous(
         visitor: code of the visitor.
         owner: code of the user; 0 for those of a visitor as whom nobody ever signed in.
         limit: how many at most; -1 for all.
-        products_only: leave out events about no product, before counting.
+        selection: which of them, before counting.
 
     Returns:
         RECORD [n], newest first.
@@ -138,19 +175,16 @@ def read_anonymous(
     if users in ([], [owner]):
         if not users and owner:
             return np.empty(0, dtype=RECORD)
-        about = ABOUT_A_PRODUCT if products_only else ""
         query = (
-            f"SELECT body FROM events WHERE visitor = ? AND substr(body, {USER_POSITION}, 4) = {NOT_GIVEN}{about}"
-            f"{_NEWEST_FIRST} LIMIT ?"
+            f"SELECT body FROM events WHERE visitor = ? AND substr(body, {USER_POSITION}, 4) = {NOT_GIVEN}"
+            f"{selection.clause}{_NEWEST_FIRST} LIMIT ?"
         )
         return join_records(connection.execute(query, (visitor, limit)).fetchall())
     if owner not in users or len(users) > MAX_SHARING_USERS:
         return np.empty(0, dtype=RECORD)
     # Several users share the visitor, which is rare: whose each event is follows from all of them.
     records = join_records(connection.execute("SELECT body FROM events WHERE visitor = ?", (visitor,)).fetchall())
-    records = records[(records["user"] == 0) & (join_visitors(records) == owner)]
-    if products_only:
-        records = records[(records["product"] != 0) | (records["event_type"] == EVENT_TYPE_CODES["refund"])]
+    records = selection.select(records[(records["user"] == 0) & (join_visitors(records) == owner)])
     records = records[np.lexsort((-records["sequence"], -records["time"]))]
     newest: Records = records if limit < 0 else records[:limit]
     return newest

@@ -9,6 +9,7 @@ from mercato.models.engine.declaration import EngineModel
 from mercato.triton_models.declaration import TritonModel
 from mercato.triton_models.encoder import ENCODER
 from mercato.triton_models.pages import RECOMMEND, SEARCH
+from mercato.triton_models.profile import PROFILE
 from mercato.triton_models.ranker import RANKER
 from mercato.triton_models.reranker import RERANKER
 from mercato.triton_models.retriever import RETRIEVER
@@ -22,6 +23,7 @@ TRITON_MODELS: tuple[TritonModel[Any], ...] = (
     SUGGEST,
     EVENTS,
     CATALOG,
+    PROFILE,
     ENCODER,
     RETRIEVER,
     RANKER,

@@ -27,17 +27,26 @@ def purchase(**fields: object) -> dict[str, object]:
     return {"event_type": "purchase-complete", "user_id": "u", "product_id": "p", **fields}
 
 
-def test_event_types_are_those_of_google_retail_and_refunds() -> None:
+def test_event_types_are_those_of_google_retail_refunds_and_what_shoppers_say() -> None:
     assert sorted(EVENT_TYPES) == [
         "add-to-cart",
         "category-page-view",
         "detail-page-view",
+        "dislike",
+        "forget",
+        "hide",
         "home-page-view",
+        "like",
+        "not-interested",
         "purchase-complete",
+        "rating",
         "refund",
         "remove-from-cart",
+        "reset",
         "search",
         "shopping-cart-page-view",
+        "wishlist-add",
+        "wishlist-remove",
     ]
 
 
@@ -52,7 +61,7 @@ def test_full_event_is_taken_as_it_is() -> None:
         event_id="e",
         context={"query": "oat milk"},
     )
-    assert set(fields) == set(EVENT_FIELDS) - {"order"}  # which stands for a time
+    assert set(fields) == set(EVENT_FIELDS) - {"order", "rating", "statement"}  # in place of a time; of other types
     assert parse_event(fields, now=NOW) == Event(
         event_type="purchase-complete",
         user_id="u",
@@ -194,3 +203,46 @@ def test_no_events_are_no_error() -> None:
 def test_a_negative_quantity_takes_pieces_back(event_type: str, read_as: str) -> None:
     event = parse_event({**purchase(quantity=-3), "event_type": event_type}, now=NOW)
     assert (event.event_type, event.quantity) == (read_as, 3)
+
+
+@pytest.mark.parametrize(("rating", "hundredths"), [(1, 100), (5, 500), (4.5, 450), (3.333, 333)])
+def test_a_rating_is_kept_in_hundredths_of_a_star(rating: float, hundredths: int) -> None:
+    event = parse_event({"event_type": "rating", "user_id": "u", "product_id": "p", "rating": rating}, now=NOW)
+    assert event.quantity == hundredths
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rating": 7}, r"rating: must be a number in 1\.\.5, got 7; 1 is worst and 5 best; scale others to that"),
+        ({"rating": 0}, r"rating: must be a number in 1\.\.5, got 0"),
+        ({"rating": float("nan")}, "rating: must be finite"),
+        ({"rating": "5"}, "rating: must be a number, got str"),
+        ({"rating": True}, "rating: must be a number, got bool"),
+        ({}, r"rating: must be given for rating, a number in 1\.\.5, got none; .* send like or dislike"),
+        ({"rating": 5, "statement": "view"}, "statement: is for events of type forget, got rating; leave it out"),
+    ],
+)
+def test_a_rating_that_is_none(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        parse_event({"event_type": "rating", "user_id": "u", "product_id": "p", **fields}, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"event_type": "purchase-complete", "product_id": "p", "rating": 5}, "rating: is for events of type rating"),
+        ({"event_type": "reset", "product_id": "p"}, "product_id: must not be given for reset, got 'p'; send forget"),
+        ({"event_type": "forget"}, "product_id: must be given for forget"),
+        ({"event_type": "forget", "product_id": "p", "statement": "all"}, "statement: must be one of taste, purchase"),
+        ({"event_type": "dislike", "product_id": "p", "quantity": -1}, "quantity: must be a whole number in 1"),
+    ],
+)
+def test_what_is_said_wrongly_is_refused(event: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        parse_event({"user_id": "u", **event}, now=NOW)
+
+
+def test_a_forgotten_statement_is_kept_by_its_number() -> None:
+    forget = {"event_type": "forget", "user_id": "u", "product_id": "p"}
+    assert [parse_event(forget | given, now=NOW).quantity for given in ({}, {"statement": "view"})] == [1, 4]

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from mercato.errors import DataError, InvalidInputError
 from mercato.events import event_files as event_files_module
-from mercato.events.event import parse_event
+from mercato.events.event import Event, parse_event
+from mercato.events.event_type import STATEMENTS
 from mercato.events.raw_columns import to_seconds
-from mercato.events.raw_values import read_document
+from mercato.events.raw_values import drop_columns_of_others, read_document
 from mercato.events.read_events import ReadReport, parse_event_mapping, read_events
 from mercato.events.write_events import to_documents, write_events
 from mercato.incoming import MAX_SHOWN
@@ -299,7 +300,7 @@ ODD = st.one_of(
     st.just({"a": 1}),
 )
 ORDINARY: dict[str, st.SearchStrategy[Any]] = {
-    "event_type": st.sampled_from(["search", "add-to-cart", "home-page-view"]),
+    "event_type": st.sampled_from(["search", "add-to-cart", "home-page-view", "rating", "forget", "reset"]),
     "user_id": st.sampled_from(["u", 5, None, 3.0]),
     "visitor_id": st.sampled_from(["v", "", None]),
     "product_id": st.sampled_from(["p", None]),
@@ -308,6 +309,8 @@ ORDINARY: dict[str, st.SearchStrategy[Any]] = {
     "price": st.sampled_from([None, 0, 1.5, -1]),
     "order_id": st.sampled_from([None, "o"]),
     "context": st.sampled_from([None, {}, {"query": "x"}, '{"a": 1}']),
+    "rating": st.sampled_from([None, 1, 4.5, "3", 7, 0]),
+    "statement": st.sampled_from([None, "", "view", "taste", "all"]),
 }
 
 
@@ -320,9 +323,18 @@ def files(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.lists(st.fixed_dictionaries(columns), min_size=1, max_size=6))
 
 
+def _name_number(event: Event) -> dict[str, Any]:
+    if event.event_type == "rating":
+        return {"rating": event.quantity / 100}
+    if event.event_type == "forget":
+        return {"statement": STATEMENTS[event.quantity - 1]}
+    return {"quantity": event.quantity}
+
+
 def judge_alone(row: dict[str, Any]) -> dict[str, Any] | None:
     """Judge a row as a single event; the event as a document, or None where it is refused."""
     document = read_document(row)
+    drop_columns_of_others(document)
     if document["time"] in (None, ""):
         return None
     try:
@@ -332,7 +344,7 @@ def judge_alone(row: dict[str, Any]) -> dict[str, Any] | None:
     fields = {
         "event_type": event.event_type,
         "time": event.time,
-        "quantity": event.quantity,
+        **_name_number(event),
         "user_id": event.user_id,
         "visitor_id": event.visitor_id,
         "product_id": event.product_id,
@@ -414,6 +426,9 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_is_written_is_read_again_with_the_same_keys(tmp_path: Path, suffix: str) -> None:
     rows = [{**ROWS[index % 3], "order_id": f"o{index // 6}"} for index in range(30)]
     rows[2] = {**rows[2], "price": None, "context": {"a": "é"}}
+    said = {**rows[3], "product_id": "p", "price": None, "quantity": None}
+    rows[3] = {**said, "event_type": "rating", "rating": 2.5}
+    rows[4] = {**said, "event_type": "forget", "statement": "view"}
     source = write_jsonl(tmp_path / "a.jsonl", rows)
     batches = list(read_events(source, now=NOW))
     assert [len(batch) for batch in batches] == [7, 7, 7, 7, 2]
@@ -464,3 +479,27 @@ def test_names_and_numbers_of_other_systems(tmp_path: Path) -> None:
     assert [document.get("user_id") for document in documents] == ["u1", "u1", None]
     # a user called NULL would be everybody whom nobody knows
     assert [(row.position, row.reason.partition(":")[0]) for row in report.shown] == [(5, "user_id"), (6, "event_type")]
+
+
+def test_ratings_of_a_file_are_in_a_column_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text(
+        "user_id,product_id,stars,when\nu,p,5,2024-05-01\nu,q,7,2024-05-01\nu,r,,2024-05-01\nu,s,2.5,2024-05-01\n"
+    )
+    mapping = parse_event_mapping(["rating=stars", "time=when"])
+    documents, report = read(path, mapping=mapping, default_event_type="rating")
+    assert [(one["product_id"], one["rating"]) for one in documents] == [("p", 5.0), ("s", 2.5)]
+    assert [row.position for row in report.shown] == [3, 4]
+    assert "rating: must be a number in 1..5, got 7" in report.shown[0].reason
+    assert "rating: must be given for rating" in report.shown[1].reason
+
+
+def test_stars_beside_purchases_are_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("event_type,user_id,product_id,rating,time\npurchase,u,p,9,2024-05-01\nrated,u,p,4,2024-05-02\n")
+    documents, report = read(path)
+    assert [(one["event_type"], one.get("rating"), one.get("quantity")) for one in documents] == [
+        ("purchase-complete", None, 1),
+        ("rating", 4.0, None),
+    ]
+    assert not report.rejected

@@ -46,7 +46,7 @@ def score(retriever: Retriever, request: RetrievalRequest, source: str, product_
 def evidence_of(retriever: Retriever, source: str, product_id: str, **fields: Any) -> tuple[str, float, int]:
     """Name the evidence of one product: id, days ago, event type."""
     request = home(**fields)
-    [history] = retriever._read_state([request], [])
+    [(history, _)] = retriever._read_state([request], [])
     context = prepare_context(retriever.catalog, request, history, None)
     rows = np.array([retriever.catalog.row_of(product_id)], np.int32)
     asked = SourceRequest(catalog=retriever.catalog, context=context, weights={})

@@ -20,7 +20,7 @@ OLD = {item.id: item for item in make_products()}
 
 
 def rank(retriever: Retriever, asked: RetrievalRequest) -> tuple[list[str], RankedList]:
-    [history] = retriever._read_state([asked], [])
+    [(history, _)] = retriever._read_state([asked], [])
     found = rank_category_favourites(retriever.catalog, prepare_context(retriever.catalog, asked, history, None), 0.5)
     return [retriever.catalog.id_of(row) for row in found.rows.tolist()], found
 

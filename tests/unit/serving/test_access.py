@@ -98,7 +98,7 @@ def test_exposure_names_who_and_where() -> None:
     assert "only this machine" in describe_exposure("127.0.0.1", Ports())
     sentence = describe_exposure("0.0.0.0", Ports(grpc=9001, http=9000, metrics=9002))
     assert sentence.startswith(
-        "every machine that reaches 0.0.0.0 on port 9001 or 9000 can search, recommend and write"
+        "every machine that reaches 0.0.0.0 on port 9001 or 9000 can search, recommend, read what is known of"
     )
     assert "metrics on port 9002" in sentence
 

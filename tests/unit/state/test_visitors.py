@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from mercato.errors import InvalidInputError
 from mercato.events.event import Event
 from mercato.state import Actor, StateStore, open_state
-from mercato.state.schema import SCHEMA_VERSION
 from mercato.state.visitors import MAX_SHARING_USERS
 
-VERSION_BEFORE = SCHEMA_VERSION - 1
+VERSION_BEFORE = 2  # there were no visitors who log in
 
 Entry = tuple[float, int, str, str, str]  # time, sequence, product, user, visitor
 
@@ -128,7 +127,13 @@ def test_a_state_file_of_the_version_before_learns_its_logins(tmp_path: Path) ->
     store.append_events([event("a", visitor="v", time=1), event("b", "u", "v", 2), event("c", visitor="other")])
     store.close()
     with sqlite3.connect(path) as connection:
-        for statement in ("DROP TABLE visitor_users", "DROP TABLE erasures", f"PRAGMA user_version = {VERSION_BEFORE}"):
+        for statement in (
+            "DROP INDEX said_by_user",
+            "DROP INDEX said_by_visitor",
+            "DROP TABLE visitor_users",
+            "DROP TABLE erasures",
+            f"PRAGMA user_version = {VERSION_BEFORE}",
+        ):
             connection.execute(statement)
     connection.close()
     store = open_state(f"sqlite:{path}")

@@ -443,11 +443,7 @@ class LiveCatalog:
         )
 
     def tell_passing(self, condition: Filter, rows: Int32) -> Bool:
-        """Tell which of some products, int32 [n], pass a filter: bool [n], without a mark for each of the others.
-
-        Raises:
-            InvalidInputError: as `allow` does.
-        """
+        """Tell which of some products, int32 [n], pass a filter: bool [n]; raises as `allow` does."""
         if len(rows) and rows.max() >= self.base:
             return self.find_passing(condition).holds(rows)
         return self._find_masks(condition).rows[rows] & self.alive[rows]

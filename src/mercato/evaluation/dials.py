@@ -112,6 +112,7 @@ def measure_curves(
         return {}
     asked = [shoppers[position] for position in spread_positions(len(shoppers), users)]
     most_before = max((len(shopper.before) for shopper in asked), default=0) if new_only else 0
+    buyers = beyond_accuracy.count_buyers(past)
     points: dict[str, list[dict[str, Any]]] = {}
     for curve in curves:
         points[curve.dial], base = [], None
@@ -124,7 +125,7 @@ def measure_curves(
             if all(answer.error for answer in answers):
                 raise InvalidInputError("the server", f"refuses every request; the first: {answers[0].error}")
             answers = [_cut(answer, shopper, shown, new_only) for answer, shopper in zip(answers, asked, strict=True)]
-            values = measure_point(answers, asked, past, plan, shown, str(options.get("margin_field") or ""))
+            values = measure_point(answers, asked, buyers, plan, shown, str(options.get("margin_field") or ""))
             base = values if base is None else base
             point = {"setting": setting, **describe_values(values, seed=seed)}
             point["metrics"][f"coverage@{shown}"] = summarize_answers(answers, (shown,), catalogue)[f"coverage@{shown}"]
@@ -138,7 +139,7 @@ def measure_curves(
 def measure_point(
     answers: Sequence[Answer],
     shoppers: Sequence[Shopper],
-    past: Interactions,
+    buyers: tuple[Mapping[str, int], int],
     plan: MeasurePlan,
     k: int,
     margin_field: str = "",
@@ -148,7 +149,7 @@ def measure_point(
     Args:
         answers: the lists.
         shoppers: who they are for.
-        past: the purchases that are known; empty leaves out novelty.
+        buyers: product -> distinct buyers, and all buyers, for novelty, which is left out where there are none.
         plan: cutoffs, k among them.
         k: products of each that count.
         margin_field: field that says what the sale of a product brings; empty for its price.
@@ -161,9 +162,8 @@ def measure_point(
     bought = [shopper.bought for shopper in shoppers]
     measured = measure_orders(bought, [answer.ids for answer in answers], plan)
     values = {name: measured[name] for name in (f"recall@{k}", f"ndcg@{k}")}
-    buyers, users = beyond_accuracy.count_buyers(past)
-    if users:
-        values[f"novelty@{k}"] = beyond_accuracy.measure_novelty(answers, k, buyers, users)
+    if buyers[1]:
+        values[f"novelty@{k}"] = beyond_accuracy.measure_novelty(answers, k, *buyers)
     values[f"diversity@{k}"] = beyond_accuracy.measure_diversity(answers, k)
     values[f"title_diversity@{k}"] = beyond_accuracy.measure_diversity(answers, k, beyond_accuracy.read_title)
     worth = _value_products(answers, margin_field)

@@ -16,7 +16,6 @@ from mercato.evaluation.shoppers import Shopper
 
 PLAN = plan_measures([1], cutoffs=[2])
 PAST = Interactions(users=["u1", "u2", "u3"], products=["a", "a", "a"])
-NOBODY = Interactions()
 
 
 def shopper(user: str, *bought: str, before: tuple[str, ...] = ()) -> Shopper:
@@ -49,7 +48,7 @@ def test_a_point_is_what_can_be_worked_out_by_hand() -> None:
     c = ReturnedProduct(id="c", title="red pan")
     answers = [Answer(results=(a, b)), Answer(results=(b, c)), Answer()]
     shoppers = [shopper("u1", "b"), shopper("u2", "a"), shopper("u3", "c")]
-    by_price = measure_point(answers, shoppers, PAST, PLAN, 2)
+    by_price = measure_point(answers, shoppers, ({"a": 3}, 3), PLAN, 2)
     assert by_price["recall@2"].tolist() == [1.0, 0.0, 0.0]
     # second of two: 1 / log2(3)
     assert by_price["ndcg@2"].tolist() == pytest.approx([1 / np.log2(3), 0.0, 0.0])
@@ -58,9 +57,9 @@ def test_a_point_is_what_can_be_worked_out_by_hand() -> None:
     assert by_price["value@2"].tolist() == [30.0, 0.0, 0.0]
     assert by_price["offer@2"].tolist()[:2] == [20.0, 30.0]
     assert np.isnan(by_price["offer@2"][2])
-    by_margin = measure_point(answers, shoppers, PAST, PLAN, 2, "attributes.margin")
+    by_margin = measure_point(answers, shoppers, ({"a": 3}, 3), PLAN, 2, "attributes.margin")
     assert by_margin["value@2"].tolist() == [3.0, 0.0, 0.0]  # b has no margin: its price at a's rate of a tenth
-    assert "novelty@2" not in measure_point(answers, shoppers, NOBODY, PLAN, 2)
+    assert "novelty@2" not in measure_point(answers, shoppers, ({}, 0), PLAN, 2)
 
 
 def test_settings_are_compared_with_0_user_by_user() -> None:

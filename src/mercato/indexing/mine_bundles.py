@@ -25,8 +25,9 @@ from mercato.signals.events import EventColumns
 
 LEAST_PEOPLE = 5
 """Whatever the shop: what fewer bought is a coincidence, and may tell who they are."""
-PEOPLE_GROWTH = 5.0
-"""A shop of ``n`` shoppers asks for ``sqrt(n) / PEOPLE_GROWTH`` people: among more sets more are coincidences."""
+SMALL_SHOP = 1_000
+"""Shoppers up to which `LEAST_PEOPLE` are asked for; each doubling asks for one more. Among more sets more coincide by
+chance, and these fall exponentially with the people that are asked for."""
 LEAST_LIFT = 1.5
 """How many times as often as by chance each member is bought where the others are."""
 PARTNERS = 16
@@ -141,7 +142,7 @@ def mine_bundles(purchases: EventColumns, product_count: int, *, until: float) -
 
 def need_people(shoppers: int) -> int:
     """Return how many people must have bought a set in a shop of so many shoppers."""
-    return max(LEAST_PEOPLE, math.ceil(math.sqrt(shoppers) / PEOPLE_GROWTH))
+    return LEAST_PEOPLE + math.ceil(math.log2(max(shoppers / SMALL_SHOP, 1.0)))
 
 
 def _sort(one: int, other: int) -> Members:
@@ -254,16 +255,20 @@ def _mine_around(orders: _Orders, row: int, partners: Sequence[int], least: int)
 
 def _keep_best(found: dict[Members, _Count], single: Float64, shoppers: int) -> Bundles:
     """Keep the sets that are bought together more often than by chance, the best of them."""
-    sets = list(found)
+    sets = sorted(found, key=len)  # pairs, nearly all of them, come first
     support = np.zeros((len(sets), 2**MOST_MEMBERS), np.float32)
     lift = np.full(len(sets), np.inf)
     members = np.full((len(sets), MOST_MEMBERS), NO_MEMBER, np.int32)
-    people = np.array([count.people for count in found.values()], np.int32)
-    for number, rows in enumerate(sets):
+    people = np.array([found[one].people for one in sets], np.int32)
+    pairs = np.array([one for one in sets if len(one) == 2], np.int32).reshape(-1, 2)
+    members[: len(pairs), :2] = pairs
+    support[: len(pairs), 1:3] = single[pairs]
+    support[: len(pairs), 3] = [found[one].support for one in sets[: len(pairs)]]
+    lift[: len(pairs)] = support[: len(pairs), 3] * shoppers / np.maximum(single[pairs].prod(axis=1), 1e-12)
+    for number, rows in enumerate(sets[len(pairs) :], len(pairs)):
         members[number, : len(rows)] = rows
-        places = range(len(rows))
         for size in range(1, len(rows) + 1):
-            for part in combinations(places, size):
+            for part in combinations(range(len(rows)), size):
                 held = tuple(rows[place] for place in part)
                 count = found.get(held)
                 known = single[held[0]] if size == 1 else count.support if count is not None else 0.0

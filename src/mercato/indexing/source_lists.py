@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from mercato.arrays import Bool, Float32, Float64, Int32, Int64
 from mercato.retrieval.fusion import RRF_K, RankedList
 
 FEW_HITS = 3
-"""From so many right candidates a visit on, finding the first of all is faster than comparing each with all."""
+"""From so many right candidates a visit on, finding the best of all first is faster than comparing each with all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +36,6 @@ class SourceLists:
     def __len__(self) -> int:
         """Return the number of visits."""
         return len(self.bought)
-
-    @cached_property
-    def is_right(self) -> Bool:
-        """Whether each candidate was bought: bool [visits, candidates]."""
-        right = np.zeros(self.parts.shape[1:], np.bool_)
-        right.ravel()[self.right] = True
-        return right
 
     def take(self, chosen: Bool) -> SourceLists:
         """Return some of the visits (bool [visits])."""
@@ -103,8 +95,7 @@ def measure(lists: SourceLists, scores: Float32, cutoff: int) -> Float64:
         cutoff: how many are looked at.
 
     Returns:
-        float64 [visits], the mean of nDCG and recall within the cutoff. Of equal scores the wrong one stands first
-        where few products are right.
+        float64 [visits], the mean of nDCG and recall within the cutoff. Of equal scores the wrong one stands first.
     """
     gain, found = _count_hits(lists, scores, cutoff)
     ideal = np.cumsum(1.0 / np.log2(np.arange(2, cutoff + 2)))
@@ -115,14 +106,15 @@ def measure(lists: SourceLists, scores: Float32, cutoff: int) -> Float64:
 
 def _count_hits(lists: SourceLists, scores: Float32, cutoff: int) -> tuple[Float64, Float64]:
     """Return the discounted gain and the number of hits within a cutoff: float64 [visits] each."""
-    if len(lists.right) <= FEW_HITS * len(lists) or scores.shape[1] <= cutoff:
-        own = scores.ravel()[lists.right]
-        above = (scores[lists.visit] >= own[:, None]).sum(axis=1) - 1  # not itself
-        hit = (above < cutoff) & (own > 0)
-        gain = np.bincount(lists.visit, np.where(hit, 1.0 / np.log2(above + 2.0), 0.0), len(lists))
-        found: Float64 = np.bincount(lists.visit, hit, len(lists)).astype(np.float64)
-        return gain.astype(np.float64), found
-    best = np.argpartition(-scores, cutoff - 1, axis=1)[:, :cutoff]
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
-    hits = np.take_along_axis(lists.is_right, np.take_along_axis(best, order, axis=1), axis=1)
-    return hits @ (1.0 / np.log2(np.arange(2, cutoff + 2))), hits.sum(axis=1).astype(np.float64)
+    own, visit = scores.ravel()[lists.right], lists.visit
+    compared = scores
+    if len(own) > FEW_HITS * len(lists) and scores.shape[1] > cutoff + 1:
+        # The best of each visit and the next one, which stands at the cutoff where it is as good as the last of them.
+        compared = np.partition(scores, scores.shape[1] - cutoff - 1, axis=1)[:, -cutoff - 1 :]
+        near = np.flatnonzero(own >= compared[visit, 0])
+        own, visit = own[near], visit[near]
+    above = (compared[visit] >= own[:, None]).sum(axis=1) - 1  # not itself
+    hit = (above < cutoff) & (own > 0)
+    gain = np.bincount(visit, np.where(hit, 1.0 / np.log2(above + 2.0), 0.0), len(lists))
+    found: Float64 = np.bincount(visit, hit, len(lists)).astype(np.float64)
+    return gain.astype(np.float64), found

@@ -41,10 +41,10 @@ VISITS = 1_500
 LEAST_VISITS = 60
 """Fewer tell nothing: the interval of what they gain is wider than any gain."""
 SEED = 15
-FADES = (DEFAULT_FADE, 0.5, 1.0)
-REGULARIZATIONS = (LearningSettings().regularization, 100.0, 30.0, 1000.0)
-"""The default first, then its neighbours; what follows one that is worse is not tried."""
-DUES = (0.0, 0.5, 1.0)
+FADES = (DEFAULT_FADE, ((0.5, 1.0),))
+REGULARIZATIONS = (LearningSettings().regularization, ((100.0, 30.0), (1000.0,)))
+"""The default, and what lies on each side of it, the nearest first: what follows one that is no better is not tried."""
+DUES = (0.0, ((0.5, 1.0),))
 SAMPLE_PRODUCTS = 2_000
 """Products with the most buyers, with which the regularization is chosen: time grows with their cube."""
 CERTAIN = 1.0
@@ -117,11 +117,11 @@ def choose_settings(
             sampled[regularization] = compute_ease(data.bought, product_count, until=until, options=options)
         return sampled[regularization]
 
-    fade = _choose(FADES, lambda one: _measure_nearness(learn(REGULARIZATIONS[0]), held.visits, one))
-    regularization = _choose(REGULARIZATIONS, lambda one: _measure_nearness(learn(one), held.visits, fade))
+    fade = _choose(*FADES, lambda one: _measure_nearness(learn(REGULARIZATIONS[0]), held.visits, one))
+    regularization = _choose(*REGULARIZATIONS, lambda one: _measure_nearness(learn(one), held.visits, fade))
     settings = LearningSettings(regularization=regularization)
     intervals = compute_repeat(data.bought, product_count, until=until).interval_days
-    due = _choose(DUES, lambda one: _measure_repeats(intervals, held.visits, one))
+    due = _choose(*DUES, lambda one: _measure_repeats(intervals, held.visits, one))
     return HeldLog(data=replace(data, settings=settings), held=held, fade=fade, due=due)
 
 
@@ -185,15 +185,26 @@ def _leave_known(
     return kept, bought
 
 
-def _choose(choices: Sequence[float], quality: Callable[[float], Float64]) -> float:
-    """Choose what is best on the visits, the first one unless another is better by more than its standard error."""
-    first = quality(choices[0])
-    best, reached = choices[0], 0.0
-    for choice in choices[1:]:
-        less = quality(choice) - first
-        error = CERTAIN * float(less.std(ddof=1)) / np.sqrt(len(less))
-        if less.mean() > max(reached, error):
-            best, reached = choice, float(less.mean())
+def _choose(default: float, sides: Sequence[Sequence[float]], quality: Callable[[float], Float64]) -> float:
+    """Choose what is best on the visits: the default unless another is better by more than its standard error.
+
+    Args:
+        default: what stands where nothing is certain.
+        sides: other choices, those of each side of the default away from it, until one is no better than the last.
+        quality: float64 [visits] of a choice.
+    """
+    first = quality(default)
+    best, reached = default, 0.0
+    for side in sides:
+        before = 0.0
+        for choice in side:
+            less = quality(choice) - first
+            error = CERTAIN * float(less.std(ddof=1)) / np.sqrt(len(less))
+            if less.mean() > max(reached, error):
+                best, reached = choice, float(less.mean())
+            if less.mean() <= before:
+                break
+            before = float(less.mean())
     return best
 
 

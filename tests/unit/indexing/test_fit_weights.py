@@ -88,3 +88,23 @@ def test_few_and_many_right_ones_are_counted_alike() -> None:
         hits = np.isin(own["knows"].rows[:20], wanted)
         gain = (hits / np.log2(np.arange(2, 22))).sum() / (1 / np.log2(np.arange(2, 22))).sum()
         assert value == pytest.approx((gain + hits.sum() / 30) / 2)
+
+
+@pytest.mark.parametrize("bought", [1, 2, 7, 40])
+@pytest.mark.parametrize("cutoff", [3, 20, 128])
+def test_measures_are_those_of_a_full_sort(bought: int, cutoff: int) -> None:
+    random = np.random.default_rng(bought * cutoff)
+    own = [random.permutation(300)[:150].tolist() for _ in range(20)]
+    wanted = [np.sort(random.permutation(300)[:bought]).astype(np.int32) for _ in range(20)]
+    lines = line_up([{"knows": ranked(rows)} for rows in own], wanted, ["knows"])
+    scores = np.round(random.random(lines.parts[0].shape), 1).astype(np.float32) * (
+        lines.parts[0] > 0
+    )  # many are equal
+    found = measure(lines, scores, cutoff)
+    ideal = np.cumsum(1.0 / np.log2(np.arange(2, cutoff + 2)))
+    for visit in range(20):
+        right = lines.right[lines.visit == visit] % scores.shape[1]
+        places = [int((scores[visit] >= scores[visit, one]).sum()) for one in right if scores[visit, one] > 0]
+        hits = [place for place in places if place <= cutoff]  # of equal scores the right one stands last
+        gain = sum(1.0 / np.log2(place + 1) for place in hits) / ideal[min(bought, cutoff) - 1]
+        assert found[visit] == pytest.approx((gain + len(hits) / bought) / 2)

@@ -1,10 +1,11 @@
-"""What learning between two indexings is worth: online retail replayed day by day, indexed monthly and weekly.
+"""What learning between two indexings is worth: online retail replayed day by day, indexed monthly and learned weekly.
 
 .venv/bin/python -m benchmarks between_indexings
 
 Every day its customers are asked for as of its midnight, with their history and as strangers, and their baskets of the
 day are to be found. Three shops know the same log: one is indexed monthly and does not go on in between, one is indexed
-monthly and goes on, one is indexed weekly and goes on. In process, without a ranker; histories are fresh in all.
+monthly and goes on, and one goes on and learns each week all else anew (EASE, lately, factors, repeats), but for the
+weights of its sources: what indexing each week would give. In process, without a ranker; histories are fresh in all.
 """
 
 from __future__ import annotations
@@ -32,14 +33,17 @@ from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.evaluation.result import describe_comparison, describe_values
 from mercato.events.event import Event
 from mercato.features.inputs import Context
+from mercato.index.learned import Learned
 from mercato.index.live import LiveCatalog
 from mercato.index.live_learning import LiveLearning
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
+from mercato.indexing.learn import learn_signals, select_events
 from mercato.models.encoder.onnx_encoder import OnnxEncoder
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.sources.registry import list_needed
+from mercato.retrieval.sources.registry import list_needed, list_signals
 from mercato.state.sqlite import SqliteStateStore
 
 NEEDS = "the evaluation data"
@@ -47,7 +51,7 @@ END = "2011-12-10"
 WEEKS_A_MONTH = 4
 SEED = 43
 WEEK, DAY = 604_800.0, 86_400.0
-STOPPED, GOES_ON, WEEKLY = "indexed monthly", "indexed monthly, goes on", "indexed weekly, goes on"
+STOPPED, GOES_ON, WEEKLY = "indexed monthly", "indexed monthly, goes on", "goes on, the rest learned weekly"
 ASKED = ("known", "stranger", "new to them")
 """With the history; without; and with it, of what they had not bought before."""
 
@@ -69,18 +73,39 @@ class Replay:
         self.encoder = OnnxEncoder(ENCODER)
         self.seconds: list[float] = []
 
-    def open(self, week: int, *, goes_on: bool) -> Retriever:
-        """Open the shop as it was indexed at the beginning of a week."""
-        folder = self.folder / f"week-{week}"
+    def open(self, month: int, *, goes_on: bool, learned: int | None = None) -> Retriever:
+        """Open the shop as it was indexed at the beginning of a week.
+
+        Args:
+            month: the week.
+            goes_on: whether what came since is counted.
+            learned: the week at whose beginning all is learned anew that does not go on; None for nothing.
+        """
+        folder = self.folder / f"week-{month}"
         if not folder.exists():
-            started, until = time.process_time(), self.begin + week * WEEK
+            started, until = time.process_time(), self.begin + month * WEEK
             reuse = next(self.folder.glob("week-*"), self.reuse)
             options = BuildOptions(until=until, reuse=reuse)
             build_snapshot(self.products, self.state.event_columns(until=until), self.encoder, folder, options)
             self.seconds.append(time.process_time() - started)
-        catalog = LiveCatalog(Snapshot(folder), self.state)
+        snapshot = Snapshot(folder)
+        if learned is not None:
+            snapshot.learned = self._learn(snapshot, self.begin + learned * WEEK)
+        catalog = LiveCatalog(snapshot, self.state)
         learning = LiveLearning(catalog, self.state if goes_on else None, list_needed(), every_s=0.0)
         return Retriever(catalog, self.state, learning=learning)
+
+    def _learn(self, snapshot: Snapshot, until: float) -> Learned:
+        """Learn what does not go on as of a moment; the rest stays the snapshot's."""
+        events, purchases = select_events(self.state.event_columns(until=until), snapshot.row_by_id)
+        settings = snapshot.tuning.settings
+        anew = learn_signals(events, purchases, snapshot.count, until=until, settings=settings).learned
+        signals = [*list_signals(), FACTORS]
+        needed = list_needed()
+        values = {
+            signal: (snapshot.learned if signal.go_on or signal in needed else anew).get(signal) for signal in signals
+        }
+        return Learned({}, values=values, until=snapshot.learned.until, bought=True)
 
     def list_days(self, week: int, most: int, random: np.random.Generator) -> list[tuple[float, dict[str, set[str]]]]:
         """List the days of a week: midnight, and what each of a sample of its known customers bought."""
@@ -176,7 +201,7 @@ def main(
     reuse: Annotated[Path | None, typer.Option(help="snapshot of this shop whose vectors are taken")] = None,
     work: Annotated[Path | None, typer.Option(help="folder for the shop's files; a temporary one without")] = None,
 ) -> None:
-    """Replay online retail, indexed monthly and weekly."""
+    """Replay online retail, indexed monthly."""
     console = Console()
     lines = read_sales(data).lines
     begin = to_seconds(END) - weeks * WEEK
@@ -229,7 +254,7 @@ def _replay(
         shops = {
             STOPPED: replay.open(month, goes_on=False),
             GOES_ON: replay.open(month, goes_on=True),
-            WEEKLY: replay.open(week, goes_on=True),
+            WEEKLY: replay.open(month, goes_on=True, learned=week),
         }
         for moment, today in replay.list_days(week, customers, random):
             while replay.events[position].time < moment:

@@ -1,10 +1,11 @@
-"""What learning between two indexings is worth: online retail replayed day by day, indexed monthly and weekly.
+"""What learning between two indexings is worth: online retail replayed day by day, indexed monthly and learned weekly.
 
 .venv/bin/python -m benchmarks between_indexings
 
 Every day its customers are asked for as of its midnight, with their history and as strangers, and their baskets of the
 day are to be found. Three shops know the same log: one is indexed monthly and does not go on in between, one is indexed
-monthly and goes on, one is indexed weekly and goes on. In process, without a ranker; histories are fresh in all.
+monthly and goes on, and one goes on and learns each week all else anew (EASE, lately, factors, repeats), but for the
+weights of its sources: what indexing each week would give. In process, without a ranker; histories are fresh in all.
 """
 
 from __future__ import annotations
@@ -32,22 +33,27 @@ from mercato.evaluation.measures import MeasurePlan, measure_orders
 from mercato.evaluation.result import describe_comparison, describe_values
 from mercato.events.event import Event
 from mercato.features.inputs import Context
+from mercato.index.learned import Learned
 from mercato.index.live import LiveCatalog
 from mercato.index.live_learning import LiveLearning
 from mercato.index.snapshot import Snapshot
 from mercato.indexing.build import BuildOptions, build_snapshot
+from mercato.indexing.learn import learn_signals, select_events
 from mercato.models.encoder.onnx_encoder import OnnxEncoder
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
+from mercato.retrieval.nearness import FACTORS
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.sources.registry import list_needed
+from mercato.retrieval.sources.registry import list_needed, list_signals
 from mercato.state.sqlite import SqliteStateStore
+from mercato.text.timestamps import format_timestamp
 
 NEEDS = "the evaluation data"
 END = "2011-12-10"
+LAST_WEEKS = 8
 WEEKS_A_MONTH = 4
 SEED = 43
 WEEK, DAY = 604_800.0, 86_400.0
-STOPPED, GOES_ON, WEEKLY = "indexed monthly", "indexed monthly, goes on", "indexed weekly, goes on"
+STOPPED, GOES_ON, WEEKLY = "indexed monthly", "indexed monthly, goes on", "goes on, the rest learned weekly"
 ASKED = ("known", "stranger", "new to them")
 """With the history; without; and with it, of what they had not bought before."""
 
@@ -64,23 +70,50 @@ class Replay:
         written = [_make_event(row) for row in events.to_dict("records")]
         written.sort(key=lambda event: event.time)
         self.events = written
-        for start in range(0, len(written), 5_000):
+        self.times = np.array([event.time for event in written])
+        for start in range(self.state.event_sequence(), len(written), 5_000):
             self.state.append_events(written[start : start + 5_000])
         self.encoder = OnnxEncoder(ENCODER)
         self.seconds: list[float] = []
+        self.counted: list[float] = []
 
-    def open(self, week: int, *, goes_on: bool) -> Retriever:
-        """Open the shop as it was indexed at the beginning of a week."""
-        folder = self.folder / f"week-{week}"
+    def open(self, month: int, *, goes_on: bool, learned: int | None = None) -> Retriever:
+        """Open the shop as it was indexed at the beginning of a week.
+
+        Args:
+            month: the week.
+            goes_on: whether what came since is counted.
+            learned: the week at whose beginning all is learned anew that does not go on; None for nothing.
+        """
+        folder = self.folder / f"week-{month}"
         if not folder.exists():
-            started, until = time.process_time(), self.begin + week * WEEK
+            started, until = time.process_time(), self.begin + month * WEEK
             reuse = next(self.folder.glob("week-*"), self.reuse)
             options = BuildOptions(until=until, reuse=reuse)
             build_snapshot(self.products, self.state.event_columns(until=until), self.encoder, folder, options)
             self.seconds.append(time.process_time() - started)
-        catalog = LiveCatalog(Snapshot(folder), self.state)
+        snapshot = Snapshot(folder)
+        if learned is not None:
+            snapshot.learned = self._learn(snapshot, self.begin + learned * WEEK)
+        catalog = LiveCatalog(snapshot, self.state)
         learning = LiveLearning(catalog, self.state if goes_on else None, list_needed(), every_s=0.0)
+        started = time.process_time()
+        learning.catch_up()
+        if goes_on:
+            self.counted.append(time.process_time() - started)
         return Retriever(catalog, self.state, learning=learning)
+
+    def _learn(self, snapshot: Snapshot, until: float) -> Learned:
+        """Learn what does not go on as of a moment; the rest stays the snapshot's."""
+        events, purchases = select_events(self.state.event_columns(until=until), snapshot.row_by_id)
+        settings = snapshot.tuning.settings
+        anew = learn_signals(events, purchases, snapshot.count, until=until, settings=settings).learned
+        signals = [*list_signals(), FACTORS]
+        needed = list_needed()
+        values = {
+            signal: (snapshot.learned if signal.go_on or signal in needed else anew).get(signal) for signal in signals
+        }
+        return Learned({}, values=values, until=snapshot.learned.until, bought=True)
 
     def list_days(self, week: int, most: int, random: np.random.Generator) -> list[tuple[float, dict[str, set[str]]]]:
         """List the days of a week: midnight, and what each of a sample of its known customers bought."""
@@ -88,10 +121,10 @@ class Replay:
         for number in range(7):
             start = self.begin + week * WEEK + number * DAY
             today: dict[str, set[str]] = {}
-            for event in self.events:
-                if start <= event.time < start + DAY:
-                    today.setdefault(event.user_id, set()).add(event.product_id)
-            known = {event.user_id for event in self.events if event.time < start}
+            first, stop = np.searchsorted(self.times, [start, start + DAY]).tolist()
+            for event in self.events[first:stop]:
+                today.setdefault(event.user_id, set()).add(event.product_id)
+            known = {event.user_id for event in self.events[:first]}
             users = sorted(set(today) & known)
             chosen = [users[index] for index in np.sort(random.permutation(len(users))[:most]).tolist()]
             if chosen:
@@ -137,7 +170,7 @@ def measure(lists: Sequence[Sequence[str]], right: Sequence[set[str]]) -> dict[s
 def measure_cost(replay: Replay, week: int) -> dict[str, Any]:
     """Write a day's events one by one, and ask after each: CPU milliseconds with and without going on, by turns."""
     last = max(event.time for event in replay.events)
-    day = [event for event in replay.events if event.time > last - 2 * DAY][:200]
+    day = [event for event in replay.events if event.time > last - 2 * DAY][:100]
     taken: dict[str, list[float]] = {"event": [], STOPPED: [], GOES_ON: [], "asked again": [], "without": []}
     shops = {STOPPED: replay.open(week, goes_on=False), GOES_ON: replay.open(week, goes_on=True)}
     for shop in shops.values():
@@ -171,18 +204,20 @@ def measure_cost(replay: Replay, week: int) -> dict[str, Any]:
 
 def main(
     data: Annotated[Path, typer.Option(help="folder with transactions.parquet")] = DATA,
-    weeks: Annotated[int, typer.Option(min=1, help="weeks to replay, the last ones")] = 8,
+    weeks: Annotated[int, typer.Option(min=1, max=LAST_WEEKS, help="weeks to replay, of the last eight")] = LAST_WEEKS,
     customers: Annotated[int, typer.Option(min=1, help="customers of a day that are asked for, drawn")] = 40,
     reuse: Annotated[Path | None, typer.Option(help="snapshot of this shop whose vectors are taken")] = None,
-    work: Annotated[Path | None, typer.Option(help="folder for the shop's files; a temporary one without")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="folder of the shop's files, which are taken again; a temporary one without")
+    ] = None,
 ) -> None:
-    """Replay online retail, indexed monthly and weekly."""
+    """Replay online retail, indexed monthly."""
     console = Console()
     lines = read_sales(data).lines
-    begin = to_seconds(END) - weeks * WEEK
+    begin = to_seconds(END) - LAST_WEEKS * WEEK
     products = [parse_product(row) for row in make_products(lines, END).to_dict("records")]
-    with TemporaryDirectory(dir=work) as folder:
-        replay = Replay(make_events(lines, END), products, begin, Path(folder), reuse)
+    with TemporaryDirectory() as folder:
+        replay = Replay(make_events(lines, END), products, begin, work or Path(folder), reuse)
         values, visits = _replay(replay, weeks, customers, console.print)
         cost = measure_cost(replay, (weeks - 1) // WEEKS_A_MONTH * WEEKS_A_MONTH)
         replay.state.close()
@@ -200,7 +235,10 @@ def main(
         "weeks": weeks,
         "until": END,
         "visits": visits,
+        "begin": format_timestamp(begin),
         "indexing_cpu_s": [round(one, 1) for one in replay.seconds],
+        "events_counted_at_start": sum(event.time >= begin for event in replay.events),
+        "counting_at_start_cpu_s": [round(one, 1) for one in replay.counted],
         "shops": {asked: {name: describe_values(one) for name, one in by.items()} for asked, by in values.items()},
         "gains": gains,
         "cost": cost,
@@ -224,13 +262,12 @@ def _replay(
     right: dict[str, list[set[str]]] = {asked: [] for asked in ASKED}
     bought: dict[str, set[str]] = {}
     position = 0
+    shops: dict[str, Retriever] = {}
     for week in range(weeks):
         month = week - week % WEEKS_A_MONTH
-        shops = {
-            STOPPED: replay.open(month, goes_on=False),
-            GOES_ON: replay.open(month, goes_on=True),
-            WEEKLY: replay.open(week, goes_on=True),
-        }
+        if week == month:
+            shops = {STOPPED: replay.open(month, goes_on=False), GOES_ON: replay.open(month, goes_on=True)}
+        shops[WEEKLY] = replay.open(month, goes_on=True, learned=week)
         for moment, today in replay.list_days(week, customers, random):
             while replay.events[position].time < moment:
                 event = replay.events[position]

@@ -53,6 +53,9 @@ MAX_WAITING = 10_000
 VIEWS = 4
 """Moments of the past that are kept ready."""
 LEFT = "left"
+SUMMED = ("interest", "buyers", "clicks", LEFT)
+"""Counters by unit alone, whose sums are kept ready."""
+PAIRS = ("together", "following")
 
 
 class LearnedNow:
@@ -133,6 +136,8 @@ class LiveLearning:
     def _start(self) -> None:
         """Forget everything."""
         self._counts = {name: DatedCounts() for name in (*COUNTERS, LEFT)}
+        self._sums = {name: np.zeros(0, np.int64) for name in SUMMED}
+        self._grown = {name: np.zeros(0, np.int64) for name in PAIRS}
         self._sequence, self._now = self._first, -np.inf
         self._idle_s: float | None = None
         self._last_time = self._until
@@ -200,6 +205,8 @@ class LiveLearning:
             base=catalog.base,
             rows=rows,
             width=catalog.base + len(catalog.delta),
+            sums=dict(self._sums) if before is None else {},
+            grown=dict(self._grown),
         )
 
     def _shift(self, time: Float64) -> Float64:
@@ -259,10 +266,24 @@ class LiveLearning:
             for actor, keys in ((actor_before, pairs_before), (actor_after, pairs_after))
         ]
         for name, count in COUNTERS.items():
-            keys, amounts = subtract(count(deeds[1]), count(deeds[0]))
-            self._counts[name].add(hour, keys, amounts)
-            if name == "following":
-                self._counts[LEFT].add(hour, keys >> PAIR_BITS, amounts)
+            self._keep(name, hour, *subtract(count(deeds[1]), count(deeds[0])))
+
+    def _keep(self, name: str, hour: int, keys: Int64, amounts: Int64) -> None:
+        """Add amounts to a counter, and to what is kept ready of it."""
+        if not len(keys):
+            return
+        self._counts[name].add(hour, keys, amounts)
+        if name in SUMMED:
+            sums = self._sums[name]
+            longer = int(keys.max()) + 1 - len(sums)
+            self._sums[name] = sums = np.pad(sums, (0, longer)) if longer > 0 else sums.copy()
+            np.add.at(sums, keys, amounts)
+        if name in PAIRS:
+            self._grown[name] = np.union1d(self._grown[name], keys >> PAIR_BITS)
+        if name == "following":
+            self._keep(LEFT, hour, keys >> PAIR_BITS, amounts)
+        elif name == "buyers":
+            self._grown["together"] = np.union1d(self._grown["together"], keys)
 
     def _take(self, records: Records, units: Int64, actor: Int64, changed: Bool) -> Deeds:
         """Return the events that count, those of nobody left out."""

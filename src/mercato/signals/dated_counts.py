@@ -83,18 +83,6 @@ class DatedCounts:
             parts.append(_cut((keys[at], hours[at], amounts[at]), before))
         return _sum(parts)
 
-    def list_keys(self, before: int | None = None) -> NDArray[np.int64]:
-        """Return the keys that something above 0 was ever added to, ascending: int64 [n].
-
-        Args:
-            before: as for `totals`.
-        """
-        parts = [_cut(run, before) for run in self._runs]
-        keys: NDArray[np.int64] = np.unique(
-            np.concatenate([np.zeros(0, np.int64), *(part[0][part[2] > 0] for part in parts)])
-        )
-        return keys
-
     def _join(self) -> None:
         """Join the small parts, and with them the large one where they are no longer small beside it."""
         self._runs.sort(key=lambda run: -len(run[0]))

@@ -18,7 +18,7 @@ from mercato.signals.cooccurrence import MIN_BUYERS, MIN_SUPPORT, SHRINKAGE
 from mercato.signals.dated_counts import DatedCounts
 from mercato.signals.events import SECONDS_PER_DAY, EventColumns
 from mercato.signals.momentum import FRESH_DAYS, NEVER_DAYS, RECENT_DAYS, Momentum
-from mercato.signals.neighbours import Nearness, Neighbours
+from mercato.signals.neighbours import Nearness, Neighbours, find_positions
 from mercato.signals.next_clicks import SMOOTHING_CLICKS, WALK_SHARE, ClickCounts
 from mercato.signals.since import ALL_UNITS, HOUR_BITS, PAIR_BITS, SCALE, SECONDS_PER_HOUR, to_hours
 
@@ -114,6 +114,9 @@ class Since:
         rows: int32 [units], the row of each unit as products are now; those of the snapshot stand for themselves, -1
             for what is no product.
         width: number of all rows.
+        sums: by name the sums of counters by unit, int64 [at most units], where all that was counted is known; empty
+            where a part of it is not.
+        grown: by name of a counter of pairs the units of which it has something, int64 [n] ascending.
     """
 
     counts: Mapping[str, DatedCounts]
@@ -123,6 +126,8 @@ class Since:
     base: int
     rows: Int32
     width: int
+    sums: Mapping[str, Int64]
+    grown: Mapping[str, Int64]
     _totals: dict[str, tuple[Int64, Int64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -138,15 +143,18 @@ class Since:
 
     def spread(self, name: str) -> Float64:
         """Return the sum of a counter for each unit: float64 [units]."""
-        units, sums = self.totals(name)
         spread = np.zeros(len(self.rows))
-        spread[units] = sums
+        if name in self.sums:
+            known = self.sums[name][: len(spread)]
+            spread[: len(known)] = known
+        else:
+            units, sums = self.totals(name)
+            spread[units] = sums
         return spread
 
-    def select_pairs(self, name: str, units: Int64) -> tuple[Int64, Int64, Int64]:
-        """Return what a counter of pairs has of some units (ascending): first, second, sum, each int64 [n]."""
-        keys, sums = self.counts[name].between(units << PAIR_BITS, (units + 1) << PAIR_BITS, self.before)
-        return keys >> PAIR_BITS, keys & ALL_UNITS - 1, sums
+    def select_pairs(self, name: str, units: Int64) -> tuple[Int64, Int64]:
+        """Return what a counter of pairs has of some units (ascending): keys, ascending, and sums, each int64 [n]."""
+        return self.counts[name].between(units << PAIR_BITS, (units + 1) << PAIR_BITS, self.before)
 
     @cached_property
     def interest(self) -> Float64:
@@ -193,12 +201,10 @@ def go_on_momentum(learned: Momentum, sales: LastSales, since: Since) -> Momentu
     age, silent = widen(learned.age_days, NEVER_DAYS), widen(learned.silent_days, NEVER_DAYS)
     sold = silent < NEVER_DAYS
     age[sold], silent[sold] = age[sold] + since.days, silent[sold] + since.days
-    ever = since.counts["last_sales"].list_keys(since.before)
-    first = np.full(len(since.rows), np.inf)
-    np.minimum.at(first, ever >> HOUR_BITS, (ever & (1 << HOUR_BITS) - 1).astype(np.float64))
-    began = ~sold & np.isfinite(first)
-    age[began] = since.moment / SECONDS_PER_DAY - first[began] / 24.0
     standing = people > 0
+    began = standing & ~sold[units]
+    age[units[began]] = 0.0
+    np.maximum.at(age, units[began], since.moment / SECONDS_PER_DAY - hours[began] / 24.0)
     np.minimum.at(silent, units[standing], since.moment / SECONDS_PER_DAY - hours[standing] / 24.0)
     return Momentum(
         fresh_buyers=count_within(FRESH_DAYS),
@@ -228,10 +234,11 @@ class GrownNeighbours(Neighbours):
         if not has_grown.any():
             return super().add_up(seeds, weights)
         known = super().add_up(np.where(has_grown, -1, seeds).astype(np.int32), weights)
-        lines, distinct = self._find_lines(units[has_grown])
-        amount = np.bincount(np.searchsorted(distinct, units[has_grown]), weights=weights[has_grown])
-        parts = lines.scores * np.repeat(amount, np.diff(lines.indptr))
-        rows, index = np.unique(np.concatenate([known.rows, lines.neighbours]), return_inverse=True)
+        distinct, index = np.unique(units[has_grown], return_inverse=True)
+        amount = np.bincount(index, weights=weights[has_grown])
+        first, neighbours, scores = self._find_pairs(distinct)
+        parts = scores * amount[np.searchsorted(distinct, first)]
+        rows, index = np.unique(np.concatenate([known.rows, neighbours]), return_inverse=True)
         totals = np.bincount(index, weights=np.concatenate([known.totals, parts]), minlength=len(rows))
         return Nearness(rows=rows.astype(np.int32), totals=totals.astype(np.float32), seeds=seeds)
 
@@ -241,20 +248,20 @@ class GrownNeighbours(Neighbours):
         if not np.isin(units, self.grown).any():
             return super().find_largest(seeds, weights, candidates)
         known = np.flatnonzero(units >= 0)
-        lines, distinct = self._find_lines(units[known])
+        distinct = np.unique(units[known])
+        first, neighbours, scores = self._find_pairs(distinct)
+        order = np.argsort(first, kind="stable")
+        bounds = np.searchsorted(first[order], np.append(distinct, ALL_UNITS)).astype(np.int64)
+        lines = Neighbours(indptr=bounds, neighbours=neighbours[order], scores=scores[order].astype(np.float32))
         found = lines.find_largest(np.searchsorted(distinct, units[known]).astype(np.int32), weights[known], candidates)
         return np.where(found >= 0, np.append(known, -1)[found], -1)
 
-    def _find_lines(self, units: Int64) -> tuple[Neighbours, Int64]:
-        """Return the lines of some units as they are now, by the distinct ones in ascending order, and these."""
-        distinct = np.unique(units)
-        first, second, score = self.grow(distinct)
+    def _find_pairs(self, units: Int64) -> tuple[Int64, Int32, Float64]:
+        """Return the pairs of some units (ascending) as they are now: unit, row of the neighbour, score above 0."""
+        first, second, score = self.grow(units)
         rows = self.since.rows[second]
         kept = np.flatnonzero((score > 0) & (rows >= 0) & (first != second))
-        kept = kept[np.lexsort((rows[kept], -score[kept], first[kept]))]
-        bounds = np.searchsorted(first[kept], np.append(distinct, ALL_UNITS))
-        lines = Neighbours(indptr=bounds.astype(np.int64), neighbours=rows[kept], scores=score[kept].astype(np.float32))
-        return lines, distinct
+        return first[kept], rows[kept], score[kept]
 
     def stored_pairs(self, units: Int64) -> tuple[Int64, Int64, Int64]:
         """Return what the snapshot keeps of some units: first, second, and where it lies, each int64 [n]."""
@@ -265,7 +272,10 @@ class GrownNeighbours(Neighbours):
         return np.repeat(stored, length), self.neighbours[at].astype(np.int64), at
 
     def grow(self, units: Int64) -> tuple[Int64, Int64, Float64]:
-        """Return the pairs of some units, int64 ascending, as they are now: first, second, and score, [n] each."""
+        """Return the pairs of some units, int64 ascending, as they are now: first, second, and score, [n] each.
+
+        Each pair is there once, in any order.
+        """
         raise NotImplementedError
 
 
@@ -286,12 +296,12 @@ class GrownTogether(GrownNeighbours):
     def grow(self, units: Int64) -> tuple[Int64, Int64, Float64]:
         """Return their pairs as they are now; see `GrownNeighbours.grow`."""
         first, second, at = self.stored_pairs(units)
-        added_first, added_second, added = self.since.select_pairs("together", units)
-        first, second, people = _add_up_pairs(
-            np.concatenate([first, added_first]),
-            np.concatenate([second, added_second]),
-            np.concatenate([self.people.together[at], added]).astype(np.float64),
-        )
+        keys, added = self.since.select_pairs("together", units)
+        more, others = _match(first << PAIR_BITS | second, keys, added)
+        others = others[added[others] >= MIN_SUPPORT]  # most are of one person
+        first = np.concatenate([first, keys[others] >> PAIR_BITS])
+        second = np.concatenate([second, keys[others] & ALL_UNITS - 1])
+        people = np.concatenate([self.people.together[at] + more, added[others]]).astype(np.float64)
         enough = (people >= MIN_SUPPORT) & (np.minimum(self.buyers[first], self.buyers[second]) >= MIN_BUYERS)
         first, second, people = first[enough], second[enough], people[enough]
         return first, second, people**2 / (people + self.shrinkage) / np.sqrt(self.buyers[first] * self.buyers[second])
@@ -319,8 +329,8 @@ class GrownFollowing(GrownNeighbours):
     def grow(self, units: Int64) -> tuple[Int64, Int64, Float64]:
         """Return their pairs as they are now; see `GrownNeighbours.grow`."""
         first, second, at = self.stored_pairs(units)
-        added_first, added_second, added = self.since.select_pairs("following", units)
-        clicks = np.bincount(added_first, weights=added / SCALE, minlength=len(self.left))
+        keys, added = self.since.select_pairs("following", units)
+        clicks = np.bincount(keys >> PAIR_BITS, weights=added / SCALE, minlength=len(self.left))
         prior = np.clip(self.left, 1e-12, SMOOTHING_CLICKS)
         prior_now = np.clip(self.left + clicks, 1e-12, SMOOTHING_CLICKS)
         keeps = np.where(self.left > 0, np.minimum(prior / prior_now, 1.0), 0.0)
@@ -328,11 +338,11 @@ class GrownFollowing(GrownNeighbours):
         rest[: len(self.rest.following)] = self.rest.following
         usual = np.expm1(rest) * (1.0 - WALK_SHARE)  # of a pair that is not kept, by the share of its second product
         kept = np.expm1(self.scores[at] + rest[first]) * (1.0 - WALK_SHARE) - usual[first]
-        first, second, parts = _add_up_pairs(
-            np.concatenate([first, added_first]),
-            np.concatenate([second, added_second]),
-            np.concatenate([kept * self.share[second] * keeps[first], added / SCALE / prior_now[added_first]]),
-        )
+        more, others = _match(first << PAIR_BITS | second, keys, added)
+        parts = np.concatenate([kept * self.share[second] * keeps[first], np.zeros(len(others))])
+        first = np.concatenate([first, keys[others] >> PAIR_BITS])
+        second = np.concatenate([second, keys[others] & ALL_UNITS - 1])
+        parts += np.concatenate([more, added[others]]) / SCALE / prior_now[first]
         parts += usual[first] * self.share[second] * keeps[first]
         lift = np.log1p(np.maximum(parts, 0.0) / (self.share_now[second] * (1.0 - WALK_SHARE)))
         return first, second, lift - np.log1p(np.expm1(rest[first]) * keeps[first])
@@ -342,7 +352,7 @@ def go_on_together(
     learned: Neighbours, people: PeopleTogether, since: Since, shrinkage: float = SHRINKAGE
 ) -> Neighbours:
     """Return what is bought together now."""
-    grown = np.union1d(since.totals("together")[0] >> PAIR_BITS, since.totals("buyers")[0])
+    grown = since.grown["together"]
     if not len(grown):
         return learned
     buyers = since.spread("buyers")
@@ -355,7 +365,7 @@ def go_on_together(
 
 def go_on_following(learned: Neighbours, counts: ClickCounts, rest: ClickRest, since: Since) -> Neighbours:
     """Return what is clicked next now."""
-    grown = np.unique(since.totals("following")[0] >> PAIR_BITS)
+    grown = since.grown["following"]
     if not len(grown):
         return learned
     clicks, left = _spread_clicks(counts, since)
@@ -368,7 +378,7 @@ def go_on_following(learned: Neighbours, counts: ClickCounts, rest: ClickRest, s
 
 def go_on_clicks(learned: ClickCounts, since: Since) -> ClickCounts:
     """Return how much products are clicked by now, over all rows."""
-    if not len(since.totals("clicks")[0]):
+    if not len(since.grown["following"]):
         return learned
     clicks, left = _spread_clicks(learned, since)
     clicks = np.maximum(clicks + since.spread("clicks"), 0.0)
@@ -391,8 +401,11 @@ def _share(clicks: Float64) -> Float64:
     return share
 
 
-def _add_up_pairs(first: Int64, second: Int64, values: Float64) -> tuple[Int64, Int64, Float64]:
-    """Add up what several entries say of one pair; ascending."""
-    keys, index = np.unique(first << PAIR_BITS | second, return_inverse=True)
-    summed: Float64 = np.bincount(index, weights=values, minlength=len(keys)).astype(np.float64)
-    return keys >> PAIR_BITS, keys & ALL_UNITS - 1, summed
+def _match(stored: Int64, keys: Int64, sums: Int64) -> tuple[Int64, Int64]:
+    """Return what was added to each stored key, int64 [stored]; and which of the keys (ascending) are not stored."""
+    if not len(keys) or not len(stored):
+        return np.zeros(len(stored), np.int64), np.arange(len(keys))
+    at, found = find_positions(keys, stored)
+    others = np.ones(len(keys), np.bool_)
+    others[at[found]] = False
+    return np.where(found, sums[at], 0), np.flatnonzero(others)

@@ -44,9 +44,9 @@ from mercato_client.types import (
 __all__ = [
     "AsyncClient",
     "Boost",
-    "Cap",
     "Bundle",
     "BundleProduct",
+    "Cap",
     "Client",
     "ClientClosedError",
     "Condition",

@@ -230,7 +230,8 @@ def test_builds_report_their_steps(tmp_path: Path) -> None:
 
     assert [what for what, _, _ in told] == [
         "ordering products by popularity", "encoding texts", "building the dense index", "building the word index",
-        "finding the floor of searches", "learning from events", "learning what words say of categories", "writing",
+        "finding the floor of searches", "learning from events", "mining what is bought together",
+        "learning what words say of categories", "writing",
         "weighing the sources of recommendations",
     ]  # fmt: skip
     assert told[1] == ("encoding texts", 40, 40)
@@ -266,7 +267,7 @@ FILES = [
     "spelling.safetensors",
     "words/statistics.json",    "words/vocabulary.json", "words/postings.safetensors",
     "behaviour.safetensors", "together.safetensors", "kinds.safetensors", "codes.safetensors", "titles.safetensors",
-    "held_words.safetensors", "sources.json",
+    "held_words.safetensors", "sources.json", "bundles.safetensors",
 ]  # fmt: skip
 
 

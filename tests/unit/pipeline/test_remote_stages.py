@@ -34,6 +34,7 @@ from mercato.requests.facets import FacetSpec, Interval
 from mercato.requests.options import list_options
 from mercato.requests.order_by import OrderBy, SortKey
 from mercato.requests.page import parse_recommend, parse_search
+from mercato.requests.restriction import Restriction, RestrictionKind
 from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved, Spelling
 from mercato.retrieval.retriever import Retriever
 from tests import stores
@@ -126,6 +127,7 @@ def test_request_with_every_field_set_comes_back() -> None:
         rule_boosts=(Boost(parse_filter("price > 10"), 0.5),),
         narrowing=(parse_filter("price < 99"),),
         exclude_purchased_days=30.0,
+        restrictions=(Restriction(RestrictionKind.SENSITIVE, parse_filter("price < 2"), searched=False),),
         hidden_ids=("h",),
         pinned_ids=("p", "q"),
     )

@@ -93,8 +93,8 @@ def test_what_everybody_has_belongs_to_no_set() -> None:
 
 def test_a_larger_shop_asks_for_more_people() -> None:
     assert need_people(0) == need_people(1_000) == LEAST_PEOPLE
-    assert need_people(4_000) == LEAST_PEOPLE + 2  # two doublings
-    assert need_people(1_000_000) == LEAST_PEOPLE + 10
+    assert need_people(4_000) == LEAST_PEOPLE + 2 * 4  # two doublings
+    assert need_people(1_000_000) == LEAST_PEOPLE + 40
 
 
 def test_the_best_are_kept_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,6 +138,7 @@ class LiveLearning:
         self._counts = {name: DatedCounts() for name in (*COUNTERS, LEFT)}
         self._sums = {name: np.zeros(0, np.int64) for name in SUMMED}
         self._grown = {name: np.zeros(0, np.int64) for name in PAIRS}
+        self._full = 0
         self._sequence, self._now = self._first, -np.inf
         self._idle_s: float | None = None
         self._last_time = self._until
@@ -247,11 +248,10 @@ class LiveLearning:
         timed = moment[new & has_time(moment)]
         self._last_time = max(self._last_time, float(timed.max())) if len(timed) else self._last_time
         self._views.clear()
-        forgotten = sum(counts.forgotten for counts in self._counts.values())
-        if forgotten:
-            logger.warning(
-                "too much came since the snapshot: %d counts were given up; `mercato index` again", forgotten
-            )
+        full = [name for name, counts in self._counts.items() if counts.forgotten]
+        if len(full) > self._full:
+            self._full = len(full)
+            logger.warning("more came since the snapshot than is kept of %s; `mercato index` again", ", ".join(full))
 
     def _add(self, hour: int, records: Records, units: Int64, before: Bool, after: Bool) -> None:
         """Add what some people count after new events, less what they counted before."""

@@ -93,16 +93,18 @@ class DatedCounts:
             self._runs = [largest, _join_runs(others)]
 
     def _shorten(self, run: Run) -> Run:
-        for dated in DATED_HOURS:
-            if len(run[0]) <= self._limit:
-                return run
-            keys, hours, amounts = run
-            run = _reduce(keys, np.maximum(hours, hours.max() - dated), amounts)
-        keys, hours, amounts = run
-        if len(keys) <= self._limit:
+        """Give up dates where that makes enough room, else the oldest entries."""
+        fits = np.count_nonzero(np.diff(run[0], prepend=-1)) <= self._limit
+        for dated in DATED_HOURS if fits else ():
+            if len(run[0]) > self._limit:
+                keys, hours, amounts = run
+                run = _reduce(keys, np.maximum(hours, hours.max() - dated), amounts)
+        if len(run[0]) <= self._limit:
             return run
-        newest = np.sort(np.argsort(hours, kind="stable")[len(hours) - self._limit :])
-        self.forgotten += len(hours) - self._limit
+        keys, hours, amounts = run
+        kept = self._limit - self._limit // 4  # room for what comes, so that not each addition gives something up
+        newest = np.sort(np.argsort(hours, kind="stable")[len(hours) - kept :])
+        self.forgotten += len(hours) - kept
         return keys[newest], hours[newest], amounts[newest]
 
 

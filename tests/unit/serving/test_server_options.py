@@ -39,7 +39,7 @@ def test_models_without_what_they_need_are_not_served() -> None:
     )
     assert everything.unserved_models == frozenset()
     no_ranker_no_state = ServerOptions(catalog=Path("c"), encoder=Path("e"))
-    assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "sequence", "events", "catalog"}
+    assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "sequence", "events", "catalog", "profile"}
     nothing = ServerOptions()
     assert nothing.unserved_models == {model.name for model in TRITON_MODELS}
     assert {"search", "recommend", "suggest", "retriever"} <= nothing.unserved_models

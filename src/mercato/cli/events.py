@@ -58,10 +58,10 @@ def import_command(
 ) -> None:
     """Import user events from a file; what is there already is not counted twice.
 
-    Fields: event_type, user_id, visitor_id, product_id, time, order, quantity, price, order_id, event_id, context. A
-    row without event_id is known again by its content, so a file can be imported again after a stop, or when it has
-    grown. Where no column is mapped to time, the order of the rows is kept, or that of a column `order`; what depends
-    on time is then off for these events.
+    Fields: event_type, user_id, visitor_id, product_id, time, order, quantity, price, order_id, event_id, context,
+    rating, statement. A row without event_id is known again by its content, so a file can be imported again after a
+    stop, or when it has grown. Where no column is mapped to time, the order of the rows is kept, or that of a column
+    `order`; what depends on time is then off for these events.
     """
     output = Output(as_json=as_json)
     with output.handle_errors():

@@ -40,7 +40,7 @@ def parse_profile(fields: Mapping[str, bytes | int | None]) -> ProfileRequest:
     """
     user_id, visitor_id = (_read_id(fields, name) for name in PROFILE_FIELDS[:2])
     if not (user_id or visitor_id):
-        raise InvalidInputError("USER_ID", "or VISITOR_ID must be given, got neither", "say whose profile is wanted")
+        raise InvalidInputError("USER_ID", "must be given, or VISITOR_ID, got neither", "say whose profile is wanted")
     given = fields.get("LIMIT")
     limit = DEFAULT_STATEMENTS if given is None else int(given)
     if not 1 <= limit <= MAX_STATEMENTS:

@@ -38,7 +38,7 @@ def search_nearest(
         return lists
     index = catalog.snapshot.dense
     # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
-    hiding = any(context.request.hidden_ids or context.request.pinned_ids for context in contexts)
+    hiding = any(context.request.hidden_ids or context.request.pinned_ids or context.taste for context in contexts)
     margin = 2 if len(catalog.delta) or hiding else 1
     unfiltered = [one for one in probes if one[1].allowed.texts is None]
     if unfiltered:  # sharing a batch changes nothing

@@ -118,7 +118,15 @@ def drop_unknown(history: History) -> History:
 
 def drop_unwanted(history: History, taste: Taste) -> History:
     """Return the events with other products than those that a shopper does not want; the same object where all are."""
-    return _select(history, ~np.isin(history.rows, taste.unwanted)) if taste else history
+    if not taste:
+        return history
+    if taste not in _WANTED or _WANTED[taste][0] is not history:
+        _WANTED[taste] = history, _select(history, ~np.isin(history.rows, taste.unwanted))
+    return _WANTED[taste][1]
+
+
+_WANTED: WeakKeyDictionary[Taste, tuple[History, History]] = WeakKeyDictionary()
+"""What is left of the last history that each taste was asked of: as long as both are kept, so is what it comes to."""
 
 
 def keep_newest(history: History, limit: int) -> History:

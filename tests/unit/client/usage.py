@@ -16,6 +16,7 @@ from mercato_client import (
     InvalidArgumentError,
     MercatoClientError,
     Product,
+    Profile,
     Rejection,
     ResultPage,
     Retries,
@@ -60,6 +61,9 @@ def use_client() -> None:
         client.search("tea", order_by="price desc", diversity=0.5, collapse=True, explain=True, rerank=False)
         client.search("tea", boosts=[Boost(condition="price < 5", boost=0.5), {"condition": "price > 9", "boost": -1}])
         completions: tuple[Suggestion, ...] = client.suggest("te", limit=5)
+        known: Profile = client.profile(user_id="u", limit=50)
+        client.forget([one for one in known.statements if one.says == "against"])
+        client.recommend("home-page", user_id="u", exclude_disliked=False)
         del price, similar, picks, ordered, sets, rejected, well, counts, completions
 
 

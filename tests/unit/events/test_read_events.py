@@ -479,27 +479,3 @@ def test_names_and_numbers_of_other_systems(tmp_path: Path) -> None:
     assert [document.get("user_id") for document in documents] == ["u1", "u1", None]
     # a user called NULL would be everybody whom nobody knows
     assert [(row.position, row.reason.partition(":")[0]) for row in report.shown] == [(5, "user_id"), (6, "event_type")]
-
-
-def test_ratings_of_a_file_are_in_a_column_of_their_own(tmp_path: Path) -> None:
-    path = tmp_path / "reviews.csv"
-    path.write_text(
-        "user_id,product_id,stars,when\nu,p,5,2024-05-01\nu,q,7,2024-05-01\nu,r,,2024-05-01\nu,s,2.5,2024-05-01\n"
-    )
-    mapping = parse_event_mapping(["rating=stars", "time=when"])
-    documents, report = read(path, mapping=mapping, default_event_type="rating")
-    assert [(one["product_id"], one["rating"]) for one in documents] == [("p", 5.0), ("s", 2.5)]
-    assert [row.position for row in report.shown] == [3, 4]
-    assert "rating: must be a number in 1..5, got 7" in report.shown[0].reason
-    assert "rating: must be given for rating" in report.shown[1].reason
-
-
-def test_stars_beside_purchases_are_not_looked_at(tmp_path: Path) -> None:
-    path = tmp_path / "orders.csv"
-    path.write_text("event_type,user_id,product_id,rating,time\npurchase,u,p,9,2024-05-01\nrated,u,p,4,2024-05-02\n")
-    documents, report = read(path)
-    assert [(one["event_type"], one.get("rating"), one.get("quantity")) for one in documents] == [
-        ("purchase-complete", None, 1),
-        ("rating", 4.0, None),
-    ]
-    assert not report.rejected

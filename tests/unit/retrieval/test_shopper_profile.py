@@ -158,8 +158,8 @@ def test_a_limit_cuts_statements_and_total_counts_them(profiler: Profiler, store
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "USER_ID: or VISITOR_ID must be given, got neither; say whose profile is wanted"),
-        ({"USER_ID": b"", "VISITOR_ID": b""}, "USER_ID: or VISITOR_ID must be given"),
+        ({}, "USER_ID: must be given, or VISITOR_ID, got neither; say whose profile is wanted"),
+        ({"USER_ID": b"", "VISITOR_ID": b""}, "USER_ID: must be given, or VISITOR_ID"),
         ({"USER_ID": b"u" * 300}, "USER_ID: must have at most 256 bytes"),
         ({"USER_ID": b"u", "LIMIT": 0}, r"LIMIT: must be between 1 and 10000, got 0"),
     ],

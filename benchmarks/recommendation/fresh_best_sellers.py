@@ -3,8 +3,8 @@
 .venv/bin/python -m benchmarks fresh_best_sellers
 
 What a stranger's home page is made of (popular, trending, arrival, with their default weights) is learned as of the
-first day of every four weeks, and as of each day: which is what going on between two indexings comes to, as a test
-holds. The baskets of the day's customers who had bought before are to be found. Signals alone: `between_indexings` asks
+first day of every four weeks, and as of each day, which is what going on between two indexings comes to: a test holds
+it. The baskets of the day's customers who had bought before are to be found. Signals alone: `between_indexings` asks
 for pages.
 """
 

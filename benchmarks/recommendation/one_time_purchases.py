@@ -1,11 +1,12 @@
 """A shop where nobody buys anything twice: the pipeline as it comes beside ItemKNN, EASE, ALS and their blend, tuned.
 
 .venv/bin/python -m benchmarks one_time_purchases
+.venv/bin/python -m benchmarks one_time_purchases --ranker
 
 The log is generated over the titles of the evaluation data (`one_time_purchases_data`); each user's last purchase is
 left out. The methods are tuned on the purchase before it, and know what a user has: it is not in their lists. The
-pipeline runs in this process without a ranker, over a snapshot that ``build_snapshot`` makes of the same purchases, and
-gets no option: that what a user has is not wanted again, it must have learned from the log.
+pipeline runs in this process, without a ranker unless one is asked for, over a snapshot that ``build_snapshot`` makes
+of the same purchases, and gets no option: that what a user has is not wanted again, it must have learned from the log.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ def main(
     products: Annotated[int, typer.Option(help="products, drawn from the catalogue")] = 4_000,
     encoder: Annotated[Path, typer.Option(help="folder of the exported encoder")] = ENCODER,
     methods: Annotated[bool, typer.Option("--methods/--no-methods", help="without them nothing is written")] = True,
+    ranker: Annotated[bool, typer.Option("--ranker", help="train a ranker on the same log, and ask with it")] = False,
 ) -> None:
     """Measure the pipeline in a shop where nobody buys twice, beside known methods."""
     console = Console()
@@ -148,7 +150,7 @@ def main(
     past, asked, right = split_last(purchases)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        pipeline, tuning = measure_pipeline(past, titles, asked, right, Path(name), encoder)
+        pipeline, tuning = measure_pipeline(past, titles, asked, right, Path(name), encoder, ranker=ranker)
     means = {metric: round(float(values.mean()), 4) for metric, values in pipeline.items()}
     console.print(f"{PIPELINE}: {means}; {tuning.say()}", highlight=False)
     if not methods:
@@ -176,7 +178,8 @@ def main(
         less = figures["pipeline_less"][name]
         told = "; ".join(f"{metric} {less[metric]['difference']} {less[metric]['interval']}" for metric in METRICS)
         console.print(f"{name}: {one['metrics']}; the pipeline less it: {told}", highlight=False)
-    console.print(f"written: {write_record('one_time_purchases', figures).name}")
+    record = "one_time_purchases_ranker" if ranker else "one_time_purchases"
+    console.print(f"written: {write_record(record, figures).name}")
 
 
 if __name__ == "__main__":

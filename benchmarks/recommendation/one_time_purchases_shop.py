@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pandas as pd
 
 from benchmarks.recommendation.baselines_recommend import Purchases
-from benchmarks.recommendation.online_retail_shop import MERCATO, run_step
+from benchmarks.recommendation.online_retail_shop import MERCATO, Shop, run_step, train_ranker
 from mercato.arrays import Float64, Int64
 from mercato.catalog.product import parse_product
-from mercato.features.inputs import Context
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import SourceTuning
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.models.encoder.onnx_encoder import OnnxEncoder
-from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
+from mercato.models.ranker.onnx_ranker import OnnxRanker
+from mercato.pipeline.answer import Answer
+from mercato.pipeline.pipeline import Pipeline
+from mercato.requests.page import parse_recommend
 from mercato.retrieval.retriever import Retriever
 from mercato.state.store import open_state
 
@@ -25,8 +28,13 @@ BATCH = 32
 CUTOFF = 10
 
 
+TRAINING = ("--window-days", "90", "--snapshot-dates", "10", "--searches", "0")
+"""Orders have no number, and people come back after about 40 days: the ranker learns from moments."""
+SEED = 17
+
+
 def measure_pipeline(
-    past: Purchases, titles: list[str], asked: Int64, right: Int64, folder: Path, encoder: Path
+    past: Purchases, titles: list[str], asked: Int64, right: Int64, folder: Path, encoder: Path, *, ranker: bool = False
 ) -> tuple[dict[str, Float64], SourceTuning]:
     """Index what is known, ask the home page for each user, and look where the right product stands.
 
@@ -37,12 +45,13 @@ def measure_pipeline(
         right: int64 [users], the product that each bought next.
         folder: gets the shop's files.
         encoder: folder of the exported encoder.
+        ranker: whether a ranker is trained on the same log, and orders the candidates.
 
     Returns:
         ``recall@10`` and ``ndcg@10``, float64 [users]; and what was learned of the sources.
 
     Raises:
-        BenchmarkError: the import failed.
+        BenchmarkError: the import or a training failed.
     """
     events = pd.DataFrame(
         {
@@ -59,20 +68,30 @@ def measure_pipeline(
         products = [parse_product({"id": f"p{code}", "title": title}) for code, title in enumerate(titles)]
         build_snapshot(products, state.event_columns(), OnnxEncoder(encoder), folder / "catalog", BuildOptions())
         snapshot = Snapshot(folder / "catalog")
-        retriever = Retriever(LiveCatalog(snapshot, state), state)
-        now = Context(time=float(past.time.max()) + 1.0)
+        catalog = LiveCatalog(snapshot, state)
+        network = None
+        if ranker:
+            network = OnnxRanker(train_ranker(Shop(folder=folder, split=""), encoder, seed=SEED, training=TRAINING))
+        pipeline = Pipeline(catalog, OnnxEncoder(encoder), Retriever(catalog, state), network)
+        context = orjson.dumps({"time": float(past.time.max()) + 1.0})
         ranks: list[float] = []
         for start in range(0, len(asked), BATCH):
-            users = asked[start : start + BATCH].tolist()
             requests = [
-                RetrievalRequest(placement=Placement.HOME_PAGE, user_id=f"u{user}", context=now, depth=CUTOFF)
-                for user in users
+                parse_recommend(
+                    {
+                        "PLACEMENT": b"home-page",
+                        "USER_ID": f"u{user}".encode(),
+                        "CONTEXT": context,
+                        "PAGE_SIZE": CUTOFF,
+                    }
+                )
+                for user in asked[start : start + BATCH].tolist()
             ]
-            for answer, product in zip(retriever.retrieve(requests, None), right[start : start + BATCH], strict=True):
-                if not isinstance(answer, Retrieved):
+            for answer, product in zip(pipeline.answer(requests), right[start : start + BATCH], strict=True):
+                if not isinstance(answer, Answer):
                     raise answer
-                found = np.flatnonzero(answer.rows[:CUTOFF] == snapshot.row_by_id[f"p{product}"])
-                ranks.append(float(found[0]) if len(found) else np.inf)
+                place = {product_id: at for at, product_id in enumerate(answer.product_ids)}.get(f"p{product}")
+                ranks.append(np.inf if place is None else float(place))
     finally:
         state.close()
     rank = np.array(ranks)

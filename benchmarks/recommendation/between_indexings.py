@@ -96,7 +96,7 @@ class Replay:
         if learned is not None:
             snapshot.learned = self._learn(snapshot, self.begin + learned * WEEK)
         catalog = LiveCatalog(snapshot, self.state)
-        learning = LiveLearning(catalog, self.state if goes_on else None, list_needed(), every_s=0.0)
+        learning = LiveLearning(catalog, self.state if goes_on else None, list_needed(), every_s=0.0, look_s=np.inf)
         started = time.process_time()
         learning.catch_up()
         if goes_on:

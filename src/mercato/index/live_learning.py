@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 EVERY_S = 1.0
 """How long after one look at the log the next one is due."""
+LOOK_S = 0.25
+"""How long one look goes on reading: behind a snapshot of last month it takes many, and no request waits for all."""
 IDLE_DAYS = 7.0
 """A shop in which nothing happened for longer ages by so many days alone: the first purchase after a year of silence
 does not outweigh all that was bought before."""
@@ -112,6 +114,7 @@ class LiveLearning:
         *,
         clock: Callable[[], float] = time.time,
         every_s: float = EVERY_S,
+        look_s: float = LOOK_S,
     ) -> None:
         """Count nothing yet.
 
@@ -122,9 +125,10 @@ class LiveLearning:
                 it is.
             clock: tells the time, seconds since 1970; what is later has not happened yet.
             every_s: see `EVERY_S`.
+            look_s: see `LOOK_S`.
         """
         snapshot = catalog.snapshot
-        self._catalog, self._clock, self._every_s = catalog, clock, every_s
+        self._catalog, self._clock, self._every_s, self._look_s = catalog, clock, every_s, look_s
         self._state = state if all(snapshot.learned.holds(signal) for signal in required) else None
         self._first = snapshot.manifest.event_sequence
         self._until = snapshot.learned.until
@@ -139,7 +143,7 @@ class LiveLearning:
         self._sums = {name: np.zeros(0, np.int64) for name in SUMMED}
         self._grown = {name: np.zeros(0, np.int64) for name in PAIRS}
         self._full = 0
-        self._sequence, self._now = self._first, -np.inf
+        self._sequence, self._now, self._behind = self._first, -np.inf, False
         self._idle_s: float | None = None
         self._last_time = self._until
         self._waiting: list[int] = []
@@ -151,6 +155,8 @@ class LiveLearning:
     def catch_up(self) -> None:
         """Count what was written since the last call; a few microseconds where nothing was, or that was just now.
 
+        What is too much for one look is counted by the next ones, the oldest first.
+
         Raises:
             StateError: state cannot be read; what was counted stays.
         """
@@ -160,14 +166,16 @@ class LiveLearning:
         if clock < self._looked + self._every_s:
             return
         marks = self._state.event_marks()
-        if marks == self._marks and now < self._due:
+        if marks == self._marks and now < self._due and not self._behind:
             return
         if self._marks is not None and marks[1] != self._marks[1]:
             self._start()  # of events that were taken out nothing stays
-        before = -1
-        while before < self._sequence:
+        while True:
             before = self._sequence
             self._count(self._state.read_people(self._sequence, self._waiting), now)
+            self._behind = before < self._sequence
+            if not self._behind or time.monotonic() > clock + self._look_s:
+                break
         self._marks, self._looked = marks, clock
 
     def at(self, moment: float | None = None) -> LearnedNow:

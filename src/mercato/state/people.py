@@ -11,8 +11,8 @@ from mercato.state.visitors import MAX_SHARING_USERS
 CODES_A_STATEMENT = 500
 MAX_PERSON_EVENTS = 10_000
 """Of one person so many events are looked at, the newest: an id that everybody shares has millions."""
-MAX_NEW_EVENTS = 1_000_000
-"""New events that are read at once: 41 MB. Those behind them come with the next call."""
+MAX_NEW_EVENTS = 2_000
+"""New events that are read at once, with all that their people ever did. Those behind them come with the next call."""
 
 
 def read_people(connection: sqlite3.Connection, after_sequence: int, pending: Iterable[int] = ()) -> Records:

@@ -25,6 +25,7 @@ from mercato.retrieval.sources.session import CLICKED, CLICKED_NEXT
 from mercato.retrieval.sources.trending import MOMENTUM
 from mercato.signals.popularity import DEFAULT_HALF_LIFE_DAYS, compute_popularity
 from mercato.signals.undone import drop_undone
+from mercato.state import people as people_module
 from mercato.state.sqlite import SqliteStateStore
 from mercato.state.values import Actor, EventTable
 
@@ -77,9 +78,11 @@ class SmallCatalog:
         return rows
 
 
-def go_on(store: SqliteStateStore, learned: Learned, sequence: int, now: float = LATER) -> LiveLearning:
+def go_on(
+    store: SqliteStateStore, learned: Learned, sequence: int, now: float = LATER, look_s: float = np.inf
+) -> LiveLearning:
     catalog = cast(LiveCatalog, SmallCatalog(learned, sequence))
-    return LiveLearning(catalog, store, list_needed(), clock=lambda: now, every_s=0.0)
+    return LiveLearning(catalog, store, list_needed(), clock=lambda: now, every_s=0.0, look_s=look_s)
 
 
 def add_interest(popularity: np.ndarray[Any, Any], now: LearnedNow) -> np.ndarray[Any, Any]:
@@ -171,10 +174,10 @@ def store(tmp_path: Path) -> SqliteStateStore:
     return store
 
 
-def open_learning(store: SqliteStateStore, now: float = LATER) -> LiveLearning:
+def open_learning(store: SqliteStateStore, now: float = LATER, look_s: float = np.inf) -> LiveLearning:
     """Learn from what the store holds, and go on from there."""
     table = store.event_columns()
-    return go_on(store, learn(table, find_moment(table, now=now))[1], int(table.sequence[-1]), now)
+    return go_on(store, learn(table, find_moment(table, now=now))[1], int(table.sequence[-1]), now, look_s)
 
 
 def interest_in(now: LearnedNow, product: str) -> float:
@@ -187,6 +190,20 @@ def test_one_person_counts_once_however_often_something_is_bought(store: SqliteS
     live.catch_up()
     assert interest_in(live.at(), "p2") == pytest.approx(1.0, rel=0.05)
     assert live.at().get(MOMENTUM).fresh_buyers[ROWS["p2"]] == 1
+
+
+def test_a_long_log_is_counted_look_by_look(store: SqliteStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people_module, "MAX_NEW_EVENTS", 5)
+    whole = open_learning(store)
+    step_by_step = open_learning(store, look_s=0.0)
+    store.append_events([buy(f"u{number}", "p2", 1 + number / 100) for number in range(12)])
+    whole.catch_up()
+    assert whole.at().get(MOMENTUM).fresh_buyers[ROWS["p2"]] == 12
+    counted = []
+    for _ in range(4):
+        step_by_step.catch_up()
+        counted.append(step_by_step.at().get(MOMENTUM).fresh_buyers[ROWS["p2"]])
+    assert counted == [5, 10, 12, 12]
 
 
 def test_a_return_takes_back_what_the_snapshot_had_learned(store: SqliteStateStore) -> None:

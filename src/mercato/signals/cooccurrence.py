@@ -23,28 +23,6 @@ Cooccurrence = Neighbours
 """The products that are bought with each product, a score being a shrunk cosine of people."""
 
 
-def compute_cooccurrence(
-    events: EventColumns,
-    product_count: int,
-    *,
-    until: float,
-    neighbours: int = DEFAULT_NEIGHBOURS,
-    min_buyers: int = MIN_BUYERS,
-    max_order_products: int = MAX_ORDER_PRODUCTS,
-    shrinkage: float = SHRINKAGE,
-) -> Cooccurrence:
-    """Learn which products are bought together before a moment; see `compute_together`."""
-    return compute_together(
-        events,
-        product_count,
-        until=until,
-        neighbours=neighbours,
-        min_buyers=min_buyers,
-        max_order_products=max_order_products,
-        shrinkage=shrinkage,
-    ).neighbours
-
-
 @dataclass(frozen=True, kw_only=True)
 class Together:
     """What is bought together, and the people behind it.

@@ -281,7 +281,7 @@ class GrownNeighbours(Neighbours):
 
 @dataclass(frozen=True, kw_only=True)
 class GrownTogether(GrownNeighbours):
-    """What is bought together, as `compute_cooccurrence` scores it.
+    """What is bought together, as `compute_together` scores it.
 
     Attributes:
         people: behind the scores of the snapshot.

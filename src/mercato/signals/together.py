@@ -34,7 +34,7 @@ def count_shoppers_together(
 def count_orders_together(events: EventColumns, neighbours: Neighbours, *, until: float) -> NDArray[np.int32]:
     """Count for each product and each of its neighbours the orders before a moment that have both.
 
-    Where an event has no order, the actor's UTC day is one, as for `mercato.signals.compute_cooccurrence`.
+    Where an event has no order, the actor's UTC day is one, as for `mercato.signals.cooccurrence`.
 
     Args:
         events: as for `count_shoppers_together`.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mercato.signals.cooccurrence import BLOCK_PAIRS, Cooccurrence, compute_cooccurrence
+from mercato.signals.cooccurrence import BLOCK_PAIRS, Cooccurrence, compute_together
 from mercato.signals.events import EventColumns
 
 DAY = 86_400.0
@@ -41,7 +41,7 @@ def to_dense(found: Cooccurrence) -> np.ndarray:
 
 def test_score_is_a_shrunk_cosine_of_orders() -> None:
     events = make_orders([0, 1], [0, 1], [0, 1, 2], [0], [1, 2])
-    found = compute_cooccurrence(events, 3, until=9 * DAY, min_buyers=1, shrinkage=2.0)
+    found = compute_together(events, 3, until=9 * DAY, min_buyers=1, shrinkage=2.0).neighbours
     # 0 is in 4 orders, 1 in 4, 2 in 2; 0 and 1 share 3, 1 and 2 share 2, 0 and 2 one, which is chance.
     first = 3 / np.sqrt(4 * 4) * 3 / (3 + 2)
     second = 2 / np.sqrt(4 * 2) * 2 / (2 + 2)
@@ -55,32 +55,32 @@ def test_random_orders_equal_the_dense_computation(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(3)
     orders = [sorted(rng.choice(20, rng.integers(1, 9), replace=False).tolist()) for _ in range(200)]
     events = make_orders(*orders)
-    whole = compute_cooccurrence(events, 20, until=999 * DAY, min_buyers=1, shrinkage=5.0)
+    whole = compute_together(events, 20, until=999 * DAY, min_buyers=1, shrinkage=5.0).neighbours
     assert to_dense(whole) == pytest.approx(compute_dense(orders, 20, 5.0), abs=1e-6)
     # In many small blocks the same comes out.
     assert BLOCK_PAIRS > 300
     monkeypatch.setattr("mercato.signals.cooccurrence.BLOCK_PAIRS", 300)
-    blocks = compute_cooccurrence(events, 20, until=999 * DAY, min_buyers=1, shrinkage=5.0)
+    blocks = compute_together(events, 20, until=999 * DAY, min_buyers=1, shrinkage=5.0).neighbours
     np.testing.assert_array_equal(blocks.neighbours, whole.neighbours)
     np.testing.assert_array_equal(blocks.indptr, whole.indptr)
 
 
 def test_best_neighbours_come_first_and_ties_by_row() -> None:
     events = make_orders(*[[0, 3]] * 4, *[[0, 2]] * 2, *[[0, 1]] * 2)
-    found = compute_cooccurrence(events, 4, until=99 * DAY, min_buyers=1, neighbours=2)
+    found = compute_together(events, 4, until=99 * DAY, min_buyers=1, neighbours=2).neighbours
     assert found.neighbours[: found.indptr[1]].tolist() == [3, 1]
 
 
 def test_products_with_few_buyers_are_left_out() -> None:
     events = make_orders([0, 1], [0, 1], [0, 1], actors=[5, 5, 6])
-    assert len(compute_cooccurrence(events, 2, until=9 * DAY, min_buyers=2).neighbours) == 2
-    assert len(compute_cooccurrence(events, 2, until=9 * DAY, min_buyers=3).neighbours) == 0
+    assert len(compute_together(events, 2, until=9 * DAY, min_buyers=2).neighbours.neighbours) == 2
+    assert len(compute_together(events, 2, until=9 * DAY, min_buyers=3).neighbours.neighbours) == 0
 
 
 def test_without_order_codes_a_day_of_an_actor_is_an_order() -> None:
     orders = [[0, 1], [0, 1], [1, 2]]
-    coded = compute_cooccurrence(make_orders(*orders), 3, until=9 * DAY, min_buyers=1)
-    by_day = compute_cooccurrence(make_orders(*orders, with_codes=False), 3, until=9 * DAY, min_buyers=1)
+    coded = compute_together(make_orders(*orders), 3, until=9 * DAY, min_buyers=1).neighbours
+    by_day = compute_together(make_orders(*orders, with_codes=False), 3, until=9 * DAY, min_buyers=1).neighbours
     assert to_dense(coded)[0, 1] > 0
     np.testing.assert_array_equal(to_dense(by_day), to_dense(coded))
 
@@ -94,20 +94,22 @@ def test_order_codes_and_days_of_unknown_actors_do_not_collide() -> None:
         time=events.time,
         weight=events.weight,
     )
-    found = to_dense(compute_cooccurrence(mixed, 4, until=9 * DAY, min_buyers=1))
-    assert (found > 0).tolist() == (to_dense(compute_cooccurrence(events, 4, until=9 * DAY, min_buyers=1)) > 0).tolist()
+    found = to_dense(compute_together(mixed, 4, until=9 * DAY, min_buyers=1).neighbours)
+    assert (found > 0).tolist() == (
+        to_dense(compute_together(events, 4, until=9 * DAY, min_buyers=1).neighbours) > 0
+    ).tolist()
 
 
 def test_a_large_order_counts_with_products_spread_over_its_rows() -> None:
     events = make_orders(list(range(10)), list(range(10)))
-    found = compute_cooccurrence(events, 10, until=9 * DAY, min_buyers=1, max_order_products=5)
+    found = compute_together(events, 10, until=9 * DAY, min_buyers=1, max_order_products=5).neighbours
     assert np.flatnonzero(np.diff(found.indptr)).tolist() == [0, 2, 4, 6, 8]
 
 
 def test_the_future_and_weightless_events_are_not_read() -> None:
     orders = [[0, 1], [0, 1], [0, 1]]
     events = make_orders(*orders)
-    past = compute_cooccurrence(events, 2, until=2 * DAY, min_buyers=1)
+    past = compute_together(events, 2, until=2 * DAY, min_buyers=1).neighbours
     assert to_dense(past) == pytest.approx(compute_dense(orders[:2], 2, 10.0))
     weightless = EventColumns(
         actor=events.actor,
@@ -116,12 +118,12 @@ def test_the_future_and_weightless_events_are_not_read() -> None:
         time=events.time,
         weight=np.zeros(len(events), np.float32),
     )
-    assert len(compute_cooccurrence(weightless, 2, until=9 * DAY, min_buyers=1).neighbours) == 0
+    assert len(compute_together(weightless, 2, until=9 * DAY, min_buyers=1).neighbours.neighbours) == 0
 
 
 def test_nothing_at_all() -> None:
     for count in (0, 3):
-        found = compute_cooccurrence(make_orders(), count, until=DAY)
+        found = compute_together(make_orders(), count, until=DAY).neighbours
         assert found.indptr.tolist() == [0] * (count + 1)
         rows, scores = found.add_up(np.array([0], np.int32), np.ones(1, np.float32)).find(5)
         assert len(rows) == len(scores) == 0
@@ -171,7 +173,7 @@ def test_people_count_and_not_orders() -> None:
         time=np.zeros(len(rows)),
         weight=np.ones(len(rows), np.float32),
     )
-    found = compute_cooccurrence(events, 3, until=1.0)
+    found = compute_together(events, 3, until=1.0).neighbours
     assert found.neighbours[found.indptr[0] : found.indptr[1]].tolist() == [2]
     # Four of the five buyers of 0 bought it with 2, which has four.
     assert found.scores[found.indptr[0]] == pytest.approx(4 / np.sqrt(5 * 4) * 4 / (4 + 10))
@@ -181,4 +183,4 @@ def test_orders_of_two_people_that_are_called_alike_are_two() -> None:
     rows = [(person, product, 1) for person, product in ((0, 0), (1, 1), (2, 0), (3, 1), (4, 0), (5, 1))]
     actor, product, order = (np.array(column, np.int32) for column in zip(*rows, strict=True))
     events = EventColumns(actor=actor, product=product, order=order, time=np.zeros(6), weight=np.ones(6, np.float32))
-    assert not len(compute_cooccurrence(events, 2, until=1.0).neighbours)
+    assert not len(compute_together(events, 2, until=1.0).neighbours.neighbours)

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mercato.signals import together as module
-from mercato.signals.cooccurrence import compute_cooccurrence
+from mercato.signals.cooccurrence import compute_together
 from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.events import EventColumns
 from mercato.signals.neighbours import Neighbours
@@ -87,7 +87,7 @@ def test_orders_are_those_that_have_both(lines: list[tuple[int, int, int, float]
 
 def test_what_was_learned_was_bought_together(lines: list[tuple[int, int, int, float]]) -> None:
     events = make_events(lines)
-    orders = compute_cooccurrence(events, PRODUCTS, until=NOW, min_buyers=1)
+    orders = compute_together(events, PRODUCTS, until=NOW, min_buyers=1).neighbours
     assert len(orders.neighbours)
     assert (count_orders_together(events, orders, until=NOW) >= 2).all(), "its own smallest support"
     shoppers = compute_ease(events, PRODUCTS, until=NOW, options=EaseOptions(regularization=5.0))

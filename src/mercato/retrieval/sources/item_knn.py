@@ -12,7 +12,7 @@ from mercato.index.learned import LearningInput, Signal
 from mercato.requests.retrieval import Kind
 from mercato.retrieval.sources.base import at_home
 from mercato.retrieval.sources.neighbours import NeighbourSource
-from mercato.signals.cooccurrence import compute_cooccurrence
+from mercato.signals.cooccurrence import compute_together
 from mercato.signals.neighbours import Neighbours
 
 NEIGHBOURS = 100
@@ -21,9 +21,9 @@ NEIGHBOURS = 100
 def _learn(data: LearningInput) -> Neighbours:
     """Learn what is bought together in a lifetime: a shopper is one order."""
     bought = replace(data.bought, order=data.bought.actor)
-    return compute_cooccurrence(
+    return compute_together(
         bought, data.product_count, until=data.until, neighbours=NEIGHBOURS, shrinkage=data.settings.shrinkage
-    )
+    ).neighbours
 
 
 SAME_BUYERS = Signal(name="item_knn", kind=Neighbours, learn=_learn, missing=Neighbours.empty)

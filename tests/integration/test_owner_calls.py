@@ -215,4 +215,4 @@ def test_server_beyond_loopback_says_who_can_call(tmp_path: Path, caplog: pytest
         assert ask_echo(server.grpc_address, 1.0) == 1.0
     said = [record.getMessage() for record in caplog.records if "every machine that reaches 0.0.0.0" in record.message]
     assert len(said) == 1
-    assert "search, recommend and write events" in said[0]
+    assert "search, recommend, read what is known of shoppers, and write events" in said[0]

@@ -38,7 +38,7 @@ def post(server: TritonServer, model: str, **inputs: str | int) -> dict[str, Any
 
 
 def test_every_model_is_served(shop_server: TritonServer, client: Client) -> None:
-    expected = {"search", "recommend", "suggest", "encoder", "ranker", "retriever", "events", "catalog"}
+    expected = {"search", "recommend", "suggest", "encoder", "ranker", "retriever", "events", "catalog", "profile"}
     assert set(shop_server.models) == expected
     health = client.health()
     assert health.ok, health.problems

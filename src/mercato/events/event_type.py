@@ -32,6 +32,11 @@ EVENT_TYPES: tuple[str, ...] = (
 )
 EVENT_TYPE_CODES: dict[str, int] = {name: code for code, name in enumerate(EVENT_TYPES)}
 
+OPINION_TYPES: tuple[str, ...] = ("rating", "like", "dislike", "not-interested", "hide")
+"""What somebody thinks of a product; the last word counts."""
+DISLIKE_TYPES: tuple[str, ...] = ("dislike", "not-interested", "hide")
+WISHLIST_TYPES: tuple[str, ...] = ("wishlist-add", "wishlist-remove")
+
 # The types that say something about one product and mean nothing without it.
 PRODUCT_EVENT_TYPES: frozenset[str] = frozenset(
     {
@@ -39,13 +44,8 @@ PRODUCT_EVENT_TYPES: frozenset[str] = frozenset(
         "add-to-cart",
         "remove-from-cart",
         "purchase-complete",
-        "rating",
-        "like",
-        "dislike",
-        "not-interested",
-        "hide",
-        "wishlist-add",
-        "wishlist-remove",
+        *OPINION_TYPES,
+        *WISHLIST_TYPES,
         "forget",
     }
 )
@@ -53,10 +53,6 @@ PRODUCT_EVENT_TYPES: frozenset[str] = frozenset(
 UNDONE_BY: dict[str, str] = {"purchase-complete": "refund", "add-to-cart": "remove-from-cart"}
 """What takes back an event of a type: so a negative quantity of it is read."""
 
-OPINION_TYPES: tuple[str, ...] = ("rating", "like", "dislike", "not-interested", "hide")
-"""What somebody thinks of a product; the last word counts."""
-DISLIKE_TYPES: tuple[str, ...] = ("dislike", "not-interested", "hide")
-WISHLIST_TYPES: tuple[str, ...] = ("wishlist-add", "wishlist-remove")
 FORGETTING_TYPES: tuple[str, ...] = ("reset", "forget")
 SAID_TYPES: tuple[str, ...] = (*OPINION_TYPES, *WISHLIST_TYPES, *FORGETTING_TYPES)
 """What shoppers say themselves. Their codes are one range, which the state's index of them is made of."""

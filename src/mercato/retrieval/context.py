@@ -36,6 +36,7 @@ class RetrievalContext:
         relaxed: the filter was dropped because it left nothing.
         history: the shopper's events, newest first, of known products only, without those that the shopper does not
             want, where dislikes count.
+        known_history: the same with those that the shopper does not want: what was bought stays bought.
         taste: what the shopper does not want; nothing where dislikes do not count.
         seeds: int32 [s], rows of the known seed products.
         listed: int32 [l], rows of the products to order, in the order given; None where none were given to be ordered.
@@ -53,6 +54,7 @@ class RetrievalContext:
     allowed: Allowed
     relaxed: bool
     history: History
+    known_history: History
     seeds: Int32
     missing: list[str]
     probe: Float32 | None
@@ -110,16 +112,16 @@ def prepare_context(
         if relaxed:
             allowed, pinned = allow_for(catalog, request, None, known, taste)
     allowed = without_purchased(catalog, allowed, known, request)
-    known = drop_unwanted(known, taste)
+    wanted = drop_unwanted(known, taste)
     none = np.zeros(0, np.int32)
     groups, members = none, none
     if catalog.groups and not (request.is_search or request.orders_list):
         if request.excludes_seeds:
             allowed = without_rows(allowed, catalog.groups.list_mates(seeds))
-        groups, members, others = _choose_variants(catalog, allowed, np.concatenate([seeds, known.rows]))
+        groups, members, others = _choose_variants(catalog, allowed, np.concatenate([seeds, wanted.rows]))
         allowed = without_rows(allowed, others)
-    products, index = known.distinct
-    summary = history_vector(catalog.vectors(products), known.time, known.type, now=request.context.time, index=index)
+    products, index = wanted.distinct
+    summary = history_vector(catalog.vectors(products), wanted.time, wanted.type, now=request.context.time, index=index)
     probe = query_vector
     if not request.is_search:
         probe = _unit_mean(catalog.vectors(seeds)) if len(seeds) else summary
@@ -128,13 +130,14 @@ def prepare_context(
         request=request,
         allowed=allowed,
         relaxed=relaxed,
-        history=known,
+        history=wanted,
+        known_history=known,
         seeds=seeds,
         listed=listed,
         missing=missing,
         probe=probe,
         history_vector=summary,
-        near=LearnedNearness(catalog, known, seeds, request.context.time, learned),
+        near=LearnedNearness(catalog, wanted, seeds, request.context.time, learned),
         learned=learned,
         pinned=pinned,
         shown_groups=groups,

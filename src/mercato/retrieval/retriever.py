@@ -206,10 +206,9 @@ class Retriever:
         for index, context in enumerate(contexts):
             for request in asked[index]:
                 if request.condition != context.request.condition:
-                    allowed, pinned = allow_for(
-                        self.catalog, request, request.condition, context.history, context.taste
-                    )
-                    allowed = without_purchased(self.catalog, allowed, context.history, request)
+                    known = context.known_history
+                    allowed, pinned = allow_for(self.catalog, request, request.condition, known, context.taste)
+                    allowed = without_purchased(self.catalog, allowed, known, request)
                     others[index, request.condition] = replace(context, request=request, allowed=allowed, pinned=pinned)
         wider = dict(zip(others, self.find(list(others.values())), strict=True)) if others else {}
         counted: list[list[dict[str, Any]]] = []

@@ -41,12 +41,14 @@ def ask(
     user: str = "",
     *,
     query: str = "",
+    condition: str = "",
     **options: Any,
 ) -> dict[str, Any]:
     given: dict[str, Any] = {
         "CONTEXT": orjson.dumps({"time": stores.NOW}),
         "PAGE_SIZE": 500,
         "USER_ID": user.encode(),
+        "FILTER": condition.encode(),
         "OPTIONS": orjson.dumps(options),
     }
     if placement == "search":
@@ -125,6 +127,17 @@ def test_facets_do_not_count_what_is_not_shown(catalog: LiveCatalog, home: Any) 
     for placement, query in (("home-page", ""), ("search", "green tea")):
         found = ask(catalog, home, closed, placement, query=query, facets=facets)
         assert "Drinks" not in {value["value"] for value in found["facets"][0]["values"]}
+
+
+def test_facets_count_what_a_purchase_lets_in_though_it_is_disliked_since(
+    catalog: LiveCatalog, home: Any, state: SqliteStateStore
+) -> None:
+    state.append_events([stores.event("dislike", "p20", 1, user_id="u0")])
+    facets = [{"key": "categories", "excluded_filter_keys": ["brand"]}]
+    whole = ask(catalog, home, ADULTS, "home-page", "u0")["ids"]
+    found = ask(catalog, home, ADULTS, "home-page", "u0", condition='brand: ANY("Bolt")', facets=facets)
+    counts = {value["value"]: value["count"] for value in found["facets"][0]["values"]}
+    assert len(found["ids"] & DRINKS) < counts["Drinks"] == len(whole & DRINKS)
 
 
 def test_no_explanation_names_a_restricted_product(catalog: LiveCatalog, home: Any) -> None:

@@ -223,6 +223,7 @@ class EventCatalog(LiveCatalog):
             allowed=Allowed(rows=self.alive, texts=None, entries=np.zeros(0, np.bool_), rows_missing=False),
             relaxed=False,
             history=history,
+            known_history=history,
             seeds=nothing,
             missing=[],
             probe=None,

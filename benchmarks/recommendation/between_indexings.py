@@ -1,11 +1,11 @@
-"""What learning between two indexings is worth: online retail replayed day by day, indexed monthly and learned weekly.
+"""What learning between two indexings is worth: online retail replayed day by day, indexed monthly and learned daily.
 
 .venv/bin/python -m benchmarks between_indexings
 
 Every day its customers are asked for as of its midnight, with their history and as strangers, and their baskets of the
 day are to be found. Three shops know the same log: one is indexed monthly and does not go on in between, one is indexed
-monthly and goes on, and one goes on and learns each week all else anew (EASE, lately, factors, repeats), but for the
-weights of its sources: what indexing each week would give. In process, without a ranker; histories are fresh in all.
+monthly and goes on, and one goes on and learns each day all else anew (EASE, lately, factors, repeats), but for the
+weights of its sources: what indexing each day would give. In process, without a ranker; histories are fresh in all.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LAST_WEEKS = 8
 WEEKS_A_MONTH = 4
 SEED = 43
 WEEK, DAY = 604_800.0, 86_400.0
-STOPPED, GOES_ON, WEEKLY = "indexed monthly", "indexed monthly, goes on", "goes on, the rest learned weekly"
+STOPPED, GOES_ON, DAILY = "indexed monthly", "indexed monthly, goes on", "goes on, the rest learned daily"
 ASKED = ("known", "stranger", "new to them")
 """With the history; without; and with it, of what they had not bought before."""
 
@@ -77,13 +77,13 @@ class Replay:
         self.seconds: list[float] = []
         self.counted: list[float] = []
 
-    def open(self, month: int, *, goes_on: bool, learned: int | None = None) -> Retriever:
+    def open(self, month: int, *, goes_on: bool, learned: float | None = None) -> Retriever:
         """Open the shop as it was indexed at the beginning of a week.
 
         Args:
             month: the week.
             goes_on: whether what came since is counted.
-            learned: the week at whose beginning all is learned anew that does not go on; None for nothing.
+            learned: the moment, seconds since 1970, at which all is learned anew that does not go on; None for never.
         """
         folder = self.folder / f"week-{month}"
         if not folder.exists():
@@ -94,7 +94,7 @@ class Replay:
             self.seconds.append(time.process_time() - started)
         snapshot = Snapshot(folder)
         if learned is not None:
-            snapshot.learned = self._learn(snapshot, self.begin + learned * WEEK)
+            snapshot.learned = self._learn(snapshot, learned)
         catalog = LiveCatalog(snapshot, self.state)
         learning = LiveLearning(catalog, self.state if goes_on else None, list_needed(), every_s=0.0, look_s=np.inf)
         started = time.process_time()
@@ -227,7 +227,7 @@ def main(
                 metric: describe_comparison(compare_values(values[asked][one][metric], values[asked][other][metric]))
                 for metric in KEY_METRICS
             }
-            for one, other in ((GOES_ON, STOPPED), (WEEKLY, GOES_ON), (WEEKLY, STOPPED))
+            for one, other in ((GOES_ON, STOPPED), (DAILY, GOES_ON), (DAILY, STOPPED))
         }
         for asked in ASKED
     }
@@ -267,12 +267,12 @@ def _replay(
         month = week - week % WEEKS_A_MONTH
         if week == month:
             shops = {STOPPED: replay.open(month, goes_on=False), GOES_ON: replay.open(month, goes_on=True)}
-        shops[WEEKLY] = replay.open(month, goes_on=True, learned=week)
         for moment, today in replay.list_days(week, customers, random):
             while replay.events[position].time < moment:
                 event = replay.events[position]
                 bought.setdefault(event.user_id, set()).add(event.product_id)
                 position += 1
+            shops[DAILY] = replay.open(month, goes_on=True, learned=moment)
             users = list(today)
             right["known"] += today.values()
             right["stranger"] += today.values()

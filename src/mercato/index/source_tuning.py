@@ -47,11 +47,13 @@ class SourceTuning:
         fade: how fast a history fades: the n-th last of its products counts ``n ** -fade`` for what goes by whole
             histories.
         due: how much it counts that a product is not due yet, among those that are bought again; 0 for nothing.
-        weights: by kind of shopper (`mercato.retrieval.source_weights.KINDS_OF_SHOPPERS`) the weight of each source on
-            the home page, by rank; a kind that is not there has the defaults.
+        weights: by kind of shopper the weight of each source on the home page, and by name of a placement that starts
+            from products the weight there, by rank (`mercato.retrieval.source_weights`); what is not there has the
+            defaults, light and heavy shoppers what known ones have.
         slopes: likewise, by score.
+        heavy: distinct products from which on a known shopper is a heavy one; 0 where nobody is told apart.
         visits: how many visits were held back to learn it.
-        gains: by kind of shopper; of kinds that kept the defaults too.
+        gains: by kind of shopper and placement; of those that kept the defaults too.
         note: why there are defaults, in a sentence; empty where something was learned.
     """
 
@@ -60,6 +62,7 @@ class SourceTuning:
     due: float = 0.0
     weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     slopes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    heavy: int = 0
     visits: int = 0
     gains: Mapping[str, Gain] = field(default_factory=dict)
     note: str = "built before weights were learned"
@@ -73,10 +76,10 @@ class SourceTuning:
         if self.note:
             return f"sources of recommendations weigh their defaults: {self.note}"
         gains = [
-            f"{kind} shoppers {gain.before:.3f} -> {gain.after:.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-            if kind in self.weights
-            else f"{kind} ones keep the defaults"
-            for kind, gain in self.gains.items()
+            f"{name} {gain.before:.3f} -> {gain.after:.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+            if name in self.weights
+            else f"{name} unchanged"
+            for name, gain in self.gains.items()
         ]
         metric = next(iter(self.gains.values())).metric
         return (

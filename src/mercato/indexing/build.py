@@ -43,6 +43,7 @@ from mercato.index.variant_groups import find_group_field, find_leaders, number_
 from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import DocumentTerms, WordIndex, build_word_index, list_terms
 from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
+from mercato.indexing.choose_windows import choose_half_life
 from mercato.indexing.dictionaries import read_dictionary
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
 from mercato.indexing.learn import (
@@ -173,8 +174,11 @@ def _fill_folder(
     numbers = represent(own_numbers, leaders)
     standing = drop_undone(events, find_rows(events, numbers), until=until)
 
+    half_life = choose_half_life(*select_events(standing, numbers), len(ids), until=until)
+
     def count_people(row_by_id: Mapping[str, int]) -> Popularity:
-        return compute_popularity(select_events(standing, row_by_id)[0], len(ids), until=until)
+        counted = select_events(standing, row_by_id)[0]
+        return compute_popularity(counted, len(ids), until=until, half_life_days=half_life)
 
     if group_field:
         order = order_rows(count_people(numbers), ids, leaders, count_people(own_numbers))
@@ -214,7 +218,7 @@ def _fill_folder(
     numbers = represent(number_products(rows), leaders)
     weighted, purchases = select_events(standing, numbers)
     categories = code_categories(rows)
-    log = choose_settings(standing, numbers, len(ids), categories, until=until)
+    log = choose_settings(standing, numbers, len(ids), categories, half_life_days=half_life, until=until)
     searched = find_rows(standing, number_products(rows))  # who searches means one of the variants
     queries = read_query_log(standing, searched, analyzer, categories)
     signals = learn_signals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from mercato.arrays import Float32, Float64
 from mercato.index.source_tuning import Gain
 from mercato.indexing.source_lists import SourceLists, measure
 from mercato.requests.retrieval import WINDOW
+from mercato.retrieval.source_weights import Weighing
 
 CUTOFF = 20
 METRIC = f"mean of nDCG@{CUTOFF} and recall@{CUTOFF}"
@@ -46,7 +47,7 @@ class Fit:
     gain: Gain
 
 
-def fit_weights(lists: SourceLists, start: Mapping[str, float], random: np.random.Generator) -> Fit:
+def fit_weights(lists: SourceLists, start: Weighing, random: np.random.Generator) -> Fit:
     """Find weights with all visits, and measure the search by weights found with one half of them on the other.
 
     Args:
@@ -54,8 +55,7 @@ def fit_weights(lists: SourceLists, start: Mapping[str, float], random: np.rando
         start: the weights to start from, and to be better than.
         random: halves the visits.
     """
-    ranks = np.array([start.get(label, 0.0) for label in lists.labels])
-    initial = np.concatenate([ranks, np.zeros(len(ranks))])
+    initial = np.array([given.get(label, 0.0) for given in (start.weights, start.slopes) for label in lists.labels])
     half = random.permutation(len(lists)) % FOLDS
     before, after = np.zeros(len(lists)), np.zeros(len(lists))
     for fold in range(FOLDS):

@@ -29,11 +29,13 @@ class HeldVisit:
         time: when it began, seconds since 1970 UTC.
         history: what the shopper did before, newest first.
         bought: int32 [n], distinct rows of what was bought in it, ascending.
+        seen: int32 [m], distinct rows of all that the visit was about, in the order in which they came.
     """
 
     time: float
     history: History
     bought: Int32
+    seen: Int32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,8 @@ def hold_back(table: EventTable, rows: Int32, *, until: float, limit: int, rando
     visits = []
     for start, begin, stop in zip(chosen.tolist(), first.tolist(), end.tolist(), strict=True):
         held[line.index[start:stop]] = True
-        same = np.arange(start, stop)[(line.visit[start:stop] == line.visit[start]) & wanted[start:stop]]
+        inside = start + np.flatnonzero(line.visit[start:stop] == line.visit[start])
+        seen, came = np.unique(line.rows[inside], return_index=True)
         past = np.arange(begin, start)[::-1][:HISTORY_LIMIT]
         visits.append(
             HeldVisit(
@@ -108,7 +111,8 @@ def hold_back(table: EventTable, rows: Int32, *, until: float, limit: int, rando
                     price=table.price[line.index[past]].astype(np.float32),
                     quantity=table.quantity[line.index[past]],
                 ),
-                bought=np.unique(line.rows[same]),
+                bought=np.unique(line.rows[inside[wanted[inside]]]),
+                seen=seen[np.argsort(came)].astype(np.int32),
             )
         )
     return HeldBack(visits=visits, events=held, shoppers=len(starts))

@@ -172,6 +172,7 @@ def learn_signals(
         settings: how it is learned; None for the defaults.
         categories: int32 [rows], code of each product's most specific category, -1 for none; None for no categories.
     """
+    settings = settings or LearningSettings()
     data = LearningInput(
         events=events,
         purchases=purchases,
@@ -179,12 +180,12 @@ def learn_signals(
         until=until,
         regions=regions,
         queries=queries,
-        settings=settings or LearningSettings(),
+        settings=settings,
         categories=categories,
     )
     signals = (*list_signals(counts=counts), FACTORS)
     return Signals(
-        popularity=compute_popularity(events, product_count, until=until),
+        popularity=compute_popularity(events, product_count, until=until, half_life_days=settings.half_life_days),
         repeat=compute_repeat(data.bought, product_count, until=until),
         learned=Learned(
             {},

@@ -7,17 +7,27 @@ nothing certain is left at its default, and what is kept says what it gained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mercato.arrays import Float32, Float64, Int32
+from mercato.arrays import Bool, Float32, Float64, Int32
 from mercato.index.learned import Learned, LearningInput
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import DEFAULT_FADE, SourceTuning
-from mercato.indexing.ask_visits import ask_visits, rank_popular
+from mercato.indexing.ask_visits import (
+    Occasion,
+    ask_sources_for,
+    begin_visits,
+    fill_carts,
+    leave_known,
+    list_labels,
+    open_first_pages,
+    rank_popular,
+)
+from mercato.indexing.choose_windows import LEAST_VISITS, SAMPLE_PRODUCTS, choose_best, choose_lately
 from mercato.indexing.fit_weights import Fit, fit_weights
 from mercato.indexing.held_visits import HeldBack, HeldVisit, hold_back
 from mercato.indexing.learn import find_rows, list_regions, select_events
@@ -25,10 +35,9 @@ from mercato.indexing.source_lists import line_up
 from mercato.requests.retrieval import Placement
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.histories import whole_history
-from mercato.retrieval.source_weights import EXPLORING, KNOWN, NEW, WEIGHTS
+from mercato.retrieval.source_weights import AROUND, EXPLORING, HEAVY, KNOWN, LIGHT, NEW, WEIGHTS, Weighing
 from mercato.retrieval.sources.registry import SOURCES
 from mercato.retrieval.sources.repeat import rank_repeats, wait_until_due
-from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.history import PURCHASE
 from mercato.signals.learning_settings import LearningSettings
@@ -38,17 +47,11 @@ from mercato.signals.repeat import compute_repeat
 from mercato.state.values import EventTable
 
 VISITS = 1_500
-LEAST_VISITS = 60
-"""Fewer tell nothing: the interval of what they gain is wider than any gain."""
 SEED = 15
 FADES = (DEFAULT_FADE, ((0.5, 1.0),))
 REGULARIZATIONS = (LearningSettings().regularization, ((100.0, 30.0), (1000.0,)))
 """The default, and what lies on each side of it, the nearest first: what follows one that is no better is not tried."""
 DUES = (0.0, ((0.5, 1.0),))
-SAMPLE_PRODUCTS = 2_000
-"""Products with the most buyers, with which the regularization is chosen: time grows with their cube."""
-CERTAIN = 1.0
-"""Standard errors of the paired difference by which a setting must be better than the default."""
 HIT_CUTOFF = 20
 
 
@@ -84,7 +87,13 @@ class HeldLog:
 
 
 def choose_settings(
-    table: EventTable, row_by_id: Mapping[str, int], product_count: int, categories: Int32, *, until: float
+    table: EventTable,
+    row_by_id: Mapping[str, int],
+    product_count: int,
+    categories: Int32,
+    *,
+    half_life_days: float,
+    until: float,
 ) -> HeldLog:
     """Hold visits back, and choose with them how signals are learned.
 
@@ -93,6 +102,7 @@ def choose_settings(
         row_by_id: the row of each product and variant.
         product_count: number of rows.
         categories: int32 [rows], code of each product's most specific category, -1 for none.
+        half_life_days: of popularity, as it was chosen.
         until: seconds since 1970 UTC; only strictly earlier events are read.
     """
     random = np.random.default_rng(SEED)
@@ -104,6 +114,7 @@ def choose_settings(
         product_count=product_count,
         until=until,
         regions=list_regions(table),
+        settings=LearningSettings(half_life_days=half_life_days),
         categories=categories,
     )
     if len(held.visits) < LEAST_VISITS:
@@ -117,16 +128,19 @@ def choose_settings(
             sampled[regularization] = compute_ease(data.bought, product_count, until=until, options=options)
         return sampled[regularization]
 
-    fade = _choose(*FADES, lambda one: _measure_nearness(learn(REGULARIZATIONS[0]), held.visits, one))
-    regularization = _choose(*REGULARIZATIONS, lambda one: _measure_nearness(learn(one), held.visits, fade))
-    settings = LearningSettings(regularization=regularization)
+    fade = choose_best(*FADES, lambda one: _measure_nearness(learn(REGULARIZATIONS[0]), held.visits, one))
+    regularization = choose_best(*REGULARIZATIONS, lambda one: _measure_nearness(learn(one), held.visits, fade))
+    settings = replace(data.settings, regularization=regularization)
+    everything, bought = select_events(table, row_by_id)
+    bought = bought if data.has_purchases else everything
+    settings = replace(settings, lately_days=choose_lately(bought, product_count, settings, until=until))
     intervals = compute_repeat(data.bought, product_count, until=until).interval_days
-    due = _choose(*DUES, lambda one: _measure_repeats(intervals, held.visits, one))
+    due = choose_best(*DUES, lambda one: _measure_repeats(intervals, held.visits, one))
     return HeldLog(data=replace(data, settings=settings), held=held, fade=fade, due=due)
 
 
 def tune_sources(snapshot: Snapshot, log: HeldLog) -> SourceTuning:
-    """Learn what each source weighs on the home page, by kind of shopper.
+    """Learn what each source weighs: on the home page by kind of shopper, and around products and carts.
 
     Args:
         snapshot: of the same rows; nobody else reads it, and what it has learned is replaced.
@@ -134,78 +148,107 @@ def tune_sources(snapshot: Snapshot, log: HeldLog) -> SourceTuning:
     """
     if log.note:
         return log.defaults
-    visits, data = log.held.visits, log.data
-    labels = [source.label for source in SOURCES if Placement.HOME_PAGE in source.weights and source is not SEQUENCE]
-    signals = dict.fromkeys(signal for source in SOURCES if source.label in labels for signal in source.signals)
-    values = {signal: data.learn(signal) for signal in signals}
-    snapshot.learned = Learned({}, values=values, until=data.until, bought=data.has_purchases)
-    snapshot.tuning = log.defaults
-    catalog = LiveCatalog(snapshot, None)
-    popular = rank_popular(compute_popularity(data.events, data.product_count, until=data.until).count)
-    random = np.random.default_rng(SEED)
-    defaults = WEIGHTS[Placement.HOME_PAGE]
-    bought = [visit.bought for visit in visits]
-    fits: dict[str, Fit] = {}
-    asked = ask_visits(catalog, visits, labels, popular)
-    fits[KNOWN] = fit_weights(line_up(asked, bought, labels), defaults, random)
-    fresh, fresh_bought = _leave_known(asked, visits)
-    if len(fresh) >= LEAST_VISITS:
-        fits[EXPLORING] = fit_weights(line_up(fresh, fresh_bought, labels), defaults, random)
-    strangers = ask_visits(catalog, visits, labels, popular, strangers=True)
-    fits[NEW] = fit_weights(line_up(strangers, bought, labels), defaults, random)
-    kept = {kind: fit for kind, fit in fits.items() if fit.gain.low > 0}
-    note = "" if kept else "what was learned gains nothing certain over the defaults"
+    visits = log.held.visits
+    weigher = _Weigher(snapshot, log)
+    heavy = _bound_heavy(visits)
+    weigher.weigh(KNOWN, begin_visits(visits))
+    many = np.array([len(visit.history.distinct[0]) >= heavy for visit in visits], np.bool_)
+    for name, chosen in ((LIGHT, ~many), (HEAVY, many)):
+        weigher.weigh_part(name, KNOWN, chosen)
+    weigher.weigh_fresh(EXPLORING, KNOWN, visits)
+    weigher.weigh(NEW, begin_visits(visits, strangers=True))
+    weigher.weigh(Placement.PRODUCT_PAGE.label, open_first_pages(visits))
+    weigher.weigh(Placement.CART.label, fill_carts(visits))
+    fits, kept = weigher.fits, weigher.kept
     return replace(
         log.defaults,
-        weights={kind: fit.weights for kind, fit in kept.items()},
-        slopes={kind: fit.slopes for kind, fit in kept.items()},
-        gains={kind: fit.gain for kind, fit in fits.items()},
-        note=note,
+        weights={name: fit.weights for name, fit in kept.items()},
+        slopes={name: fit.slopes for name, fit in kept.items()},
+        heavy=heavy if {LIGHT, HEAVY} & kept.keys() else 0,
+        gains={name: fit.gain for name, fit in fits.items()},
+        note="" if kept else "what was learned gains nothing certain over the defaults",
     )
 
 
-def _leave_known(
-    lists: Sequence[Mapping[str, RankedList]], visits: Sequence[HeldVisit]
-) -> tuple[list[dict[str, RankedList]], list[Int32]]:
-    """Leave out of lists and purchases what each shopper had bought before; visits without anything new go."""
-    kept, bought = [], []
-    for own, visit in zip(lists, visits, strict=True):
-        known = visit.history.rows[visit.history.type == PURCHASE]
-        fresh = visit.bought[~np.isin(visit.bought, known)]
-        if len(fresh):
-            keep = {label: ~np.isin(item.rows, known) for label, item in own.items()}
-            kept.append(
-                {
-                    label: RankedList(rows=item.rows[keep[label]], scores=item.scores[keep[label]])
-                    for label, item in own.items()
-                    if keep[label].any()
-                }
-            )
-            bought.append(fresh)
-    return kept, bought
+def _bound_heavy(visits: Sequence[HeldVisit]) -> int:
+    """Return the number of distinct products from which on a shopper is a heavy one: half of them are."""
+    return int(np.median([len(visit.history.distinct[0]) for visit in visits])) + 1
 
 
-def _choose(default: float, sides: Sequence[Sequence[float]], quality: Callable[[float], Float64]) -> float:
-    """Choose what is best on the visits: the default unless another is better by more than its standard error.
+class _Weigher:
+    """Weighs the sources on one occasion after the other.
 
-    Args:
-        default: what stands where nothing is certain.
-        sides: other choices, those of each side of the default away from it, until one is no better than the last.
-        quality: float64 [visits] of a choice.
+    Attributes:
+        fits: what was found, by the name of what it was found for.
     """
-    first = quality(default)
-    best, reached = default, 0.0
-    for side in sides:
-        before = 0.0
-        for choice in side:
-            less = quality(choice) - first
-            error = CERTAIN * float(less.std(ddof=1)) / np.sqrt(len(less))
-            if less.mean() > max(reached, error):
-                best, reached = choice, float(less.mean())
-            if less.mean() <= before:
-                break
-            before = float(less.mean())
-    return best
+
+    def __init__(self, snapshot: Snapshot, log: HeldLog) -> None:
+        """Learn the signals without the visits.
+
+        Args:
+            snapshot: of the same rows; what it has learned is replaced.
+            log: what was held back.
+        """
+        data = log.data
+        self._labels = {one: list_labels(one) for one in (Placement.HOME_PAGE, *AROUND)}
+        asked = {label for labels in self._labels.values() for label in labels}
+        signals = dict.fromkeys(signal for source in SOURCES if source.label in asked for signal in source.signals)
+        values = {signal: data.learn(signal) for signal in signals}
+        snapshot.learned = Learned({}, values=values, until=data.until, bought=data.has_purchases)
+        snapshot.tuning = log.defaults
+        self._catalog = LiveCatalog(snapshot, None)
+        half_life = log.settings.half_life_days
+        popularity = compute_popularity(data.events, data.product_count, until=data.until, half_life_days=half_life)
+        self._popular = rank_popular(popularity.count)
+        self._random = np.random.default_rng(SEED)
+        self._asked: dict[str, tuple[list[dict[str, RankedList]], Sequence[Occasion]]] = {}
+        self.fits: dict[str, Fit] = {}
+
+    @property
+    def kept(self) -> dict[str, Fit]:
+        """What gains something for certain."""
+        return {name: fit for name, fit in self.fits.items() if fit.gain.low > 0}
+
+    def weigh(self, name: str, occasions: Sequence[Occasion]) -> None:
+        """Weigh the sources of a placement, where there are enough occasions of it."""
+        if len(occasions) < LEAST_VISITS:
+            return
+        placement = occasions[0].placement
+        lists = ask_sources_for(self._catalog, occasions, self._labels[placement], self._popular)
+        self._asked[name] = lists, occasions
+        self._fit(name, placement, lists, [one.bought for one in occasions])
+
+    def weigh_part(self, name: str, whole: str, chosen: Bool) -> None:
+        """Weigh for some occasions (bool [occasions]) of what was weighed before, from the weights found for all."""
+        if np.count_nonzero(chosen) < LEAST_VISITS or whole not in self._asked:
+            return
+        lists, occasions = self._asked[whole]
+        numbers = np.flatnonzero(chosen).tolist()
+        found = self.kept.get(whole)
+        start = None if found is None else Weighing(weights=found.weights, slopes=found.slopes)
+        placement = occasions[0].placement
+        self._fit(name, placement, [lists[at] for at in numbers], [occasions[at].bought for at in numbers], start)
+
+    def weigh_fresh(self, name: str, whole: str, visits: Sequence[HeldVisit]) -> None:
+        """Weigh for what nobody had before, on the occasions of visits that were weighed before."""
+        if whole not in self._asked:
+            return
+        lists, occasions = self._asked[whole]
+        known = [visit.history.rows[visit.history.type == PURCHASE] for visit in visits]
+        fresh, bought = leave_known(lists, occasions, known)
+        if len(fresh) >= LEAST_VISITS:
+            self._fit(name, occasions[0].placement, fresh, bought)
+
+    def _fit(
+        self,
+        name: str,
+        placement: Placement,
+        lists: Sequence[Mapping[str, RankedList]],
+        bought: Sequence[Int32],
+        start: Weighing | None = None,
+    ) -> None:
+        start = start or Weighing(weights=WEIGHTS[placement])
+        self.fits[name] = fit_weights(line_up(lists, bought, self._labels[placement]), start, self._random)
 
 
 def _measure_nearness(neighbours: Neighbours, visits: Sequence[HeldVisit], fade: float) -> Float64:

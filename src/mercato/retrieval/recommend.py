@@ -63,10 +63,11 @@ def weigh_for(context: RetrievalContext, weights: Weights | ShopWeights) -> Weig
     request = context.request
     if not isinstance(weights, ShopWeights):
         return Weighing(weights=choose_sources(weights, request.placement, request.kind))
-    shopper = NEW
+    shopper, products = NEW, 0
     if len(context.seeds) or len(context.history):
         shopper = EXPLORING if request.exclude_purchased_days > 0 else KNOWN
-    return weights.choose(request.placement, request.kind, shopper)
+        products = len(context.history.distinct[0])
+    return weights.choose(request.placement, request.kind, shopper, products)
 
 
 def ask_for(

@@ -34,10 +34,15 @@ KIND_SOURCES: Mapping[Kind, frozenset[str]] = {
 
 
 KNOWN, NEW, EXPLORING = "known", "new", "exploring"
-KINDS_OF_SHOPPERS = (KNOWN, NEW, EXPLORING)
 """Who has a history, who has none, and who has one but wants nothing of it again (``exclude_purchased_days``)."""
+LIGHT, HEAVY = "light", "heavy"
+"""Those of the known who have few products and many; what is learned of neither of them goes by the known."""
 TUNED = (Placement.HOME_PAGE, Placement.CATEGORY, Placement.RANK)
-"""Placements that go by what was learned of the home page."""
+"""Placements that go by what was learned of the home page, for each kind of shopper."""
+AROUND = (Placement.PRODUCT_PAGE, Placement.CART)
+"""Placements that start from products; what is learned of them holds for every shopper, and is called as they are."""
+OCCASIONS = (KNOWN, LIGHT, HEAVY, EXPLORING, NEW, *(placement.label for placement in AROUND))
+"""What weights are learned for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +64,31 @@ class ShopWeights:
 
     Attributes:
         general: of every placement, with the shop's changes; what goes by no learned weights has these.
-        learned: by kind of shopper, for the placements `TUNED`.
+        learned: by kind of shopper for the placements `TUNED`, and by name of a placement of `AROUND` for itself.
+        heavy: distinct products from which on a known shopper is a heavy one; 0 where nobody is told apart.
     """
 
     general: Weights
     learned: Mapping[str, Mapping[Placement, Weighing]] = field(default_factory=dict)
+    heavy: int = 0
 
-    def choose(self, placement: Placement, kind: Kind, shopper: str) -> Weighing:
+    def choose(self, placement: Placement, kind: Kind, shopper: str, products: int = 0) -> Weighing:
         """Return what the sources of a request weigh.
 
         Args:
             placement: of the request.
-            kind: of product page.
-            shopper: one of `KINDS_OF_SHOPPERS`.
+            kind: of product page; what was learned is of both kinds together.
+            shopper: known, new or exploring.
+            products: how many distinct products the shopper's history has.
         """
-        if placement in self.learned.get(shopper, {}):
-            return self.learned[shopper][placement]
+        names = [shopper]
+        if placement in AROUND:
+            names = [placement.label] if kind is Kind.BOTH else []
+        elif shopper == KNOWN and self.heavy:
+            names = [HEAVY if products >= self.heavy else LIGHT, KNOWN]
+        for name in names:
+            if placement in self.learned.get(name, {}):
+                return self.learned[name][placement]
         return Weighing(weights=choose_sources(self.general, placement, kind))
 
 
@@ -90,14 +104,15 @@ def weigh_shop(tuning: SourceTuning, changes: Mapping[str, float] | None = None)
     """
     changes = changes or {}
     general = change_weights(changes)
+    around = {placement.label: (placement,) for placement in AROUND}
     learned = {
-        shopper: {
-            placement: _join(general, placement, weights, tuning.slopes.get(shopper, {}), changes)
-            for placement in TUNED
+        name: {
+            placement: _join(general, placement, weights, tuning.slopes.get(name, {}), changes)
+            for placement in around.get(name, TUNED)
         }
-        for shopper, weights in tuning.weights.items()
+        for name, weights in tuning.weights.items()
     }
-    return ShopWeights(general=general, learned=learned)
+    return ShopWeights(general=general, learned=learned, heavy=tuning.heavy)
 
 
 def _join(

@@ -15,6 +15,8 @@ from mercato.signals.events import SECONDS_PER_DAY, EventColumns
 from mercato.signals.neighbours import Neighbours
 
 DEFAULT_REGULARIZATION = 300.0
+DEFAULT_LATELY_DAYS = 35.0
+"""Days whose purchases are "lately": a season's turn, and enough purchases to learn from."""
 MAX_PRODUCTS = 6_000
 """Products with the most buyers that take part: time grows with their cube, memory with their square (3 * 144 MB)."""
 MIN_BUYERS = 3

@@ -48,12 +48,14 @@ class Deeds:
         changed: bool [n], events of a person with a product of which not all was counted yet.
         bought: bool [n], events that count as bought.
         until: the moment that the snapshot was learned for, seconds since 1970 UTC.
+        half_life_days: age at which an event counts half for popularity.
     """
 
     events: EventColumns
     changed: Bool
     bought: Bool
     until: float
+    half_life_days: float = DEFAULT_HALF_LIFE_DAYS
 
 
 def count_interest(deeds: Deeds) -> Amounts:
@@ -63,7 +65,7 @@ def count_interest(deeds: Deeds) -> Amounts:
     """
     events = deeds.events.select(deeds.changed)
     timed = has_time(events.time)
-    half_lives = np.where(timed, (events.time - deeds.until) / SECONDS_PER_DAY / DEFAULT_HALF_LIFE_DAYS, -1.0)
+    half_lives = np.where(timed, (events.time - deeds.until) / SECONDS_PER_DAY / deeds.half_life_days, -1.0)
     value = events.weight * 2.0 ** np.minimum(half_lives, MAX_HALF_LIVES)
     order, starts = _group(events.actor, events.product)
     heaviest = np.maximum.reduceat(value[order], starts) if len(starts) else np.zeros(0)

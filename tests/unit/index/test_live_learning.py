@@ -17,13 +17,15 @@ from mercato.events.event import Event, parse_event
 from mercato.index.learned import Learned, LearningInput, Signal
 from mercato.index.live import LiveCatalog
 from mercato.index.live_learning import IDLE_DAYS, LearnedNow, LiveLearning
+from mercato.index.source_tuning import SourceTuning
 from mercato.index.variant_groups import VariantGroups
 from mercato.indexing.learn import find_moment, find_rows, select_events
 from mercato.retrieval.sources.cooccurrence import TOGETHER
 from mercato.retrieval.sources.registry import list_needed
 from mercato.retrieval.sources.session import CLICKED, CLICKED_NEXT
 from mercato.retrieval.sources.trending import MOMENTUM
-from mercato.signals.popularity import DEFAULT_HALF_LIFE_DAYS, compute_popularity
+from mercato.signals.learning_settings import LearningSettings
+from mercato.signals.popularity import compute_popularity
 from mercato.signals.undone import drop_undone
 from mercato.state import people as people_module
 from mercato.state.sqlite import SqliteStateStore
@@ -33,6 +35,8 @@ DAY, HOUR = 86_400.0, 3_600.0
 START = 400_000.5 * HOUR
 PRODUCTS = [f"p{number}" for number in range(6)]
 ROWS = {product: row for row, product in enumerate(PRODUCTS)}
+HALF_LIFE_DAYS = 45.0
+TUNING = SourceTuning(settings=LearningSettings(half_life_days=HALF_LIFE_DAYS))
 LATER = START + 1_000 * DAY
 ROUNDING = 1e-5
 """Amounts are whole millionths."""
@@ -56,7 +60,8 @@ def learn(table: EventTable, until: float) -> tuple[np.ndarray[Any, Any], Learne
     data = LearningInput(events=events, purchases=purchases, product_count=len(PRODUCTS), until=until)
     signals: tuple[Signal[Any], ...] = (MOMENTUM, TOGETHER, CLICKED, CLICKED_NEXT, *list_needed())
     learned = Learned({}, values={signal: data.learn(signal) for signal in signals}, until=until, bought=True)
-    return compute_popularity(events, len(PRODUCTS), until=until).count, learned
+    count = compute_popularity(events, len(PRODUCTS), until=until, half_life_days=HALF_LIFE_DAYS).count
+    return count, learned
 
 
 class SmallCatalog:
@@ -64,7 +69,7 @@ class SmallCatalog:
 
     def __init__(self, learned: Learned, sequence: int) -> None:
         manifest = SimpleNamespace(event_sequence=sequence)
-        self.snapshot = SimpleNamespace(learned=learned, manifest=manifest, row_by_any_id=ROWS)
+        self.snapshot = SimpleNamespace(learned=learned, manifest=manifest, row_by_any_id=ROWS, tuning=TUNING)
         self.base, self.delta = len(PRODUCTS), ()
         self.groups = VariantGroups(None, "", np.zeros(0, np.int32))
 
@@ -91,7 +96,7 @@ def add_interest(popularity: np.ndarray[Any, Any], now: LearnedNow) -> np.ndarra
         return popularity
     since = now.since
     total: np.ndarray[Any, Any] = popularity + since.interest[: len(PRODUCTS)]
-    total *= 0.5 ** (since.days / DEFAULT_HALF_LIFE_DAYS)
+    total *= 0.5 ** (since.days / HALF_LIFE_DAYS)
     return total
 
 
@@ -255,7 +260,7 @@ def test_after_a_year_of_silence_one_person_outweighs_nothing(store: SqliteState
     since = live.at().since
     assert since is not None
     assert since.days == pytest.approx(IDLE_DAYS)
-    assert interest_in(live.at(), "p5") == pytest.approx(2 ** (IDLE_DAYS / DEFAULT_HALF_LIFE_DAYS), rel=1e-3)
+    assert interest_in(live.at(), "p5") == pytest.approx(2 ** (IDLE_DAYS / HALF_LIFE_DAYS), rel=1e-3)
 
 
 def test_who_is_forgotten_is_counted_no_more(store: SqliteStateStore) -> None:

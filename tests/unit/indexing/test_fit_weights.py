@@ -7,6 +7,7 @@ from mercato.arrays import Int32
 from mercato.indexing.fit_weights import fit_weights
 from mercato.indexing.source_lists import line_up, measure
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks
+from mercato.retrieval.source_weights import Weighing
 
 LABELS = ("knows", "noise", "silent")
 START = {"knows": 0.1, "noise": 3.0, "silent": 0.5}
@@ -31,7 +32,7 @@ def draw(visits: int, chance: float, seed: int = 3) -> tuple[list[dict[str, Rank
 
 def test_what_knows_is_heard() -> None:
     lists, bought = draw(300, 0.6)
-    fit = fit_weights(line_up(lists, bought, LABELS), START, np.random.default_rng(0))
+    fit = fit_weights(line_up(lists, bought, LABELS), Weighing(weights=START), np.random.default_rng(0))
     assert fit.gain.low > 0.2
     assert fit.gain.after > fit.gain.before + 0.2
     loud = fit.weights["knows"] / 61 + fit.slopes["knows"]
@@ -41,20 +42,20 @@ def test_what_knows_is_heard() -> None:
 
 def test_chance_gains_nothing_certain() -> None:
     lists, bought = draw(300, 0.0)
-    assert fit_weights(line_up(lists, bought, LABELS), START, np.random.default_rng(0)).gain.low <= 0
+    assert fit_weights(line_up(lists, bought, LABELS), Weighing(weights=START), np.random.default_rng(0)).gain.low <= 0
 
 
 @pytest.mark.parametrize("visits", [0, 1])
 def test_hardly_any_visit(visits: int) -> None:
     lists, bought = draw(visits, 1.0)
-    fit = fit_weights(line_up(lists, bought, LABELS), START, np.random.default_rng(0))
+    fit = fit_weights(line_up(lists, bought, LABELS), Weighing(weights=START), np.random.default_rng(0))
     assert not fit.gain.low > 0
     assert set(fit.weights) == set(LABELS)
 
 
 def test_the_same_visits_give_the_same_weights() -> None:
     lines = line_up(*draw(80, 0.5), LABELS)
-    first, second = (fit_weights(lines, START, np.random.default_rng(5)) for _ in range(2))
+    first, second = (fit_weights(lines, Weighing(weights=START), np.random.default_rng(5)) for _ in range(2))
     assert first == second
 
 

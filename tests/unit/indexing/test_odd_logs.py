@@ -11,7 +11,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.requests.retrieval import Placement, RetrievalRequest, Retrieved
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.source_weights import KINDS_OF_SHOPPERS
+from mercato.retrieval.source_weights import OCCASIONS
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.retrieval.asking import ask
@@ -68,7 +68,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_weights_are_learned_or_the_defaults_are_said(shop: Shop) -> None:
     tuning = shop.retriever.catalog.snapshot.tuning
     assert any(reason in tuning.say() for reason in REASONS), tuning.say()
-    assert set(tuning.weights) <= set(KINDS_OF_SHOPPERS)
+    assert set(tuning.weights) <= set(OCCASIONS)
     assert bool(tuning.weights) != bool(tuning.note)
     assert all(tuning.gains[kind].low > 0 for kind in tuning.weights)
 

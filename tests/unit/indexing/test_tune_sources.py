@@ -1,6 +1,7 @@
 """What a shop's log says of its sources: learned where it says something, defaults and the reason where it does not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import SourceTuning, read_tuning
 from mercato.requests.retrieval import Kind, Placement
 from mercato.retrieval.retriever import Retriever
-from mercato.retrieval.source_weights import KNOWN, WEIGHTS, weigh_shop
+from mercato.retrieval.source_weights import KNOWN, NEW, WEIGHTS, weigh_shop
 from mercato.state.sqlite import SqliteStateStore
 from tests import stores
 from tests.unit.retrieval.asking import ask, ids_of
@@ -112,3 +113,52 @@ def test_what_is_held_back_by_until_is_not_read(tmp_path: Path) -> None:
 def test_a_snapshot_from_before_has_the_defaults(tmp_path: Path) -> None:
     assert read_tuning(tmp_path) == SourceTuning()
     assert "defaults" in SourceTuning().say()
+
+
+def sets(users: int = 200, seed: int = 6) -> list[Event]:
+    """Orders of three of a set of four, of thirty sets whose titles say nothing of it; everybody comes three times."""
+    random = np.random.default_rng(seed)
+    events = []
+    for user in range(users):
+        for visit in range(3):
+            first, ago = int(random.integers(30)), float(random.uniform(1, 60)) + 60 * (2 - visit)
+            for item in random.permutation(4)[:3]:
+                number = (first + 30 * int(item)) % 120
+                events.append(stores.purchase(f"u{user}", f"t{number:03d}", ago, order=f"{user}-{visit}"))
+    return events
+
+
+def test_pages_that_start_from_products_are_weighed_by_what_else_was_bought(tmp_path: Path) -> None:
+    snapshot, store = index(tmp_path, sets())
+    tuning = snapshot.tuning
+    page, cart = (placement.label for placement in (Placement.PRODUCT_PAGE, Placement.CART))
+    assert {page, cart} <= tuning.gains.keys()
+    assert page in tuning.weights
+    weighing = weigh_shop(tuning)
+    defaults = WEIGHTS[Placement.PRODUCT_PAGE]
+    learned = weighing.choose(Placement.PRODUCT_PAGE, Kind.BOTH, KNOWN).weights
+    assert learned["similar"] / learned["cooccurrence"] < defaults["similar"] / defaults["cooccurrence"]
+    alone = weighing.choose(Placement.PRODUCT_PAGE, Kind.SIMILAR, KNOWN)
+    assert alone.weights == {name: defaults[name] for name in ("similar", "session")}
+    assert not alone.slopes
+
+    retriever = Retriever(LiveCatalog(snapshot, store), store)
+    found = ids_of(retriever, ask(retriever, stores.request(Placement.PRODUCT_PAGE, seed_ids=("t007",), depth=20)))
+    assert set(found[:3]) == {"t037", "t067", "t097"}
+    store.close()
+
+
+def test_who_has_many_products_goes_by_what_was_learned_of_such_shoppers() -> None:
+    tuning = SourceTuning(weights={"known": {"popular": 1.0}, "heavy": {"popular": 2.0}}, heavy=10, note="")
+    weighing = weigh_shop(tuning)
+    by_products = [
+        weighing.choose(Placement.HOME_PAGE, Kind.BOTH, KNOWN, products).weights["popular"]
+        for products in (1, 9, 10, 99)
+    ]
+    assert by_products == [1.0, 1.0, 2.0, 2.0]  # nothing was learned of light ones: they are known
+    assert (
+        weigh_shop(replace(tuning, heavy=0)).choose(Placement.HOME_PAGE, Kind.BOTH, KNOWN, 99).weights["popular"] == 1
+    )
+    stranger = weighing.choose(Placement.HOME_PAGE, Kind.BOTH, NEW, 0)
+    assert stranger.weights["popular"] == WEIGHTS[Placement.HOME_PAGE]["popular"]
+    assert weighing.choose(Placement.CART, Kind.BOTH, KNOWN, 99).weights == WEIGHTS[Placement.CART]

@@ -18,9 +18,6 @@ from mercato.signals.ease import EaseOptions, compute_eases
 from mercato.signals.history import TYPE_WEIGHTS
 from mercato.signals.neighbours import Nearness, Neighbours
 
-RECENT_DAYS = 35.0
-"""Days whose purchases "recent" explains: a season's turn, and enough purchases to learn from."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PairCounts:
@@ -41,14 +38,12 @@ class NeighbourSource(Source):
         pairs: who bought both products of each of its pairs; None where nobody counts.
         whole: it starts from the whole history, not from the last products alone.
         counts_orders: what is counted for explanations is orders, not shoppers.
-        counted_days: the days before the moment of learning that are counted; 0 for all.
     """
 
     neighbours: Signal[Neighbours]
     pairs: Signal[PairCounts] | None = None
     whole = True
     counts_orders = False
-    counted_days = 0
     speaks_of = frozenset({"bought together", "bought by the same shoppers"})
 
     def sum_up(self, context: RetrievalContext) -> Nearness:
@@ -83,7 +78,12 @@ class NeighbourSource(Source):
         count = find_count(learned.get(self.neighbours), learned.get(self.pairs).counts, start, row)
         if not count:
             return None
-        return Counts(buyers=count, days=self.counted_days, until=learned.until, orders=self.counts_orders)
+        return Counts(buyers=count, days=self.count_days(catalog), until=learned.until, orders=self.counts_orders)
+
+    def count_days(self, catalog: LiveCatalog) -> int:
+        """Return the days before the moment of learning that are counted; 0 for all."""
+        del catalog
+        return 0
 
 
 def find_count(neighbours: Neighbours, counts: Int32, row: int, neighbour: int) -> int:
@@ -105,5 +105,5 @@ def find_count(neighbours: Neighbours, counts: Int32, row: int, neighbour: int) 
 def learn_eases(data: LearningInput) -> list[Neighbours]:
     """Learn EASE of all purchases and of the recent ones: both from one inverse, which is what takes time."""
     options = EaseOptions(regularization=data.settings.regularization)
-    windows = (None, RECENT_DAYS)
+    windows = (None, data.settings.lately_days)
     return compute_eases(data.bought, data.product_count, until=data.until, windows=windows, options=options)

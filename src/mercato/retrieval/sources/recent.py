@@ -1,4 +1,4 @@
-"""The source `lately`: what those who bought what the shopper bought, bought in the last 35 days.
+"""The source `lately`: what those who bought what the shopper bought, bought of late: 35 days, or what the log says.
 
 It follows seasons and finds new products, which `also_bought` misses.
 """
@@ -6,9 +6,10 @@ It follows seasons and finds new products, which `also_bought` misses.
 from __future__ import annotations
 
 from mercato.index.learned import LearningInput, Signal
+from mercato.index.live import LiveCatalog
 from mercato.requests.retrieval import Kind
 from mercato.retrieval.sources.base import at_home
-from mercato.retrieval.sources.neighbours import RECENT_DAYS, NeighbourSource, PairCounts, learn_eases
+from mercato.retrieval.sources.neighbours import NeighbourSource, PairCounts, learn_eases
 from mercato.signals.neighbours import Neighbours
 from mercato.signals.together import count_shoppers_together
 
@@ -21,7 +22,8 @@ def _count(data: LearningInput) -> PairCounts:
     if not data.has_purchases:
         return PairCounts()
     neighbours = data.learn(RECENT_EASE)
-    return PairCounts(counts=count_shoppers_together(data.purchases, neighbours, until=data.until, days=RECENT_DAYS))
+    days = data.settings.lately_days
+    return PairCounts(counts=count_shoppers_together(data.purchases, neighbours, until=data.until, days=days))
 
 
 RECENT_EASE = Signal(name="lately", kind=Neighbours, learn=_learn)
@@ -34,13 +36,12 @@ class RecentSource(NeighbourSource):
     """Ranks by whole histories, of which the recent purchases alone are explained."""
 
     label = "lately"
-    asks = "as `also_bought`, of the last 35 days' purchases alone: it follows seasons and finds new products"
+    asks = "as `also_bought`, of late alone (35 days, or what the log says): it follows seasons and finds new products"
     learned_from = "all histories, at index time"
     weights = at_home(3.0)
     kinds = frozenset({Kind.COMPLEMENTARY})
     turn = 4
     neighbours = RECENT_EASE
-    counted_days = int(RECENT_DAYS)
     signals = (RECENT_EASE,)
     pairs = RECENT_SHOPPERS
     counts = (RECENT_SHOPPERS,)
@@ -51,6 +52,10 @@ class RecentSource(NeighbourSource):
         "seed counted": "bought {when} by {buyers} who bought {title}",
         "alone": "goes with what you chose, of late",
     }
+
+    def count_days(self, catalog: LiveCatalog) -> int:
+        """Return the days that were learned from."""
+        return int(catalog.snapshot.tuning.settings.lately_days)
 
 
 RECENT = RecentSource()

@@ -61,11 +61,12 @@ class PastSnapshot(Snapshot):
         events = drop_undone(events, find_rows(events, represented), until=until)
         weighted, purchases = select_events(events, represented)
         own, _ = select_events(events, snapshot.row_by_any_id)
+        half_life = snapshot.tuning.settings.half_life_days
         self.original = order_rows(
-            compute_popularity(weighted, len(ids), until=until),
+            compute_popularity(weighted, len(ids), until=until, half_life_days=half_life),
             ids,
             leaders,
-            compute_popularity(own, len(ids), until=until),
+            compute_popularity(own, len(ids), until=until, half_life_days=half_life),
         )
         self.groups = snapshot.groups[self.original]
         leaders = find_leaders(self.groups)

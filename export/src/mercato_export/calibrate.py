@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from mercato.models.onnx_session import open_session, run_session
+from mercato.networks.onnx_session import open_session, run_session
 from mercato_export.exportable import Tensors
 
 # Their values are bounded by what was trained, so a scale may be fixed. After Gelu a few hidden units reach 25 at

@@ -16,7 +16,7 @@ from mercato.errors import ModelError
 from mercato.models.engine.machine import read_machine
 from mercato.models.engine.manifest import Bounds, EngineManifest, NamedFile, manifest_path
 from mercato.models.engine.shapes import EngineShapes
-from mercato.models.onnx_session import open_session, run_session
+from mercato.networks.onnx_session import open_session, run_session
 from mercato_export.errors import ExportError
 from mercato_export.options import BuildOptions
 from mercato_export.tensorrt_flavour import (

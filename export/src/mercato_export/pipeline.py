@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import torch
 
-from mercato.models.onnx_session import open_session, run_session
+from mercato.networks.onnx_session import open_session, run_session
 from mercato_export.engine import build_engine
 from mercato_export.errors import ExportError
 from mercato_export.exportable import Exportable, Tensors, collate

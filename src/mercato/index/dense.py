@@ -2,7 +2,8 @@
 
 Products that share a text share a vector; each distinct vector is indexed once, since copies make an HNSW graph
 worse (its neighbour lists fill with them) and larger. The index is Faiss's HNSW with the plain vectors as storage,
-so the same mapped file answers approximate and exact searches and hands out vectors.
+so the same mapped file answers approximate and exact searches and hands out vectors. Where texts are few enough the
+graph is not walked: all of them are compared (`mercato.index.text_product`).
 
 Vectors are unit length, so the order by inner product is the order by distance; Faiss walks its graph a quarter faster
 by squared distance, which is turned back into inner products here.
@@ -11,6 +12,7 @@ by squared distance, which is turned back into inner products here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.errors import SnapshotError
+from mercato.index.text_product import TextProduct
 
 HNSW_M = 32  # links per node; Malkov & Yashunin 2018 recommend 5-48, higher for high dimensions
 EF_CONSTRUCTION = 200
@@ -38,8 +41,12 @@ that mostly meets texts it must not return."""
 class DenseIndex:
     """A mapped dense index."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, most_compared: int = 0) -> None:
         """Map an index file.
+
+        Args:
+            path: the file.
+            most_compared: of at most so many texts queries are compared with all; of more, the graph is walked.
 
         Raises:
             SnapshotError: the file cannot be read.
@@ -57,7 +64,13 @@ class DenseIndex:
         flat = faiss.rev_swig_ptr(self._storage.get_xb(), self.count * self.dimension)
         self.vectors: Float32 = np.asarray(_Mapped(self._index, flat)).reshape(self.count, self.dimension)
         """float32 [texts, dimension], unit length; a view of the mapped file, which it keeps mapped."""
+        self._compares = 0 < self.count <= most_compared
         self.vectors.flags.writeable = False
+
+    @cached_property
+    def _product(self) -> TextProduct:
+        """The texts as they are compared: of a process that searches, and not of one that only reads vectors."""
+        return TextProduct(self.vectors)
 
     def search(self, queries: Float32, k: int, *, ef_search: int = EF_SEARCH) -> tuple[Float32, Int64]:
         """Find the texts nearest to each query.
@@ -65,12 +78,14 @@ class DenseIndex:
         Args:
             queries: float32 [batch, dimension].
             k: how many; fewer come back where the index holds fewer (index -1).
-            ef_search: breadth of the graph walk, at least k.
+            ef_search: breadth of the graph walk, at least k; where all texts are compared it is not read.
 
         Returns:
             Scores float32 [batch, k], higher is nearer, and text numbers int64 [batch, k].
         """
         k = min(k, self.count)
+        if self._compares:
+            return self._product.search(queries, k)
         parameters = faiss.SearchParametersHNSW(efSearch=min(max(ef_search, k), MAX_EF_SEARCH))
         distances, texts = self._index.search(queries, k, params=parameters)
         return _to_inner_products(distances, queries), texts
@@ -92,6 +107,9 @@ class DenseIndex:
         k = min(k, allowed_count)
         if k == 0:
             return np.zeros(0, np.float32), np.zeros(0, np.int64)
+        if self._compares:
+            scores, found = self._product.search(query[None], k, allowed)
+            return scores[0], found[0]
         if not exact and allowed_count >= max(WIDE_LEAST, WIDE_SHARE * self.count):
             wide = self._search_wide(query, k, allowed, allowed_count)
             if wide is not None:

@@ -27,6 +27,7 @@ from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
 from mercato.index.source_tuning import SourceTuning, read_tuning
 from mercato.index.synonyms import read_stored_synonyms
+from mercato.index.text_product import MOST_TEXTS
 from mercato.index.titles import read_titles
 from mercato.index.variant_groups import SETTING, read_groups
 from mercato.index.vocabulary import read_vocabulary
@@ -79,7 +80,7 @@ class Snapshot:
         self.documents = Documents(folder / layout.PRODUCTS)
         texts = map_arrays(folder / layout.TEXTS)
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
-        self.dense = DenseIndex(folder / layout.DENSE_INDEX)
+        self.dense = DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
         self.words = WordIndex(folder / layout.WORD_INDEX)
         self.category_words = read_category_words(folder, self.words, self.manifest.dimension)
         self.columns = read_columns(folder)

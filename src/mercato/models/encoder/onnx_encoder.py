@@ -14,7 +14,7 @@ from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
 from mercato.models.encoder.manifest import QUERY_FILES, check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
-from mercato.models.onnx_session import OnnxSession
+from mercato.networks.onnx_session import OnnxSession
 from mercato.progress import Progress
 from mercato.text import TextRole
 

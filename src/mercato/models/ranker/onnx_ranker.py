@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from mercato.errors import ModelError
 from mercato.features.features import FEATURE_NAMES
-from mercato.models.onnx_session import OnnxSession
 from mercato.models.ranker.manifest import MODEL_FILE, read_ranker_manifest
+from mercato.networks.onnx_session import OnnxSession
 
 INPUT_NAMES = ("query", "history", "candidates", "features")
 OUTPUT_NAME = "score"

@@ -14,9 +14,9 @@ from mercato.arrays import Float32, Int64
 from mercato.errors import InvalidInputError
 from mercato.models.encoder.batching import split_by_tokens
 from mercato.models.encoder.onnx_encoder import MODEL_FILES, Precision
-from mercato.models.onnx_session import OnnxSession
 from mercato.models.reranker.manifest import TOKENIZER_FILE, read_reranker_manifest
 from mercato.models.reranker.pair_tokenizer import PairBatch, PairTokenizer
+from mercato.networks.onnx_session import OnnxSession
 
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT_NAME = "score"

@@ -9,9 +9,9 @@ import numpy as np
 
 from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.errors import InvalidInputError, ModelError
-from mercato.models.onnx_session import OnnxSession
 from mercato.models.sequence.manifest import MODEL_FILE, read_sequence_manifest
 from mercato.models.sequence.products import read_products
+from mercato.networks.onnx_session import OnnxSession
 
 INPUT_NAME = "product_codes"
 OUTPUT_NAME = "state"

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mercato.errors import ModelError
-from mercato.models.onnx_session import OnnxSession, open_session, run_session
+from mercato.networks.onnx_session import OnnxSession, open_session, run_session
 
 
 @pytest.fixture

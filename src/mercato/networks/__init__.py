@@ -1,0 +1,1 @@
+"""Networks as ONNX Runtime reads and runs them: for every model, and for what an index multiplies."""

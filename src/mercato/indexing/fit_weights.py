@@ -28,7 +28,9 @@ LEAST_STEP = 2e-4
 """What a step must bring to be taken."""
 WHISPER = 0.002
 """Share of all sources together that one keeps which the defaults ask, however little it brings."""
-FOLDS = 2
+FOLDS, FEW_FOLDS, FEW_VISITS = 2, 5, 400
+"""Parts of which each is weighed with what all others found; of few visits half would find too little, and the search
+is quick."""
 STANDARD_ERRORS = 1.96
 
 
@@ -48,19 +50,20 @@ class Fit:
 
 
 def fit_weights(lists: SourceLists, start: Weighing, random: np.random.Generator) -> Fit:
-    """Find weights with all visits, and measure the search by weights found with one half of them on the other.
+    """Find weights with all visits, and measure the search on each part of them by what it finds with the others.
 
     Args:
         lists: the visits.
         start: the weights to start from, and to be better than.
-        random: halves the visits.
+        random: parts the visits.
     """
     initial = np.array([given.get(label, 0.0) for given in (start.weights, start.slopes) for label in lists.labels])
-    half = random.permutation(len(lists)) % FOLDS
+    folds = FOLDS if len(lists) > FEW_VISITS else FEW_FOLDS
+    part = random.permutation(len(lists)) % folds
     before, after = np.zeros(len(lists)), np.zeros(len(lists))
-    for fold in range(FOLDS):
-        found = _search(lists.take(half != fold), initial)
-        asked = half == fold
+    for fold in range(folds):
+        found = _search(lists.take(part != fold), initial)
+        asked = part == fold
         inside = lists.take(asked)
         before[asked] = measure(inside, _weigh(inside, initial), CUTOFF)
         after[asked] = measure(inside, _weigh(inside, found), CUTOFF)

@@ -15,7 +15,7 @@ from mercato.state.values import EventTable
 
 HISTORY_LIMIT = 1000
 """Events of a history that are read, as a server reads them."""
-MOST_BOUGHT = 6_000
+MOST_BOUGHT = 12_000
 """Products of all visits together: what is measured with them takes time for each. Large visits need to be fewer."""
 RECENT_SHARE = 0.5
 """Of all last visits the later half is asked for: they are the nearest to what is asked next."""

@@ -200,7 +200,6 @@ class _Weigher:
         half_life = log.settings.half_life_days
         popularity = compute_popularity(data.events, data.product_count, until=data.until, half_life_days=half_life)
         self._popular = rank_popular(popularity.count)
-        self._random = np.random.default_rng(SEED)
         self._asked: dict[str, tuple[list[dict[str, RankedList]], Sequence[Occasion]]] = {}
         self.fits: dict[str, Fit] = {}
 
@@ -248,7 +247,9 @@ class _Weigher:
         start: Weighing | None = None,
     ) -> None:
         start = start or Weighing(weights=WEIGHTS[placement])
-        self.fits[name] = fit_weights(line_up(lists, bought, self._labels[placement]), start, self._random)
+        # Of its own: what one occasion is found to weigh depends on no other.
+        random = np.random.default_rng(SEED)
+        self.fits[name] = fit_weights(line_up(lists, bought, self._labels[placement]), start, random)
 
 
 def _measure_nearness(neighbours: Neighbours, visits: Sequence[HeldVisit], fade: float) -> Float64:

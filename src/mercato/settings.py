@@ -21,6 +21,8 @@ from mercato.errors import ServerError
 SETTINGS_VARIABLE = "MERCATO_SETTINGS"
 DEFAULT_RERANK_DEPTH = 24
 DEFAULT_RERANK_BUDGET_MS = 400
+DEFAULT_ANSWER_CACHE_MB = 32
+DEFAULT_ANSWER_CACHE_S = 10.0
 DEFAULT_ENCODER = Path("var/models/encoder")
 DEFAULT_HOST = "127.0.0.1"
 
@@ -120,6 +122,14 @@ class SharedOptions(BaseModel):
     )
     stage_budgets_ms: Annotated[Mapping[str, int], Flag(name="--stage-budget", metavar="STAGE=MS")] = Field(
         default_factory=dict, description="Milliseconds of a call of encoder, retriever or ranker; repeatable."
+    )
+    answer_cache_mb: Annotated[int, within(0, 65_536), Flag()] = Field(
+        default=DEFAULT_ANSWER_CACHE_MB,
+        description="Megabytes of answers that a process may give again to searches of nobody in particular; 0: none.",
+    )
+    answer_cache_s: Annotated[float, above(0), Flag()] = Field(
+        default=DEFAULT_ANSWER_CACHE_S,
+        description="Seconds that such an answer may be old as far as events go; changed products are seen at once.",
     )
     rules: Annotated[Path | None, _PATH, Flag()] = Field(
         default=None,

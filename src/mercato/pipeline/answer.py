@@ -47,6 +47,11 @@ class Answer:
     details: bytes
 
 
+def make_token() -> str:
+    """Make the token of an answer, by which what follows from it is told from what follows from another."""
+    return secrets.token_urlsafe(12)
+
+
 def write_answer(
     catalog: LiveCatalog, state: PageState, timings: Mapping[str, int], learned_from: LearnedFrom | None = None
 ) -> Answer:
@@ -79,7 +84,7 @@ def write_answer(
         products += [orjson.Fragment(orjson.dumps({"id": product_id, "sources": []})) for product_id in unknown]
     details: dict[str, Any] = {
         "total": retrieved.total - ranked.folded,
-        "token": secrets.token_urlsafe(12),
+        "token": make_token(),
         "page_token": write_page_token(list_shown(catalog, state.asked or request, rows)),
         "missing_ids": retrieved.missing_ids,
         "degraded": state.degraded,

@@ -21,6 +21,7 @@ from mercato.models.reranker import OnnxReranker, PairTokenizer, read_reranker_m
 from mercato.models.sequence import NextProducts, SequenceModel, read_sequence_manifest
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.answer import describe_models
+from mercato.pipeline.answer_cache import AnswerCache
 from mercato.pipeline.call_timeout import DEFAULT_TIMEOUTS_MS, CallTimeout, RerankerTimeout
 from mercato.pipeline.pipeline import Pipeline
 from mercato.pipeline.remote import Call, RemoteEncoder, RemoteRanker, RemoteReranker, RemoteRetriever, SplitEncoder
@@ -228,6 +229,13 @@ def open_suggester(settings: Settings) -> Suggester:
     return Suggester(read_suggestions(settings.catalog), state, snapshot=snapshot)
 
 
+def open_answer_cache(settings: Settings, catalog: LiveCatalog) -> AnswerCache | None:
+    """Open what keeps answers; None where the settings give it no memory."""
+    if not settings.answer_cache_mb:
+        return None
+    return AnswerCache(catalog, most_bytes=settings.answer_cache_mb << 20, seconds=settings.answer_cache_s)
+
+
 def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     """Build the pipeline of `search` and `recommend`.
 
@@ -269,6 +277,7 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
         learned_from=describe_models(settings, manifest),
         queries=queries,
         knows_languages=read_manifest(settings.encoder).serving.multilingual,
+        cache=open_answer_cache(settings, catalog),
     )
     if call is None:  # behind calls the other models may not be loaded yet; they warm themselves
         pipeline.warm([parse_search({"QUERY": b"warm"}), parse_recommend({"PLACEMENT": b"home-page"})])

@@ -17,6 +17,7 @@ from mercato.index.live import LiveCatalog
 from mercato.models.ranker.calibration import Calibration
 from mercato.models.stages import EncoderStage, RankerStage, RerankerStage, RetrieverStage
 from mercato.pipeline.answer import Answer, LearnedFrom, describe_catalog, write_answer
+from mercato.pipeline.answer_cache import AnswerCache
 from mercato.pipeline.batched_ranker import BatchedRanker, RankStep
 from mercato.pipeline.page_state import PageState, list_answerable
 from mercato.pipeline.rerank import RerankStep
@@ -55,6 +56,7 @@ class Pipeline:
         learned_from: LearnedFrom | None = None,
         queries: QueryAnalyzer | None = None,
         knows_languages: bool = False,
+        cache: AnswerCache | None = None,
     ) -> None:
         """Join the stages.
 
@@ -70,7 +72,9 @@ class Pipeline:
             learned_from: how late the events are that the models learned from; the catalogue says so itself.
             queries: corrects queries; None makes one of its own for the catalogue.
             knows_languages: whether the encoder reads queries of other languages than the shop's.
+            cache: answers that may be given again; None for none.
         """
+        self._cache = cache
         self._knows_languages = knows_languages
         self.catalog = catalog
         self._queries = queries or QueryAnalyzer(catalog)
@@ -108,10 +112,28 @@ class Pipeline:
                     answers[index] = exc
                 else:
                     pages[index] = request
-        if pages:
-            for index, answer in zip(pages, self._answer_pages(list(pages.values())), strict=True):
+        asked = pages if self._cache is None else self._answer_again(self._cache, pages, answers)
+        if asked:
+            known = len(self.catalog.delta)
+            for index, answer, whole in zip(asked, *self._answer_pages(list(asked.values())), strict=True):
                 answers[index] = answer
+                if self._cache is not None and whole and isinstance(answer, Answer) and asked[index].answer_key:
+                    self._cache.keep(asked[index].answer_key, answer, known)
         return [answer for answer in answers if answer is not None]
+
+    def _answer_again(
+        self, cache: AnswerCache, pages: Mapping[int, PageRequest], answers: list[Answer | MercatoError | None]
+    ) -> dict[int, PageRequest]:
+        """Give the answers that are known and still true; returns the requests that are left."""
+        if not any(page.answer_key for page in pages.values()):
+            return dict(pages)
+        try:
+            self.catalog.refresh()
+        except StateError:  # nobody knows whether they are still true
+            return dict(pages)
+        for index, page in pages.items():
+            answers[index] = cache.find(page.answer_key)
+        return {index: page for index, page in pages.items() if answers[index] is None}
 
     def warm(self, requests: Sequence[PageRequest]) -> None:
         """Answer requests whose answers nobody wants: first calls read indexes from disk and allocate.
@@ -122,7 +144,8 @@ class Pipeline:
         for batch in ([request] for request in requests):
             self.answer(batch)
 
-    def _answer_pages(self, pages: Sequence[PageRequest]) -> list[Answer | MercatoError]:
+    def _answer_pages(self, pages: Sequence[PageRequest]) -> tuple[list[Answer | MercatoError], list[bool]]:
+        """Answer pages; returns of each besides whether nothing was left out of it for a failure."""
         clock = _Clock()
         states = [self._read(page) for page in pages]
         self._encode(states)
@@ -139,7 +162,7 @@ class Pipeline:
         if self._explain(states):
             clock.lap("explain_us")
         timings = clock.total()
-        return [self._write(state, timings) for state in states]
+        return [self._write(state, timings) for state in states], [not state.degraded for state in states]
 
     def _read(self, page: PageRequest) -> PageState:
         """Understand a search's query and correct its spelling, then add what the shop's rules say.

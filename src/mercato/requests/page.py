@@ -61,6 +61,7 @@ class PageRequest(Dials):
         page_token: what was shown of the list before.
         sent: the query as it was sent; empty where it is the normalised one.
         pin_positions: where the pinned products of ``retrieval`` are shown, from 1.
+        answer_key: all that a search's answer depends on, as it was sent; empty where it depends on who asks, or when.
     """
 
     retrieval: RetrievalRequest
@@ -73,6 +74,7 @@ class PageRequest(Dials):
     page_token: ShownPages = option(parse_page_token, NOTHING_SHOWN, write_page_token)
     sent: str = ""
     pin_positions: tuple[int, ...] = ()
+    answer_key: bytes = b""
 
     @property
     def explain(self) -> bool:
@@ -94,7 +96,12 @@ def parse_search(fields: Fields) -> PageRequest:
     if not isinstance(query, bytes):
         raise InvalidInputError("QUERY", "must be given", "send the shopper's words")
     text, sent = normalize_query(query), decode_utf8(query, "QUERY")
-    return replace(_parse_page(fields, Placement.SEARCH, text, ()), sent=sent if sent != text else "")
+    page = _parse_page(fields, Placement.SEARCH, text, ())
+    asked = page.retrieval
+    key = b""
+    if not (asked.user_id or asked.visitor_id or asked.as_of):
+        key = repr([fields.get(name) for name in SEARCH_FIELDS]).encode()
+    return replace(page, sent=sent if sent != text else "", answer_key=key)
 
 
 def parse_recommend(fields: Fields) -> PageRequest:

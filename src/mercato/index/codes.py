@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ _NAMES = re.compile(
 _TYPE_PREFIX = re.compile("^(?:[tnbc]_|g:)")
 
 
+@lru_cache(maxsize=4096)  # a query is asked for more than once
 def squeeze(text: str) -> str:
     """Return a text without case, spaces and signs."""
     return _SIGNS.sub("", text.casefold())

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.errors import SnapshotError
-from mercato.index.text_product import TextProduct
+from mercato.index.text_product import TextProduct, compare_vectors
 
 HNSW_M = 32  # links per node; Malkov & Yashunin 2018 recommend 5-48, higher for high dimensions
 EF_CONSTRUCTION = 200
@@ -137,6 +137,11 @@ class DenseIndex:
         if np.count_nonzero(found) < k:
             return None
         return scores[0][found][:k], texts[0][found][:k]
+
+    def compare(self, query: Float32, texts: Int64) -> Float32:
+        """Return the inner products of a query (float32 [dimension]) with texts (int64 [n]): float32 [n]."""
+        compared: Float32 = compare_vectors(self.vectors, query[None], texts[None])[0]
+        return compared
 
     def search_exact(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
         """Find the nearest texts by comparing with every one: the reference for recall."""

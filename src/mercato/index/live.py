@@ -365,6 +365,8 @@ class LiveCatalog:
 
     def cosines(self, rows: npt.NDArray[np.integer[Any]], probe: Float32) -> Float32:
         """Return the product of each row's vector with a query's, float32 [n]: their cosine."""
+        if not len(rows) or not len(self.delta) or int(rows.max()) < self.base:
+            return self.snapshot.dense.compare(probe, self.snapshot.texts.text_of_row[rows].astype(np.int64))
         cosines = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), _VECTORS_A_STEP):
             step = slice(start, start + _VECTORS_A_STEP)

@@ -94,20 +94,25 @@ class TextProduct:
                 reach = reach[np.argpartition(scores[reach], len(reach) - wanted)[len(reach) - wanted :]]
             near[number] = reach
         near.sort(axis=1)  # of equal scores the first text stands first
-        scores = self._compare(queries, near)
+        scores = compare_vectors(self._vectors, queries, near)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(scores, order, 1), np.take_along_axis(near, order, 1)
 
-    def _compare(self, queries: Float32, texts: Int64) -> Float32:
-        """Return the inner products of queries and texts (int64 [batch, n]) in full: float32 [batch, n]."""
-        scores = np.empty(texts.shape, np.float32)
-        faiss.fvec_inner_products_by_idx(
-            faiss.swig_ptr(scores),
-            faiss.swig_ptr(queries),
-            faiss.swig_ptr(self._vectors),
-            faiss.swig_ptr(texts),
-            self._vectors.shape[1],
-            len(queries),
-            texts.shape[1],
-        )
-        return scores
+
+def compare_vectors(vectors: Float32, queries: Float32, texts: Int64) -> Float32:
+    """Compare queries with some vectors in full, without gathering these.
+
+    Args:
+        vectors: float32 [texts, dimension], contiguous.
+        queries: float32 [batch, dimension].
+        texts: int64 [batch, n], which vectors each is compared with.
+
+    Returns:
+        Inner products, float32 [batch, n].
+    """
+    queries, texts = np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(texts, np.int64)
+    scores = np.empty(texts.shape, np.float32)
+    faiss.fvec_inner_products_by_idx(
+        *map(faiss.swig_ptr, (scores, queries, vectors, texts)), vectors.shape[1], len(queries), texts.shape[1]
+    )
+    return scores

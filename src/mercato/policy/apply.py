@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Float32, Int32, Int64
 from mercato.index.live import LiveCatalog
+from mercato.membership import is_among
 from mercato.policy.caps import apply_caps
 from mercato.policy.cold_start import show_cold_start
 from mercato.policy.collapse import collapse_by_field, collapse_duplicates, find_collapse_field
@@ -106,7 +107,7 @@ def _take_along(values: Float32, rows: Int32, reordered: Int32) -> Float32 | Non
 
 def _lead(ranked: Ranked, size: int, exact: Int32) -> Ranked:
     """Put products before all others of the window, in the order that they have; the same object where they are."""
-    leads = np.isin(ranked.rows[:size], exact)
+    leads = is_among(ranked.rows[:size], exact)
     count = int(np.count_nonzero(leads))
     if not count or leads[:count].all():
         return ranked

@@ -60,4 +60,5 @@ def list_shown(catalog: LiveCatalog, page: PageRequest, rows: list[int]) -> Show
 
 def mark_rows(catalog: LiveCatalog, rows: list[int]) -> UInt32:
     """Return the marks of products, uint32 [n]; variants that a feed groups have one."""
-    return np.array([mark_product(catalog.identity_of(row)) for row in rows], np.uint32)
+    name = catalog.identity_of if catalog.groups else catalog.id_of
+    return np.array([mark_product(name(row)) for row in rows], np.uint32)

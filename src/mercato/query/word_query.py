@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 
 from mercato.index.words import WordIndex
@@ -19,6 +20,8 @@ PREFIX_WEIGHT = 0.8
 MAX_QUERY_WORDS = 32
 """A shopper types a dozen words; each more costs time and says less."""
 MAX_COMPOUND_WORDS = 4
+TERMS_KEPT = 16_384
+"""Words in one piece of which a reader remembers whether the catalogue knows them."""
 MAX_PREFIX_TERMS = 32
 MIN_PREFIX_CHARS = 4
 MIN_SPLIT_CHARS = 3
@@ -60,6 +63,11 @@ class WordGroup:
     def size(self) -> int:
         """Number of words it stands for."""
         return len(self.chunks)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one word of one term, and nothing says the same."""
+        return len(self.chunks) == 1 and not self.alternatives and len(self.chunks[0].terms) == 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +114,7 @@ class QueryReader:
         self._words = words
         self._expand = expand
         self._inner = InnerWords(words, analyzer.parts) if analyzer.parts is not None else None
+        self._term_of = lru_cache(maxsize=TERMS_KEPT)(self._find_term)
 
     def read(self, text: str) -> WordQuery:
         """Read a query.
@@ -167,7 +176,7 @@ class QueryReader:
         typed = "".join(spelt.get(chunk, "".join(chunk.parts)) for chunk in chunks)
         return self._term_of(stems) or (self._term_of(typed) if typed != stems and typed.isalpha() else "")
 
-    def _term_of(self, word: str) -> str:
+    def _find_term(self, word: str) -> str:
         """Return a known term for a word in one piece; empty if there is none, or if it is a number: 5 2 is not 52."""
         if not any(map(str.isalpha, word)):
             return ""

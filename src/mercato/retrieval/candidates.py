@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Float32, Int32, Int64
 from mercato.index.live import LiveCatalog
+from mercato.membership import is_among
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import FusedList
@@ -111,10 +112,10 @@ def widen(found: CandidateSet, window: int) -> tuple[CandidateSet, Int64 | None]
     rows = found.fused.rows[:window]
     if found.seen is None:
         return take(found, np.arange(len(rows))), None
-    keep = np.isin(found.seen.fused.rows, rows)
+    keep = is_among(found.seen.fused.rows, rows)
     keep[:window] = True
     wide = take(found.seen, np.flatnonzero(keep))
-    missing = rows[~np.isin(rows, wide.fused.rows)]  # what sorting or a boost brought
+    missing = rows[~is_among(rows, wide.fused.rows)]  # what sorting or a boost brought
     if len(missing):
         wide = rearrange(wide, np.concatenate([wide.fused.rows, missing]), wide.tail)
     order = np.argsort(wide.fused.rows)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.index.live import LiveCatalog
-from mercato.query.word_query import WordQuery
+from mercato.query.word_query import WordGroup, WordQuery
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, select_top
@@ -62,12 +65,22 @@ def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, co
     """
     shares, total = np.zeros(count, np.float32), 0.0
     for group in query.groups:
-        found = find_word_matches(catalog, WordQuery(groups=(group,)), context)
-        frequency = len(found.rows)
-        rarity = float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
-        shares[found.rows] += np.float32(rarity) * found.held[found.rows]
+        rows, held = _find_group(catalog, group, context)
+        rarity = float(np.log1p((count - len(rows) + 0.5) / (len(rows) + 0.5)))
+        shares[rows] += np.float32(rarity) * held
         total += rarity * group.size
     return shares / np.float32(max(total, 1e-9))
+
+
+def _find_group(
+    catalog: LiveCatalog, group: WordGroup, context: RetrievalContext
+) -> tuple[npt.NDArray[np.integer[Any]], Float32 | np.float32]:
+    """Return the allowed products that hold a word, [m] rows, and how many of its words each holds."""
+    if group.is_plain and not len(context.allowed.entries):
+        rows, _ = catalog.snapshot.words.lookup(group.chunks[0].parts[0])
+        return rows[context.allowed.rows[rows]] if context.allowed.rows_missing else rows, np.float32(1)
+    found = find_word_matches(catalog, WordQuery(groups=(group,)), context)
+    return found.rows, found.held[found.rows]
 
 
 def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:

@@ -10,6 +10,7 @@ import numpy as np
 from mercato.arrays import Bool, Int32
 from mercato.index.live import LiveCatalog
 from mercato.index.variant_groups import substitute
+from mercato.membership import is_among
 from mercato.models.sequence.next_products import NextProducts
 from mercato.retrieval.candidates import CandidateSet, keep_listed
 from mercato.retrieval.cold_start import give_slots
@@ -128,7 +129,7 @@ def _fuse(asked: SourceRequest, lists: dict[str, RankedList], slopes: Mapping[st
     if wanted > 0:
         shown = np.concatenate([fused.rows, excluded])
         extra = list_popular(catalog, context, len(shown) + wanted)
-        tail = extra[~np.isin(extra, shown)]
+        tail = extra[~is_among(extra, shown)]
     total = context.allowed.count()
     if len(excluded):
         total -= int(np.count_nonzero(context.allowed.holds(np.unique(excluded))))
@@ -177,5 +178,5 @@ def _is_first(rows: Int32) -> Bool:
 
 
 def _without(item: RankedList, excluded: Int32) -> RankedList:
-    keep = ~np.isin(item.rows, excluded)
+    keep = ~is_among(item.rows, excluded)
     return RankedList(rows=item.rows[keep], scores=item.scores[keep], weight=item.weight)

@@ -14,6 +14,7 @@ from mercato.catalog.field_names import full_name, write_field
 from mercato.errors import InvalidInputError
 from mercato.index.facet_counts import FacetCounter
 from mercato.index.field_codes import Matches
+from mercato.membership import is_among
 from mercato.requests.facets import FacetSpec, drop_fields
 from mercato.requests.order_by import OrderBy
 from mercato.requests.retrieval import RetrievalRequest
@@ -160,8 +161,8 @@ class WholeResult:
         excess = max(min(len(held), window) + len(admitted) - window, 0)
         free = np.flatnonzero(~self._find_slots(context, found))
         kept = np.delete(held[:window], free[len(free) - excess :])
-        after = held[~np.isin(held, np.concatenate([kept, admitted]))]
-        tail = found.tail[~np.isin(found.tail, admitted)]
+        after = held[~is_among(held, np.concatenate([kept, admitted]))]
+        tail = found.tail[~is_among(found.tail, admitted)]
         arranged = rearrange(found, np.concatenate([kept, admitted, after]), tail)
         fused = arranged.fused.fused
         # Where nothing ranks, they stand level with the last that stays: a score of 0 would be far below all others.

@@ -9,6 +9,7 @@ import numpy as np
 
 from mercato.arrays import Int32
 from mercato.index.live import LiveCatalog
+from mercato.membership import is_among
 from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.requests.retrieval import Match
 from mercato.retrieval.candidates import CandidateSet, take
@@ -76,7 +77,7 @@ def _fuse(
     if len(exact):
         match = Match.EXACT
         matches[exact] = True
-        order = np.argsort(~np.isin(fused.rows, exact), kind="stable")
+        order = np.argsort(~is_among(fused.rows, exact), kind="stable")
         fused = _lead(fused.take(order), len(exact))
     stays = matches[fused.rows]
     kept = fused.rows[stays]
@@ -84,7 +85,7 @@ def _fuse(
     tail = np.zeros(0, np.int32)
     wanted = context.request.depth - len(kept)
     if wanted > 0 and total > len(kept):
-        others = by_words[~np.isin(by_words, kept)]
+        others = by_words[~is_among(by_words, kept)]
         tail = others[select_top(words.scores[others], wanted)].astype(np.int32)
     seen = CandidateSet(
         fused=fused,
@@ -108,7 +109,7 @@ def _fuse(
 
 def _append(fused: FusedList, exact: Int32) -> FusedList:
     """Append the products whose code the query is, where no source brought them."""
-    missing = exact[~np.isin(exact, fused.rows)]
+    missing = exact[~is_among(exact, fused.rows)]
     if not len(missing):
         return fused
     space = ((0, 0), (0, len(missing)))

@@ -86,7 +86,7 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
     scores = np.zeros(documents.count, np.float32)
     held = np.zeros(documents.count, np.float32)
     for group in query.groups:
-        if group.size == 1 and not group.alternatives and len(group.chunks[0].terms) == 1:
+        if group.is_plain:
             rows, values = documents.lookup(group.chunks[0].parts[0])
             scores[rows] += values
             held[rows] += 1

@@ -52,6 +52,7 @@ SHORTER = {
     "src/mercato/text/stopwords.py": "one function over a list of its own",
     "src/mercato/understanding/field_kinds.py": "a table of words, read by lexicon and measures",
     "src/mercato/zscore.py": "one formula, below every room",
+    "src/mercato/membership.py": "one function, below every room",
     "training/src/mercato_training/common/learned.py": "one file format, shared by training of several models",
     "training/src/mercato_training/encoder/catalog_queries.py": "which queries there are, apart from their answers",
 }

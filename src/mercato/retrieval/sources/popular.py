@@ -8,6 +8,7 @@ from mercato.arrays import Bool, Int32, Int64
 from mercato.index.allowed import Allowed
 from mercato.index.live import LiveCatalog
 from mercato.index.live_learning import LearnedNow
+from mercato.membership import is_among
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, rank_in_order, select_top
 from mercato.retrieval.sources.base import CANDIDATES, LAST_TURN, Source, SourceRequest, at_home
@@ -40,7 +41,7 @@ class PopularSource(Source):
         passed_over = np.concatenate([asked.excluded, asked.cold_start])
         popular = list_popular(asked.catalog, asked.context, CANDIDATES + len(passed_over))
         if len(passed_over):
-            popular = popular[~np.isin(popular, passed_over)]
+            popular = popular[~is_among(popular, passed_over)]
         return rank_in_order(popular[:CANDIDATES], asked.weights.get(self.label, 1.0))
 
 

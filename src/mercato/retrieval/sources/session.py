@@ -6,6 +6,7 @@ import numpy as np
 
 from mercato.arrays import Float64, Int32
 from mercato.index.learned import Learned, LearningInput, Signal
+from mercato.membership import is_among
 from mercato.requests.retrieval import Kind, Placement
 from mercato.requests.trace import Evidence
 from mercato.retrieval.context import RetrievalContext
@@ -98,7 +99,7 @@ class SessionSource(Source):
         if not len(following.rows):  # nobody went on from here
             return None
         rows = np.union1d(following.rows, together.rows)
-        rows = rows[~np.isin(rows, session)].astype(np.int32)
+        rows = rows[~is_among(rows, session)].astype(np.int32)
         scores = counts.log_clicks[rows] + following.score(rows) + together.score(rows)
         best = select_top(scores, CANDIDATES)
         known = float(counts.left[last] @ LAST_WEIGHTS[: len(last)])

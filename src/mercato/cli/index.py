@@ -13,7 +13,7 @@ from mercato.catalog.product import TEXT_FIELDS
 from mercato.catalog.shop_formats import FORMAT_NAMES
 from mercato.cli.moments import parse_moment, parse_past
 from mercato.cli.output import Output
-from mercato.cli.product_file import Reading, describe, open_file, read_file, summarize
+from mercato.cli.product_file import Reading, collector_relaxed, describe, open_file, read_file, summarize
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
@@ -221,7 +221,7 @@ def build_index(
         queries=tuple(store.search_queries()) if store and until is None else (),
         reuse=out,
     )
-    with output.progress() as report:
+    with output.progress() as report, collector_relaxed():
         manifest = build_snapshot(joined.merged.products, events, model, out, options, report)
     if store is not None:
         store.note_catalog(str(out.absolute()))

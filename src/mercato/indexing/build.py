@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from mercato.events.event_order import has_time
 from mercato.index import codes, layout, match_floor, variant_groups
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.bundles import write_bundles
+from mercato.index.catalog_words import CatalogWords
 from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.codes import build_codes, find_code_fields, write_codes
 from mercato.index.dense import DenseIndex, build_dense_index
@@ -41,7 +41,7 @@ from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
 from mercato.index.variant_groups import find_group_field, find_leaders, number_groups, represent
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import DocumentTerms, WordIndex, build_word_index, list_terms
+from mercato.index.words import WordIndex
 from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
 from mercato.indexing.dictionaries import read_dictionary
 from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
@@ -58,6 +58,7 @@ from mercato.indexing.learn import (
 from mercato.indexing.mine_bundles import mine_bundles
 from mercato.indexing.publish import hold_target, publish
 from mercato.indexing.tune_sources import choose_settings, tune_sources
+from mercato.indexing.word_index import write_word_index
 from mercato.indexing.word_lists import collect_statistics
 from mercato.manifest import MANIFEST_FILE, record_file, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
@@ -68,8 +69,7 @@ from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.signals.undone import drop_undone
 from mercato.state.values import EventTable, SearchQuery
-from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages, split_field_languages
-from mercato.text.compounds import holds_words
+from mercato.text.catalog_languages import LANGUAGE_FIELDS, read_languages, split_field_languages
 from mercato.text.language_names import Language, parse_language
 from mercato.text.measures import find_decimal_comma
 from mercato.text.stopwords import list_stopwords
@@ -201,11 +201,12 @@ def _fill_folder(
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
     names = read_languages(language, (product.text(LANGUAGE_FIELDS) for product in rows))
-    languages = _write_word_index(
-        rows, names, field_languages, options.weights, decimal_comma, folder / layout.WORD_INDEX
+    words = CatalogWords(rows)
+    languages = write_word_index(
+        rows, words, names, field_languages, options.weights, decimal_comma, folder / layout.WORD_INDEX
     )
     analyzer = languages.main
-    write_held_words(folder, rows, analyzer)
+    write_held_words(folder, rows, words, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
     progress("finding the floor of searches", 0, 1)
     titles = [product.title for product in rows]
@@ -241,11 +242,13 @@ def _fill_folder(
     )
     progress("writing", 0, 1)
     columns = build_columns(rows)
-    write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
-    collect_statistics(rows, names[0], options.queries).write(folder / layout.SPELLING)
+    write_vocabulary(folder / layout.VOCABULARY, count_words(words))
+    collect_statistics(words, names[0], options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, names[0])
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
-    write_titles(folder / layout.TITLES, number_titles(analyzer.analyze(product.title) for product in rows))
+    _, firsts, title_of_row = np.unique(words.fields["title"], return_index=True, return_inverse=True)
+    distinct_titles = number_titles(analyzer.analyze(titles[row]) for row in firsts.tolist())
+    write_titles(folder / layout.TITLES, distinct_titles.take(title_of_row))
     code_fields = find_code_fields(rows)
     write_codes(folder / layout.CODES, build_codes(rows, code_fields))
     if options.glosses:
@@ -307,35 +310,6 @@ def _check_fields(languages: Mapping[str, str], products: Sequence[Product]) -> 
             f"no product has a field {', '.join(sorted(unknown))}",
             f"name any of {', '.join((*WORD_FIELDS, *keys[:20]))}",
         )
-
-
-def _write_word_index(
-    rows: Sequence[Product],
-    names: Sequence[str],
-    field_languages: Mapping[str, str],
-    weights: FieldWeights,
-    decimal_comma: bool | None,
-    folder: Path,
-) -> CatalogLanguages:
-    """Build the word index; returns what split its texts, which does so again where words turn out to hold others."""
-
-    def list_documents(languages: CatalogLanguages) -> list[DocumentTerms]:
-        return [
-            list_terms(product, weights.fields, languages.choose(product.text(LANGUAGE_FIELDS)), languages.by_field)
-            for product in rows
-        ]
-
-    make = partial(CatalogLanguages, names, fields=field_languages, decimal_comma=decimal_comma)
-    languages = make()
-    documents = list_documents(languages)
-    known = {term for document in documents for terms in document.terms for term in terms}
-    if holds_words(names[0], known):
-        languages = make(known=known)
-        documents = list_documents(languages)
-    build_word_index(
-        [document.terms for document in documents], weights, folder, [document.minor for document in documents]
-    )
-    return languages
 
 
 def _write_glosses(folder: Path, glosses: Sequence[Language], analyzer: WordAnalyzer) -> None:

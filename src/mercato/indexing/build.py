@@ -6,12 +6,11 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
@@ -44,7 +43,7 @@ from mercato.index.vocabulary import count_words, write_vocabulary
 from mercato.index.words import WordIndex
 from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
 from mercato.indexing.dictionaries import read_dictionary
-from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
+from mercato.indexing.encode import KnownVectors, TextEncoder, count_workers, encode_texts, hash_texts
 from mercato.indexing.learn import (
     find_moment,
     find_rows,
@@ -91,13 +90,14 @@ class BuildOptions:
         fusion: how much words and vectors weigh in a search.
         synonyms: the shop's synonyms, applied to queries.
         glosses: languages whose words are looked up in an installed dictionary, for queries.
-        workers: threads to encode and index with.
+        workers: threads to encode and index with; as many as there are cores to use.
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all up to now.
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         feed: what to remember of the feed that the products came from; None where they came from none.
         multilingual: the encoder reads queries of other languages than the products'.
         queries: what shoppers searched for, for the spelling of queries.
+        vectors: of texts that this encoder encoded before, as `mercato encode` writes them.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
 
@@ -108,12 +108,13 @@ class BuildOptions:
     synonyms: tuple[SynonymRule, ...] = ()
     glosses: tuple[Language, ...] = ()
     multilingual: bool = False
-    workers: int = 2
+    workers: int = field(default_factory=count_workers)
     until: float | None = None
     product_sequence: int = 0
     event_sequence: int = 0
     feed: FeedRecord | None = None
     queries: tuple[SearchQuery, ...] = ()
+    vectors: tuple[KnownVectors, ...] = ()
     reuse: Path | None = None
 
 
@@ -185,13 +186,11 @@ def _fill_folder(
     ids = [product.id for product in rows]
 
     texts, text_layout = layout.group_texts([product.text(options.text_fields) for product in rows])
-    known_hashes, known_vectors = _known_vectors(options.reuse, encoder)
     vectors = encode_texts(
         texts,
         encoder,
         chunks,
-        known_hashes=known_hashes,
-        known_vectors=known_vectors,
+        known=[*options.vectors, *_known_vectors(options.reuse, encoder)],
         workers=options.workers,
         progress=progress,
     )
@@ -348,17 +347,16 @@ def _calibrate(
     return calibrate_floor(index, texts.text_of_row, sampled, share, encoder.encode, multilingual=multilingual)
 
 
-def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:
+def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> list[KnownVectors]:
     """Read hashes and vectors of an earlier snapshot; nothing where there is none of this encoder."""
-    nothing = np.zeros(0, np.uint64), np.zeros((0, encoder.dimension), np.float32)
     if reuse is None or not reuse.exists():
-        return nothing
+        return []
     try:
         manifest = read_manifest(reuse)
         if manifest.encoder != encoder.identity:
-            return nothing
+            return []
         check_files(reuse, manifest, checksums=True)  # an altered vector would be handed on for ever
         index = DenseIndex(reuse / layout.DENSE_INDEX)
-        return map_arrays(reuse / layout.TEXTS)["hashes"], index.vectors
+        return [KnownVectors(hashes=map_arrays(reuse / layout.TEXTS)["hashes"], vectors=index.vectors)]
     except SnapshotError:
-        return nothing
+        return []

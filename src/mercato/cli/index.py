@@ -206,9 +206,8 @@ def build_index(
     model = OnnxEncoder(encoder_folder)
     known, missing = read_shards(vectors, model)
     if missing:
-        output.warn(
-            f"--vectors lack {len(missing)} shards, {missing[0].name} first: what they would hold is encoded here"
-        )
+        named = ", ".join(shard.name for shard in missing[:5]) + (" and more" if len(missing) > 5 else "")
+        output.warn(f"--vectors lack {named}: the texts of these shards are encoded here")
     file = open_file(source, reading)
     describe(file, output)
     rows, read = read_file(file, reading, output)

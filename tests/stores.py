@@ -15,7 +15,9 @@ from mercato.catalog.product import TEXT_FIELDS, Product, parse_product
 from mercato.errors import StateError
 from mercato.events.event import Event, parse_event
 from mercato.features.inputs import Context
+from mercato.index.catalog_words import Numbering, NumberLists
 from mercato.index.manifest import Manifest
+from mercato.index.words import FieldTerms, Occurrences
 from mercato.indexing.build import BuildOptions, build_snapshot
 from mercato.progress import Progress
 from mercato.requests.retrieval import Placement, RetrievalRequest
@@ -176,3 +178,15 @@ def request(placement: Placement, **fields: Any) -> RetrievalRequest:
 
 def search_request(text: str, **fields: Any) -> RetrievalRequest:
     return request(Placement.SEARCH, text=text, **fields)
+
+
+def count_occurrences(documents: Sequence[FieldTerms]) -> Occurrences:
+    """Terms given for each field of each product, as a word index is built from them; nothing is held beside."""
+    numbers: Numbering[str] = Numbering()
+    terms = NumberLists.collect([numbers[term] for term in field] for document in documents for field in document)
+    return Occurrences(
+        vocabulary=list(numbers),
+        terms=terms,
+        minor=NumberLists.collect(() for _ in terms.lengths),
+        shares=np.zeros(0, np.float64),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from mercato.catalog.product import TEXT_FIELDS
 from mercato.catalog.shop_formats import FORMAT_NAMES
 from mercato.cli.moments import parse_moment, parse_past
 from mercato.cli.output import Output
-from mercato.cli.product_file import Reading, describe, open_file, read_file, summarize
+from mercato.cli.product_file import Reading, collector_relaxed, describe, open_file, read_file, summarize
 from mercato.errors import DataError, InvalidInputError
 from mercato.index.search_weights import FieldWeights, FusionWeights, parse_fusion, parse_weights
 from mercato.index.synonyms import SynonymRule, read_synonyms
@@ -61,6 +62,10 @@ def index(
         str, typer.Option(help="Language of the texts, for stemming; several with commas, auto, or title_fr=french.")
     ] = "english",
     encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
+    vectors: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of vectors that `mercato encode` wrote, repeatable; what it lacks is encoded."),
+    ] = None,
     weights: Annotated[
         str, typer.Option(help="What a word counts by field: title=2,attributes=0; others keep their default.")
     ] = "",
@@ -108,6 +113,7 @@ def index(
                 moment,
                 as_of=parse_past(as_of, "--as-of"),
                 drop_unlisted=drop_unlisted,
+                vectors=vectors or (),
             )
         shown = {name: result[name] for name in result if name not in _ONLY_JSON}
         if "recommendations" in shown:
@@ -175,6 +181,7 @@ def build_index(
     *,
     as_of: float | None = None,
     drop_unlisted: bool = False,
+    vectors: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Do the work of the command; returns what `--json` prints.
 
@@ -188,6 +195,7 @@ def build_index(
     from mercato.index.snapshot import read_settings
     from mercato.index.source_tuning import read_tuning
     from mercato.indexing.build import BuildOptions, build_snapshot
+    from mercato.indexing.encoded_shards import count_known, read_shards
     from mercato.indexing.join_state import join_state
     from mercato.models.encoder.manifest import read_manifest
     from mercato.models.encoder.onnx_encoder import OnnxEncoder
@@ -196,6 +204,10 @@ def build_index(
 
     started = time.monotonic()
     model = OnnxEncoder(encoder_folder)
+    known, missing = read_shards(vectors, model)
+    if missing:
+        named = ", ".join(shard.name for shard in missing[:5]) + (" and more" if len(missing) > 5 else "")
+        output.warn(f"--vectors lack {named}: the texts of these shards are encoded here")
     file = open_file(source, reading)
     describe(file, output)
     rows, read = read_file(file, reading, output)
@@ -213,15 +225,16 @@ def build_index(
         glosses=search.glosses,
         language=language,
         multilingual=read_manifest(encoder_folder).serving.multilingual,
-        text_fields=_parse_fields(encode),
+        text_fields=parse_fields(encode),
         until=until,
         product_sequence=joined.sequence,
         event_sequence=store.event_sequence() if store else 0,
         feed=joined.record,
         queries=tuple(store.search_queries()) if store and until is None else (),
+        vectors=tuple(known),
         reuse=out,
     )
-    with output.progress() as report:
+    with output.progress() as report, collector_relaxed():
         manifest = build_snapshot(joined.merged.products, events, model, out, options, report)
     if store is not None:
         store.note_catalog(str(out.absolute()))
@@ -229,6 +242,7 @@ def build_index(
         "snapshot": str(out),
         "products": manifest.products,
         "texts": manifest.texts,
+        **({"vectors": count_known(out.resolve(), known)} if vectors else {}),
         "events": len(events) if until is None else int((events.time < until).sum()),
         "encoder": manifest.encoder,
         "weights": dict(search.weights.weights),
@@ -244,7 +258,12 @@ def build_index(
     }
 
 
-def _parse_fields(names: str) -> tuple[str, ...]:
+def parse_fields(names: str) -> tuple[str, ...]:
+    """Read the option that says which fields are encoded.
+
+    Raises:
+        InvalidInputError: one is no field of texts, or the title is missing.
+    """
     fields = tuple(name.strip() for name in names.split(",") if name.strip())
     unknown = sorted(set(fields) - set(TEXT_FIELDS))
     if unknown or "title" not in fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mercato.cli import ask, catalog_report, profile
+from mercato.cli import encode as encode_command
 from mercato.cli import index as index_command
 from mercato.cli.catalog import catalog_app
 from mercato.cli.doctor import doctor
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(doctor)
 app.command(epilog=index_command.EPILOG)(index_command.index)
+app.command(epilog=encode_command.EPILOG)(encode_command.encode)
 app.command()(serve)
 app.command(epilog=ask.SEARCH_EPILOG)(ask.search)
 app.command(epilog=ask.SUGGEST_EPILOG)(ask.suggest)

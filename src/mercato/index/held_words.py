@@ -20,6 +20,7 @@ from mercato.errors import SnapshotError
 from mercato.grammar.exclusions import part_negated
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.catalog_words import CatalogWords, Numbering, NumberLists
 from mercato.index.words import WordIndex
 from mercato.text.words import WordAnalyzer
 
@@ -155,35 +156,91 @@ def _holds_inside(term: str, held: Iterable[str]) -> bool:
     return any(one in other and other.startswith(NOT_HELD) == negated for other in held)
 
 
-def write_held_words(folder: Path, products: Sequence[Product], analyzer: WordAnalyzer) -> None:
-    """Write the words that products and their variants hold: rows of products, then of variants in their order."""
-    numbers: dict[str, int] = {}
-    ids: list[int] = []
-    sizes: list[int] = []
-    variants: list[Product] = []
-    for product in products:
-        if product.variants:
-            variants += product.as_variants()
-        held = list_held(product, analyzer)
-        ids += (numbers.setdefault(term, len(numbers)) for term in held)
-        sizes.append(len(held))
-    for variant in variants:
-        held = list_held(variant, analyzer)
-        ids += (numbers.setdefault(term, len(numbers)) for term in held)
-        sizes.append(len(held))
-    terms = sorted(numbers)
-    place = np.empty(len(terms), np.int64)
-    place[[numbers[term] for term in terms]] = np.arange(len(terms))
-    found = place[np.array(ids, np.int64)]
-    order = np.argsort(found, kind="stable")
-    bounds = np.zeros(len(terms) + 1, np.int64)
-    np.cumsum(np.bincount(found, minlength=len(terms)), out=bounds[1:])
+def write_held_words(folder: Path, products: Sequence[Product], words: CatalogWords, analyzer: WordAnalyzer) -> None:
+    """Write the words that products and their variants hold: rows of products, then of variants in their order.
+
+    Args:
+        folder: the snapshot.
+        products: the catalogue, in row order.
+        words: theirs; those of variants are read beside.
+        analyzer: the word index's.
+    """
+    variants = [variant for product in products if product.variants for variant in product.as_variants()]
+    everyone = [*products, *variants]
+    fields = (*_FIELDS, "description")
+    texts = {
+        field: np.concatenate([words.fields[field], words.read(variant.field_text(field) for variant in variants)])
+        for field in fields
+    }
+    parted = {field: _part_texts(everyone, field, texts[field], words) for field in fields}
+    kept = np.stack([parted[field][0] for field in _FIELDS], axis=1).ravel()
+    denied = [one for _, things in parted.values() for one in things]
+    holding = words.by_text.take(kept).join(len(_FIELDS)).distinct()
+    without = words.by_text.take(np.array([text for _, text in denied], np.int64))
+    denying = np.array([row for row, _ in denied], np.int64)[without.owners]
+
+    numbers: Numbering[str] = Numbering()
+    terms = _number_terms(holding.numbers, words, analyzer, numbers, "")
+    lacking = _number_terms(without.numbers, words, analyzer, numbers, NOT_HELD)
+    held = holding.follow(terms)
+    lacked = NumberLists(bounds=np.arange(len(without.numbers) + 1), numbers=without.numbers).follow(lacking)
+    listed = sorted(numbers)
+    place = np.empty(len(listed), np.int64)
+    place[[numbers[term] for term in listed]] = np.arange(len(listed))
+    found = place[np.concatenate([held.numbers, lacked.numbers])]
+    rows = np.concatenate([held.owners, denying[lacked.owners]])
+    found, rows = np.divmod(np.unique(found * len(everyone) + rows), len(everyone))
+    bounds = np.zeros(len(listed) + 1, np.int64)
+    np.cumsum(np.bincount(found, minlength=len(listed)), out=bounds[1:])
     write_arrays(
         folder / layout.HELD_WORDS,
         {
-            "terms": np.frombuffer(json.dumps(terms, ensure_ascii=False).encode("utf-8", "surrogatepass"), np.uint8),
+            "terms": np.frombuffer(json.dumps(listed, ensure_ascii=False).encode("utf-8", "surrogatepass"), np.uint8),
             "bounds": bounds,
-            "rows": np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[order],
+            "rows": rows.astype(np.int32),
             "sizes": np.array([len(products), len(variants)], np.int64),
         },
+    )
+
+
+def _part_texts(
+    products: Sequence[Product], field: str, texts: Int32, words: CatalogWords
+) -> tuple[Int32, list[tuple[int, int]]]:
+    """Part what stands under a negation from the rest, in each distinct text of a field.
+
+    Args:
+        products: whose texts they are.
+        field: of the products.
+        texts: int32 [products], their numbers.
+        words: what numbers texts; the parts are read beside.
+
+    Returns:
+        The number of each product's text without what is negated, int32 [products]; and pairs of a product's position
+        and the number of a text that it says it is without.
+    """
+    _, firsts, distinct = np.unique(texts, return_index=True, return_inverse=True)
+    kept = texts[firsts]
+    negated: dict[int, Int32] = {}
+    for position, row in enumerate(firsts.tolist()):
+        rest, things = part_negated(products[row].field_text(field))
+        if things:
+            kept[position] = words.read([rest])[0]
+            negated[position] = words.read(things)
+    denied = [
+        (row, text)
+        for row in np.flatnonzero(np.isin(distinct, list(negated))).tolist()
+        for text in negated[distinct[row]]
+    ]
+    return kept[distinct], denied
+
+
+def _number_terms(
+    used: Int32, words: CatalogWords, analyzer: WordAnalyzer, numbers: Numbering[str], sign: str
+) -> NumberLists:
+    """Number the terms of those words that are used, with a sign before each; of other words the lists are empty."""
+    wanted = np.zeros(len(words.words), np.bool_)
+    wanted[used] = True
+    return NumberLists.collect(
+        [numbers[sign + term] for term in analyzer.read_word(word).terms] if is_used else ()
+        for word, is_used in zip(words.words, wanted.tolist(), strict=True)
     )

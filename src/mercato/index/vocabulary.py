@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mercato.catalog.product import Product
 from mercato.errors import SnapshotError
+from mercato.index.catalog_words import CatalogWords, Numbering, NumberLists
 from mercato.text.words import list_words
 
 VOCABULARY_FIELDS = ("title", "brand", "categories", "attributes", "description")
@@ -16,7 +16,7 @@ MIN_WORD_CHARS = 3
 MAX_WORD_CHARS = 40
 
 
-def count_words(products: Iterable[Product]) -> dict[str, int]:
+def count_words(catalog: CatalogWords) -> dict[str, int]:
     """Count in how many products each word stands.
 
     Words are folded as `mercato.text.words.list_words` gives them, not stemmed, and made of letters alone: numbers,
@@ -25,9 +25,11 @@ def count_words(products: Iterable[Product]) -> dict[str, int]:
     Returns:
         Word -> number of products, the most frequent first, equal ones by the alphabet.
     """
-    counts: Counter[str] = Counter()
-    for product in products:
-        counts.update(list_spelt(product))
+    numbers: Numbering[str] = Numbering()
+    parts = NumberLists.collect([numbers[part] for part in _list_parts(word)] for word in catalog.words)
+    held = catalog.list_words(*VOCABULARY_FIELDS).distinct().follow(parts).distinct()
+    found = zip(numbers, held.count(len(numbers)).tolist(), strict=True)
+    counts = {word: count for word, count in found if count}
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -44,7 +46,12 @@ def _list_spelt(texts: Iterable[str]) -> set[str]:
     words: set[str] = set()
     for text in texts:
         words.update(list_words(text))
-    return {part for word in words for part in word.split("-") if is_spelt(part)}
+    return {part for word in words for part in _list_parts(word)}
+
+
+def _list_parts(word: str) -> list[str]:
+    """List what of a word has a spelling: a word with hyphens is several."""
+    return [part for part in word.split("-") if is_spelt(part)]
 
 
 class LiveVocabulary:

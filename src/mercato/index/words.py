@@ -12,17 +12,18 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mercato.arrays import Float32, Int32, Int64
+from mercato.arrays import Float32, Float64, Int32, Int64
 from mercato.catalog.product import Product
 from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.catalog_words import NumberLists
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
 from mercato.text.compounds import Part
@@ -200,53 +201,50 @@ class _Outside:
         return np.array(found.entries, np.int64), self._index.saturate(term, np.array(found.weights, np.float32))
 
 
-def build_word_index(
-    documents: Sequence[FieldTerms], settings: FieldWeights, folder: Path, minor: Sequence[FieldMinors] = ()
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Occurrences:
+    """Which terms stand where in a catalogue.
+
+    Attributes:
+        vocabulary: the terms, distinct, in any order; the position is the number.
+        terms: numbers of the terms of each product's fields, in the order of `FieldWeights.fields`: a list a field.
+        minor: numbers of what fields hold beside, likewise.
+        shares: what each of ``minor`` is worth beside a word, float64.
+    """
+
+    vocabulary: Sequence[str]
+    terms: NumberLists
+    minor: NumberLists
+    shares: Float64
+
+
+def build_word_index(found: Occurrences, settings: FieldWeights, folder: Path) -> None:
     """Build an index and write it to a folder.
 
     Args:
-        documents: terms of each field of each document, in row order.
-        settings: how they are weighed.
+        found: what the products hold, in row order.
+        settings: how it is weighed.
         folder: where it is written to.
-        minor: what each document holds beside, likewise; empty for nothing at all.
     """
     fields = settings.fields
-    lengths = np.array([[len(terms) for terms in document] for document in documents], np.int64)
-    lengths = lengths.reshape(len(documents), len(fields))
+    lengths = found.terms.lengths.reshape(-1, len(fields))
+    count = len(lengths)
     averages = lengths.sum(axis=0) / np.maximum(np.count_nonzero(lengths, axis=0), 1)
-    beside = [
-        (term, share, row, field)
-        for row, document in enumerate(minor)
-        for field, parts in enumerate(document)
-        for term, share in parts
-    ]
-    vocabulary = sorted(
-        {term for document in documents for terms in document for term in terms}.union(term for term, *_ in beside)
-    )
-    numbers = {term: number for number, term in enumerate(vocabulary)}
-    ids = np.fromiter(
-        (numbers[term] for document in documents for terms in document for term in terms), np.int64, lengths.sum()
-    )
-    spans = lengths.ravel()
-    worth = [
-        _worth_of_a_word(settings, name, length, averages[position])
-        for row in lengths.tolist()
-        for position, (name, length) in enumerate(zip(fields, row, strict=True))
-    ]
-    rows = np.repeat(np.arange(len(documents)), lengths.sum(axis=1))
-    weights = np.repeat(worth, spans)
-    if beside:
-        places = np.array([(numbers[term], row, row * len(fields) + field) for term, _, row, field in beside], np.int64)
-        ids = np.concatenate([ids, places[:, 0]])
-        rows = np.concatenate([rows, places[:, 1]])
-        weights = np.concatenate([weights, np.array(worth)[places[:, 2]] * [share for _, share, *_ in beside]])
+    worth = np.stack(
+        [_worth_of_words(settings, *one) for one in zip(fields, lengths.T, averages.tolist(), strict=True)], axis=1
+    ).ravel()
+    order = sorted(range(len(found.vocabulary)), key=found.vocabulary.__getitem__)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.arange(len(order))
+    places = np.concatenate([found.terms.owners, found.minor.owners])
+    weights = np.concatenate([worth[found.terms.owners], worth[found.minor.owners] * found.shares])
     # One number for each pair of term and row: sorted, the postings of a term lie together, rows ascending.
-    pairs, positions = np.unique(ids * len(documents) + rows, return_inverse=True)
+    pairs = numbers[np.concatenate([found.terms.numbers, found.minor.numbers])] * count + places // len(fields)
+    pairs, positions = np.unique(pairs, return_inverse=True)
     frequencies = np.bincount(positions, weights, len(pairs))
-    term_ids, posting_rows = np.divmod(pairs, len(documents))
-    counts = np.bincount(term_ids, minlength=len(vocabulary))
-    inverse = np.array([_inverse_document_frequency(int(count), len(documents)) for count in counts])
+    term_ids, posting_rows = np.divmod(pairs, count)
+    counts = np.bincount(term_ids, minlength=len(order))
+    inverse = np.array([_inverse_document_frequency(int(one), count) for one in counts])
     folder.mkdir(parents=True, exist_ok=True)
     write_arrays(
         folder / _POSTINGS,
@@ -256,13 +254,21 @@ def build_word_index(
             "bounds": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         },
     )
+    vocabulary = [found.vocabulary[number] for number in order]
     (folder / _VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     statistics = {
-        "documents": len(documents),
+        "documents": count,
         "average_lengths": averages.tolist(),
         "settings": settings.as_dict(),
     }
     (folder / _STATISTICS).write_text(json.dumps(statistics), encoding="utf-8")
+
+
+def _worth_of_words(settings: FieldWeights, field: str, lengths: Int64, average: float) -> Float64:
+    """Return what one occurrence in a field of each of some lengths counts."""
+    b = settings.length_penalty
+    worth: Float64 = settings.weights[field] / (1 - b + b * lengths / max(average, 1.0))
+    return worth
 
 
 def _worth_of_a_word(settings: FieldWeights, field: str, length: int, average: float) -> float:
@@ -288,16 +294,16 @@ def list_terms(
     """
     terms, minor = [], []
     for field in fields:
-        found = [reader.read(text) for reader, text in _list_texts(product, field, analyzer, by_field or {})]
+        found = [reader.read(text) for reader, text in list_texts(product, field, analyzer, by_field or {})]
         terms.append([term for part in found for term in part.terms])
         minor.append([held for part in found for held in part.minor])
     return DocumentTerms(terms, minor)
 
 
-def _list_texts(
+def list_texts(
     product: Product, field: str, analyzer: WordAnalyzer, by_field: Mapping[str, WordAnalyzer]
 ) -> list[tuple[WordAnalyzer, str]]:
-    """List the texts of a field, each with what reads it."""
+    """List the texts of a product's field, each with what reads it; see `list_terms`."""
     own = [key for key in product.attributes if key in by_field] if by_field and field == "attributes" else []
     if not own:
         return [(by_field.get(field, analyzer), product.field_text(field))]

@@ -6,13 +6,11 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mercato.catalog.columns import build_columns
 from mercato.catalog.product import TEXT_FIELDS, Product
@@ -21,6 +19,7 @@ from mercato.events.event_order import has_time
 from mercato.index import codes, layout, match_floor, variant_groups
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.bundles import write_bundles
+from mercato.index.catalog_words import CatalogWords
 from mercato.index.category_words import learn_category_words, write_category_words
 from mercato.index.codes import build_codes, find_code_fields, write_codes
 from mercato.index.dense import DenseIndex, build_dense_index
@@ -41,11 +40,11 @@ from mercato.index.synonyms import SynonymRule, write_synonyms
 from mercato.index.titles import number_titles, write_titles
 from mercato.index.variant_groups import find_group_field, find_leaders, number_groups, represent
 from mercato.index.vocabulary import count_words, write_vocabulary
-from mercato.index.words import DocumentTerms, WordIndex, build_word_index, list_terms
+from mercato.index.words import WordIndex
 from mercato.indexing.calibrate_floor import SampledQuery, calibrate_floor, sample_queries
 from mercato.indexing.choose_windows import choose_half_life
 from mercato.indexing.dictionaries import read_dictionary
-from mercato.indexing.encode import TextEncoder, encode_texts, hash_texts
+from mercato.indexing.encode import KnownVectors, TextEncoder, count_workers, encode_texts, hash_texts
 from mercato.indexing.learn import (
     find_moment,
     find_rows,
@@ -59,6 +58,7 @@ from mercato.indexing.learn import (
 from mercato.indexing.mine_bundles import mine_bundles
 from mercato.indexing.publish import hold_target, publish
 from mercato.indexing.tune_sources import choose_settings, tune_sources
+from mercato.indexing.word_index import write_word_index
 from mercato.indexing.word_lists import collect_statistics
 from mercato.manifest import MANIFEST_FILE, record_file, record_folder, write_manifest
 from mercato.progress import Progress, no_progress
@@ -69,8 +69,7 @@ from mercato.signals.popularity import Popularity, compute_popularity
 from mercato.signals.query_log import read_query_log
 from mercato.signals.undone import drop_undone
 from mercato.state.values import EventTable, SearchQuery
-from mercato.text.catalog_languages import LANGUAGE_FIELDS, CatalogLanguages, read_languages, split_field_languages
-from mercato.text.compounds import holds_words
+from mercato.text.catalog_languages import LANGUAGE_FIELDS, read_languages, split_field_languages
 from mercato.text.language_names import Language, parse_language
 from mercato.text.measures import find_decimal_comma
 from mercato.text.stopwords import list_stopwords
@@ -92,13 +91,14 @@ class BuildOptions:
         fusion: how much words and vectors weigh in a search.
         synonyms: the shop's synonyms, applied to queries.
         glosses: languages whose words are looked up in an installed dictionary, for queries.
-        workers: threads to encode and index with.
+        workers: threads to encode and index with; as many as there are cores to use.
         until: events at or after this time (seconds since 1970 UTC) are not learned from; None for all up to now.
         product_sequence: last product change in state that the products contain.
         event_sequence: last event in state.
         feed: what to remember of the feed that the products came from; None where they came from none.
         multilingual: the encoder reads queries of other languages than the products'.
         queries: what shoppers searched for, for the spelling of queries.
+        vectors: of texts that this encoder encoded before, as `mercato encode` writes them.
         reuse: an earlier snapshot whose vectors are taken where texts and encoder are the same.
     """
 
@@ -109,12 +109,13 @@ class BuildOptions:
     synonyms: tuple[SynonymRule, ...] = ()
     glosses: tuple[Language, ...] = ()
     multilingual: bool = False
-    workers: int = 2
+    workers: int = field(default_factory=count_workers)
     until: float | None = None
     product_sequence: int = 0
     event_sequence: int = 0
     feed: FeedRecord | None = None
     queries: tuple[SearchQuery, ...] = ()
+    vectors: tuple[KnownVectors, ...] = ()
     reuse: Path | None = None
 
 
@@ -189,13 +190,11 @@ def _fill_folder(
     ids = [product.id for product in rows]
 
     texts, text_layout = layout.group_texts([product.text(options.text_fields) for product in rows])
-    known_hashes, known_vectors = _known_vectors(options.reuse, encoder)
     vectors = encode_texts(
         texts,
         encoder,
         chunks,
-        known_hashes=known_hashes,
-        known_vectors=known_vectors,
+        known=[*options.vectors, *_known_vectors(options.reuse, encoder)],
         workers=options.workers,
         progress=progress,
     )
@@ -205,11 +204,12 @@ def _fill_folder(
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
     names = read_languages(language, (product.text(LANGUAGE_FIELDS) for product in rows))
-    languages = _write_word_index(
-        rows, names, field_languages, options.weights, decimal_comma, folder / layout.WORD_INDEX
+    words = CatalogWords(rows)
+    languages = write_word_index(
+        rows, words, names, field_languages, options.weights, decimal_comma, folder / layout.WORD_INDEX
     )
     analyzer = languages.main
-    write_held_words(folder, rows, analyzer)
+    write_held_words(folder, rows, words, analyzer)
     write_units(folder / layout.UNITS, learn_units(rows))
     progress("finding the floor of searches", 0, 1)
     titles = [product.title for product in rows]
@@ -245,11 +245,13 @@ def _fill_folder(
     )
     progress("writing", 0, 1)
     columns = build_columns(rows)
-    write_vocabulary(folder / layout.VOCABULARY, count_words(rows))
-    collect_statistics(rows, names[0], options.queries).write(folder / layout.SPELLING)
+    write_vocabulary(folder / layout.VOCABULARY, count_words(words))
+    collect_statistics(words, names[0], options.queries).write(folder / layout.SPELLING)
     write_suggestions(folder, rows, names[0])
     write_synonyms(folder / layout.SYNONYMS, options.synonyms)
-    write_titles(folder / layout.TITLES, number_titles(analyzer.analyze(product.title) for product in rows))
+    _, firsts, title_of_row = np.unique(words.fields["title"], return_index=True, return_inverse=True)
+    distinct_titles = number_titles(analyzer.analyze(titles[row]) for row in firsts.tolist())
+    write_titles(folder / layout.TITLES, distinct_titles.take(title_of_row))
     code_fields = find_code_fields(rows)
     write_codes(folder / layout.CODES, build_codes(rows, code_fields))
     if options.glosses:
@@ -313,35 +315,6 @@ def _check_fields(languages: Mapping[str, str], products: Sequence[Product]) -> 
         )
 
 
-def _write_word_index(
-    rows: Sequence[Product],
-    names: Sequence[str],
-    field_languages: Mapping[str, str],
-    weights: FieldWeights,
-    decimal_comma: bool | None,
-    folder: Path,
-) -> CatalogLanguages:
-    """Build the word index; returns what split its texts, which does so again where words turn out to hold others."""
-
-    def list_documents(languages: CatalogLanguages) -> list[DocumentTerms]:
-        return [
-            list_terms(product, weights.fields, languages.choose(product.text(LANGUAGE_FIELDS)), languages.by_field)
-            for product in rows
-        ]
-
-    make = partial(CatalogLanguages, names, fields=field_languages, decimal_comma=decimal_comma)
-    languages = make()
-    documents = list_documents(languages)
-    known = {term for document in documents for terms in document.terms for term in terms}
-    if holds_words(names[0], known):
-        languages = make(known=known)
-        documents = list_documents(languages)
-    build_word_index(
-        [document.terms for document in documents], weights, folder, [document.minor for document in documents]
-    )
-    return languages
-
-
 def _write_glosses(folder: Path, glosses: Sequence[Language], analyzer: WordAnalyzer) -> None:
     """Keep of the dictionaries of each language what the catalogue can answer."""
     words = WordIndex(folder / layout.WORD_INDEX)
@@ -378,17 +351,16 @@ def _calibrate(
     return calibrate_floor(index, texts.text_of_row, sampled, share, encoder.encode, multilingual=multilingual)
 
 
-def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:
+def _known_vectors(reuse: Path | None, encoder: TextEncoder) -> list[KnownVectors]:
     """Read hashes and vectors of an earlier snapshot; nothing where there is none of this encoder."""
-    nothing = np.zeros(0, np.uint64), np.zeros((0, encoder.dimension), np.float32)
     if reuse is None or not reuse.exists():
-        return nothing
+        return []
     try:
         manifest = read_manifest(reuse)
         if manifest.encoder != encoder.identity:
-            return nothing
+            return []
         check_files(reuse, manifest, checksums=True)  # an altered vector would be handed on for ever
         index = DenseIndex(reuse / layout.DENSE_INDEX)
-        return map_arrays(reuse / layout.TEXTS)["hashes"], index.vectors
+        return [KnownVectors(hashes=map_arrays(reuse / layout.TEXTS)["hashes"], vectors=index.vectors)]
     except SnapshotError:
-        return nothing
+        return []

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from mercato.arrays import Float32, UInt64
+from mercato.arrays import Bool, Float32, Int64, UInt64
 from mercato.errors import ModelError
 from mercato.progress import Progress, no_progress
 from mercato.text import TextRole
 
 CHUNK_TEXTS = 2048
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class TextEncoder(Protocol):
@@ -43,13 +46,44 @@ def hash_texts(texts: Sequence[str]) -> UInt64:
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownVectors:
+    """Vectors of texts, known from an earlier run of the same encoder.
+
+    Attributes:
+        hashes: uint64 [known], of the texts; see `hash_texts`.
+        vectors: float32 [known, dimension].
+    """
+
+    hashes: UInt64
+    vectors: Float32
+
+    def find(self, hashes: UInt64) -> tuple[Bool, Int64]:
+        """Find texts by their hashes: which are known, bool [texts], and the positions of those in ``vectors``."""
+        if not len(self.hashes):
+            return np.zeros(len(hashes), np.bool_), np.zeros(0, np.int64)
+        order = np.argsort(self.hashes)
+        positions = np.minimum(np.searchsorted(self.hashes, hashes, sorter=order), len(order) - 1)
+        found = self.hashes[order[positions]] == hashes
+        return found, order[positions[found]]
+
+
+def count_workers() -> int:
+    """Return how many threads encode best: one for each core that this process may use, quotas of containers minded."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
+        return max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no control groups, or "max": no quota
+        return cores
+
+
 def encode_texts(
     texts: Sequence[str],
     encoder: TextEncoder,
     work: Path,
     *,
-    known_hashes: UInt64,
-    known_vectors: Float32,
+    known: Sequence[KnownVectors] = (),
     workers: int = 2,
     chunk_texts: int = CHUNK_TEXTS,
     progress: Progress = no_progress,
@@ -63,8 +97,7 @@ def encode_texts(
         texts: distinct texts.
         encoder: the encoder.
         work: folder for finished chunks.
-        known_hashes: uint64 [known], hashes of texts whose vectors are known from a snapshot of the same encoder.
-        known_vectors: float32 [known, dimension].
+        known: vectors that the same encoder made before; of a text that several have, the first counts.
         workers: threads to encode with.
         chunk_texts: texts of a chunk: what an interruption loses at most.
         progress: told of texts, known ones among them.
@@ -78,12 +111,10 @@ def encode_texts(
     vectors = np.zeros((len(texts), encoder.dimension), np.float32)
     hashes = hash_texts(texts)
     missing = np.arange(len(texts))
-    if len(known_hashes):
-        order = np.argsort(known_hashes)
-        positions = np.minimum(np.searchsorted(known_hashes[order], hashes), len(order) - 1)
-        found = known_hashes[order][positions] == hashes
-        vectors[found] = known_vectors[order[positions[found]]]
-        missing = np.flatnonzero(~found)
+    for one in known:
+        found, positions = one.find(hashes[missing])
+        vectors[missing[found]] = one.vectors[positions]
+        missing = missing[~found]
     missing = missing[np.argsort([len(texts[position]) for position in missing], kind="stable")]
     work.mkdir(parents=True, exist_ok=True)
     done = len(texts) - len(missing)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
-from mercato.catalog.product import Product
+from mercato.index.catalog_words import CatalogWords, NumberLists
 from mercato.index.vocabulary import is_spelt
-from mercato.index.word_statistics import LEVELS_OF_TEN, WordLevels, WordStatistics, hash_word, list_pairs
+from mercato.index.word_statistics import LEVELS_OF_TEN, WordLevels, WordStatistics, hash_word, join_pair, list_pairs
 from mercato.state.values import SearchQuery
 from mercato.text.words import list_words
 
@@ -37,18 +37,16 @@ MIN_ACTORS = 3
 """A word that fewer shoppers asked for is no word that is asked for."""
 
 
-def collect_statistics(products: Iterable[Product], language: str, queries: Sequence[SearchQuery]) -> WordStatistics:
+def collect_statistics(catalog: CatalogWords, language: str, queries: Sequence[SearchQuery]) -> WordStatistics:
     """Collect all of it.
 
     Args:
-        products: the catalogue.
+        catalog: words of the products.
         language: of its texts, as the Snowball stemmer calls it.
         queries: past ones; may be empty.
     """
-    asked, asked_pairs = _count_queries(queries)
-    pairs = asked_pairs
-    for product in products:
-        pairs.update(set(list_pairs([word for word in list_words(product.title) if is_spelt(word)])))
+    asked, pairs = _count_queries(queries)
+    pairs.update(_count_pairs(catalog))
     return WordStatistics(
         known=list_known(language),
         pairs=WordLevels.collect(dict(pairs.most_common(MAX_PAIRS))),
@@ -110,6 +108,22 @@ def _count_queries(queries: Sequence[SearchQuery]) -> tuple[Counter[str], Counte
     usual = {unit: count for unit, count in counts.items() if shoppers[unit] >= MIN_ACTORS}
     words_alone = Counter({unit: count for unit, count in usual.items() if " " not in unit})
     return words_alone, Counter({unit: count for unit, count in usual.items() if " " in unit})
+
+
+def _count_pairs(catalog: CatalogWords) -> dict[str, int]:
+    """Count in how many titles each pair of neighbours stands, of words that have a spelling."""
+    words = catalog.words
+    spelt = np.fromiter(map(is_spelt, words), np.bool_, len(words))
+    titles = catalog.list_words("title")
+    titles = titles.select(spelt[titles.numbers])
+    # Each word but the last of a title begins a pair.
+    begins = np.diff(titles.owners, append=-1) == 0
+    after = np.append(titles.numbers[1:], 0)
+    pairs, numbers = np.unique(titles.numbers.astype(np.int64) * len(words) + after, return_inverse=True)
+    found = NumberLists(bounds=titles.bounds, numbers=numbers.astype(np.int32)).select(begins).distinct()
+    firsts, seconds = (part.tolist() for part in np.divmod(pairs, max(len(words), 1)))
+    counted = zip(firsts, seconds, found.count(len(pairs)).tolist(), strict=True)
+    return {join_pair(words[first], words[second]): count for first, second, count in counted if count}
 
 
 def _drop_accents(word: str) -> str:

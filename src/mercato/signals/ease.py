@@ -22,6 +22,7 @@ MAX_PRODUCTS = 6_000
 MIN_BUYERS = 3
 DEFAULT_NEIGHBOURS = 100
 BLOCK_ROWS = 512
+BLOCK_COLUMNS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,18 +149,30 @@ def _invert(
     inverse, failed_too = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or failed_too:  # regularization > 0 makes it positive definite
         raise ArithmeticError(f"the Gram matrix of {products} products could not be inverted ({failed}, {failed_too})")
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    _mirror(inverse)
     if products <= actors:
         return np.ascontiguousarray(inverse, dtype=np.float32), None
     # P X' = X' (X X' + lambda I)^-1
-    left = np.asarray(history.T @ inverse, dtype=np.float32)
+    left = np.empty((products, actors), np.float32)
     result = np.empty((products, products), np.float32)
     transposed = history.T.tocsr()
+    for start in range(0, actors, BLOCK_COLUMNS):  # so many columns of the inverse stay in a core's cache
+        columns = slice(start, start + BLOCK_COLUMNS)
+        left[:, columns] = transposed @ inverse[:, columns]
     for start in range(0, products, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, products)
         result[:, start:stop] = (transposed @ left[start:stop].T) / np.float32(-regularization)
     result[np.diag_indices(products)] += np.float32(1.0 / regularization)
     return result, left
+
+
+def _mirror(matrix: NDArray[np.float32]) -> None:
+    """Write the lower triangle of a matrix over the upper one."""
+    for start in range(0, len(matrix), BLOCK_ROWS):
+        block, behind = slice(start, start + BLOCK_ROWS), slice(start + BLOCK_ROWS, None)
+        matrix[block, behind] = matrix[behind, block].T
+        own = np.tril(matrix[block, block])
+        matrix[block, block] = own + np.tril(own, -1).T
 
 
 def _explain(

@@ -189,6 +189,11 @@ class WordAnalyzer:
         """Split one word of `list_words`; see `split`."""
         return (self._known_words.get(word) or self._read_word(word)).chunks
 
+    def read_word(self, word: str) -> TextTerms:
+        """Split one word of `list_words`; see `read`, which gives the terms of its words one after the other."""
+        found = self._known_words.get(word) or self._read_word(word)
+        return TextTerms(list(found.terms), list(found.minor))
+
     def analyze_all(self, texts: Iterable[str]) -> list[list[str]]:
         """Split many texts.
 

@@ -10,6 +10,7 @@ from mercato.errors import SnapshotError
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
 from mercato.index.words import FieldTerms, WordIndex, build_word_index
+from tests.stores import count_occurrences
 
 WEIGHTS = FieldWeights(weights={"title": 2.0, "description": 1.0})
 K1, B = WEIGHTS.saturation, WEIGHTS.length_penalty
@@ -63,7 +64,7 @@ def score_outside(index: WordIndex, terms: list[str], documents: list[FieldTerms
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> WordIndex:
     folder = tmp_path_factory.mktemp("words") / "words"
-    build_word_index(DOCUMENTS, WEIGHTS, folder)
+    build_word_index(count_occurrences(DOCUMENTS), WEIGHTS, folder)
     return WordIndex(folder)
 
 
@@ -81,7 +82,7 @@ def test_a_score_spelt_out(index: WordIndex) -> None:
 def test_a_word_counts_by_its_field(tmp_path: Path) -> None:
     # The same word in the title of one product and in the description of the other, all four fields of two words.
     documents = [[["milk", "x"], ["y", "z"]], [["x", "y"], ["milk", "z"]]]
-    build_word_index(documents, WEIGHTS, tmp_path / "words")
+    build_word_index(count_occurrences(documents), WEIGHTS, tmp_path / "words")
     in_title, in_description = WordIndex(tmp_path / "words").scores(["milk"])
 
     inverse = math.log(1 + (2 - 2 + 0.5) / (2 + 0.5))
@@ -128,7 +129,7 @@ some_documents = st.lists(st.tuples(some_field, some_field).map(list), min_size=
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_documents, st.lists(words, max_size=4))
 def test_documents_outside_are_scored_as_inside(tmp_path: Path, documents: list[FieldTerms], terms: list[str]) -> None:
-    build_word_index(documents, WEIGHTS, tmp_path / "words")
+    build_word_index(count_occurrences(documents), WEIGHTS, tmp_path / "words")
     index = WordIndex(tmp_path / "words")
 
     inside = index.scores(terms).tolist()
@@ -151,7 +152,7 @@ def test_no_documents_outside(index: WordIndex) -> None:
 
 @pytest.mark.parametrize("documents", [[[[], []]], [[[], []], [[], []], [[], []]]])
 def test_an_index_without_a_word(tmp_path: Path, documents: list[FieldTerms]) -> None:
-    build_word_index(documents, WEIGHTS, tmp_path / "words")
+    build_word_index(count_occurrences(documents), WEIGHTS, tmp_path / "words")
     index = WordIndex(tmp_path / "words")
 
     assert index.scores(["milk"]).tolist() == [0] * len(documents)
@@ -160,7 +161,7 @@ def test_an_index_without_a_word(tmp_path: Path, documents: list[FieldTerms]) ->
 
 @pytest.mark.parametrize("name", ["statistics.json", "vocabulary.json"])
 def test_a_missing_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    build_word_index(DOCUMENTS, WEIGHTS, tmp_path / "words")
+    build_word_index(count_occurrences(DOCUMENTS), WEIGHTS, tmp_path / "words")
     (tmp_path / "words" / name).unlink()
 
     with pytest.raises(SnapshotError, match=r"words: cannot be read .*build the snapshot again"):

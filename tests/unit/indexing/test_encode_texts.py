@@ -1,21 +1,22 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mercato.arrays import Float32, UInt64
+from mercato.arrays import Float32
 from mercato.errors import ModelError
-from mercato.indexing.encode import encode_texts, hash_texts
+from mercato.indexing.encode import KnownVectors, count_workers, encode_texts, hash_texts
 from tests.stores import DIMENSION, HashEncoder
 
 TEXTS = ["a long text of many words", "tea", "green tea", "whole milk", "oat milk with barley", "soup"]
-NONE_KNOWN: tuple[UInt64, Float32] = (np.zeros(0, np.uint64), np.zeros((0, DIMENSION), np.float32))
+NONE_KNOWN = KnownVectors(hashes=np.zeros(0, np.uint64), vectors=np.zeros((0, DIMENSION), np.float32))
 
 
 def encode(
-    texts: list[str], encoder: HashEncoder, work: Path, known: tuple[UInt64, Float32] = NONE_KNOWN, chunk: int = 2
+    texts: list[str], encoder: HashEncoder, work: Path, known: KnownVectors = NONE_KNOWN, chunk: int = 2
 ) -> Float32:
-    return encode_texts(texts, encoder, work, known_hashes=known[0], known_vectors=known[1], chunk_texts=chunk)
+    return encode_texts(texts, encoder, work, known=[known], chunk_texts=chunk)
 
 
 def test_vectors_come_in_the_order_of_the_texts_which_are_encoded_by_length(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_known_texts_are_not_encoded(tmp_path: Path) -> None:
     known = np.array([[3.0] * DIMENSION, [5.0] * DIMENSION], np.float32)
     encoder = HashEncoder()
 
-    vectors = encode(TEXTS, encoder, tmp_path, (hash_texts(["soup", "tea"]), known))
+    vectors = encode(TEXTS, encoder, tmp_path, KnownVectors(hashes=hash_texts(["soup", "tea"]), vectors=known))
 
     assert encoder.asked == ["green tea", "whole milk", "oat milk with barley", "a long text of many words"]
     assert vectors[5].tolist() == [3.0] * DIMENSION
@@ -62,7 +63,9 @@ def test_known_texts_are_not_encoded(tmp_path: Path) -> None:
 def test_nothing_is_encoded_where_all_is_known(tmp_path: Path) -> None:
     encoder = HashEncoder()
 
-    vectors = encode(TEXTS, encoder, tmp_path, (hash_texts(TEXTS), HashEncoder().encode(TEXTS)))
+    vectors = encode(
+        TEXTS, encoder, tmp_path, KnownVectors(hashes=hash_texts(TEXTS), vectors=HashEncoder().encode(TEXTS))
+    )
 
     assert encoder.calls == 0
     np.testing.assert_array_equal(vectors, HashEncoder().encode(TEXTS))
@@ -70,10 +73,10 @@ def test_nothing_is_encoded_where_all_is_known(tmp_path: Path) -> None:
 
 def test_progress_counts_known_texts_as_done(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    known = hash_texts(TEXTS[:1])
+    known = KnownVectors(hashes=hash_texts(TEXTS[:1]), vectors=HashEncoder().encode(TEXTS[:1]))
 
     encode_texts(
-        TEXTS, HashEncoder(), tmp_path, known_hashes=known, known_vectors=HashEncoder().encode(TEXTS[:1]),
+        TEXTS, HashEncoder(), tmp_path, known=[known],
         chunk_texts=2, progress=lambda _, done, total: told.append((done, total)),
     )  # fmt: skip
 
@@ -111,3 +114,20 @@ def test_equal_texts_have_equal_hashes() -> None:
     assert hashes.dtype == np.uint64
     assert hashes[0] == hashes[2]
     assert len(set(hashes.tolist())) == 3
+
+
+def test_of_several_that_know_a_text_the_first_counts(tmp_path: Path) -> None:
+    encoder = HashEncoder()
+    known = [
+        KnownVectors(hashes=hash_texts(["tea"]), vectors=np.full((1, DIMENSION), 3, np.float32)),
+        KnownVectors(hashes=hash_texts(["soup", "tea"]), vectors=np.full((2, DIMENSION), 5, np.float32)),
+    ]
+
+    vectors = encode_texts(TEXTS, encoder, tmp_path, known=known)
+
+    assert (vectors[1, 0], vectors[5, 0]) == (3, 5)
+    assert sorted(encoder.asked) == sorted(set(TEXTS) - {"tea", "soup"})
+
+
+def test_there_is_a_worker_for_each_core_at_most() -> None:
+    assert 1 <= count_workers() <= len(os.sched_getaffinity(0))

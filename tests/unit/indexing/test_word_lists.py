@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercato.errors import SnapshotError
+from mercato.index.catalog_words import CatalogWords
 from mercato.index.word_statistics import WordLevels, join_pair, read_word_statistics
 from mercato.indexing.word_lists import collect_statistics, list_known
 from mercato.state.values import SearchQuery
@@ -44,7 +45,9 @@ def test_a_language_without_a_list_is_known_by_what_is_known_anywhere() -> None:
 
 
 def test_neighbours_in_titles_are_kept() -> None:
-    statistics = collect_statistics([product("1", "Oak desk lamp, 40 cm"), product("2", "Desk lamp")], "english", [])
+    statistics = collect_statistics(
+        CatalogWords([product("1", "Oak desk lamp, 40 cm"), product("2", "Desk lamp")]), "english", []
+    )
     assert statistics.pairs.level(join_pair("desk", "lamp")) == 6  # 20 * log10(2)
     assert statistics.pairs.level(join_pair("oak", "desk")) == 1
     assert statistics.pairs.level(join_pair("lamp", "desk")) == 0
@@ -52,7 +55,7 @@ def test_neighbours_in_titles_are_kept() -> None:
 
 def test_past_queries_count_where_three_shoppers_sent_them() -> None:
     queries = [*ask("oat milk", "u1", "u2", "u3", "v4"), *ask("goat milc", "u1", "u2")]
-    statistics = collect_statistics([], "english", queries)
+    statistics = collect_statistics(CatalogWords([]), "english", queries)
     assert statistics.asked.level("oat") == 12  # 20 * log10(4)
     assert statistics.pairs.level(join_pair("oat", "milk")) == 12
     assert (statistics.asked.level("milc"), statistics.pairs.level(join_pair("goat", "milc"))) == (0, 0)
@@ -60,13 +63,13 @@ def test_past_queries_count_where_three_shoppers_sent_them() -> None:
 
 def test_one_shopper_makes_no_word_usual() -> None:
     pushed = ask("buymine", *["u1"] * 500)
-    assert collect_statistics([], "english", pushed).asked.level("buymine") == 0
-    joined = collect_statistics([], "english", [*pushed, *ask("buymine", "u2", "u3")])
+    assert collect_statistics(CatalogWords([]), "english", pushed).asked.level("buymine") == 0
+    joined = collect_statistics(CatalogWords([]), "english", [*pushed, *ask("buymine", "u2", "u3")])
     assert joined.asked.level("buymine") == 14  # 20 * log10(3 + 1 + 1)
 
 
 def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
-    statistics = collect_statistics([product("1", "Desk lamp")], "english", ask("lamp", "a", "b", "c"))
+    statistics = collect_statistics(CatalogWords([product("1", "Desk lamp")]), "english", ask("lamp", "a", "b", "c"))
     statistics.write(tmp_path / "spelling.safetensors")
     again = read_word_statistics(tmp_path / "spelling.safetensors")
     assert again.known.level("coffee") == statistics.known.level("coffee")

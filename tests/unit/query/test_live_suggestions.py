@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mercato.catalog.product import Product
+from mercato.index.catalog_words import CatalogWords
 from mercato.index.current import follow_change
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
@@ -265,14 +266,14 @@ def test_a_vocabulary_after_changes_is_that_of_the_products_that_are_left(
     first: list[Product], later: list[Product]
 ) -> None:
     now = {product.id: product for product in first}
-    vocabulary = LiveVocabulary(count_words(now.values()))
+    vocabulary = LiveVocabulary(count_words(CatalogWords([*now.values()])))
     for product in later:
         vocabulary.replace(now.get(product.id), product)
         now[product.id] = product
     for product_id in list(now)[::2]:
         vocabulary.replace(now.pop(product_id), None)
-    expected = count_words(now.values())
-    words = {*count_words([*first, *later]), *expected}
+    expected = count_words(CatalogWords([*now.values()]))
+    words = {*count_words(CatalogWords([*first, *later])), *expected}
     assert {word: vocabulary.count(word) for word in words} == {word: expected.get(word, 0) for word in words}
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercato.index.catalog_words import CatalogWords
 from mercato.index.vocabulary import count_words, is_spelt, read_vocabulary, write_vocabulary
 from mercato.index.word_statistics import WordLevels, WordStatistics
 from mercato.query.speller import Correction, Speller
@@ -188,7 +189,7 @@ def test_words_are_counted_by_product() -> None:
         product("2", "Wine glass", description="for wine 笔记本"),
     ]
 
-    assert count_words(products) == {"wine": 2, "château": 1, "for": 1, "glass": 1, "neuf": 1, "red": 1}
+    assert count_words(CatalogWords(products)) == {"wine": 2, "château": 1, "for": 1, "glass": 1, "neuf": 1, "red": 1}
 
 
 def test_a_vocabulary_is_read_as_it_was_written(tmp_path: Path) -> None:

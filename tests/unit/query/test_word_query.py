@@ -12,6 +12,7 @@ from mercato.query.expand_synonyms import SynonymMap
 from mercato.query.word_query import MAX_QUERY_WORDS, PREFIX_WEIGHT, QueryReader
 from mercato.retrieval.word_match import match_words
 from mercato.text.words import WordAnalyzer
+from tests.stores import count_occurrences
 
 ANALYZER = WordAnalyzer()
 TITLES = {
@@ -35,7 +36,7 @@ STOPWORDS = frozenset(["the", "for", "in"])
 def words(tmp_path_factory: pytest.TempPathFactory) -> WordIndex:
     folder: Path = tmp_path_factory.mktemp("words") / "words"
     documents = [[ANALYZER.analyze(title)] for title in TITLES.values()]
-    build_word_index(documents, FieldWeights(weights={"title": 1.0}), folder)
+    build_word_index(count_occurrences(documents), FieldWeights(weights={"title": 1.0}), folder)
     return WordIndex(folder)
 
 

@@ -1,18 +1,22 @@
-"""Many texts to vectors, in batches of texts of similar length."""
+"""Many texts in batches of similar length, and work on many batches side by side."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mercato.errors import InvalidInputError
 
-Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+Part = TypeVar("Part")
+Done = TypeVar("Done")
+
+PARTS_A_WORKER = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,49 +57,33 @@ def split_by_tokens(lengths: npt.NDArray[np.int64], limit: int) -> list[npt.NDAr
     return np.split(order, starts[1:]) if len(order) else []
 
 
-def iterate_batches(encode: Encode, texts: Sequence[str], *, batch_size: int, workers: int) -> Iterator[EncodedBatch]:
-    """Encode texts in batches of similar length.
+def run_side_by_side(work: Callable[[Part], Done], parts: Iterable[Part], *, workers: int) -> Iterator[Done]:
+    """Do the same work on many parts.
 
     Args:
-        encode: texts to float32 [texts, dimension]; called from several threads when ``workers`` is above 1.
-        texts: the texts.
-        batch_size: texts in one call.
-        workers: threads; 1 encodes in the caller's thread.
+        work: called from several threads when ``workers`` is above 1.
+        parts: read as they are needed, in the caller's thread.
+        workers: threads; 1 works in the caller's thread.
 
     Yields:
-        Batches in the order of length, each position once. Nothing for no text.
+        What each part gave, in order. Nothing for no part.
 
     Raises:
-        InvalidInputError: ``batch_size`` or ``workers`` is below 1.
+        InvalidInputError: ``workers`` is below 1.
     """
-    if batch_size < 1:
-        raise InvalidInputError("batch_size", f"must be at least 1, got {batch_size}")
     if workers < 1:
         raise InvalidInputError("workers", f"must be at least 1, got {workers}")
-    order = order_by_length(texts)
-    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    return _in_turn(encode, texts, parts) if workers == 1 else _side_by_side(encode, texts, parts, workers)
+    return map(work, parts) if workers == 1 else _side_by_side(work, parts, workers)
 
 
-def _encode_part(encode: Encode, texts: Sequence[str], positions: npt.NDArray[np.int64]) -> EncodedBatch:
-    return EncodedBatch(positions=positions, vectors=encode([texts[position] for position in positions]))
-
-
-def _in_turn(encode: Encode, texts: Sequence[str], parts: list[npt.NDArray[np.int64]]) -> Iterator[EncodedBatch]:
-    for part in parts:
-        yield _encode_part(encode, texts, part)
-
-
-def _side_by_side(
-    encode: Encode, texts: Sequence[str], parts: list[npt.NDArray[np.int64]], workers: int
-) -> Iterator[EncodedBatch]:
-    waiting: deque[Future[EncodedBatch]] = deque()
+def _side_by_side(work: Callable[[Part], Done], parts: Iterable[Part], workers: int) -> Iterator[Done]:
+    waiting: deque[Future[Done]] = deque()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="encode") as pool:
         try:
             for part in parts:
-                waiting.append(pool.submit(_encode_part, encode, texts, part))
-                # Two batches a worker keep it busy; more would only hold results that nobody has taken.
-                if len(waiting) >= 2 * workers:
+                waiting.append(pool.submit(work, part))
+                # Some parts a worker keep it busy while the next are made; more would only hold what nobody has taken.
+                if len(waiting) >= PARTS_A_WORKER * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

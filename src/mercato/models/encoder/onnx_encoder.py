@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from mercato.arrays import Float32, Int64
 from mercato.errors import InvalidInputError
-from mercato.models.encoder.batching import EncodedBatch, iterate_batches, split_by_tokens
+from mercato.models.encoder.batching import EncodedBatch, order_by_length, run_side_by_side, split_by_tokens
 from mercato.models.encoder.manifest import QUERY_FILES, check_file, read_manifest
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.networks.onnx_session import OnnxSession
@@ -22,11 +21,16 @@ Precision = Literal["int8", "fp32"]
 MODEL_FILES: dict[str, str] = {"int8": "model.int8.onnx", "fp32": "model.onnx"}
 TOKENIZER_FILE = "tokenizer.json"
 OUTPUT_NAME = "embedding"
-DEFAULT_BATCH_SIZE = 32
 # Tokens in one run of the network. A token's widest activations take 14 KB, so these stay in a core's 2 MB cache: 32
 # short queries in one run take 1.2 times as long, 32 product titles of mixed length 4 times, most of it for padding
 # (docs/decisions/0002-int8-per-token.md).
 TOKENS_PER_RUN = 128
+TOKENS_PER_LONG_RUN = 256
+"""Of a catalogue's texts, which come sorted by length: a run's own cost is shared by more, and nothing is padded. 512
+are quicker by another 5 % on a quiet machine and slower by 5 % beside other work
+(docs/decisions/0046-indexing-speed.md)."""
+TEXTS_PER_SORT = 4096
+"""Texts that are tokenized together; they are of similar length in characters already."""
 
 
 class OnnxEncoder:
@@ -134,28 +138,52 @@ class OnnxEncoder:
         texts: Sequence[str],
         *,
         role: TextRole = "product",
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        tokens_per_run: int = TOKENS_PER_LONG_RUN,
         workers: int = 1,
     ) -> Iterator[EncodedBatch]:
-        """Encode many texts batch by batch, shortest texts first, so that little of a batch is padding.
+        """Encode many texts batch by batch, shortest texts first.
+
+        Texts are sorted by their tokens, so that hardly anything of a batch is padding; a batch holds a number of
+        tokens, however many texts that are.
 
         Args:
             texts: the texts.
             role: what they are.
-            batch_size: texts in one call of the model.
-            workers: threads that call the model side by side; the machine's cores are a good number.
+            tokens_per_run: tokens in one run of the network, padding included; a longer text runs alone.
+            workers: threads that run the network side by side; the machine's cores are a good number.
 
         Yields:
             Batches as they finish, each with the positions of its texts; every position once.
+
+        Raises:
+            InvalidInputError: ``tokens_per_run`` or ``workers`` is below 1.
         """
-        return iterate_batches(partial(self.encode, role=role), texts, batch_size=batch_size, workers=workers)
+        if tokens_per_run < 1:
+            raise InvalidInputError("tokens_per_run", f"must be at least 1, got {tokens_per_run}")
+        session = self._query_session if role == "query" else self._session
+
+        def encode(batch: _Tokens) -> EncodedBatch:
+            return EncodedBatch(positions=batch.positions, vectors=_run(session, batch.input_ids, batch.attention_mask))
+
+        return run_side_by_side(encode, self._tokenize(texts, role, tokens_per_run), workers=workers)
+
+    def _tokenize(self, texts: Sequence[str], role: TextRole, tokens_per_run: int) -> Iterator[_Tokens]:
+        """Split texts into runs; so many at a time that their tokens need little memory."""
+        order = order_by_length(texts)
+        for start in range(0, len(order), TEXTS_PER_SORT):
+            positions = order[start : start + TEXTS_PER_SORT]
+            input_ids, attention_mask = self.tokenizer([texts[position] for position in positions], role)
+            lengths = attention_mask.sum(axis=1)
+            for group in split_by_tokens(lengths, tokens_per_run):
+                longest = int(lengths[group[-1]])
+                yield _Tokens(positions[group], input_ids[group, :longest], attention_mask[group, :longest])
 
     def encode_many(
         self,
         texts: Sequence[str],
         *,
         role: TextRole = "product",
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        tokens_per_run: int = TOKENS_PER_LONG_RUN,
         workers: int = 1,
         progress: Progress | None = None,
     ) -> Float32:
@@ -164,7 +192,7 @@ class OnnxEncoder:
         Args:
             texts: the texts.
             role: what they are.
-            batch_size: as in `iterate`.
+            tokens_per_run: as in `iterate`.
             workers: as in `iterate`.
             progress: told of texts, after each batch.
 
@@ -173,12 +201,20 @@ class OnnxEncoder:
         """
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         done = 0
-        for batch in self.iterate(texts, role=role, batch_size=batch_size, workers=workers):
+        for batch in self.iterate(texts, role=role, tokens_per_run=tokens_per_run, workers=workers):
             vectors[batch.positions] = batch.vectors
             done += len(batch.positions)
             if progress is not None:
                 progress("encoding texts", done, len(texts))
         return vectors
+
+
+class _Tokens(NamedTuple):
+    """Tokens of one run, and the positions of their texts."""
+
+    positions: Int64
+    input_ids: Int64
+    attention_mask: Int64
 
 
 def _run(session: OnnxSession, input_ids: Int64, attention_mask: Int64) -> Float32:

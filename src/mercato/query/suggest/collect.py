@@ -89,7 +89,12 @@ def list_texts(product: Suggestible) -> ProductTexts:
     title = _fold(product.title)
     names = {(title, Role.TITLE), (_fold(product.brand), Role.BRAND)}
     names.update((_fold(name), Role.CATEGORY) for name in product.categories)
-    return ProductTexts({name for name in names if 0 < len(name[0]) <= MAX_PHRASE_CHARS}, _list_phrases(title))
+    return ProductTexts({name for name in names if may_be_suggested(name[0])}, _list_phrases(title))
+
+
+def may_be_suggested(text: str) -> bool:
+    """Whether a folded text is short enough to be suggested, and not empty."""
+    return 0 < len(text) <= MAX_PHRASE_CHARS
 
 
 def weigh(counts: Sequence[int]) -> tuple[float, int]:
@@ -113,17 +118,34 @@ def collect_entries(products: Iterable[Suggestible], stopwords: Set[str] = froze
     Returns:
         Distinct texts, the heaviest first, equal ones by text; at most `MAX_SUGGESTIONS`.
     """
+    titles: Counter[str] = Counter()
+    brands: Counter[str] = Counter()
+    paths: Counter[tuple[str, ...]] = Counter()
+    for product in products:
+        titles[product.title] += 1
+        brands[product.brand] += 1
+        paths[tuple(product.categories)] += 1
     counts: dict[str, list[int]] = {}
     phrases: Counter[tuple[str, ...]] = Counter()
-    for product in products:
-        texts = list_texts(product)
-        for text, role in texts.names:
-            counts.setdefault(text, [0, 0, 0, 0])[role] += 1
-        phrases.update(texts.phrases)
+    for shown, count in titles.items():
+        title = _fold(shown)
+        _add(counts, title, Role.TITLE, count)
+        for phrase in _list_phrases(title):
+            phrases[phrase] += count
+    for brand, count in brands.items():
+        _add(counts, _fold(brand), Role.BRAND, count)
+    for path, count in paths.items():
+        for name in set(map(_fold, path)):
+            _add(counts, name, Role.CATEGORY, count)
     for text, count in _select_phrases(phrases, stopwords).items():
         if len(text) <= MAX_PHRASE_CHARS:
             counts.setdefault(text, [0, 0, 0, 0])[Role.PHRASE] = count
     return sort_entries(Entry(text, *weigh(by_role), _freeze(by_role)) for text, by_role in counts.items())
+
+
+def _add(counts: dict[str, list[int]], text: str, role: Role, products: int) -> None:
+    if may_be_suggested(text):
+        counts.setdefault(text, [0, 0, 0, 0])[role] += products
 
 
 def _freeze(counts: Sequence[int]) -> Counts:

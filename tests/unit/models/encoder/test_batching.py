@@ -1,20 +1,15 @@
-"""Many texts in batches of similar length."""
+"""Many texts in batches of similar length, and work side by side."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from mercato.errors import InvalidInputError
-from mercato.models.encoder.batching import iterate_batches, order_by_length, split_by_tokens
+from mercato.models.encoder.batching import PARTS_A_WORKER, order_by_length, run_side_by_side, split_by_tokens
 
 TEXTS = ["ccc", "a", "", "bb", "dddd", "e", "ffffff"]
-
-
-def encode(texts: Sequence[str]) -> np.ndarray:
-    """Encode a text as its length and its first character."""
-    return np.array([[len(text), ord(text[0]) if text else 0] for text in texts], dtype=np.float32)
 
 
 def test_order_is_by_length_and_then_as_given() -> None:
@@ -23,42 +18,49 @@ def test_order_is_by_length_and_then_as_given() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_every_text_is_encoded_once_beside_texts_of_its_length(workers: int, batch_size: int) -> None:
-    batches = list(iterate_batches(encode, TEXTS, batch_size=batch_size, workers=workers))
-    assert [position for batch in batches for position in batch.positions] == [2, 1, 5, 3, 0, 4, 6]
-    assert all(len(batch.positions) <= batch_size for batch in batches)
-    for batch in batches:
-        np.testing.assert_array_equal(batch.vectors, encode([TEXTS[position] for position in batch.positions]))
+def test_every_part_is_worked_on_once_in_order(workers: int) -> None:
+    assert list(run_side_by_side(len, TEXTS, workers=workers)) == [len(text) for text in TEXTS]
 
 
-def test_workers_encode_side_by_side() -> None:
+def test_workers_work_side_by_side() -> None:
     meeting = threading.Barrier(2, timeout=30)
 
-    def encode_together(texts: Sequence[str]) -> np.ndarray:
-        meeting.wait()  # breaks unless two batches are encoded at once
-        return encode(texts)
+    def meet(text: str) -> str:
+        meeting.wait()  # breaks unless two parts are worked on at once
+        return text
 
-    assert len(list(iterate_batches(encode_together, TEXTS[:4], batch_size=1, workers=2))) == 4
+    assert list(run_side_by_side(meet, TEXTS[:4], workers=2)) == TEXTS[:4]
 
 
-def test_no_text_no_batch() -> None:
-    assert list(iterate_batches(encode, [], batch_size=8, workers=2)) == []
+def test_parts_are_made_as_they_are_needed() -> None:
+    made: list[int] = []
+
+    def make() -> Iterator[int]:
+        for number in range(1000):
+            made.append(number)
+            yield number
+
+    assert next(run_side_by_side(str, make(), workers=2)) == "0"
+    assert len(made) == 2 * PARTS_A_WORKER
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_in_a_batch_reaches_the_caller(workers: int) -> None:
-    def fail(texts: Sequence[str]) -> np.ndarray:
+def test_no_part_no_work(workers: int) -> None:
+    assert list(run_side_by_side(len, [], workers=workers)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_a_part_reaches_the_caller(workers: int) -> None:
+    def fail(text: str) -> str:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        list(iterate_batches(fail, TEXTS, batch_size=1, workers=workers))
+        list(run_side_by_side(fail, TEXTS, workers=workers))
 
 
-@pytest.mark.parametrize(("parameter", "values"), [("batch_size", (0, 1)), ("workers", (1, 0))])
-def test_sizes_below_one_are_refused(parameter: str, values: tuple[int, int]) -> None:
-    with pytest.raises(InvalidInputError, match=f"{parameter}: must be at least 1, got 0"):
-        iterate_batches(encode, TEXTS, batch_size=values[0], workers=values[1])
+def test_workers_below_one_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="workers: must be at least 1, got 0"):
+        run_side_by_side(len, TEXTS, workers=0)
 
 
 def split(lengths: list[int], limit: int) -> list[list[int]]:

@@ -68,17 +68,27 @@ def test_a_row_of_padding_is_finite_and_harms_no_neighbour(encoder: OnnxEncoder)
     np.testing.assert_allclose(vectors[0], expected, atol=TOLERANCE)
 
 
-def test_many_texts_keep_their_order_and_report_progress(encoder: OnnxEncoder) -> None:
+def test_many_texts_keep_their_order_and_report_progress(encoder: OnnxEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_encoder, "TEXTS_PER_SORT", 50)
     done: list[int] = []
 
     def progress(what: str, count: int, total: int) -> None:
         assert (what, total) == ("encoding texts", len(TEXTS))
         done.append(count)
 
-    vectors = encoder.encode_many(TEXTS, batch_size=16, workers=2, progress=progress)
+    vectors = encoder.encode_many(TEXTS, tokens_per_run=64, workers=2, progress=progress)
     assert done[-1] == len(TEXTS)
-    assert np.diff([0, *done]).max() == 16
     np.testing.assert_allclose(vectors, encoder.encode(TEXTS), atol=TOLERANCE)
+
+
+def test_a_run_holds_as_many_tokens_as_asked_and_texts_of_one_length_need_no_padding(encoder: OnnxEncoder) -> None:
+    lengths = encoder.tokenizer(TEXTS)[1].sum(axis=1)
+    batches = [batch.positions for batch in encoder.iterate(TEXTS, tokens_per_run=64)]
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(TEXTS)))
+    assert all(len(batch) == 1 or len(batch) * lengths[batch].max() <= 64 for batch in batches)
+    assert np.concatenate([lengths[batch] for batch in batches]).tolist() == sorted(lengths.tolist())
+    with pytest.raises(InvalidInputError, match="tokens_per_run: must be at least 1, got 0"):
+        encoder.iterate(TEXTS, tokens_per_run=0)
 
 
 def test_int8_is_near_fp32_and_not_the_same(encoder_folder: Path) -> None:

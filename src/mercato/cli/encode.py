@@ -1,0 +1,74 @@
+"""`mercato encode`: vectors of a product file's texts, a shard at a time, for `mercato index --vectors`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mercato.catalog.product import TEXT_FIELDS
+from mercato.catalog.shop_formats import FORMAT_NAMES
+from mercato.cli.index import parse_fields
+from mercato.cli.output import Output
+from mercato.cli.product_file import Reading, collector_relaxed, describe, open_file, read_file
+from mercato.errors import DataError
+
+EPILOG = "Example: mercato encode products.parquet --map title=name --shard 2/8 --out vectors"
+
+
+def encode(
+    products: Annotated[
+        Path, typer.Argument(help="Products: CSV, JSON, XML or Parquet, also .gz or .zip (docs/feeds.md).")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the vectors; shards may share one.")],
+    shard: Annotated[str, typer.Option(help="Which part of the texts: I/N, each I from 1 to N once.")] = "1/1",
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="field=column, repeatable.")] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"Shop system that wrote the file: {', '.join(FORMAT_NAMES)}.")
+    ] = "auto",
+    group_by: Annotated[str, typer.Option(help="Column whose value is the same in all rows of one product.")] = "",
+    encoding: Annotated[str, typer.Option(help="Encoding of a text file, where it is not found right.")] = "",
+    encoder: Annotated[Path, typer.Option(help="Folder of the exported encoder.")] = Path("var/models/encoder"),
+    encode: Annotated[str, typer.Option(help="Fields whose text is encoded, in order.")] = ",".join(TEXT_FIELDS),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Encode a part of a product file's texts.
+
+    `mercato index --vectors FOLDER` takes the vectors; texts that none of its folders has it encodes itself. Give both
+    commands the same options for reading the file, the same encoder and the same --encode. Run again, a shard encodes
+    what it lacks.
+    """
+    output = Output(as_json=as_json)
+    reading = Reading(mapping=mapping or [], format_name=format_name, group_by=group_by, encoding=encoding)
+    with output.handle_errors():
+        output.finish(_encode(products, out, shard, reading, encoder, encode, output))
+
+
+def _encode(
+    source: Path, out: Path, shard: str, reading: Reading, encoder_folder: Path, fields: str, output: Output
+) -> dict[str, Any]:
+    from mercato.indexing.encode import count_workers
+    from mercato.indexing.encoded_shards import Shard, encode_shard
+    from mercato.models.encoder.onnx_encoder import OnnxEncoder
+
+    started = time.monotonic()
+    part, names = Shard.parse(shard), parse_fields(fields)
+    if out.exists() and not out.is_dir():
+        raise DataError(f"--out {out}: is a file; give a folder for the vectors")
+    model = OnnxEncoder(encoder_folder)
+    file = open_file(source, reading)
+    describe(file, output)
+    rows, _ = read_file(file, reading, output)
+    with output.progress() as report, collector_relaxed():
+        texts = list(dict.fromkeys(product.text(names) for product in rows))
+        written = encode_shard(texts, part, model, out, workers=count_workers(), progress=report)
+    return {
+        "vectors": str(out / part.name),
+        "shard": f"{part.number}/{part.of}",
+        "texts": written.texts,
+        "of": len(texts),
+        "encoder": written.encoder,
+        "seconds": round(time.monotonic() - started, 1),
+    }

@@ -45,8 +45,8 @@ def run_bench(
         progress: told of points.
 
     Returns:
-        ``date``, ``commit``, ``machine``, ``server``, ``options``, ``capacity_per_s``, ``points``, ``warnings``;
-        ``written`` where events were written.
+        ``date``, ``commit``, ``machine``, ``server``, ``driver``, ``options``, ``capacity_per_s``, ``points``,
+        ``warnings``; ``written`` where events were written.
 
     Raises:
         MercatoError: the server cannot be reached, or does not answer what is asked.
@@ -71,6 +71,7 @@ def run_bench(
                 "models": sorted(meter.read().models),
                 "local": meter.pid is not None,
             },
+            "driver": bench.driver,
             "options": {
                 **plan.as_json(),
                 "catalog": files.catalog is not None,

@@ -12,7 +12,8 @@ import mercato_client.contract as contract
 import numpy as np
 
 from mercato.bench.driver import METHOD, Load, drive, name_error
-from mercato.bench.figures import ANSWERED, Outcome, stack_stages, summarize
+from mercato.bench.figures import ANSWERED, PERCENTILES, Outcome, stack_stages, summarize
+from mercato.bench.perf_analyzer import LoadGenerator, PerfLoad, find_perf_analyzer, run_load
 from mercato.bench.plan import Plan
 from mercato.bench.requests import (
     RequestSettings,
@@ -59,12 +60,14 @@ class RequestSupply:
         self._values: list[Values] = []
         self._messages: list[bytes] = []
         self._number = 0
-        self._again = 0
+        self._sent = self._again = 0
+        # Every event is one of its own, and a draw of Zipf is meant to repeat.
+        self._distinct = 0 if workload.writes or draw == "zipf" else len(subjects)
 
     @property
     def repeated(self) -> int:
         """Requests that had been sent before: a ``unique`` draw had no more subjects, or too few were ready."""
-        return self._again if self._workload.writes else self._again + self._subjects.repeated
+        return self._again + (max(0, self._sent - self._distinct) if self._distinct else 0)
 
     def look_ahead(self, count: int) -> list[Values]:
         """Return at least the next so many requests; they stay the next until `advance`."""
@@ -82,6 +85,7 @@ class RequestSupply:
     def advance(self, count: int) -> None:
         """Leave the requests behind that were sent; more than were ready were sent from the first again."""
         self._again += max(0, count - len(self._values))
+        self._sent += min(count, len(self._values))
         del self._values[:count]
         del self._messages[:count]
 
@@ -119,13 +123,22 @@ class Bench:
             plan: what to do.
             shop: what to ask for.
             progress: told of points.
+
+        Raises:
+            MercatoError: perf_analyzer is asked for, and there is none that runs here.
         """
         self._meter = meter
         self._plan = plan
         self._shop = shop
         self._progress = progress
         self._done = 0
+        self._generator = find_perf_analyzer(plan.perf_analyzer) if plan.driver == "perf_analyzer" else None
         self._settings = RequestSettings(page_size=plan.page_size, options=plan.options, run=secrets.token_hex(4))
+
+    @property
+    def driver(self) -> str:
+        """What makes the load, with its version where it is not this program."""
+        return self._plan.driver if self._generator is None else f"{self._plan.driver} {self._generator.version}"
 
     @property
     def writing_visitors(self) -> list[str]:
@@ -185,8 +198,21 @@ class Bench:
     ) -> dict[str, Any]:
         self._progress("measuring", self._done, self._plan.count_points())
         before, repeated = self._meter.read(), supply.repeated
-        outcome = self._run(supply, load, expected_per_s)
-        after = self._meter.read()
+        reached: dict[str, Any]
+        if self._generator is None:
+            outcome = self._run(supply, load, expected_per_s)
+            after = self._meter.read()
+            within_s = self._plan.within_ms / 1000
+            reached = {
+                **summarize(outcome, begin_s=load.warm_up_s, seconds=load.seconds, within_s=within_s),
+                **describe_server(before, after, workload.model, sum(error == ANSWERED for error in outcome.errors)),
+                **describe_answers(outcome, before, after, workload.model),
+            }
+        else:
+            figures = self._run_perf_analyzer(self._generator, workload, supply, load, expected_per_s)
+            after = self._meter.read()
+            counters = subtract_counters(before, after, workload.model)
+            reached = {**figures, **describe_server(before, after, workload.model, counters.answered)}
         self._done += 1
         self._progress("measuring", self._done, self._plan.count_points())
         return {
@@ -195,10 +221,32 @@ class Bench:
             "callers": load.callers,
             "rate_per_s": None if load.rate_per_s is None else round(load.rate_per_s, 2),
             "load_percent": None,
-            **summarize(outcome, begin_s=load.warm_up_s, seconds=load.seconds, within_s=self._plan.within_ms / 1000),
+            **reached,
             "repeated": supply.repeated - repeated,
-            **describe_server(outcome, before, after, workload.model),
             "memory_mib": self._meter.read_memory(),
+        }
+
+    def _run_perf_analyzer(
+        self, generator: LoadGenerator, workload: Workload, supply: RequestSupply, load: Load, expected_per_s: float
+    ) -> dict[str, Any]:
+        """Let perf_analyzer make a load, and write what it tells in the form of `summarize`."""
+        count = min(_MOST_MESSAGES, 64 + int(expected_per_s * load.total_s))
+        values = [complete_values(contract.MODELS[workload.model], one) for one in supply.look_ahead(count)]
+        shape = PerfLoad(
+            model=workload.model, concurrency=load.callers, request_rate=load.rate_per_s, window_s=load.seconds
+        )
+        figures = run_load(generator, self._meter.server, shape, values)
+        supply.advance(len(values))
+        latency = {f"p{percentile:g}": figures.latency_ms.get(int(percentile)) for percentile in PERCENTILES[:-1]}
+        return {
+            "requests": None,
+            "queries_per_s": figures.queries_per_s,
+            "goodput_per_s": None,
+            "good_share": None,
+            "errors": {},
+            "latency_ms": {"mean": None, "max": None, **latency, "p99.9": None},
+            "settled": figures.settled,
+            "stages_ms": {"queue": figures.queue_ms},
         }
 
     def _run(self, supply: RequestSupply, load: Load, expected_per_s: float) -> Outcome:
@@ -224,28 +272,47 @@ class Bench:
             raise ServerError(f"{workload.name}: the server rejected the first event ({details['rejected']})")
 
 
-def describe_server(outcome: Outcome, before: Usage, after: Usage, model: str) -> dict[str, Any]:
-    """Return what a server spent on a load, by process and by stage, and what the driver did.
+def describe_server(before: Usage, after: Usage, model: str, answered: int) -> dict[str, Any]:
+    """Return what a server spent on a load, by process.
 
     Args:
-        outcome: of the load.
         before: the server's counters before it.
-        after: and behind it; both include the warm-up, and so do the answers that costs are divided by.
+        after: and behind it; both include the warm-up.
         model: that was asked.
+        answered: requests, those of the warm-up too.
     """
-    answered = sum(error == ANSWERED for error in outcome.errors)
     taken, counters = subtract_cpu(before, after), subtract_counters(before, after, model)
-    details = [decode_details(answer) for answer in outcome.answers]
     each = {name: round(1000 * seconds / answered, 3) for name, seconds in taken.items()} if answered else {}
     return {
         "cpu_ms_per_query": round(sum(each.values()), 3) if each else None,
         "cpu_ms_by_process": {name: value for name, value in each.items() if value},
+        "mean_batch": round(counters.answered / counters.executions, 2) if counters.executions else None,
+    }
+
+
+def describe_answers(outcome: Outcome, before: Usage, after: Usage, model: str) -> dict[str, Any]:
+    """Return where the time of answers went, what they left out, and what the driver took.
+
+    Args:
+        outcome: of the load.
+        before: the server's counters before it.
+        after: and behind it.
+        model: that was asked.
+    """
+    answered = sum(error == ANSWERED for error in outcome.errors)
+    details = [decode_details(answer) for answer in outcome.answers]
+    return {
         "driver_cpu_ms_per_query": round(1000 * outcome.cpu_s / answered, 3) if answered else None,
         "driver_cpu_share": round(outcome.cpu_s / outcome.wall_s, 3) if outcome.wall_s else None,
-        "mean_batch": round(counters.answered / counters.executions, 2) if counters.executions else None,
-        "stages_ms": stack_stages(outcome, mean_of_request_ms(counters), details),
+        "stages_ms": stack_stages(outcome, mean_of_request_ms(subtract_counters(before, after, model)), details),
         "degraded_share": share_degraded(details),
     }
+
+
+def complete_values(model: contract.ModelSpec, values: Values) -> Values:
+    """Return a request with every input of its model, those that it leaves out as unset."""
+    unset = {spec.name: spec.unset for spec in model.inputs if spec.unset is not None}
+    return {**unset, **values}
 
 
 def share_degraded(details: Sequence[Mapping[str, Any]]) -> float | None:

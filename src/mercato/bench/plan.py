@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from mercato.bench.requests import WORKLOADS, find_workload
@@ -36,6 +37,7 @@ class Plan:
         zipf_subjects: most subjects that it draws from.
         processes: of the driver.
         driver: one of `DRIVERS`.
+        perf_analyzer: the program, where it is not on PATH.
         seed: of everything drawn.
         write: whether workloads that change the server's state may run.
     """
@@ -55,6 +57,7 @@ class Plan:
     zipf_subjects: int = 10_000
     processes: int = 1
     driver: str = DRIVERS[0]
+    perf_analyzer: Path | None = None
     seed: int = 7
     write: bool = False
 
@@ -129,4 +132,6 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        del plain["perf_analyzer"]  # a path of this machine
+        return plain

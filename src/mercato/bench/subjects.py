@@ -46,18 +46,13 @@ class Subjects:
         self._rng = rng
         self._cumulated = np.cumsum(weigh_ranks(len(subjects), exponent)) if draw == "zipf" else None
         self._next = 0
-        self.repeated = 0
 
     def take(self, count: int) -> list[str]:
-        """Return the next subjects.
-
-        `repeated` counts those of a ``unique`` draw that had been asked for before, because there were no more.
-        """
+        """Return the next subjects; where the draw is ``unique`` and all were taken, from the first again."""
         if self._cumulated is not None:
             drawn = np.searchsorted(self._cumulated, self._rng.random(count) * self._cumulated[-1], side="right")
             return [self._subjects[index] for index in np.minimum(drawn, len(self._subjects) - 1).tolist()]
         first, self._next = self._next, self._next + count
-        self.repeated += max(0, self._next - max(first, len(self._subjects)))
         return [self._subjects[index % len(self._subjects)] for index in range(first, self._next)]
 
 

@@ -74,9 +74,10 @@ def bench(
         str | None, typer.Option(help="sqlite:PATH of the server's state: what --write wrote is erased at the end.")
     ] = None,
     zipf_exponent: Annotated[float, typer.Option(help="Of the draw zipf: rank r is asked for like r^-s.")] = 1.0,
-    driver: Annotated[
-        str, typer.Option(help="asyncio; perf_analyzer, Triton's own, which must be on PATH (closed loops in C++).")
-    ] = "asyncio",
+    driver: Annotated[str, typer.Option(help="asyncio; or perf_analyzer, Triton's own, which tells less.")] = "asyncio",
+    perf_analyzer: Annotated[
+        Path | None, typer.Option(help="The program perf_analyzer, where it is not on PATH.")
+    ] = None,
     processes: Annotated[int, typer.Option(help="Of the driver; more where one is at its limit.")] = 1,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 7,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and plots.")] = None,
@@ -108,6 +109,7 @@ def bench(
             zipf_exponent=zipf_exponent,
             processes=processes,
             driver=driver,
+            perf_analyzer=perf_analyzer,
             seed=seed,
             write=write or state is not None,
         )

@@ -16,12 +16,11 @@ def rng() -> np.random.Generator:
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 40), max_size=8))
-def test_unique_subjects_come_in_turn_and_repeats_are_counted(count: int, takes: list[int]) -> None:
+def test_unique_subjects_come_in_turn(count: int, takes: list[int]) -> None:
     subjects = [str(number) for number in range(count)]
     draw = Subjects(subjects, "unique", rng())
     taken = [subject for take in takes for subject in draw.take(take)]
     assert taken == [subjects[number % count] for number in range(sum(takes))]
-    assert draw.repeated == max(0, sum(takes) - count)
 
 
 @given(st.integers(1, 1000), st.floats(0, 3))

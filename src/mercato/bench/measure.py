@@ -163,7 +163,7 @@ class Bench:
         plan = self._plan
         supply = RequestSupply(workload, self._shop, self._settings, plan, draw)
         self._try_one(workload, supply)
-        self._run(supply, self._load(callers=WARM_UP_CALLERS, seconds=WARM_UP_S), _FIRST_GUESS_PER_S)
+        self._run(supply, self._load(callers=WARM_UP_CALLERS, seconds=min(WARM_UP_S, plan.seconds)), _FIRST_GUESS_PER_S)
         points = []
         reached, guess = 0.0, _FIRST_GUESS_PER_S
         for callers in plan.callers:

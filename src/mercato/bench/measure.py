@@ -211,8 +211,9 @@ class Bench:
         else:
             figures = self._run_perf_analyzer(self._generator, workload, supply, load, expected_per_s)
             after = self._meter.read()
-            counters = subtract_counters(before, after, workload.model)
-            reached = {**figures, **describe_server(before, after, workload.model, counters.answered)}
+            answered = subtract_counters(before, after, workload.model).answered
+            supply.advance(answered)
+            reached = {**figures, **describe_server(before, after, workload.model, answered)}
         self._done += 1
         self._progress("measuring", self._done, self._plan.count_points())
         return {
@@ -236,7 +237,6 @@ class Bench:
             model=workload.model, concurrency=load.callers, request_rate=load.rate_per_s, window_s=load.seconds
         )
         figures = run_load(generator, self._meter.server, shape, values)
-        supply.advance(len(values))
         latency = {f"p{percentile:g}": figures.latency_ms.get(int(percentile)) for percentile in PERCENTILES[:-1]}
         return {
             "requests": None,

@@ -14,7 +14,8 @@ from mercato.evaluation.plots import BLUE, GREEN, GREY, ORANGE, make_axes, place
 _COLOURS = (BLUE, "#e69f00", GREEN, "#cc79a7", "#56b4e9", ORANGE, "#f0e442", "#000000", GREY)
 _LINES = {"unique": "-", "zipf": "--"}
 _PERCENTILES = (("p50", BLUE, "o"), ("p99", ORANGE, "s"))
-_FEWEST_MS = 0.01  # of a mean: less is not seen in a bar
+OTHERS = "others"
+_SEEN = 0.015  # of the longest bar: what is shorter in every bar is drawn with the others
 
 Point = Mapping[str, Any]
 
@@ -85,14 +86,15 @@ def draw_parts(points: Sequence[Point], name: str, label: str) -> Figure | None:
         label: of the axis.
     """
     shown = [point for point in points if point[name]]
-    parts = list(dict.fromkeys(part for point in shown for part, value in point[name].items() if value >= _FEWEST_MS))
+    bars = fold_parts([point[name] for point in shown])
+    parts = list(dict.fromkeys(part for bar in bars for part in bar))
     if not parts:
         return None
     figure, axes = make_axes(0.34 * len(shown) + 1.5)
     positions = np.arange(len(shown))[::-1]
     left = np.zeros(len(shown))
     for number, part in enumerate(parts):
-        widths = np.array([point[name].get(part, 0.0) for point in shown])
+        widths = np.array([bar.get(part, 0.0) for bar in bars])
         axes.barh(positions, widths, left=left, height=0.7, color=_COLOURS[number % len(_COLOURS)], label=part,
                   hatch="///" if number >= len(_COLOURS) else None, edgecolor="white", linewidth=0.5)  # fmt: skip
         left = left + widths
@@ -102,6 +104,22 @@ def draw_parts(points: Sequence[Point], name: str, label: str) -> Figure | None:
     axes.grid(axis="y", visible=False)
     place_legend(axes)
     return figure
+
+
+def fold_parts(bars: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Return the parts of bars, those that would be seen in none of them added up as the last one, `OTHERS`.
+
+    Args:
+        bars: of each, part -> its length, 0 or more.
+    """
+    fewest = _SEEN * max((sum(bar.values()) for bar in bars), default=0.0)
+    seen = list(dict.fromkeys(part for bar in bars for part in bar))
+    seen = [part for part in seen if max(bar.get(part, 0.0) for bar in bars) >= fewest > 0]
+    folded = []
+    for bar in bars:
+        others = sum(length for part, length in bar.items() if part not in seen)
+        folded.append({part: bar.get(part, 0.0) for part in seen} | ({OTHERS: others} if others else {}))
+    return folded
 
 
 def name_point(point: Point) -> str:

@@ -59,10 +59,10 @@ def main(
     plan = plan.shorten() if quick else plan
     if perf_analyzer:
         plan = replace(plan, driver="perf_analyzer", perf_analyzer=find_load_generator().executable)
-    store.settings  # noqa: B018  says what is missing before anything is copied
+    events = Path(str(store.settings.state).partition(":")[2])
     with tempfile.TemporaryDirectory(prefix="mercato-bench-") as name:
         copy, users = Path(name) / "state.db", Path(name) / "users.txt"
-        shutil.copyfile(store.state, copy)
+        shutil.copyfile(events, copy)
         users.write_text("\n".join(list_households()))
         with replace(store, state=copy).serve(reranker=reranker) as server, output.progress() as progress:
             files = ShopFiles(catalog=catalog, users=users)

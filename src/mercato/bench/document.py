@@ -51,6 +51,8 @@ def run_bench(
     Raises:
         MercatoError: the server cannot be reached, or does not answer what is asked.
     """
+    if state is not None:
+        check_state(state)
     load_before = read_load()
     with closing(ServerMeter(server)) as meter:
         rng = np.random.default_rng(plan.seed)
@@ -82,7 +84,7 @@ def run_bench(
             },
             "capacity_per_s": find_capacities(points),
             "points": points,
-            "warnings": list_warnings(points, plan.processes),
+            "warnings": [*list_warnings(points, plan.processes), *warn_of_state(written)],
         }
     return {**document, **({"written": written} if written else {})}
 
@@ -114,6 +116,27 @@ def choose_workloads(plan: Plan, reranked: bool) -> Plan:
         if (reranked or workload.name != "rerank") and (plan.write or not workload.writes)
     ]
     return replace(plan, workloads=tuple(chosen))
+
+
+def check_state(url: str) -> None:
+    """Check before anything is written that it can be erased again.
+
+    Raises:
+        MercatoError: there is no such state.
+    """
+    path = Path(url.partition(":")[2].removeprefix("//"))
+    if not path.is_file():
+        raise InvalidInputError(
+            "--state", f"must be sqlite:PATH of the server's state, got {url!r}, which is not there"
+        )
+    open_state(url).close()
+
+
+def warn_of_state(written: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the state that written events were to be erased from."""
+    if written.get("erased") != 0:
+        return []
+    return ["--state holds none of the events that were written: it is not the state of this server"]
 
 
 def erase(visitors: Sequence[str], state: str | None) -> dict[str, Any]:

@@ -18,6 +18,9 @@ engines", found exponents of .8 to 1.8 for what is asked of them, Breslau et al.
 
 # Words of a query -> its share: means of some three words, as Jansen et al. 2000 and shops' own logs have them.
 QUERY_LENGTHS = (0.20, 0.30, 0.25, 0.15, 0.10)
+MIXED = 0.2  # share of queries with a word of another title
+_BLOCK = 4096
+_MOST_WORDS = 50  # of a title: the first say what it is
 _ATTEMPTS = 40  # for each query wanted, before a catalogue is said to have no more
 
 
@@ -84,7 +87,7 @@ def make_queries(titles: Sequence[str], count: int, rng: np.random.Generator) ->
         At most ``count``; fewer where the titles have no more.
     """
     made: dict[str, None] = {}
-    words = [title.lower().split() for title in titles]
+    words = [title.lower().split()[:_MOST_WORDS] for title in titles]
     words = [one for one in words if one]
     for query in _recombine(words, rng, count * _ATTEMPTS if words else 0):
         made.setdefault(query)
@@ -94,17 +97,16 @@ def make_queries(titles: Sequence[str], count: int, rng: np.random.Generator) ->
 
 
 def _recombine(titles: Sequence[Sequence[str]], rng: np.random.Generator, attempts: int) -> Iterator[str]:
-    step = 4096
-    for start in range(0, attempts, step):
-        size = min(step, attempts - start)
-        lengths = rng.choice(len(QUERY_LENGTHS), size, p=QUERY_LENGTHS) + 1
-        chosen, others = rng.integers(len(titles), size=size), rng.integers(len(titles), size=size)
-        for length, title, other, mixed in zip(
-            lengths.tolist(), chosen.tolist(), others.tolist(), (rng.random(size) < 0.2).tolist(), strict=True
-        ):
+    for start in range(0, attempts, _BLOCK):
+        size = min(_BLOCK, attempts - start)
+        lengths = (rng.choice(len(QUERY_LENGTHS), size, p=QUERY_LENGTHS) + 1).tolist()
+        chosen, others = rng.integers(len(titles), size=(2, size)).tolist()
+        longest = max(len(titles[title]) for title in chosen)
+        keys, mixed = rng.random((size, longest)).tolist(), rng.random((size, 2)).tolist()
+        for length, title, other, key, (mix, place) in zip(lengths, chosen, others, keys, mixed, strict=True):
             words = titles[title]
-            kept = np.sort(rng.permutation(len(words))[:length]).tolist()
-            query = [words[index] for index in kept]
-            if mixed:
-                query[-1] = titles[other][int(rng.integers(len(titles[other])))]
+            kept = sorted(range(len(words)), key=key.__getitem__)[:length]
+            query = [words[index] for index in sorted(kept)]
+            if mix < MIXED:
+                query[-1] = titles[other][int(place * len(titles[other]))]
             yield " ".join(query)

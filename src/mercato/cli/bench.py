@@ -94,6 +94,8 @@ def bench(
 
     output = Output(as_json=as_json)
     with output.handle_errors():
+        if state is not None and not write:
+            raise InvalidInputError("--state", "is for what --write wrote, which was not given", "give both or none")
         plan = Plan(
             workloads=tuple(workload or ()),
             draws=tuple(dict.fromkeys(draw)) if draw else Plan.draws,
@@ -111,7 +113,7 @@ def bench(
             driver=driver,
             perf_analyzer=perf_analyzer,
             seed=seed,
-            write=write or state is not None,
+            write=write,
         )
         plan = plan.shorten() if quick else plan
         if out is not None:

@@ -115,6 +115,18 @@ def test_events_are_written_where_it_is_said_and_can_be_erased(
     store.close()
 
 
+def test_a_state_that_is_not_the_servers_is_told(address: str, tmp_path: Path) -> None:
+    plan = Plan(**SHORT, workloads=("events",), write=True)
+    with pytest.raises(InvalidInputError, match="--state: must be sqlite:PATH .*none.db.* which is not there"):
+        run_bench(address, plan, ShopFiles(), f"sqlite:{tmp_path / 'none.db'}")
+    assert not list(tmp_path.iterdir())
+    other = f"sqlite:{tmp_path / 'other.db'}"
+    open_state(other).close()
+    document = run_bench(address, plan, ShopFiles(), other)
+    assert document["written"]["erased"] == 0
+    assert "not the state of this server" in document["warnings"][-1]
+
+
 def test_the_document_and_its_plots_are_written(address: str, tmp_path: Path) -> None:
     document = run_bench(address, Plan(**SHORT, workloads=("search",)), ShopFiles())
     written = write_bench(tmp_path / "out", document)
@@ -279,6 +291,7 @@ def test_the_command_prints_tables(address: str) -> None:
     ("arguments", "said"),
     [
         (["--callers", "four"], "--callers: must be numbers separated by commas, got 'four'"),
+        (["--state", "sqlite:a.db"], "--state: is for what --write wrote, which was not given; give both or none"),
         (["--callers", "1.5"], "--callers: must be whole numbers"),
         (["--callers", "0"], "--callers: must be 1 to 10,000, got 0"),
         (["--workload", "seach"], "--workload: must be one of search"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -23,6 +24,8 @@ from mercato.errors import DataError, InvalidInputError, MercatoError
 from mercato.progress import Progress, no_progress
 from mercato.state.store import open_state
 from mercato.state.values import Actor
+
+logger = logging.getLogger(__name__)
 
 DOCUMENT = "bench.json"
 FASTEST_PER_S = 800
@@ -61,6 +64,10 @@ def run_bench(
         bench = Bench(meter, plan, shop, progress)
         try:
             points = bench.measure_all()
+        except BaseException:
+            if state is None and bench.writing_visitors:
+                logger.warning("events may be left in the state, of the visitors %s", ", ".join(bench.writing_visitors))
+            raise
         finally:
             written = erase(bench.writing_visitors, state)
         document: dict[str, Any] = {

@@ -29,7 +29,7 @@ from tests.unit.bench.triton_double import TritonDouble, serve_double
 SHORT: dict[str, Any] = {
     "callers": (1, 2),
     "load_percent": (50.0,),
-    "seconds": 0.2,
+    "seconds": 0.6,
     "warm_up_s": 0.05,
     "timeout_s": 20.0,
 }
@@ -134,7 +134,7 @@ def test_the_document_and_its_plots_are_written(address: str, tmp_path: Path) ->
     assert [path.name for path in written] == names
     assert json.loads(written[0].read_text()) == document
     assert all(path.read_text().startswith("<svg") for path in written[1:])
-    assert "p99, unique, callers" in written[1].read_text()
+    assert "p50, unique, callers" in written[1].read_text()
     assert "retrieve" in written[2].read_text()
 
 

@@ -35,23 +35,27 @@ def bench(
         typer.Option(help="In which order, repeatable: unique (nothing twice), zipf (few things most of the time)."),
     ] = None,
     callers: Annotated[
-        str, typer.Option(help="Closed loops: requests in flight, each followed by the next.")
-    ] = "1,4,16,32,64",
+        str | None,
+        typer.Option(help="Closed loops: requests in flight, each followed by the next; 1,4,16,32,64 by default."),
+    ] = None,
     load_percent: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Open loops: arrivals (Poisson) at so much of the greatest throughput of the closed ones; above 100 "
-            "is overload."
+            help="Open loops: arrivals (Poisson) at so much of the greatest throughput of the closed ones, 50,80,95 by "
+            "default; above 100 is overload."
         ),
-    ] = "50,80,95",
+    ] = None,
     rate: Annotated[
         list[float] | None, typer.Option(help="Open loop at so many requests a second, repeatable.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Under a minute: 1 and 16 callers, 80 %, nothing asked for twice.")
+        bool,
+        typer.Option(
+            "--quick", help="Under a minute, where nothing else is said: 1 and 16 callers, 80 %, unique, 2 s."
+        ),
     ] = False,
-    seconds: Annotated[float, typer.Option(help="Of each point that are measured.")] = 5.0,
-    warm_up_s: Annotated[float, typer.Option(help="Seconds of each point before them.")] = 0.5,
+    seconds: Annotated[float | None, typer.Option(help="Of each point that are measured; 5 by default.")] = None,
+    warm_up_s: Annotated[float | None, typer.Option(help="Seconds of each point before them; 0.5 by default.")] = None,
     timeout_s: Annotated[float, typer.Option(help="Seconds after which a request is given up.")] = 5.0,
     within_ms: Annotated[float, typer.Option(help="Latency up to which an answer counts as goodput.")] = 1000.0,
     catalog: Annotated[
@@ -96,14 +100,17 @@ def bench(
     with output.handle_errors():
         if state is not None and not write:
             raise InvalidInputError("--state", "is for what --write wrote, which was not given", "give both or none")
+        usual = Plan().shorten() if quick else Plan()
         plan = Plan(
             workloads=tuple(workload or ()),
-            draws=tuple(dict.fromkeys(draw)) if draw else Plan.draws,
-            callers=tuple(int(one) for one in parse_numbers("--callers", callers)),
-            load_percent=tuple(parse_numbers("--load-percent", load_percent)),
+            draws=tuple(dict.fromkeys(draw)) if draw else usual.draws,
+            callers=parse_callers(callers, usual.callers),
+            load_percent=usual.load_percent
+            if load_percent is None
+            else tuple(parse_numbers("--load-percent", load_percent)),
             rates=tuple(rate or ()),
-            seconds=seconds,
-            warm_up_s=warm_up_s,
+            seconds=usual.seconds if seconds is None else seconds,
+            warm_up_s=usual.warm_up_s if warm_up_s is None else warm_up_s,
             timeout_s=timeout_s,
             within_ms=within_ms,
             page_size=page_size,
@@ -115,7 +122,6 @@ def bench(
             seed=seed,
             write=write,
         )
-        plan = plan.shorten() if quick else plan
         if out is not None:
             require_plots()
         files = ShopFiles(catalog=catalog, queries=query_file, users=users)
@@ -125,19 +131,30 @@ def bench(
         show(output, document, written)
 
 
+def parse_callers(text: str | None, usual: Sequence[int]) -> Sequence[int]:
+    """Read ``--callers``; what is usual where it is not given.
+
+    Raises:
+        InvalidInputError: not whole numbers, separated by commas.
+    """
+    if text is None:
+        return usual
+    numbers = parse_numbers("--callers", text)
+    if not all(number.is_integer() for number in numbers):
+        raise InvalidInputError("--callers", f"must be whole numbers, got {text!r}")
+    return tuple(int(number) for number in numbers)
+
+
 def parse_numbers(option: str, text: str) -> list[float]:
     """Read numbers separated by commas; none of an empty text.
 
     Raises:
-        InvalidInputError: something of it is no number, or callers are no whole ones.
+        InvalidInputError: something of it is no number.
     """
     try:
-        numbers = [float(part) for part in text.split(",") if part.strip()]
+        return [float(part) for part in text.split(",") if part.strip()]
     except ValueError as exc:
         raise InvalidInputError(option, f"must be numbers separated by commas, got {text!r}") from exc
-    if option == "--callers" and any(number != int(number) for number in numbers if abs(number) < 1e9):
-        raise InvalidInputError(option, f"must be whole numbers, got {text!r}")
-    return numbers
 
 
 def show(output: Output, document: Mapping[str, Any], written: Sequence[Path]) -> None:

@@ -38,7 +38,9 @@ from mercato.progress import Progress, no_progress
 
 WARM_UP_CALLERS = 8
 WARM_UP_S = 1.0
-_FIRST_GUESS_PER_S = 500.0
+_FIRST_GUESS_PER_S, _FEWEST_PER_S = 500.0, 20.0
+MARGIN = 1.3
+"""So many times the requests that are expected are ready."""
 _MOST_MESSAGES = 200_000
 PLENTY = 1000
 """Subjects of a draw from which each draw has some of its own."""
@@ -163,12 +165,15 @@ class Bench:
         plan = self._plan
         supply = RequestSupply(workload, self._shop, self._settings, plan, draw)
         self._try_one(workload, supply)
-        self._run(supply, self._load(callers=WARM_UP_CALLERS, seconds=min(WARM_UP_S, plan.seconds)), _FIRST_GUESS_PER_S)
+        warm_up = self._load(callers=WARM_UP_CALLERS, seconds=min(WARM_UP_S, plan.seconds))
+        outcome = self._run(supply, warm_up, _FIRST_GUESS_PER_S)
         points = []
-        reached, guess = 0.0, _FIRST_GUESS_PER_S
+        # Throughput grows no faster than callers do; a single one gets no more than those of the warm-up together.
+        each = max(_FEWEST_PER_S, len(outcome.errors) / outcome.wall_s)
+        reached = 0.0
         for callers in plan.callers:
-            point = self._measure_point(workload, draw, supply, self._load(callers=callers), 3 * guess)
-            guess = max(point["queries_per_s"], 1.0)
+            point = self._measure_point(workload, draw, supply, self._load(callers=callers), MARGIN * each * callers)
+            each = max(_FEWEST_PER_S, point["queries_per_s"]) / callers
             reached = max(reached, point["queries_per_s"])
             points.append(point)
         rates = [(rate, None) for rate in plan.rates]
@@ -178,7 +183,7 @@ class Bench:
             )
         shares = [(reached * percent / 100, percent) for percent in plan.load_percent]
         for rate, percent in [*shares, *rates]:
-            point = self._measure_point(workload, draw, supply, self._load(rate_per_s=rate), 1.3 * rate)
+            point = self._measure_point(workload, draw, supply, self._load(rate_per_s=rate), MARGIN * rate)
             points.append({**point, "load_percent": percent})
         return points
 

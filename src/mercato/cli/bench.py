@@ -205,4 +205,4 @@ def tabulate(points: Sequence[Mapping[str, Any]]) -> list[Table]:
 
 
 def _write(value: float | None, digits: int = 1) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
+    return "" if value is None else f"{value:,.{0 if value >= 1000 else digits}f}"

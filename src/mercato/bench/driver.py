@@ -23,6 +23,8 @@ from mercato.errors import InvalidInputError
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 SAMPLED_ANSWERS = 256
+NOT_SENT = "not sent in time"
+"""The error of a request that the driver got to only when it was to be given up already."""
 _CONNECTIONS = 4  # of one driver at most: one connection's frames are written in turn
 _LEAD_S = 0.4  # until the drivers of several processes begin together
 _MAX_MESSAGE_BYTES = 64 * 2**20
@@ -220,7 +222,7 @@ class _Driver:
         left = due + self._load.timeout_s - sent
         try:
             if left <= 0:
-                error = "not sent in time"
+                error = NOT_SENT
             else:
                 answer = await method(message, timeout=left)
                 self._keep(answer)

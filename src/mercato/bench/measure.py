@@ -11,7 +11,7 @@ import grpc
 import mercato_client.contract as contract
 import numpy as np
 
-from mercato.bench.driver import METHOD, Load, drive, name_error
+from mercato.bench.driver import METHOD, NOT_SENT, Load, drive, name_error
 from mercato.bench.figures import ANSWERED, PERCENTILES, Outcome, stack_stages, summarize
 from mercato.bench.perf_analyzer import LoadGenerator, PerfLoad, find_perf_analyzer, run_load
 from mercato.bench.plan import Plan
@@ -335,7 +335,7 @@ def list_warnings(points: Sequence[Mapping[str, Any]], processes: int) -> list[s
         again[f"{point['workload']}, {point['draw']}"] += point["repeated"]
         shape = f"{point['callers']} callers" if point["callers"] is not None else f"{point['rate_per_s']:g}/s"
         name = f"{point['workload']}, {point['draw']}, {shape}"
-        if (point.get("driver_cpu_share") or 0.0) > BUSY_DRIVER * processes:
+        if (point.get("driver_cpu_share") or 0.0) > BUSY_DRIVER * processes or NOT_SENT in point["errors"]:
             warnings.append(f"{name}: the driver was at its limit; more --processes would ask for more")
         if point["errors"]:
             shown = ", ".join(f"{count} {kind}" for kind, count in point["errors"].items())

@@ -135,7 +135,7 @@ def test_the_document_and_its_plots_are_written(address: str, tmp_path: Path) ->
     assert json.loads(written[0].read_text()) == document
     assert all(path.read_text().startswith("<svg") for path in written[1:])
     assert "p50, unique, callers" in written[1].read_text()
-    assert "retrieve" in written[2].read_text()
+    assert "mean milliseconds of an answer" in written[2].read_text()
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(address: str, tmp_path: Path) -> None:
@@ -213,6 +213,10 @@ def test_warnings_name_what_falsifies() -> None:
     good = {**point, "driver_cpu_share": 0.1, "repeated": 0, "errors": {}, "degraded_share": 0.0}
     bad = {**point, "driver_cpu_share": 0.95, "repeated": 7, "errors": {"queue full": 3}, "degraded_share": 0.5}
     assert list_warnings([good], processes=1) == []
+    late = {**good, "errors": {"not sent in time": 1}}
+    assert list_warnings([late], processes=1)[0].endswith(
+        "the driver was at its limit; more --processes would ask for more"
+    )
     assert [text.partition(": ")[2] for text in list_warnings([bad], processes=1)] == [
         "the driver was at its limit; more --processes would ask for more",
         "of 10 requests failed: 3 queue full",

@@ -76,7 +76,7 @@ def test_memory_names_every_process(server: TritonServer) -> None:
 def generator() -> perf_analyzer.LoadGenerator:
     present = load_generator.find_present()
     if present is None:
-        pytest.skip("no perf_analyzer on this machine; make bench fetches one")
+        pytest.skip("no perf_analyzer on this machine; python -m benchmarks perf fetches one")
     return present
 
 

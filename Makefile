@@ -31,8 +31,8 @@ check: setup ## Lint, formatting and strict types: what has to be clean before a
 	.venv/bin/mypy $(TYPED)
 	@set -e; for model in $(MODELS); do echo ".venv/bin/mypy $$model"; .venv/bin/mypy "$$model"; done
 
-bench: setup ## Run the benchmarks over the demo store; results as JSON in benchmarks/results/
-	@$(PYTHON_IN) -m benchmarks $(ARGS)
+bench: setup ## Serve the demo store and load it: throughput, latency, CPU, plots (ARGS="NAME" runs another benchmark)
+	@$(PYTHON_IN) -m benchmarks $(or $(ARGS),bench)
 
 clean: ## Remove all that the other targets made: .venv, var (models, demo store, state) and caches
 	rm -rf .venv var build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""All benchmarks over the demo store, one after the other: what `make bench` runs; others by name.
+"""All benchmarks over the demo store, one after the other; others by name. `make bench` runs the one called bench.
 
     .venv/bin/python -m benchmarks
     .venv/bin/python -m benchmarks retrieval topologies
@@ -25,7 +25,7 @@ from benchmarks.harness.record import REPOSITORY
 
 FOLDER = Path(__file__).resolve().parent
 DEMO_STORE = "the demo store"
-"""What `make demo` makes: who needs this and no more is run by `make bench`."""
+"""What `make demo` makes: who needs this and no more is run where none is named."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,16 @@ import datetime
 import json
 import shlex
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.machine import describe_machine, read_load
+from mercato.bench import machine
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results"
-LOAD_BEFORE = read_load()  # of others: taken before this process has done anything
+LOAD_BEFORE = machine.read_load()  # of others: taken before this process has done anything
 
 
 def read_commit() -> str:
@@ -24,15 +23,7 @@ def read_commit() -> str:
 
     Documents and the results of other benchmarks may differ: they change no figure.
     """
-    head = _ask_git("rev-parse", "--short=12", "HEAD")
-    if head.returncode != 0:
-        return ""
-    same = _ask_git("diff", "--quiet", "HEAD", "--", ".", ":(exclude)benchmarks/results", ":(exclude)*.md")
-    return head.stdout.strip() + ("" if same.returncode == 0 else "-dirty")
-
-
-def _ask_git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+    return machine.read_commit(REPOSITORY)
 
 
 def read_command() -> str:
@@ -61,7 +52,7 @@ def write_record(name: str, figures: dict[str, Any], *, folder: Path = RESULTS) 
         "command": read_command(),
         "commit": read_commit(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": {**describe_machine(), "load_before": LOAD_BEFORE, "load_after": read_load()},
+        "machine": {**machine.describe_machine(), "load_before": LOAD_BEFORE, "load_after": machine.read_load()},
         **figures,
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -60,11 +60,12 @@ class Store:
         return Settings(catalog=self.catalog, state=f"sqlite:{self.state}", encoder=self.encoder, ranker=self.ranker)
 
     @contextmanager
-    def serve(self, profile: str = "cpu") -> Iterator[TritonServer]:
+    def serve(self, profile: str = "cpu", reranker: Path | None = None) -> Iterator[TritonServer]:
         """Serve the store on free ports for as long as the context lasts.
 
         Args:
             profile: ``cpu`` fuses the stages, ``cpu-bls`` calls a Triton model for each.
+            reranker: folder of an exported reranker; None serves none.
         """
         settings = self.settings
         options = ServerOptions(
@@ -72,6 +73,7 @@ class Store:
             state=settings.state,
             encoder=settings.encoder,
             ranker=settings.ranker,
+            reranker=reranker,
             profile=profile,
             ports=Ports(grpc=0, http=0, metrics=0),
         )

@@ -32,7 +32,7 @@ from benchmarks.harness.store import (
 )
 from benchmarks.harness.workload import list_households, list_queries
 from benchmarks.serving.one_process import PARSERS, encode_fields
-from benchmarks.serving.perf import Inputs
+from mercato.bench.perf_analyzer import Inputs
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.factory import build_pipeline
 from mercato.pipeline.pipeline import Pipeline

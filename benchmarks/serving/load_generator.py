@@ -8,45 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness.command import BenchmarkError
+from mercato.bench.perf_analyzer import EXECUTABLE, LoadGenerator, read_version
+from mercato.bench.perf_analyzer import LIBRARIES as BESIDE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / "var" / "tools" / "perf_analyzer"
-EXECUTABLE = "perf_analyzer"
 
 WHEEL = "tritonclient==2.45.0"
 MEMBER = "tritonclient-2.45.0.data/data/bin/perf_analyzer"
 SHA256 = "d442680a17d594ac5acb059e0a0da2ba7c2537d66936ed829154be1355474742"  # of the member
 LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadGenerator:
-    """A perf_analyzer that runs here.
-
-    Attributes:
-        executable: the program.
-        libraries: folder that must be on ``LD_LIBRARY_PATH``; None where it needs none.
-        version: what it says of itself.
-    """
-
-    executable: Path
-    libraries: Path | None
-    version: str
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment to start it in."""
-        return build_environment(self.libraries)
 
 
 def find_load_generator(folder: Path = TOOLS) -> LoadGenerator:
@@ -76,31 +55,12 @@ def find_present(folder: Path = TOOLS) -> LoadGenerator | None:
     on_path = shutil.which(EXECUTABLE)
     if on_path and (version := read_version(Path(on_path), None)):
         return LoadGenerator(executable=Path(on_path), libraries=None, version=version)
-    executable, libraries = folder / EXECUTABLE, folder / "lib"
+    executable, libraries = folder / EXECUTABLE, folder / BESIDE
     if not executable.is_file() or hash_file(executable) != SHA256:
         return None
     link_libraries(libraries)
     version = read_version(executable, libraries)
     return LoadGenerator(executable=executable, libraries=libraries, version=version) if version else None
-
-
-def build_environment(libraries: Path | None) -> dict[str, str]:
-    """Return this process's environment, with a folder first on ``LD_LIBRARY_PATH``."""
-    if libraries is None:
-        return dict(os.environ)
-    folders = [str(libraries), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
-    return {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)}
-
-
-def read_version(executable: Path, libraries: Path | None) -> str:
-    """Return the last line of ``--version``; empty where the program does not run."""
-    command = [str(executable), "--version"]
-    try:
-        answer = subprocess.run(command, env=build_environment(libraries), capture_output=True, text=True, timeout=30)
-    except OSError:
-        return ""
-    lines = (answer.stdout + answer.stderr).strip().splitlines()
-    return lines[-1] if answer.returncode == 0 and lines else ""
 
 
 def fetch_executable(executable: Path) -> None:

@@ -37,8 +37,8 @@ from benchmarks.harness.store import (
 )
 from benchmarks.harness.workload import WORKLOADS
 from benchmarks.serving.load_generator import find_load_generator
-from benchmarks.serving.perf import Inputs, Load
 from benchmarks.serving.serving_load import ServerMeter, merge_rounds
+from mercato.bench.perf_analyzer import Inputs, PerfLoad
 from mercato.pipeline.factory import build_pipeline
 from mercato.requests.page import Fields, parse_recommend, parse_search
 from mercato.settings import Settings
@@ -200,7 +200,7 @@ def measure_in_turn(meter: ServerMeter, settings: Settings, rounds: int, window_
     processes: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(rounds):
         for model in WORKLOADS:
-            servers[model].append(meter.measure(Load(model=model, concurrency=BATCH, window_s=window_s)))
+            servers[model].append(meter.measure(PerfLoad(model=model, concurrency=BATCH, window_s=window_s)))
             for name, figures in measure_in_fresh_process(model, settings, 2 * window_s).items():
                 processes[model][name].append(figures)
     return {

@@ -31,9 +31,9 @@ from benchmarks.harness.store import (
     WindowOption,
 )
 from benchmarks.harness.workload import WORKLOADS
-from benchmarks.serving.load_generator import LoadGenerator, find_load_generator
-from benchmarks.serving.perf import Load, run_load
+from benchmarks.serving.load_generator import find_load_generator
 from benchmarks.serving.server_usage import compare_usage, find_server, read_memory, read_usage
+from mercato.bench.perf_analyzer import LoadGenerator, PerfLoad, run_load
 
 NEEDS = "the demo store"
 CONCURRENCIES = (1, 32)
@@ -56,7 +56,7 @@ class ServerMeter:
         self._client = triton.InferenceServerClient(address)
         self.pid = find_server(address) if pid is None else pid
 
-    def measure(self, load: Load) -> dict[str, Any]:
+    def measure(self, load: PerfLoad) -> dict[str, Any]:
         """Run a load; return its figures with the CPU time and batch size of the server meanwhile."""
         before = read_usage(self._client, self.pid, load.model)
         figures = run_load(self._generator, self._address, load, WORKLOADS[load.model]())
@@ -66,7 +66,7 @@ class ServerMeter:
     def warm_up(self) -> None:
         """Let every process of every model touch what it maps, before anything is counted."""
         for model in WORKLOADS:
-            self.measure(Load(model=model, concurrency=8, window_s=0.7, stability_percent=10_000))
+            self.measure(PerfLoad(model=model, concurrency=8, window_s=0.7, stability_percent=10_000))
 
 
 def merge_rounds(rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -87,14 +87,14 @@ def measure_models(meter: ServerMeter, rounds: int, window_s: float) -> dict[str
     for _ in range(rounds):
         for model in WORKLOADS:
             for concurrency in CONCURRENCIES:
-                load = Load(model=model, concurrency=concurrency, window_s=window_s)
+                load = PerfLoad(model=model, concurrency=concurrency, window_s=window_s)
                 collected[model, f"concurrency_{concurrency}"].append(meter.measure(load))
     result: dict[str, Any] = defaultdict(dict)
     for (model, name), figures in collected.items():
         result[model][name] = merge_rounds(figures)
     for model in WORKLOADS:
         rate = OPEN_LOOP_SHARE * result[model][f"concurrency_{CONCURRENCIES[-1]}"]["queries_per_s"]["median"]
-        load = Load(model=model, request_rate=round(rate, 1), window_s=window_s)
+        load = PerfLoad(model=model, request_rate=round(rate, 1), window_s=window_s)
         result[model]["open_loop"] = {"request_rate_per_s": load.request_rate, **meter.measure(load)}
     return dict(result)
 

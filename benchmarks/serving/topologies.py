@@ -28,9 +28,9 @@ from benchmarks.harness.store import (
 )
 from benchmarks.harness.workload import WORKLOADS
 from benchmarks.serving.load_generator import find_load_generator
-from benchmarks.serving.perf import Load
 from benchmarks.serving.server_usage import read_memory
 from benchmarks.serving.serving_load import CONCURRENCIES, ServerMeter, merge_rounds
+from mercato.bench.perf_analyzer import PerfLoad
 
 NEEDS = "the demo store"
 PROFILES = ("cpu", "cpu-bls")
@@ -47,7 +47,7 @@ def measure_in_turn(meters: dict[str, ServerMeter], rounds: int, window_s: float
         for model in WORKLOADS:
             for concurrency in CONCURRENCIES:
                 for profile, meter in meters.items():
-                    load = Load(model=model, concurrency=concurrency, window_s=window_s)
+                    load = PerfLoad(model=model, concurrency=concurrency, window_s=window_s)
                     collected[model, f"concurrency_{concurrency}", profile].append(meter.measure(load))
     result: dict[str, Any] = {}
     for (model, name, profile), figures in collected.items():

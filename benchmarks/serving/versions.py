@@ -20,8 +20,8 @@ from benchmarks.harness.record import summarize, write_record
 from benchmarks.harness.store import RoundsOption, WindowOption
 from benchmarks.harness.workload import WORKLOADS
 from benchmarks.serving.load_generator import find_load_generator
-from benchmarks.serving.perf import Load
 from benchmarks.serving.serving_load import ServerMeter
+from mercato.bench.perf_analyzer import PerfLoad
 
 NEEDS = "two servers"
 FIGURES = ("cpu_ms_per_query", "queries_per_s", "p50_ms", "p99_ms")
@@ -40,7 +40,7 @@ def measure_rounds(
         for model in WORKLOADS:
             pair = [("before", before), ("after", after)]
             for name, meter in pair if turn % 2 == 0 else reversed(pair):
-                load = Load(model=model, concurrency=concurrency, window_s=window_s)
+                load = PerfLoad(model=model, concurrency=concurrency, window_s=window_s)
                 found.setdefault(model, defaultdict(list))[name].append(meter.measure(load))
     result: dict[str, Any] = {}
     for model, sides in found.items():

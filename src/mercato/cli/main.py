@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mercato.cli import ask, catalog_report, profile
+from mercato.cli import bench as bench_command
 from mercato.cli import encode as encode_command
 from mercato.cli import index as index_command
 from mercato.cli.catalog import catalog_app
@@ -35,6 +36,7 @@ app.add_typer(events_app, name="events")
 catalog_app.command("report", epilog=catalog_report.EPILOG)(catalog_report.report)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(eval_app, name="eval")
+app.command(epilog=bench_command.EPILOG)(bench_command.bench)
 app.add_typer(train_app, name="train")
 app.add_typer(export_app, name="export")
 

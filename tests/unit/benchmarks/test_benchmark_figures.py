@@ -10,11 +10,13 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks.harness import machine, record
+from benchmarks.harness import record
 from benchmarks.harness.command import BenchmarkError
 from benchmarks.search import retrieval
 from benchmarks.serving import one_process, server_usage, serving_load
-from benchmarks.serving.perf import Load, parse_report, write_input_data
+from mercato.bench import machine
+from mercato.bench.perf_analyzer import PerfLoad, parse_report, write_input_data
+from mercato.errors import MercatoError
 
 # Columns as perf_analyzer 2.45 writes them; latencies in microseconds.
 REPORT = (
@@ -34,18 +36,18 @@ def test_the_last_row_of_a_report_is_read_in_milliseconds() -> None:
 
 
 def test_a_report_without_a_window_is_an_error() -> None:
-    with pytest.raises(BenchmarkError, match="empty"):
+    with pytest.raises(MercatoError, match="empty"):
         parse_report(REPORT.splitlines()[0] + "\n")
 
 
 def test_a_load_is_a_closed_or_an_open_loop() -> None:
-    closed = " ".join(Load(model="search", concurrency=32, window_s=2.5).options)
+    closed = " ".join(PerfLoad(model="search", concurrency=32, window_s=2.5).options)
     assert "--concurrency-range 32 --measurement-interval 2500" in closed
-    opened = " ".join(Load(model="search", request_rate=87.5).options)
+    opened = " ".join(PerfLoad(model="search", request_rate=87.5).options)
     assert "--request-rate-range 87.5 --request-distribution poisson" in opened
     for neither_or_both in ({}, {"concurrency": 1, "request_rate": 5.0}):
-        with pytest.raises(BenchmarkError, match="either"):
-            Load(model="search", **neither_or_both)
+        with pytest.raises(MercatoError, match="either"):
+            PerfLoad(model="search", **neither_or_both)
 
 
 def test_requests_are_written_one_element_a_tensor(tmp_path: Path) -> None:

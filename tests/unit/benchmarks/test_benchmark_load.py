@@ -9,8 +9,9 @@ import pytest
 from tritonclient import grpc as triton
 
 from benchmarks.harness.command import BenchmarkError
-from benchmarks.serving import load_generator, perf, server_usage
-from mercato.errors import ServerError
+from benchmarks.serving import load_generator, server_usage
+from mercato.bench import perf_analyzer
+from mercato.errors import MercatoError, ServerError
 from mercato.serving.binary import find_server
 from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
@@ -72,25 +73,23 @@ def test_memory_names_every_process(server: TritonServer) -> None:
 
 
 @pytest.fixture(scope="module")
-def generator() -> load_generator.LoadGenerator:
+def generator() -> perf_analyzer.LoadGenerator:
     present = load_generator.find_present()
     if present is None:
-        pytest.skip("no perf_analyzer on this machine; make bench fetches one")
+        pytest.skip("no perf_analyzer on this machine; python -m benchmarks perf fetches one")
     return present
 
 
-def test_perf_analyzer_loads_a_model_in_both_ways(
-    server: TritonServer, generator: load_generator.LoadGenerator
-) -> None:
+def test_perf_analyzer_loads_a_model_in_both_ways(server: TritonServer, generator: perf_analyzer.LoadGenerator) -> None:
     requests = [{"VALUE": 1.5}, {"VALUE": 2.5}]
     for shape in ({"concurrency": 4}, {"request_rate": 50.0}):
-        load = perf.Load(model="echo", window_s=0.5, stability_percent=perf.ANY_PERCENT, **shape)
-        figures = perf.run_load(generator, server.grpc_address, load, requests)
+        load = perf_analyzer.PerfLoad(model="echo", window_s=0.5, stability_percent=perf_analyzer.ANY_PERCENT, **shape)
+        figures = perf_analyzer.run_load(generator, server.grpc_address, load, requests)
         assert figures.queries_per_s > 0
         assert 0 < figures.latency_ms[50] <= figures.latency_ms[99]
 
 
-def test_a_failed_load_says_why(server: TritonServer, generator: load_generator.LoadGenerator) -> None:
-    load = perf.Load(model="absent", concurrency=1)
-    with pytest.raises(BenchmarkError, match="unknown model: 'absent'"):
-        perf.run_load(generator, server.grpc_address, load, [{"VALUE": 1}])
+def test_a_failed_load_says_why(server: TritonServer, generator: perf_analyzer.LoadGenerator) -> None:
+    load = perf_analyzer.PerfLoad(model="absent", concurrency=1)
+    with pytest.raises(MercatoError, match="unknown model: 'absent'"):
+        perf_analyzer.run_load(generator, server.grpc_address, load, [{"VALUE": 1}])

@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 LIBRARY = ("src/mercato",)
 # Rooms and files whose packages come with an extra, which they name where something of it is missing.
 WITH_EXTRAS = {
+    "src/mercato/bench/": "evaluation",
     "src/mercato/catalog_report/": "evaluation",
     "src/mercato/evaluation/": "evaluation",
     "src/mercato/indexing/dictionaries.py": "glosses",

@@ -47,6 +47,8 @@ ROOMS = (
     Room("src/mercato/serving", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # It asks a running server, through the client that services use.
     Room("src/mercato/evaluation", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
+    # It loads a running server, by the protocol itself.
+    Room("src/mercato/bench", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # The one room with PyTorch, which it imports where it is used, for the profile that runs on it.
     Room("src/mercato/torch_profile", frozenset({"mercato"}), (HEAVY - {"torch"}) | TRITON_STUB | TRITON_CLIENT),
     Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),

@@ -42,6 +42,11 @@ def test_keep_leaves_the_server_running() -> None:
     assert "--keep" not in run_make("--dry-run", "demo").stdout
 
 
+def test_bench_loads_the_demo_store_and_runs_others_by_name() -> None:
+    assert run_make("--dry-run", "bench").stdout.rstrip().endswith("-m benchmarks bench")
+    assert run_make("--dry-run", "bench", "ARGS=retrieval").stdout.rstrip().endswith("-m benchmarks retrieval")
+
+
 def test_check_types_each_adapter_on_its_own() -> None:
     planned = run_make("--dry-run", "check").stdout
     for path in (REPOSITORY / "model_repository").glob("*/*/model.py"):

@@ -17,6 +17,7 @@ LONGER: dict[str, str] = {}
 # path -> why the file is shorter than MIN_LINES
 SHORTER = {
     "benchmarks/harness/command.py": "what every benchmark imports to be a command",
+    "benchmarks/serving/perf.py": "one command around a load of perf_analyzer",
     "benchmarks/search/baselines_search.py": "one baseline, beside the benchmark that asks it",
     "client/src/mercato_client/_translate.py": "the one boundary to the errors of tritonclient",
     "export/src/mercato_export/config.py": "one command, and errors of the library told as those of exports",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,25 @@ def read_package_version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def read_commit(repository: Path) -> str:
+    """Return a checkout's commit, with ``-dirty`` where tracked files differ from it; empty outside of git.
+
+    Documents and the results of benchmarks may differ: they change no figure.
+    """
+
+    def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True)
+
+    try:
+        head = ask("rev-parse", "--short=12", "HEAD")
+    except OSError:
+        return ""
+    if head.returncode != 0:
+        return ""
+    same = ask("diff", "--quiet", "HEAD", "--", ".", ":(exclude)benchmarks/results", ":(exclude)*.md")
+    return head.stdout.strip() + ("" if same.returncode == 0 else "-dirty")
 
 
 def _read_cpu_field(field: str) -> str:

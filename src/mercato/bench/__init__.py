@@ -1,0 +1,1 @@
+"""How fast a running server is, and what that costs it: load in, latency, throughput, CPU and memory out."""

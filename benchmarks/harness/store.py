@@ -60,12 +60,15 @@ class Store:
         return Settings(catalog=self.catalog, state=f"sqlite:{self.state}", encoder=self.encoder, ranker=self.ranker)
 
     @contextmanager
-    def serve(self, profile: str = "cpu", reranker: Path | None = None) -> Iterator[TritonServer]:
+    def serve(
+        self, profile: str = "cpu", reranker: Path | None = None, answer_cache_mb: int = 0
+    ) -> Iterator[TritonServer]:
         """Serve the store on free ports for as long as the context lasts.
 
         Args:
             profile: ``cpu`` fuses the stages, ``cpu-bls`` calls a Triton model for each.
             reranker: folder of an exported reranker; None serves none.
+            answer_cache_mb: memory of answers that are given again; none where a few queries are asked again and again.
         """
         settings = self.settings
         options = ServerOptions(
@@ -75,6 +78,7 @@ class Store:
             ranker=settings.ranker,
             reranker=reranker,
             profile=profile,
+            answer_cache_mb=answer_cache_mb,
             ports=Ports(grpc=0, http=0, metrics=0),
         )
         with TritonServer(options) as server:

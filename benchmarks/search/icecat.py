@@ -104,6 +104,7 @@ def serve(catalog: Path, encoder: Path, served: Served) -> Iterator[str]:
         ranker=served.ranker,
         reranker=served.reranker,
         profile="cpu",
+        answer_cache_mb=0,
         ports=Ports(grpc=0, http=0, metrics=0),
     )
     with TritonServer(options) as server:

@@ -37,6 +37,7 @@ from mercato.bench.plan import Plan
 from mercato.bench.shop import ShopFiles
 from mercato.cli.bench import tabulate
 from mercato.cli.output import Output
+from mercato.settings import DEFAULT_ANSWER_CACHE_MB
 
 NEEDS = "the demo store"
 PLOTS = VAR / "bench"
@@ -64,7 +65,10 @@ def main(
         copy, users = Path(name) / "state.db", Path(name) / "users.txt"
         shutil.copyfile(events, copy)
         users.write_text("\n".join(list_households()))
-        with replace(store, state=copy).serve(reranker=reranker) as server, output.progress() as progress:
+        with (
+            replace(store, state=copy).serve(reranker=reranker, answer_cache_mb=DEFAULT_ANSWER_CACHE_MB) as server,
+            output.progress() as progress,
+        ):
             files = ShopFiles(catalog=catalog, users=users)
             document = run_bench(server.grpc_address, plan, files, f"sqlite:{copy}", progress)
     for table in tabulate(document["points"]):

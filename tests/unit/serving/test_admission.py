@@ -1,0 +1,170 @@
+"""What is worked on: what somebody waits for and what can be answered in time; the others learn when to come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mercato.errors import AbandonedError, OverloadedError
+from mercato.serving import admission
+from mercato.serving.admission import Admission, select_in_time
+
+SHARE = admission.WORK_SHARE
+
+
+@dataclass
+class Request:
+    """A request as Triton hands it over."""
+
+    timeout_us: int = 0
+    cancelled: bool = False
+    asked: int = 0
+
+    def timeout(self) -> int:
+        return self.timeout_us
+
+    def is_cancelled(self) -> bool:
+        self.asked += 1
+        return self.cancelled
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make(seconds: float = 0.0, requests: int = 0) -> tuple[Admission, Clock]:
+    """Make an admission that has measured one batch, which ended just now."""
+    clock = Clock()
+    made = Admission(clock)
+    if requests:
+        work(made, clock, seconds, requests)
+    return made, clock
+
+
+def work(made: Admission, clock: Clock, seconds: float, requests: int) -> None:
+    with made.measure(requests):
+        clock.now += seconds
+
+
+def requests_of(deadline_s: float, count: int) -> list[Request]:
+    return [Request(timeout_us=round(deadline_s * 1e6)) for _ in range(count)]
+
+
+def test_before_anything_was_measured_all_are_admitted() -> None:
+    made, _ = make()
+    assert made.request_s == 0
+    assert made.refuse(requests_of(0.001, 64)) == {}
+
+
+def test_the_time_of_a_request_is_that_of_all_batches_over_their_requests() -> None:
+    made, clock = make(seconds=0.06, requests=1)
+    work(made, clock, 0.2, 10)
+    assert made.request_s == pytest.approx((admission.DECAY * 0.06 + 0.2) / (admission.DECAY * 1 + 10))
+
+
+def test_a_batch_without_work_measures_nothing() -> None:
+    made, clock = make(seconds=0.06, requests=1)
+    work(made, clock, 5.0, 0)
+    assert made.request_s == pytest.approx(0.06)
+
+
+def test_a_batch_is_cut_to_what_its_deadlines_leave_time_for() -> None:
+    made, _ = make(seconds=0.1, requests=10)  # 10 ms each
+    in_time = int(SHARE * 1.0 / 0.01 + 1e-9)
+    assert in_time == 15
+    refused = made.refuse(requests_of(1.0, 40))
+    assert sorted(refused) == list(range(15, 40)), "those that came first stay"
+    [error] = {str(error) for error in refused.values()}
+    assert error == "overloaded: 15 of 40 requests can be answered in time; come back in 0.4 s"  # 40 * 10 ms
+    assert isinstance(refused[20], OverloadedError)
+    assert refused[20].retry_after_s == pytest.approx(40 * 0.01)
+
+
+def test_when_to_come_back_is_bounded() -> None:
+    quick, _ = make(seconds=0.001, requests=1)
+    [error, *_] = quick.refuse(requests_of(0.001, 3)).values()
+    assert isinstance(error, OverloadedError)
+    assert error.retry_after_s == admission.MIN_RETRY_AFTER_S
+    slow, _ = make(seconds=9.0, requests=1)
+    [error, *_] = slow.refuse(requests_of(1.0, 3)).values()
+    assert isinstance(error, OverloadedError)
+    assert error.retry_after_s == admission.MAX_RETRY_AFTER_S
+
+
+def test_a_request_alone_is_admitted_however_short_its_deadline() -> None:
+    made, _ = make(seconds=9.0, requests=1)
+    assert made.refuse(requests_of(0.001, 1)) == {}
+
+
+def test_a_caller_that_names_no_deadline_is_taken_to_allow_some_seconds() -> None:
+    made, _ = make(seconds=0.1, requests=10)
+    assert made.refuse([Request() for _ in range(64)]) == {}
+    assert 64 * 0.01 < SHARE * admission.ASSUMED_DEADLINE_S
+
+
+def test_an_impatient_neighbour_neither_cuts_the_batch_nor_takes_part_in_vain() -> None:
+    made, _ = make(seconds=0.1, requests=10)
+    batch = [*requests_of(10.0, 20), *requests_of(0.1, 1), *requests_of(10.0, 20)]
+    assert list(made.refuse(batch)) == [20]
+
+
+def test_the_request_of_a_caller_that_has_gone_is_not_worked_on() -> None:
+    made, _ = make(seconds=0.1, requests=10)
+    batch = [Request(), Request(cancelled=True), Request()]
+    refused = made.refuse(batch)
+    assert list(refused) == [1]
+    assert isinstance(refused[1], AbandonedError)
+
+
+def test_those_that_have_gone_take_no_place_of_those_that_wait() -> None:
+    made, _ = make(seconds=0.1, requests=10)
+    gone = [Request(timeout_us=1_000_000, cancelled=True) for _ in range(30)]
+    refused = made.refuse([*gone, *requests_of(1.0, 15)])
+    assert sorted(refused) == list(range(30))
+
+
+def test_nobody_is_asked_where_nobody_waited() -> None:
+    made, clock = make(seconds=0.1, requests=10)
+    clock.now += 10 * admission.IDLE_S
+    request = Request(cancelled=True)
+    assert made.refuse([request]) == {}
+    assert request.asked == 0, "asking costs more than it is worth"
+
+
+def test_between_two_stages_those_are_found_that_went_meanwhile() -> None:
+    made, clock = make(seconds=0.1, requests=10)
+    batch = [Request(), Request()]
+    assert made.refuse(batch) == {}
+    watch = made.watch(batch)
+    assert watch is not None
+    batch[1].cancelled = True
+    assert watch() == {}, "asked a moment ago"
+    clock.now += 2 * admission.ASK_AGAIN_S
+    assert list(watch()) == [1]
+
+
+def test_of_a_part_of_the_batch_nobody_knows_the_positions() -> None:
+    made, _ = make()
+    batch = [Request(), Request()]
+    made.refuse(batch)
+    assert made.watch(batch[:1]) is None
+
+
+@given(st.lists(st.floats(0.001, 100), max_size=64), st.floats(0, 1))
+def test_as_many_as_possible_are_in_time(deadlines_s: list[float], request_s: float) -> None:
+    chosen = select_in_time(deadlines_s, request_s)
+    assert len(set(chosen)) == len(chosen)
+    shortest = min((deadlines_s[index] for index in chosen), default=0)
+    assert len(chosen) <= 1 or len(chosen) * request_s <= SHARE * shortest
+    longest_first = sorted(deadlines_s, reverse=True)
+    more = range(len(chosen) + 1, len(deadlines_s) + 1)
+    assert all(count * request_s > SHARE * longest_first[count - 1] for count in more)
+    assert len(chosen) >= min(1, len(deadlines_s))

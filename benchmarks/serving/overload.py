@@ -30,7 +30,7 @@ from mercato.serving.options import ServerOptions
 from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
 
-NEEDS = "the demo store"
+NEEDS = "the demo store, and ten minutes of a quiet machine"
 MULTIPLES = (1, 2, 5, 10)
 DEADLINE_S = 1.0
 CALLERS = 32

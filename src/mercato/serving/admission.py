@@ -7,6 +7,7 @@ under load it is cut to what the deadlines leave time for, and the others are to
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,11 +15,15 @@ from typing import Any
 
 from mercato.errors import AbandonedError, MercatoError, OverloadedError
 
-WORK_SHARE = 0.15
-"""Share of a request's time that its batch may take. The request may have waited for the batch before it, which took as
-long; what is left of the time is for what was estimated wrongly, and for the network."""
-ASSUMED_DEADLINE_S = 6.0
-"""Seconds that a caller is taken to allow that does not say how many."""
+TIME_SHARE = 0.4
+"""Share of a request's time in which it is to be answered; the rest is for what was estimated wrongly, and for the
+network. It has waited for at most the batch before its own, because no more than one batch an instance waits."""
+PATIENCE_S = 30.0
+"""Seconds that a caller is taken to allow that names no deadline, until such callers are seen to give up earlier."""
+IMPATIENT_SHARE = 0.1
+"""Share of them that has gone when their batch is done, which shows that they allow less."""
+PATIENCE_GROWTH = 1.02
+"""What they are taken to allow grows by this with each batch, so that an impatient hour is forgotten."""
 DECAY = 0.8
 """What the batches before weigh beside the latest one."""
 IDLE_S = 0.005
@@ -38,11 +43,14 @@ class Admission:
             clock: the time in seconds, never going back.
         """
         self._clock = clock
+        self._patience_s = PATIENCE_S
         self._worked_s = 0.0
         self._worked_on = 0.0
-        self._ended = -IDLE_S
+        self._ended = -math.inf
+        self._batch_s = 0.0
         self._asked = 0.0
         self._requests: Sequence[Any] = ()
+        self._refused: Mapping[int, MercatoError] = {}
 
     @property
     def request_s(self) -> float:
@@ -66,19 +74,19 @@ class Admission:
         """
         self._requests = requests
         self._asked = started = self._clock()
-        gone = started - self._ended < IDLE_S
-        refused: dict[int, MercatoError] = (
-            {index: _tell_abandoned() for index, request in enumerate(requests) if request.is_cancelled()}
-            if gone
-            else {}
-        )
+        waited = started - self._ended < IDLE_S
+        refused: dict[int, MercatoError] = {
+            index: _tell_abandoned() for index, request in enumerate(requests) if waited and request.is_cancelled()
+        }
         waiting = [index for index in range(len(requests)) if index not in refused]
-        admitted = set(select_in_time([read_deadline(requests[index]) for index in waiting], self.request_s))
+        deadlines_s = [read_deadline(requests[index]) or self._patience_s for index in waiting]
+        admitted = set(select_in_time(deadlines_s, self.request_s, self._batch_s if waited else 0.0))
         late = [index for position, index in enumerate(waiting) if position not in admitted]
         if late:
             again_s = min(max(len(waiting) * self.request_s, MIN_RETRY_AFTER_S), MAX_RETRY_AFTER_S)
             problem = f"{len(admitted)} of {len(waiting)} requests can be answered in time"
             refused |= {index: OverloadedError(problem, retry_after_s=again_s) for index in late}
+        self._refused = refused
         return refused
 
     @contextmanager
@@ -93,10 +101,29 @@ class Admission:
             yield
         finally:
             self._ended = self._clock()
-            self._requests = ()
+            self._batch_s = self._ended - started
             if admitted:
-                self._worked_s = DECAY * self._worked_s + (self._ended - started)
+                self._worked_s = DECAY * self._worked_s + self._batch_s
                 self._worked_on = DECAY * self._worked_on + admitted
+                self._learn_patience()
+            self._requests, self._refused = (), {}
+
+    def _learn_patience(self) -> None:
+        """Look how many of those that named no deadline have gone: theirs is known to gRPC alone, which cancels.
+
+        They waited for one batch and for this one. A batch that took no longer than an asking is worth tells nothing.
+        """
+        self._patience_s = min(PATIENCE_S, self._patience_s * PATIENCE_GROWTH)
+        if self._batch_s < ASK_AGAIN_S:
+            return
+        silent = [
+            request
+            for index, request in enumerate(self._requests)
+            if index not in self._refused and not read_deadline(request)
+        ]
+        gone = sum(bool(request.is_cancelled()) for request in silent)
+        if gone > 1 and gone >= IMPATIENT_SHARE * len(silent):
+            self._patience_s = min(self._patience_s, 2 * self._batch_s)
 
     def watch(self, items: Sequence[object]) -> Callable[[], Mapping[int, MercatoError]] | None:
         """Return what finds, between two stages, the requests of a batch whose callers have gone; by position.
@@ -115,27 +142,27 @@ class Admission:
 
 
 def read_deadline(request: Any) -> float:
-    """Return the seconds that a caller allows: its ``timeout`` parameter, without one what is assumed."""
-    timeout_us = int(request.timeout())
-    return timeout_us / 1e6 if timeout_us > 0 else ASSUMED_DEADLINE_S
+    """Return the seconds that a caller allows, its ``timeout`` parameter; 0 without one."""
+    return int(request.timeout()) / 1e6
 
 
-def select_in_time(deadlines_s: Sequence[float], request_s: float) -> list[int]:
+def select_in_time(deadlines_s: Sequence[float], request_s: float, waited_s: float = 0.0) -> list[int]:
     """Select as many requests as one batch can answer in time.
 
-    The batch of the n requests with the longest deadlines is in time if ``n * request_s`` is at most `WORK_SHARE` of
-    the shortest among them; the largest such n counts, and one request always is admitted.
+    The batch of the n requests with the longest deadlines is in time if ``waited_s + n * request_s`` is at most
+    `TIME_SHARE` of the shortest among them; the largest such n counts, and one request always is admitted.
 
     Args:
         deadlines_s: seconds allowed, by request.
         request_s: seconds that one request takes; 0 for not known.
+        waited_s: seconds that they may have waited already.
 
     Returns:
         Positions, those of the longest deadlines first; ties in their order.
     """
     longest_first = sorted(range(len(deadlines_s)), key=lambda index: -deadlines_s[index])
     count = len(longest_first)
-    while count > 1 and count * request_s > WORK_SHARE * deadlines_s[longest_first[count - 1]]:
+    while count > 1 and waited_s + count * request_s > TIME_SHARE * deadlines_s[longest_first[count - 1]]:
         count -= 1
     return longest_first[:count]
 

@@ -12,7 +12,7 @@ from mercato.errors import AbandonedError, OverloadedError
 from mercato.serving import admission
 from mercato.serving.admission import Admission, select_in_time
 
-SHARE = admission.WORK_SHARE
+SHARE = admission.TIME_SHARE
 
 
 @dataclass
@@ -78,14 +78,20 @@ def test_a_batch_without_work_measures_nothing() -> None:
 
 def test_a_batch_is_cut_to_what_its_deadlines_leave_time_for() -> None:
     made, _ = make(seconds=0.1, requests=10)  # 10 ms each
-    in_time = int(SHARE * 1.0 / 0.01 + 1e-9)
-    assert in_time == 15
+    in_time = round((SHARE * 1.0 - 0.1) / 0.01)  # they may have waited for the batch before
+    assert in_time == 30
     refused = made.refuse(requests_of(1.0, 40))
-    assert sorted(refused) == list(range(15, 40)), "those that came first stay"
+    assert sorted(refused) == list(range(30, 40)), "those that came first stay"
     [error] = {str(error) for error in refused.values()}
-    assert error == "overloaded: 15 of 40 requests can be answered in time; come back in 0.4 s"  # 40 * 10 ms
-    assert isinstance(refused[20], OverloadedError)
-    assert refused[20].retry_after_s == pytest.approx(40 * 0.01)
+    assert error == "overloaded: 30 of 40 requests can be answered in time; come back in 0.4 s"  # 40 * 10 ms
+    assert isinstance(refused[30], OverloadedError)
+    assert refused[30].retry_after_s == pytest.approx(40 * 0.01)
+
+
+def test_a_batch_that_nobody_waited_for_may_take_longer() -> None:
+    made, clock = make(seconds=0.1, requests=10)
+    clock.now += 10 * admission.IDLE_S
+    assert sorted(made.refuse(requests_of(1.0, 60))) == list(range(round(SHARE * 1.0 / 0.01), 60))
 
 
 def test_when_to_come_back_is_bounded() -> None:
@@ -104,15 +110,43 @@ def test_a_request_alone_is_admitted_however_short_its_deadline() -> None:
     assert made.refuse(requests_of(0.001, 1)) == {}
 
 
-def test_a_caller_that_names_no_deadline_is_taken_to_allow_some_seconds() -> None:
-    made, _ = make(seconds=0.1, requests=10)
+def test_a_caller_that_names_no_deadline_is_taken_to_be_patient() -> None:
+    made, _ = make(seconds=0.7, requests=10)
     assert made.refuse([Request() for _ in range(64)]) == {}
-    assert 64 * 0.01 < SHARE * admission.ASSUMED_DEADLINE_S
+    assert 64 * 0.07 < SHARE * admission.PATIENCE_S
+
+
+def give_up(made: Admission, clock: Clock, batch: list[Request], going: int) -> None:
+    """Work a second on a batch, while some of its callers go."""
+    made.refuse(batch)
+    with made.measure(len(batch)):
+        clock.now += 1.0
+        for request in batch[:going]:
+            request.cancelled = True
+
+
+def test_callers_that_give_up_without_having_said_so_are_learned_from() -> None:
+    made, clock = make(seconds=0.5, requests=10)
+    give_up(made, clock, [Request() for _ in range(20)], going=5)
+    clock.now += 10 * admission.IDLE_S
+    allowed = SHARE * 2 * 1.0  # they waited for a batch as long as theirs, and for theirs
+    refused = made.refuse([Request() for _ in range(64)])
+    assert 64 - len(refused) == int(allowed / made.request_s)
+    for _ in range(200):
+        work(made, clock, 0.01, 1)
+    assert made.refuse([Request() for _ in range(64)]) == {}, "and forgotten again"
+
+
+@pytest.mark.parametrize("timeout_us", [0, 60_000_000])
+def test_one_that_goes_and_those_that_said_how_long_teach_nothing(timeout_us: int) -> None:
+    made, clock = make(seconds=0.5, requests=10)
+    give_up(made, clock, [Request(timeout_us=timeout_us) for _ in range(20)], going=20 if timeout_us else 1)
+    assert made.refuse([Request() for _ in range(64)]) == {}
 
 
 def test_an_impatient_neighbour_neither_cuts_the_batch_nor_takes_part_in_vain() -> None:
     made, _ = make(seconds=0.1, requests=10)
-    batch = [*requests_of(10.0, 20), *requests_of(0.1, 1), *requests_of(10.0, 20)]
+    batch = [*requests_of(10.0, 20), *requests_of(0.2, 1), *requests_of(10.0, 20)]
     assert list(made.refuse(batch)) == [20]
 
 
@@ -158,13 +192,13 @@ def test_of_a_part_of_the_batch_nobody_knows_the_positions() -> None:
     assert made.watch(batch[:1]) is None
 
 
-@given(st.lists(st.floats(0.001, 100), max_size=64), st.floats(0, 1))
-def test_as_many_as_possible_are_in_time(deadlines_s: list[float], request_s: float) -> None:
-    chosen = select_in_time(deadlines_s, request_s)
+@given(st.lists(st.floats(0.001, 100), max_size=64), st.floats(0, 1), st.floats(0, 1))
+def test_as_many_as_possible_are_in_time(deadlines_s: list[float], request_s: float, waited_s: float) -> None:
+    chosen = select_in_time(deadlines_s, request_s, waited_s)
     assert len(set(chosen)) == len(chosen)
     shortest = min((deadlines_s[index] for index in chosen), default=0)
-    assert len(chosen) <= 1 or len(chosen) * request_s <= SHARE * shortest
+    assert len(chosen) <= 1 or waited_s + len(chosen) * request_s <= SHARE * shortest
     longest_first = sorted(deadlines_s, reverse=True)
     more = range(len(chosen) + 1, len(deadlines_s) + 1)
-    assert all(count * request_s > SHARE * longest_first[count - 1] for count in more)
+    assert all(waited_s + count * request_s > SHARE * longest_first[count - 1] for count in more)
     assert len(chosen) >= min(1, len(deadlines_s))

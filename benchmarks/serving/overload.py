@@ -11,7 +11,6 @@ what it takes at ten times the capacity is lost to the server, so a request has 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +35,7 @@ DEADLINE_S = 1.0
 CALLERS = 32
 LIGHT: dict[str, str | int] = {"PAGE_SIZE": 10}
 HEAVY: dict[str, str | int] = {"PAGE_SIZE": 48, "OPTIONS": '{"explain": true}'}
+CLOSED_S = 5.0
 AFTER_S = 6.0  # of half the capacity after the greatest load, in which all becomes well again
 USUAL_SHARE = 0.99  # of a second's calls that are answered, before it counts as well
 
@@ -56,16 +56,75 @@ def serve_store(store: Store, repository: Path | None) -> Iterator[TritonServer]
         yield server
 
 
-def measure_load(server: TritonServer, messages: Messages, rate_per_s: float, seconds: float) -> dict[str, Any]:
-    """Offer one load and return its figures, with memory before and after."""
-    before, cpu_s = read_memory(server.pid), read_cpu_s(server.pid)
-    outcomes = offer_load(server.grpc_address, messages, rate_per_s=rate_per_s, seconds=seconds, deadline_s=DEADLINE_S)
-    return {
-        **outcomes.describe(),
-        "server_cores": round((read_cpu_s(server.pid) - cpu_s) / outcomes.seconds, 3),
-        "pss_mib_before": before["pss_mib"],
-        "pss_mib_after": read_memory(server.pid)["pss_mib"],
-    }
+class Meter:
+    """Offers loads to one server."""
+
+    def __init__(self, server: TritonServer, messages: Messages, patient: Messages) -> None:
+        """Make it.
+
+        Args:
+            server: a server of this machine.
+            messages: what is asked under a deadline.
+            patient: the same, naming no deadline.
+        """
+        self._server = server
+        self._messages = messages
+        self._patient = patient
+
+    def measure_capacity(self, seconds: float) -> dict[str, Any]:
+        """Measure what callers get that wait for their answers; with the processor time of an answer."""
+        cpu_s = read_cpu_s(self._server.pid)
+        outcomes = saturate(self._server.grpc_address, self._patient, callers=CALLERS, seconds=seconds)
+        return {**outcomes.describe(), **self._describe_usage(outcomes, cpu_s)}
+
+    def offer(self, rate_per_s: float, seconds: float) -> Outcomes:
+        """Offer calls at random moments."""
+        return offer_load(
+            self._server.grpc_address,
+            self._messages,
+            rate_per_s=rate_per_s,
+            seconds=seconds,
+            deadline_s=DEADLINE_S,
+        )
+
+    def measure_load(self, rate_per_s: float, seconds: float) -> dict[str, Any]:
+        """Offer one load and return its figures, with memory before and after."""
+        before, cpu_s = read_memory(self._server.pid), read_cpu_s(self._server.pid)
+        outcomes = self.offer(rate_per_s, seconds)
+        return {
+            **outcomes.describe(),
+            **self._describe_usage(outcomes, cpu_s),
+            "pss_mib_before": before["pss_mib"],
+            "pss_mib_after": read_memory(self._server.pid)["pss_mib"],
+        }
+
+    def measure_multiple(self, multiple: int, seconds: float) -> dict[str, Any]:
+        """Offer a multiple of the capacity, which is measured before and after: a machine's neighbours come and go.
+
+        Returns:
+            The load's figures, with the share of the capacity that was answered in time; and the share of the server's
+            processor time that answers took, at what one takes in a closed loop, which others on the machine change
+            less.
+        """
+        before = self.measure_capacity(CLOSED_S)
+        figures = self.measure_load(multiple * before["answered_per_s"], seconds)
+        around = [before, self.measure_capacity(CLOSED_S)]
+        capacity = sum(one["answered_per_s"] for one in around) / len(around)
+        answer_ms = sum(one["cpu_ms_per_answer"] for one in around) / len(around)
+        return {
+            **figures,
+            "capacity_before_and_after": [one["answered_per_s"] for one in around],
+            "closed_loop_cpu_ms_per_answer": round(answer_ms, 2),
+            "goodput_of_capacity": round(figures["answered_per_s"] / capacity, 3),
+            "goodput_of_processor_time": round(answer_ms / figures["cpu_ms_per_answer"], 3),
+        }
+
+    def _describe_usage(self, outcomes: Outcomes, cpu_s: float) -> dict[str, float]:
+        used_s = read_cpu_s(self._server.pid) - cpu_s
+        return {
+            "server_cores": round(used_s / outcomes.seconds, 3),
+            "cpu_ms_per_answer": round(1000 * used_s / max(1, len(outcomes.latencies_s)), 2),
+        }
 
 
 def find_recovery(after: Outcomes, usual_p99_ms: float) -> float | None:
@@ -104,34 +163,25 @@ def measure_server(
 ) -> dict[str, Any]:
     """Measure capacity, loads and recovery of one server; the capacity by callers that name no deadline."""
     with serve_store(store, repository) as server:
-        saturate(server.grpc_address, patient, callers=CALLERS, seconds=min(4.0, seconds))  # touches what is mapped
-        closed = saturate(server.grpc_address, patient, callers=CALLERS, seconds=seconds).describe()
-        capacity = closed["answered_per_s"]
-        console.print(f"capacity {closed}")
-        usual = offer_load(
-            server.grpc_address, messages, rate_per_s=capacity / 2, seconds=AFTER_S, deadline_s=DEADLINE_S
-        ).describe()
+        meter = Meter(server, messages, patient)
+        meter.measure_capacity(CLOSED_S)  # touches what is mapped
+        capacity = meter.measure_capacity(CLOSED_S)["answered_per_s"]
+        usual = meter.offer(capacity / 2, AFTER_S).describe()
         loads = {}
         for multiple in MULTIPLES:
-            length_s = longest_s if multiple == MULTIPLES[-1] else seconds
-            figures = measure_load(server, messages, multiple * capacity, length_s)
-            figures["goodput_of_capacity"] = round(figures["answered_per_s"] / capacity, 3)
-            loads[f"{multiple}x"] = figures
-            console.print(f"{multiple} times: {figures}")
-        ended = time.monotonic()
-        after = offer_load(
-            server.grpc_address, messages, rate_per_s=capacity / 2, seconds=AFTER_S, deadline_s=DEADLINE_S
-        )
-        began_s = time.monotonic() - ended - after.seconds
-        recovered_s = find_recovery(after, usual["p99_ms"])
+            loads[f"{multiple}x"] = meter.measure_multiple(multiple, seconds)
+            console.print(f"{multiple} times: {loads[f'{multiple}x']}")
+        longest = meter.measure_load(MULTIPLES[-1] * capacity, longest_s)
+        after = meter.offer(capacity / 2, AFTER_S)
         result = {
-            "capacity_closed_loop": closed,
             "half_of_capacity": usual,
             "loads": loads,
-            "half_of_capacity_afterwards": after.describe(),
-            "normal_after_s": None if recovered_s is None else round(recovered_s + max(0.0, began_s - 1), 1),
+            "longest": {"seconds": longest_s, **longest},
+            "half_of_capacity_right_afterwards": after.describe(),
+            "normal_after_s": find_recovery(after, usual["p99_ms"]),
         }
-        console.print(f"afterwards: {result['half_of_capacity_afterwards']}, normal after {result['normal_after_s']} s")
+        for name in ("half_of_capacity", "longest", "half_of_capacity_right_afterwards", "normal_after_s"):
+            console.print(f"{name}: {result[name]}")
         return result
 
 

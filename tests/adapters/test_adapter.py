@@ -320,6 +320,7 @@ def admit(*requests: InferenceRequest, work: Upper | None = None) -> tuple[list[
     upper = work or Upper()
     now = [100.0]
     admission = Admission(lambda: now[0])
+    admission.refuse([])
     with admission.measure(10):
         now[0] += 0.1
     return adapter.serve(pb, list(requests), read_word, upper, write_word, admission), upper

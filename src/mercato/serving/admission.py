@@ -26,8 +26,9 @@ PATIENCE_GROWTH = 1.02
 """What they are taken to allow grows by this with each batch, so that an impatient hour is forgotten."""
 DECAY = 0.8
 """What the batches before weigh beside the latest one."""
-IDLE_S = 0.005
-"""An instance that was idle for longer took its batch from an empty queue: nobody waited, and nobody has gone."""
+IDLE_S = 0.05
+"""An instance that was idle for longer took its batch from an empty queue: nobody waited. Shorter pauses are what it
+takes Triton to send some sixty answers and to hand over the next batch."""
 ASK_AGAIN_S = 0.05
 """Seconds between two askings of the callers of one batch; each costs some 25 us of processor time a request."""
 MIN_RETRY_AFTER_S, MAX_RETRY_AFTER_S = 0.1, 5.0
@@ -47,7 +48,7 @@ class Admission:
         self._worked_s = 0.0
         self._worked_on = 0.0
         self._ended = -math.inf
-        self._batch_s = 0.0
+        self._started = 0.0
         self._asked = 0.0
         self._requests: Sequence[Any] = ()
         self._refused: Mapping[int, MercatoError] = {}
@@ -73,14 +74,15 @@ class Admission:
             The reason of each refused request, by its position.
         """
         self._requests = requests
-        self._asked = started = self._clock()
-        waited = started - self._ended < IDLE_S
-        refused: dict[int, MercatoError] = {
-            index: _tell_abandoned() for index, request in enumerate(requests) if waited and request.is_cancelled()
-        }
+        now = self._clock()
+        waited_s = now - self._started if now - self._ended < IDLE_S else 0.0
+        self._asked = self._started = now
+        refused: dict[int, MercatoError] = {}
+        if waited_s >= ASK_AGAIN_S:
+            refused = {index: _tell_abandoned() for index, request in enumerate(requests) if request.is_cancelled()}
         waiting = [index for index in range(len(requests)) if index not in refused]
         deadlines_s = [read_deadline(requests[index]) or self._patience_s for index in waiting]
-        admitted = set(select_in_time(deadlines_s, self.request_s, self._batch_s if waited else 0.0))
+        admitted = set(select_in_time(deadlines_s, self.request_s, waited_s))
         late = [index for position, index in enumerate(waiting) if position not in admitted]
         if late:
             again_s = min(max(len(waiting) * self.request_s, MIN_RETRY_AFTER_S), MAX_RETRY_AFTER_S)
@@ -101,20 +103,20 @@ class Admission:
             yield
         finally:
             self._ended = self._clock()
-            self._batch_s = self._ended - started
+            batch_s = self._ended - started
             if admitted:
-                self._worked_s = DECAY * self._worked_s + self._batch_s
+                self._worked_s = DECAY * self._worked_s + batch_s
                 self._worked_on = DECAY * self._worked_on + admitted
-                self._learn_patience()
+                self._learn_patience(batch_s)
             self._requests, self._refused = (), {}
 
-    def _learn_patience(self) -> None:
+    def _learn_patience(self, batch_s: float) -> None:
         """Look how many of those that named no deadline have gone: theirs is known to gRPC alone, which cancels.
 
         They waited for one batch and for this one. A batch that took no longer than an asking is worth tells nothing.
         """
         self._patience_s = min(PATIENCE_S, self._patience_s * PATIENCE_GROWTH)
-        if self._batch_s < ASK_AGAIN_S:
+        if batch_s < ASK_AGAIN_S:
             return
         silent = [
             request
@@ -123,7 +125,7 @@ class Admission:
         ]
         gone = sum(bool(request.is_cancelled()) for request in silent)
         if gone > 1 and gone >= IMPATIENT_SHARE * len(silent):
-            self._patience_s = min(self._patience_s, 2 * self._batch_s)
+            self._patience_s = min(self._patience_s, 2 * batch_s)
 
     def watch(self, items: Sequence[object]) -> Callable[[], Mapping[int, MercatoError]] | None:
         """Return what finds, between two stages, the requests of a batch whose callers have gone; by position.

@@ -50,6 +50,7 @@ def make(seconds: float = 0.0, requests: int = 0) -> tuple[Admission, Clock]:
 
 
 def work(made: Admission, clock: Clock, seconds: float, requests: int) -> None:
+    made.refuse([])
     with made.measure(requests):
         clock.now += seconds
 

@@ -130,6 +130,8 @@ class Admission:
     def watch(self, items: Sequence[object]) -> Callable[[], Mapping[int, MercatoError]] | None:
         """Return what finds, between two stages, the requests of a batch whose callers have gone; by position.
 
+        Gone are those who cancelled, and those whose own deadline is shorter than the batch has taken already.
+
         Args:
             items: what is worked on; of a part of the batch the positions are not known, and nothing is returned.
         """
@@ -140,7 +142,12 @@ class Admission:
         if now - self._asked < ASK_AGAIN_S:
             return {}
         self._asked = now
-        return {index: _tell_abandoned() for index, request in enumerate(self._requests) if request.is_cancelled()}
+        worked_s = now - self._started
+        return {
+            index: _tell_abandoned()
+            for index, request in enumerate(self._requests)
+            if index not in self._refused and (0 < read_deadline(request) <= worked_s or request.is_cancelled())
+        }
 
 
 def read_deadline(request: Any) -> float:

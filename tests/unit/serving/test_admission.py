@@ -186,6 +186,16 @@ def test_between_two_stages_those_are_found_that_went_meanwhile() -> None:
     assert list(watch()) == [1]
 
 
+def test_between_two_stages_a_deadline_that_is_over_ends_the_work() -> None:
+    made, clock = make()
+    batch = [*requests_of(0.5, 1), *requests_of(5.0, 1), Request()]
+    made.refuse(batch)
+    watch = made.watch(batch)
+    assert watch is not None
+    clock.now += 1.0
+    assert list(watch()) == [0]
+
+
 def test_of_a_part_of_the_batch_nobody_knows_the_positions() -> None:
     made, _ = make()
     batch = [Request(), Request()]

@@ -11,7 +11,7 @@ what it takes at ten times the capacity is lost to the server, so a request has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -158,6 +158,7 @@ def measure_server(
     repository: Path | None,
     messages: Messages,
     patient: Messages,
+    multiples: Sequence[int],
     seconds: float,
     longest_s: float,
 ) -> dict[str, Any]:
@@ -168,10 +169,10 @@ def measure_server(
         capacity = meter.measure_capacity(CLOSED_S)["answered_per_s"]
         usual = meter.offer(capacity / 2, AFTER_S).describe()
         loads = {}
-        for multiple in MULTIPLES:
+        for multiple in multiples:
             loads[f"{multiple}x"] = meter.measure_multiple(multiple, seconds)
             console.print(f"{multiple} times: {loads[f'{multiple}x']}")
-        longest = meter.measure_load(MULTIPLES[-1] * capacity, longest_s)
+        longest = meter.measure_load(max(multiples) * capacity, longest_s)
         after = meter.offer(capacity / 2, AFTER_S)
         result = {
             "half_of_capacity": usual,
@@ -186,8 +187,9 @@ def measure_server(
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="of each load but the greatest")] = 10.0,
-    longest_s: Annotated[float, typer.Option(help="seconds of the greatest load")] = 60.0,
+    multiple: Annotated[list[int] | None, typer.Option(help="of the capacity; repeatable; 1, 2, 5 and 10")] = None,
+    seconds: Annotated[float, typer.Option(help="of each load")] = 10.0,
+    longest_s: Annotated[float, typer.Option(help="seconds of the greatest load once more")] = 60.0,
     light: Annotated[bool, typer.Option("--light", help="plain pages of 10 in place of explained ones of 48")] = False,
     name_deadline: Annotated[bool, typer.Option(help="requests carry their deadline, as the clients send it")] = True,
     compare_repository: Annotated[
@@ -196,6 +198,7 @@ def main(
 ) -> None:
     """Measure a server of the demo store at 1, 2, 5 and 10 times its capacity, with deadlines of one second."""
     console = Console(width=200)
+    multiples = multiple or MULTIPLES
     store = Store(catalog=CATALOG, state=STATE, encoder=ENCODER, ranker=RANKER)
     form = LIGHT if light else HEAVY
     requests = [{**request, **form} for request in make_search_requests()]
@@ -203,8 +206,10 @@ def main(
     messages = prepare_messages("search", requests, timeout_s=DEADLINE_S) if name_deadline else patient
     figures: dict[str, Any] = {"deadline_s": DEADLINE_S, "deadline_named": name_deadline, "request": dict(form)}
     if compare_repository is not None:
-        figures["compared"] = measure_server(console, store, compare_repository, messages, patient, seconds, longest_s)
-    figures["server"] = measure_server(console, store, None, messages, patient, seconds, longest_s)
+        figures["compared"] = measure_server(
+            console, store, compare_repository, messages, patient, multiples, seconds, longest_s
+        )
+    figures["server"] = measure_server(console, store, None, messages, patient, multiples, seconds, longest_s)
     name = "overload_light" if light else "overload"
     console.print(f"written: {write_record(name, figures).name}")
 

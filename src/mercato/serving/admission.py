@@ -15,7 +15,7 @@ from typing import Any
 
 from mercato.errors import AbandonedError, MercatoError, OverloadedError
 
-TIME_SHARE = 0.4
+TIME_SHARE = 0.3
 """Share of a request's time in which it is to be answered; the rest is for what was estimated wrongly, and for the
 network. It has waited for at most the batch before its own, because no more than one batch an instance waits."""
 PATIENCE_S = 30.0

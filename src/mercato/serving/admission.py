@@ -15,9 +15,11 @@ from typing import Any
 
 from mercato.errors import AbandonedError, MercatoError, OverloadedError
 
-TIME_SHARE = 0.3
-"""Share of a request's time in which it is to be answered; the rest is for what was estimated wrongly, and for the
-network. It has waited for at most the batch before its own, because no more than one batch an instance waits."""
+WHOLE_SHARE = 0.6
+"""Share of its shortest deadline in which a batch is taken whole; the rest is for wrong estimates, and for the network.
+A request has waited for at most the batch before its own: no more than one batch an instance waits."""
+CUT_SHARE = 0.3
+"""Share to which a batch is cut that does not end within the other: more will come, and what is answered comes soon."""
 PATIENCE_S = 30.0
 """Seconds that a caller is taken to allow that names no deadline, until such callers are seen to give up earlier."""
 IMPATIENT_SHARE = 0.1
@@ -156,10 +158,11 @@ def read_deadline(request: Any) -> float:
 
 
 def select_in_time(deadlines_s: Sequence[float], request_s: float, waited_s: float = 0.0) -> list[int]:
-    """Select as many requests as one batch can answer in time.
+    """Select the requests that one batch can answer in time: all of them, or so many that overload stays short.
 
-    The batch of the n requests with the longest deadlines is in time if ``waited_s + n * request_s`` is at most
-    `TIME_SHARE` of the shortest among them; the largest such n counts, and one request always is admitted.
+    The batch of the n requests with the longest deadlines takes ``waited_s + n * request_s``. All are selected if that
+    is at most `WHOLE_SHARE` of the shortest deadline; else the largest n for which it is at most `CUT_SHARE` of the
+    shortest among the n, and one request always.
 
     Args:
         deadlines_s: seconds allowed, by request.
@@ -170,9 +173,14 @@ def select_in_time(deadlines_s: Sequence[float], request_s: float, waited_s: flo
         Positions, those of the longest deadlines first; ties in their order.
     """
     longest_first = sorted(range(len(deadlines_s)), key=lambda index: -deadlines_s[index])
+
+    def ends_in_time(count: int, share: float) -> bool:
+        return waited_s + count * request_s <= share * deadlines_s[longest_first[count - 1]]
+
     count = len(longest_first)
-    while count > 1 and waited_s + count * request_s > TIME_SHARE * deadlines_s[longest_first[count - 1]]:
-        count -= 1
+    if count and not ends_in_time(count, WHOLE_SHARE):
+        while count > 1 and not ends_in_time(count, CUT_SHARE):
+            count -= 1
     return longest_first[:count]
 
 

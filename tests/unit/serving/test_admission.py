@@ -12,7 +12,7 @@ from mercato.errors import AbandonedError, OverloadedError
 from mercato.serving import admission
 from mercato.serving.admission import Admission, select_in_time
 
-SHARE = admission.TIME_SHARE
+CUT, WHOLE = admission.CUT_SHARE, admission.WHOLE_SHARE
 
 
 @dataclass
@@ -79,19 +79,25 @@ def test_a_batch_without_work_measures_nothing() -> None:
 
 def test_a_batch_is_cut_to_what_its_deadlines_leave_time_for() -> None:
     made, _ = make(seconds=0.1, requests=10)  # 10 ms each
-    in_time = round((SHARE * 1.0 - 0.1) / 0.01)  # they may have waited for the batch before
-    refused = made.refuse(requests_of(1.0, 40))
-    assert sorted(refused) == list(range(in_time, 40)), "those that came first stay"
+    in_time = round((CUT * 1.0 - 0.1) / 0.01)  # they may have waited for the batch before
+    refused = made.refuse(requests_of(1.0, 60))
+    assert sorted(refused) == list(range(in_time, 60)), "those that came first stay"
     [error] = {str(error) for error in refused.values()}
-    assert error == f"overloaded: {in_time} of 40 requests can be answered in time; come back in 0.4 s"  # 40 * 10 ms
+    assert error == f"overloaded: {in_time} of 60 requests can be answered in time; come back in 0.6 s"  # 60 * 10 ms
     assert isinstance(refused[30], OverloadedError)
-    assert refused[30].retry_after_s == pytest.approx(40 * 0.01)
+    assert refused[30].retry_after_s == pytest.approx(60 * 0.01)
 
 
 def test_a_batch_that_nobody_waited_for_may_take_longer() -> None:
     made, clock = make(seconds=0.1, requests=10)
     clock.now += 10 * admission.IDLE_S
-    assert sorted(made.refuse(requests_of(1.0, 60))) == list(range(round(SHARE * 1.0 / 0.01), 60))
+    assert sorted(made.refuse(requests_of(1.0, 64))) == list(range(round(CUT * 1.0 / 0.01), 64))
+
+
+def test_a_burst_that_is_in_time_as_a_whole_is_taken_whole() -> None:
+    made, clock = make(seconds=0.1, requests=10)
+    clock.now += 10 * admission.IDLE_S
+    assert made.refuse(requests_of(1.0, round(WHOLE * 1.0 / 0.01))) == {}
 
 
 def test_when_to_come_back_is_bounded() -> None:
@@ -113,7 +119,7 @@ def test_a_request_alone_is_admitted_however_short_its_deadline() -> None:
 def test_a_caller_that_names_no_deadline_is_taken_to_be_patient() -> None:
     made, _ = make(seconds=0.7, requests=10)
     assert made.refuse([Request() for _ in range(64)]) == {}
-    assert 64 * 0.07 < SHARE * admission.PATIENCE_S
+    assert 64 * 0.07 < WHOLE * admission.PATIENCE_S
 
 
 def give_up(made: Admission, clock: Clock, batch: list[Request], going: int) -> None:
@@ -129,7 +135,7 @@ def test_callers_that_give_up_without_having_said_so_are_learned_from() -> None:
     made, clock = make(seconds=0.5, requests=10)
     give_up(made, clock, [Request() for _ in range(20)], going=5)
     clock.now += 10 * admission.IDLE_S
-    allowed = SHARE * 2 * 1.0  # they waited for a batch as long as theirs, and for theirs
+    allowed = CUT * 2 * 1.0  # they waited for a batch as long as theirs, and for theirs
     refused = made.refuse([Request() for _ in range(64)])
     assert 64 - len(refused) == int(allowed / made.request_s)
     for _ in range(200):
@@ -205,10 +211,16 @@ def test_of_a_part_of_the_batch_nobody_knows_the_positions() -> None:
 @given(st.lists(st.floats(0.001, 100), max_size=64), st.floats(0, 1), st.floats(0, 1))
 def test_as_many_as_possible_are_in_time(deadlines_s: list[float], request_s: float, waited_s: float) -> None:
     chosen = select_in_time(deadlines_s, request_s, waited_s)
-    assert len(set(chosen)) == len(chosen)
-    shortest = min((deadlines_s[index] for index in chosen), default=0)
-    assert len(chosen) <= 1 or waited_s + len(chosen) * request_s <= SHARE * shortest
+    assert len(set(chosen)) == len(chosen) >= min(1, len(deadlines_s))
     longest_first = sorted(deadlines_s, reverse=True)
-    more = range(len(chosen) + 1, len(deadlines_s) + 1)
-    assert all(waited_s + count * request_s > SHARE * longest_first[count - 1] for count in more)
-    assert len(chosen) >= min(1, len(deadlines_s))
+    assert sorted((deadlines_s[index] for index in chosen), reverse=True) == longest_first[: len(chosen)]
+
+    def fits(count: int, share: float) -> bool:
+        return waited_s + count * request_s <= share * longest_first[count - 1]
+
+    if len(chosen) < len(deadlines_s):
+        assert not fits(len(deadlines_s), WHOLE)
+        assert len(chosen) == 1 or fits(len(chosen), CUT)
+        assert not any(fits(count, CUT) for count in range(len(chosen) + 1, len(deadlines_s) + 1))
+    else:
+        assert len(chosen) <= 1 or fits(len(chosen), WHOLE)

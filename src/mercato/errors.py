@@ -7,6 +7,8 @@
     │   └── EncoderMismatchError     ... or was built with another encoder than the one served
     ├── StateError               the state store cannot be read or written
     ├── ModelError               a model file is missing, altered or fails
+    ├── OverloadedError          a request cannot be answered in time; says when to come back
+    ├── AbandonedError           nobody waits for the answer any more
     └── ServerError              the Triton server cannot be found, started or reached
 
 Every message says what was expected, what was given, and what to do about it.
@@ -54,6 +56,28 @@ class StateError(MercatoError):
 
 class ModelError(MercatoError):
     """A model file is missing, altered, or fails when run."""
+
+
+class OverloadedError(MercatoError):
+    """A request was refused before any work, because its answer would come too late; becomes UNAVAILABLE on the wire.
+
+    Attributes:
+        retry_after_s: seconds after which the same request is worth another try.
+    """
+
+    def __init__(self, problem: str, *, retry_after_s: float) -> None:
+        """Make the error.
+
+        Args:
+            problem: what was too much, as a clause.
+            retry_after_s: seconds, which the message ends with: clients read it there.
+        """
+        self.retry_after_s = retry_after_s
+        super().__init__(f"overloaded: {problem}; come back in {retry_after_s:.1f} s")
+
+
+class AbandonedError(MercatoError):
+    """The caller of a request has gone, by cancelling it or because its deadline is over; becomes CANCELLED."""
 
 
 class ServerError(MercatoError):

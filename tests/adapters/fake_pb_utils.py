@@ -21,8 +21,8 @@ TRITONSERVER_MEMORY_CPU = 0
 class TritonError:
     """An error of one request."""
 
-    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE = (
-        "UNKNOWN INTERNAL NOT_FOUND INVALID_ARG UNAVAILABLE".split()
+    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE, CANCELLED = (
+        "UNKNOWN INTERNAL NOT_FOUND INVALID_ARG UNAVAILABLE CANCELLED".split()
     )
 
     def __init__(self, message: str, code: str = INTERNAL) -> None:
@@ -121,6 +121,14 @@ class InferenceRequest:
     model_name: str = ""
     requested_output_names: list[str] = field(default_factory=list)
     preferred_memory: PreferredMemory | None = None
+    timeout_us: int = 0
+    cancelled: bool = False
+
+    def timeout(self) -> int:
+        return self.timeout_us
+
+    def is_cancelled(self) -> bool:
+        return self.cancelled
 
     def get(self, name: str) -> Tensor | None:
         return next((tensor for tensor in self.inputs if tensor.name() == name), None)

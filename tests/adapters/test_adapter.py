@@ -12,6 +12,7 @@ import pytest
 from mercato.errors import DataError, InvalidInputError, MercatoError, ModelError, StateError
 from mercato.pipeline.answer import Answer
 from mercato.serving import adapter
+from mercato.serving.admission import Admission
 from tests.adapters import fake_pb_utils as pb
 from tests.adapters.fake_pb_utils import InferenceRequest, InferenceResponse, Tensor, make_request, number, text
 
@@ -312,3 +313,40 @@ def test_call_that_fails_is_an_error_of_the_model(monkeypatch: pytest.MonkeyPatc
         adapter.make_call(pb)("refusing", {"ROWS": rows([1])}, ["TWICE"])
     with pytest.raises(ModelError, match="model absent: the call failed .*'absent' is not found"):
         adapter.make_call(pb)("absent", {"ROWS": rows([1])}, ["TWICE"])
+
+
+def admit(*requests: InferenceRequest, work: Upper | None = None) -> tuple[list[InferenceResponse], Upper]:
+    """Serve requests after a batch in which each took 10 ms, which has just ended."""
+    upper = work or Upper()
+    now = [100.0]
+    admission = Admission(lambda: now[0])
+    admission.refuse([])
+    with admission.measure(10):
+        now[0] += 0.1
+    return adapter.serve(pb, list(requests), read_word, upper, write_word, admission), upper
+
+
+def ask(word: str, *, timeout_us: int = 0, cancelled: bool = False) -> InferenceRequest:
+    request = make_request({"WORD": text(word)})
+    request.timeout_us, request.cancelled = timeout_us, cancelled
+    return request
+
+
+def test_what_cannot_be_answered_in_time_says_when_to_come_back_and_harms_no_neighbour() -> None:
+    responses, work = admit(ask("a", timeout_us=10_000_000), ask("b", timeout_us=1_000), ask("c"))
+    assert [told(response) for response in responses] == [
+        ("word", "A"),
+        ("UNAVAILABLE", "overloaded: 2 of 3 requests can be answered in time; come back in 0.1 s"),
+        ("word", "C"),
+    ]
+    assert work.batches == [3], "the error goes along, so that positions stay"
+
+
+def test_a_cancelled_request_is_never_read() -> None:
+    responses, _ = admit(ask("a"), ask("crash", cancelled=True), ask("c"))
+    assert [told(response)[0] for response in responses] == ["word", "CANCELLED", "word"]
+
+
+def test_a_batch_of_refused_requests_alone_needs_no_work() -> None:
+    responses, _ = admit(ask("a", cancelled=True))
+    assert told(responses[0])[0] == "CANCELLED"

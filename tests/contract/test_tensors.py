@@ -143,8 +143,17 @@ def test_configuration_batches_and_sheds_load(model: str, profile: str) -> None:
     queue = config.dynamic_batching.default_queue_policy
     assert 0 < queue.max_queue_size <= 4096, "a bounded queue: too much load is shed at once"
     assert queue.allow_timeout_override, "the caller's deadline reaches the queue"
+    assert queue.default_timeout_microseconds > 0, "without a default Triton heeds no caller's deadline"
     assert all(group.count > 0 for group in config.instance_group)
     assert len(config.instance_group) == 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("model", ["search", "recommend"])
+def test_no_page_waits_longer_than_for_the_batch_before_it(model: str, profile: str) -> None:
+    config = read_config(model, profile)
+    instances = sum(group.count for group in config.instance_group)
+    assert config.dynamic_batching.default_queue_policy.max_queue_size == instances * config.max_batch_size
 
 
 @pytest.mark.parametrize("model", MODELS)

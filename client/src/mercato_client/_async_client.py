@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -29,6 +30,7 @@ from mercato_client._calls import (
 )
 from mercato_client._health import ModelQuestion, Question, Reply, ask_health
 from mercato_client._options import RecommendOptions, SearchOptions
+from mercato_client._repeats import Attempts, Throttle
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
@@ -60,6 +62,7 @@ class AsyncClient(ClientBase):
     ) -> None:
         """Make a client; the parameters are those of ``ClientBase``."""
         super().__init__(servers, timeouts=timeouts, retries=retries, tls=tls, headers=headers)
+        self._throttle = Throttle()
         self._connections: dict[bool, InferenceServerClient] = {}
 
     async def search(
@@ -259,11 +262,20 @@ class AsyncClient(ClientBase):
     async def _run(self, call: Call[Answer]) -> Answer:
         self._check_open()
         connection = self._connect(repeating=call.repeatable)
-        try:
-            answer = await connection.infer(headers=self._headers, **call.to_infer_arguments())
-        except InferenceServerException as error:
-            raise translate_error(error) from error
-        return call.decode(answer)
+        attempts = Attempts(call, self._retries, self._throttle)
+        while True:
+            try:
+                answer = await connection.infer(headers=self._headers, **attempts.to_infer_arguments())
+            except InferenceServerException as error:
+                translated = translate_error(error)
+                wait_s = attempts.wait_s(translated)
+                if wait_s is None:
+                    raise translated from error
+            else:
+                attempts.note_answer()
+                return call.decode(answer)
+            await asyncio.sleep(wait_s)
+            self._check_open()
 
     def _connect(self, *, repeating: bool) -> InferenceServerClient:
         """The connection for calls that may, or may not, be repeated; made when first used, within the event loop."""

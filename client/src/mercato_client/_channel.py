@@ -13,6 +13,10 @@ from mercato_client.settings import Retries, Tls
 # tritonclient's own limit. Its channel_args replace its defaults, so this has to be said again: gRPC's is 4 MB.
 MAX_MESSAGE_BYTES = 2**31 - 1
 
+_SERVICE = "inference.GRPCInferenceService"
+_REPEATED_BY_GRPC = ("ServerLive", "ServerReady", "ModelReady")
+"""Questions about health. Inferences are repeated by `mercato_client._repeats`, when the server says so."""
+
 _SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "xds:")
 _HEADER_NAME = re.compile(r"[0-9a-z_.-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
@@ -78,7 +82,8 @@ def build_channel_args(retries: Retries | None, tls: Tls | None) -> list[tuple[s
         tls: the server's name in its certificate is taken from here.
 
     Returns:
-        Round robin over all addresses of the target, unlimited messages, and repeats of calls that ended UNAVAILABLE.
+        Round robin over all addresses of the target, unlimited messages, and repeats of questions about health that
+        ended UNAVAILABLE.
     """
     service: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if retries is not None and retries.attempts > 1:
@@ -89,7 +94,8 @@ def build_channel_args(retries: Retries | None, tls: Tls | None) -> list[tuple[s
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
-        service["methodConfig"] = [{"name": [{"service": "inference.GRPCInferenceService"}], "retryPolicy": policy}]
+        names = [{"service": _SERVICE, "method": method} for method in _REPEATED_BY_GRPC]
+        service["methodConfig"] = [{"name": names, "retryPolicy": policy}]
         # Half of the tokens gone means mostly failures: repeats stop until successes fill them up again (gRFC A6).
         service["retryThrottling"] = {"maxTokens": 10, "tokenRatio": 0.1}
     arguments: list[tuple[str, Any]] = [

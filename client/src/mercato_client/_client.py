@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -29,6 +30,7 @@ from mercato_client._calls import (
 )
 from mercato_client._health import ModelQuestion, Question, Reply, ask_health
 from mercato_client._options import RecommendOptions, SearchOptions
+from mercato_client._repeats import Attempts, Throttle
 from mercato_client._translate import translate_error
 from mercato_client.errors import ClientClosedError, MercatoClientError
 from mercato_client.settings import Retries, Timeouts, Tls
@@ -64,6 +66,7 @@ class Client(ClientBase):
         super().__init__(servers, timeouts=timeouts, retries=retries, tls=tls, headers=headers)
         self._repeating = InferenceServerClient(**self._connection_arguments(repeating=True))
         self._once = InferenceServerClient(**self._connection_arguments(repeating=False))
+        self._throttle = Throttle()
 
     def search(
         self,
@@ -384,14 +387,23 @@ class Client(ClientBase):
     def _run(self, call: Call[Answer]) -> Answer:
         self._check_open()
         connection = self._repeating if call.repeatable else self._once
-        try:
-            answer = connection.infer(headers=self._headers, **call.to_infer_arguments())
-        except InferenceServerException as error:
-            raise translate_error(error) from error
-        except ValueError:
-            self._check_open()  # gRPC says ValueError when another thread has closed the channel
-            raise
-        return call.decode(answer)
+        attempts = Attempts(call, self._retries, self._throttle)
+        while True:
+            try:
+                answer = connection.infer(headers=self._headers, **attempts.to_infer_arguments())
+            except InferenceServerException as error:
+                translated = translate_error(error)
+                wait_s = attempts.wait_s(translated)
+                if wait_s is None:
+                    raise translated from error
+            except ValueError:
+                self._check_open()  # gRPC says ValueError when another thread has closed the channel
+                raise
+            else:
+                attempts.note_answer()
+                return call.decode(answer)
+            time.sleep(wait_s)
+            self._check_open()
 
     def close(self) -> None:
         """Close the connections. Calls in flight end with ``ClientClosedError``. Closing twice does nothing."""

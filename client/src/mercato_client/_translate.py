@@ -4,7 +4,7 @@ import re
 
 from tritonclient.utils import InferenceServerException
 
-from mercato_client.contract import MODELS
+from mercato_client.contract import MODELS, QUEUE_FULL_RETRY_AFTER_S
 from mercato_client.errors import (
     ClientClosedError,
     DeadlineExceededError,
@@ -21,6 +21,8 @@ _LEADING_PARAMETER = re.compile(r"([A-Z][A-Z_]*)\b")
 # Triton answers both of these with UNAVAILABLE (grpc/infer_handler.cc; core: dynamic batcher's queue policy).
 _RESTRICTED = "protocol is restricted"
 _QUEUED_TOO_LONG = "timeout expired"
+_QUEUE_FULL = "Exceeds maximum queue size"
+_COME_BACK = re.compile(r"overloaded: .*; come back in ([0-9.]+) s")
 
 
 def translate_error(error: InferenceServerException) -> MercatoClientError:
@@ -42,6 +44,10 @@ def translate_error(error: InferenceServerException) -> MercatoClientError:
     if status in ("UNAUTHENTICATED", "PERMISSION_DENIED") or (status == "UNAVAILABLE" and _RESTRICTED in text):
         message = f"the server refused the credentials ({text}); give them in headers, or a certificate in tls"
         return UnauthenticatedError(message, status=status)
+    retry_after_s = _find_retry_after(text) if status == "UNAVAILABLE" else None
+    if retry_after_s is not None:
+        message = f"the server sheds load ({text}); try again in {retry_after_s:g} s, or add servers"
+        return UnavailableError(message, retry_after_s=retry_after_s, status=status)
     if status == "UNAVAILABLE":
         message = f"no server takes the call ({text}); check the address and that the server is ready"
         return UnavailableError(message, status=status)
@@ -51,6 +57,17 @@ def translate_error(error: InferenceServerException) -> MercatoClientError:
         message = f"the server does not serve this ({text}); is it a Mercato server, with all its models loaded?"
         return ServerError(message, status=status)
     return ServerError(f"the server failed ({text}); its log says more", status=status)
+
+
+def _find_retry_after(text: str) -> float | None:
+    """When to come back, in seconds, from the words of a server that sheds load; None from other words.
+
+    Triton refuses what finds a queue full by itself, in words that name no time.
+    """
+    match = _COME_BACK.search(text)
+    if match:
+        return float(match[1])
+    return QUEUE_FULL_RETRY_AFTER_S if _QUEUE_FULL in text else None
 
 
 def _find_parameter(text: str) -> str | None:

@@ -12,6 +12,8 @@ DataType = Literal["BYTES", "FP32", "INT32", "INT64"]
 
 EMBEDDING_WIDTH = 384  # all-MiniLM-L6-v2
 DEFAULT_PAGE_SIZE = 20
+QUEUE_FULL_RETRY_AFTER_S = 1.0
+"""When to come back to a server whose queue was full: what waits there, one batch, is answered within that time."""
 MAX_RANKED = 500
 """Products of a list to order; such a request has this page size, where it names none."""
 

@@ -55,7 +55,22 @@ class DeadlineExceededError(MercatoClientError):
 
 
 class UnavailableError(MercatoClientError):
-    """No server can be reached, or the one reached is not taking work now."""
+    """No server can be reached, or the one reached is not taking work now.
+
+    Attributes:
+        retry_after_s: seconds after which a server that sheds load is worth another try; None where none was reached.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, status: str | None = None) -> None:
+        """Make the error.
+
+        Args:
+            message: what happened and what to do about it.
+            retry_after_s: when to come back, in seconds; None where nobody can say.
+            status: gRPC status name, when the error came over the wire.
+        """
+        super().__init__(message, status=status)
+        self.retry_after_s = retry_after_s
 
 
 class UnauthenticatedError(MercatoClientError):

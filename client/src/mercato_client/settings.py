@@ -35,8 +35,9 @@ class Retries:
     """When a call that found no server, or was shed by one, is made again within its time.
 
     Search, recommend, health and events are repeated (an event has an id, so it counts once); catalogue changes never,
-    for a late repeat could undo what another writer did in between. Repeats stop by themselves while most calls fail,
-    so that they do not add to an overload.
+    for a late repeat could undo what another writer did in between. A server that sheds load says when to come back:
+    no repeat is made earlier, and none where that is beyond the time allowed. Repeats stop by themselves while most
+    calls fail, so that they do not add to an overload.
 
     Attributes:
         attempts: how often a call is made at most, 1 to 5; 1 turns repeats off.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +37,9 @@ from mercato.understanding.understander import Understander
 logger = logging.getLogger(__name__)
 
 SMALLEST_NORM = 1e-9
+
+FindAbandoned = Callable[[], Mapping[int, MercatoError]]
+"""Finds the requests of a batch that nobody waits for any more, by position."""
 
 
 class Pipeline:
@@ -88,11 +91,15 @@ class Pipeline:
         self._rules = rules or Rules()
         self._learned_from = learned_from or {}
 
-    def answer(self, requests: Sequence[PageRequest | MercatoError]) -> list[Answer | MercatoError]:
+    def answer(
+        self, requests: Sequence[PageRequest | MercatoError], find_abandoned: FindAbandoned | None = None
+    ) -> list[Answer | MercatoError]:
         """Answer a batch.
 
         Args:
             requests: checked requests, or the errors of those that failed the check, which are passed on.
+            find_abandoned: asked before ranking and before reranking, so that neither works for nobody; None where
+                all are waited for.
 
         Returns:
             For each request its answer, or the error that concerns it alone.
@@ -115,7 +122,7 @@ class Pipeline:
         asked = pages if self._cache is None else self._answer_again(self._cache, pages, answers)
         if asked:
             known = len(self.catalog.delta)
-            for index, answer, whole in zip(asked, *self._answer_pages(list(asked.values())), strict=True):
+            for index, answer, whole in zip(asked, *self._answer_pages(asked, find_abandoned), strict=True):
                 answers[index] = answer
                 if self._cache is not None and whole and isinstance(answer, Answer) and asked[index].answer_key:
                     self._cache.keep(asked[index].answer_key, answer, known)
@@ -144,18 +151,24 @@ class Pipeline:
         for batch in ([request] for request in requests):
             self.answer(batch)
 
-    def _answer_pages(self, pages: Sequence[PageRequest]) -> tuple[list[Answer | MercatoError], list[bool]]:
+    def _answer_pages(
+        self, pages: Mapping[int, PageRequest], find_abandoned: FindAbandoned | None
+    ) -> tuple[list[Answer | MercatoError], list[bool]]:
         """Answer pages; returns of each besides whether nothing was left out of it for a failure."""
         clock = _Clock()
-        states = [self._read(page) for page in pages]
+        by_position = {index: self._read(page) for index, page in pages.items()}
+        states = list(by_position.values())
         self._encode(states)
         clock.lap("encode_us")
         self._retrieve(states)
         self._relax(states)
         clock.lap("retrieve_us")
+        _drop_abandoned(by_position, find_abandoned)
         if self._rank is not None:
             self._rank.rank(states)
         clock.lap("rank_us")
+        if self._rerank is not None:
+            _drop_abandoned(by_position, find_abandoned)
         if self._rerank is not None and self._rerank.rerank(states):
             clock.lap("rerank_us")
         self._order(states)
@@ -341,6 +354,13 @@ class Pipeline:
         if state.page.explain:
             learned = {**describe_catalog(self.catalog.snapshot.manifest), **self._learned_from}
         return write_answer(self.catalog, state, timings, learned)
+
+
+def _drop_abandoned(states: Mapping[int, PageState], find_abandoned: FindAbandoned | None) -> None:
+    """Give up the requests that nobody waits for: later stages leave a state with an error alone."""
+    for index, error in (find_abandoned() if find_abandoned is not None else {}).items():
+        if index in states and states[index].error is None:
+            states[index].error = error
 
 
 class _Clock:

@@ -14,10 +14,18 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
+from mercato.errors import (
+    AbandonedError,
+    InvalidInputError,
+    MercatoError,
+    ModelError,
+    OverloadedError,
+    StateError,
+)
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.remote import Arrays, Call
 from mercato.query.suggest.suggester import SuggestAnswer
+from mercato.serving.admission import Admission
 from mercato.settings import read_settings
 from mercato.triton_models.declaration import OpenedT, TritonModel
 
@@ -146,6 +154,7 @@ def serve(
     read: Callable[[Any], Item],
     work: Callable[[list[Item | MercatoError]], Sequence[Outcome | MercatoError]],
     write: Callable[[Outcome], list[Any]],
+    admission: Admission | None = None,
 ) -> list[Any]:
     """Answer a Triton batch: read each request, work once for all, write each response.
 
@@ -158,12 +167,18 @@ def serve(
         read: turns a request into an item; raises MercatoError for a bad one.
         work: items (or the errors of bad ones) to outcomes, in order.
         write: turns an outcome into output tensors.
+        admission: says which requests are worked on; None for all of them.
 
     Returns:
         One response for each request.
     """
-    items = [_read(read, request) for request in requests]
-    return [_respond(pb_utils, write, outcome) for outcome in _work(work, items)]
+    if admission is None:
+        items = [_read(read, request) for request in requests]
+        return [_respond(pb_utils, write, outcome) for outcome in _work(work, items)]
+    refused = admission.refuse(requests)
+    with admission.measure(len(requests) - len(refused)):
+        items = [refused[index] if index in refused else _read(read, request) for index, request in enumerate(requests)]
+        return [_respond(pb_utils, write, outcome) for outcome in _work(work, items)]
 
 
 def _hide_failure() -> MercatoError:
@@ -211,7 +226,9 @@ def _error_code(pb_utils: Any, error: MercatoError) -> Any:
     """Return Triton's code: the caller's fault, what may pass when tried later, or a fault of ours."""
     if isinstance(error, InvalidInputError):
         return pb_utils.TritonError.INVALID_ARG
-    if isinstance(error, StateError | ModelError):
+    if isinstance(error, AbandonedError):
+        return pb_utils.TritonError.CANCELLED
+    if isinstance(error, StateError | ModelError | OverloadedError):
         return pb_utils.TritonError.UNAVAILABLE
     return pb_utils.TritonError.INTERNAL
 

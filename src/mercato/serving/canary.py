@@ -42,7 +42,7 @@ class Health(Enum):
     """What a canary showed."""
 
     ANSWERED = "answered"
-    OVERLOADED = "overloaded"  # the queue is full: alive, and busy
+    OVERLOADED = "overloaded"  # the queue is full, or the model cannot answer in time: alive, and busy
     STUB_DEAD = "stub dead"
     UNLOADED = "unloaded"
     FAILED = "failed"
@@ -61,7 +61,7 @@ class CanaryResult:
     message: str = ""
 
 
-_QUEUE_FULL = re.compile(r"exceeds maximum queue size|request timeout expired", re.IGNORECASE)
+_OVERLOADED = re.compile(r"exceeds maximum queue size|request timeout expired|^overloaded: ", re.IGNORECASE)
 _STUB_DEAD = re.compile(r"Stub process .* is not healthy|stub process has (died|exited)", re.IGNORECASE)
 _UNLOADED = re.compile(r"Request for unknown model|has no available versions", re.IGNORECASE)
 
@@ -79,7 +79,7 @@ def classify_failure(message: str) -> Health:
         return Health.UNLOADED
     if _STUB_DEAD.search(message):
         return Health.STUB_DEAD
-    if _QUEUE_FULL.search(message):
+    if _OVERLOADED.search(message):
         return Health.OVERLOADED
     return Health.FAILED
 

@@ -100,10 +100,11 @@ def _render_engine(model: EngineModel, profile: ModelProfile, tensors: str) -> s
 
 
 def _render_queue(profile: ModelProfile) -> str:
-    """Write how requests wait: a bounded queue, which the caller's own deadline reaches."""
+    """Write how requests wait: a queue that is bounded in length and time, which the caller's own deadline reaches."""
     return (
         f"  max_queue_delay_microseconds: {profile.queue_delay_us}\n"
-        f"  default_queue_policy {{ max_queue_size: {profile.max_queue_size} allow_timeout_override: true }}\n"
+        f"  default_queue_policy {{ max_queue_size: {profile.max_queue_size} allow_timeout_override: true "
+        f"default_timeout_microseconds: {profile.queue_timeout_s * 1_000_000} }}\n"
     )
 
 

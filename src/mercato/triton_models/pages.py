@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mercato.models.engine.declaration import Tensor
+from mercato.models.engine.shapes import MAX_BATCH_SIZE
 from mercato.triton_models.declaration import DEFAULT_PROFILE, ModelProfile, TritonModel, text, whole_number
 
 if TYPE_CHECKING:
@@ -25,21 +26,25 @@ _ANSWER = (
     Tensor(name="SCORE", data_type="FP32", axes=("products",)),
     text("DETAILS"),
 )
+
+
+def _profile(about: str, stages: Literal["in_process", "remote"], instances: int, queue_delay_us: int) -> ModelProfile:
+    """Declare how an orchestrator runs. What waits is the next batch of each instance: more would wait for a second."""
+    return ModelProfile(
+        about=about,
+        stages=stages,
+        instances=instances,
+        queue_delay_us=queue_delay_us,
+        max_queue_size=instances * MAX_BATCH_SIZE,
+    )
+
+
 _PROFILES = {
-    DEFAULT_PROFILE: ModelProfile(
-        about="GPU: the stages are Triton models of their own, reached by BLS.",
-        instances=4,
-        queue_delay_us=500,
-        stages="remote",
+    DEFAULT_PROFILE: _profile("GPU: the stages are Triton models of their own, reached by BLS.", "remote", 4, 500),
+    "cpu": _profile(
+        "CPU: the stages run inside this model, where a hop would cost more than the work.", "in_process", 2, 0
     ),
-    "cpu": ModelProfile(
-        about="CPU: the stages run inside this model, where a hop would cost more than the work.",
-        instances=2,
-        stages="in_process",
-    ),
-    "cpu-bls": ModelProfile(
-        about="CPU with every stage behind BLS: what `default` does, without a GPU.", instances=2, stages="remote"
-    ),
+    "cpu-bls": _profile("CPU with every stage behind BLS: what `default` does, without a GPU.", "remote", 2, 0),
 }
 
 

@@ -63,7 +63,8 @@ def test_timeouts_can_be_set_and_turned_off(triton, connect):
         (Code.INVALID_ARGUMENT, "FILTER: no field 'brnd' at 1", InvalidArgumentError, "FILTER: no field 'brnd' at 1"),
         (Code.DEADLINE_EXCEEDED, "late", DeadlineExceededError, "late"),
         (Code.UNAVAILABLE, "Request timeout expired", DeadlineExceededError, "Request timeout expired"),
-        (Code.UNAVAILABLE, "Exceeds maximum queue size", UnavailableError, "Exceeds maximum queue size"),
+        (Code.UNAVAILABLE, "Exceeds maximum queue size", UnavailableError, "sheds load .*; try again in 1 s"),
+        (Code.UNAVAILABLE, "overloaded: too much; come back in 0.4 s", UnavailableError, "try again in 0.4 s"),
         (
             Code.UNAVAILABLE,
             "This protocol is restricted, expecting header 'triton-grpc-protocol-key'",

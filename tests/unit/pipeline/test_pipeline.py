@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from mercato.arrays import Float32
-from mercato.errors import InvalidInputError, MercatoError, ModelError, StateError
+from mercato.errors import AbandonedError, InvalidInputError, MercatoError, ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
@@ -374,3 +374,13 @@ def test_warming_answers_each_kind_once(
     Pipeline(catalog, encoder, counted, None).warm([search("milk"), recommend()])
     assert encoder.batches == [["milk"]]
     assert counted.batches == [1, 1]
+
+
+def test_nobody_ranks_for_a_caller_that_has_gone(catalog: LiveCatalog, retriever: Retriever) -> None:
+    ranker = ReversingRanker()
+    pipeline = Pipeline(catalog, CountingEncoder(), retriever, ranker)
+    gone = AbandonedError("gone")
+    first, second = pipeline.answer([search("milk"), search("bread")], lambda: {1: gone})
+    assert isinstance(first, Answer)
+    assert second is gone
+    assert [shape[0] for shape in ranker.shapes] == [1]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import orjson
 import pytest
 
-from mercato.errors import ModelError
+from mercato.errors import AbandonedError, InvalidInputError, ModelError
 from mercato.index.live import LiveCatalog
 from mercato.pipeline.answer import Answer
 from mercato.pipeline.call_timeout import CALLS_AT_ONCE, RerankerTimeout
@@ -166,3 +166,16 @@ def test_behind_a_call_pairs_are_padded_and_sent_in_batches(tmp_path: object) ->
         np.testing.assert_array_equal(left, right)
     # 66 pairs: 64 and the 2 longest, both padded up to a bucket
     assert sent == [(64, 16), (2, 16)]
+
+
+def test_nobody_reads_again_for_a_caller_that_has_gone(catalog: LiveCatalog, retriever: Retriever) -> None:
+    reader = Reader()
+    gone = AbandonedError("gone")
+    bad = InvalidInputError("QUERY", "must be given")
+    answers = build(catalog, retriever, reader).answer(
+        [bad, search("milk"), search("bread")], lambda: {0: gone, 2: gone}
+    )
+    assert [query for query, _ in reader.read] == ["milk"]
+    assert answers[0] is bad
+    assert isinstance(answers[1], Answer)
+    assert answers[2] is gone

@@ -19,7 +19,6 @@ SHORTER = {
     "benchmarks/harness/command.py": "what every benchmark imports to be a command",
     "benchmarks/serving/perf.py": "one command around a load of perf_analyzer",
     "benchmarks/search/baselines_search.py": "one baseline, beside the benchmark that asks it",
-    "client/src/mercato_client/_translate.py": "the one boundary to the errors of tritonclient",
     "export/src/mercato_export/config.py": "one command, and errors of the library told as those of exports",
     "export/src/mercato_export/errors.py": "error tree of the package, below every room",
     "export/src/mercato_export/networks/loading.py": "a boundary to files that torch wrote",

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from mercato.errors import OverloadedError
 from mercato.pipeline.remote import read_request
 from mercato.serving.canary import CANARIES, Health, classify_failure, run_canary, zero_inputs
 from mercato.serving.repository import list_models, project_repository, read_config
@@ -79,6 +80,7 @@ def test_zeros_have_one_for_every_free_dimension() -> None:
         ("Stub process 'search_0_1' is not healthy.", Health.STUB_DEAD),
         ("[request id: <id_unknown>] Exceeds maximum queue size", Health.OVERLOADED),
         ("Request timeout expired", Health.OVERLOADED),
+        (str(OverloadedError("too much", retry_after_s=1.0)), Health.OVERLOADED),
         ("Deadline Exceeded", Health.FAILED),
         ("QUERY: must not be empty", Health.FAILED),
     ],

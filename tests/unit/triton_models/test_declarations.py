@@ -99,13 +99,19 @@ def test_configuration_of_a_python_model() -> None:
 
 def test_configuration_says_file_and_stages_and_how_long_requests_wait() -> None:
     profile = ModelProfile(
-        about="Elsewhere.", queue_delay_us=700, max_queue_size=16, stages="remote", file="model_other.py"
+        about="Elsewhere.",
+        queue_delay_us=700,
+        max_queue_size=16,
+        queue_timeout_s=3,
+        stages="remote",
+        file="model_other.py",
     )
     config = parse(declare(profiles={DEFAULT_PROFILE: profile}), DEFAULT_PROFILE)
     assert config.default_model_filename == "model_other.py"
     assert config.parameters["stages"].string_value == "remote"
     assert config.dynamic_batching.max_queue_delay_microseconds == 700
-    assert config.dynamic_batching.default_queue_policy.max_queue_size == 16
+    queue = config.dynamic_batching.default_queue_policy
+    assert (queue.max_queue_size, queue.default_timeout_microseconds) == (16, 3_000_000)
 
 
 def test_an_engine_without_shapes_is_refused() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,16 @@ from mercato.index.live_learning import LearnedNow
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import SourceTuning
 from mercato.index.variant_groups import NO_GROUP, VariantGroups
+from mercato.indexing.choose_windows import LEAST_VISITS
+from mercato.indexing.fit_weights import fit_weights
 from mercato.indexing.learn import learn_signals
+from mercato.indexing.source_lists import line_up
 from mercato.requests.retrieval import Placement, RetrievalRequest
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, fuse_reciprocal_ranks, rank_in_order
 from mercato.retrieval.nearness import LearnedNearness
 from mercato.retrieval.retriever import HISTORY_LIMIT
-from mercato.retrieval.source_weights import WEIGHTS
+from mercato.retrieval.source_weights import WEIGHTS, Weighing
 from mercato.retrieval.sources.arrival import ARRIVAL
 from mercato.retrieval.sources.base import SourceRequest
 from mercato.retrieval.sources.registry import IN_TURN
@@ -73,7 +76,8 @@ def choose_weight(
     """Choose the weight of the sequence model in the fusion with what the other sources know without it.
 
     The others are those of the home page, as far as they need no texts, learned as `mercato index` learns them,
-    without the visits that were kept back. Of the weights that are not surely worse than the best (by less than one
+    without the visits that were kept back, and weighed as it weighs them for the shop: half of the visits by what the
+    other half says, where that is certain. Of the weights that are not surely worse than the best (by less than one
     standard error of the paired difference) the smallest is taken: where the model adds nothing certain it shall not be
     heard.
 
@@ -93,11 +97,11 @@ def choose_weight(
     drawn = np.random.default_rng(seed).permutation(len(kept))[:MOST_ASKED]
     asked = [kept[position] for position in np.sort(drawn).tolist()]
     predicted_codes = rank([one.before_last().codes for one in asked])
+    wanted = [np.unique(others.row_of_code[one.codes[one.last_visit :]]).astype(np.int32) for one in asked]
+    found = weigh_lists([others.ask(one) for one in asked], wanted, seed)
     recall = np.zeros((len(asked), len(GRID)))
     alone: dict[str, Float64] = {}
-    for position, (one, codes) in enumerate(zip(asked, predicted_codes, strict=True)):
-        right = np.unique(others.row_of_code[one.codes[one.last_visit :]])
-        lists = others.ask(one)
+    for position, (lists, right, codes) in enumerate(zip(found, wanted, predicted_codes, strict=True)):
         predicted = others.row_of_code[codes]
         for column, weight in enumerate(GRID):
             held = list(lists.values())
@@ -120,6 +124,40 @@ def choose_weight(
         lead=float(lead.mean()),
         lead_error=_standard_error(lead),
     )
+
+
+def weigh_lists(
+    lists: Sequence[Mapping[str, RankedList]], wanted: Sequence[Int32], seed: int
+) -> list[dict[str, RankedList]]:
+    """Weigh the lists of visits as `mercato index` would, each half of them by what the other says.
+
+    Args:
+        lists: of each visit, by source, of the default weights.
+        wanted: of each visit int32 [n], the right rows, ascending.
+        seed: of the halves.
+
+    Returns:
+        The same lists with the weights and slopes found; of the defaults where nothing certain is gained.
+    """
+    defaults = WEIGHTS[Placement.HOME_PAGE]
+    random = np.random.default_rng(seed)
+    half = random.permutation(len(lists)) % 2
+    labels = sorted({label for own in lists for label in own})
+    found: list[dict[str, RankedList]] = [dict(own) for own in lists]
+    for side in (0, 1):
+        learned = np.flatnonzero(half != side).tolist()
+        if len(learned) < LEAST_VISITS:
+            continue
+        lined = line_up([lists[at] for at in learned], [wanted[at] for at in learned], labels)
+        fit = fit_weights(lined, Weighing(weights=defaults), random)
+        if fit.gain.low <= 0:
+            continue
+        for at in np.flatnonzero(half == side).tolist():
+            for label, item in lists[at].items():
+                # A source that is not sure of itself weighs less than its weight.
+                part = item.weight / defaults[label] if defaults[label] > 0 else 1.0
+                found[at][label] = replace(item, weight=fit.weights[label] * part, slope=fit.slopes[label])
+    return found
 
 
 def pick_smallest(values: Float64) -> int:

@@ -61,7 +61,8 @@ SEARCH = TritonModel(
     profiles=_PROFILES,
     needs=("catalog",),
     open=_open_pipeline,
-    canary={"QUERY": "canary", "PAGE_SIZE": 1},
+    # Of a visitor: an answer that is given again would tell nothing of the stages.
+    canary={"QUERY": "canary", "VISITOR_ID": "canary", "PAGE_SIZE": 1},
 )
 
 RECOMMEND = TritonModel(

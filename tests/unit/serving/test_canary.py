@@ -7,6 +7,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from mercato.errors import OverloadedError
 from mercato.pipeline.remote import read_request
+from mercato.requests.page import parse_search
 from mercato.serving.canary import CANARIES, Health, classify_failure, run_canary, zero_inputs
 from mercato.serving.repository import list_models, project_repository, read_config
 
@@ -52,6 +53,15 @@ def test_canary_fits_the_models_configuration(model: str) -> None:
 
 def test_every_model_of_the_project_has_a_canary() -> None:
     assert set(list_models(project_repository(), "cpu")) <= set(CANARIES)
+
+
+def test_the_canary_of_a_search_is_answered_anew_each_time() -> None:
+    fields = {
+        name: str(value[0, 0]).encode() for name, value in (CANARIES["search"] or {}).items() if name != "PAGE_SIZE"
+    }
+    fields = {name: value for name, value in fields.items() if value}
+    assert parse_search({"QUERY": fields["QUERY"]}).answer_key
+    assert not parse_search(fields).answer_key
 
 
 def test_retriever_canary_is_a_request_that_the_retriever_reads() -> None:

@@ -132,7 +132,7 @@ class LiveLearning:
         self._state = state if all(snapshot.learned.holds(signal) for signal in required) else None
         self._first = snapshot.manifest.event_sequence
         self._until = snapshot.learned.until
-        self._half_life_days = snapshot.tuning.settings.half_life_days
+        self._settings = snapshot.tuning.settings
         self._purchases = snapshot.learned.bought
         self._marks: tuple[int, int] | None = None
         self._looked = -np.inf
@@ -217,6 +217,7 @@ class LiveLearning:
             width=catalog.base + len(catalog.delta),
             sums=dict(self._sums) if before is None else {},
             grown=dict(self._grown),
+            settings=self._settings,
         )
 
     def _shift(self, time: Float64) -> Float64:
@@ -310,7 +311,7 @@ class LiveLearning:
             changed=changed[kept],
             bought=is_bought(records["event_type"], purchases=self._purchases),
             until=self._until,
-            half_life_days=self._half_life_days,
+            half_life_days=self._settings.half_life_days,
         )
 
     def _find_units(self, codes: Int64, product_ids: Sequence[str]) -> Int64:

@@ -38,6 +38,7 @@ from mercato.retrieval.histories import whole_history
 from mercato.retrieval.source_weights import AROUND, EXPLORING, HEAVY, KNOWN, LIGHT, NEW, WEIGHTS, Weighing
 from mercato.retrieval.sources.registry import SOURCES
 from mercato.retrieval.sources.repeat import rank_repeats, wait_until_due
+from mercato.signals.cooccurrence import compute_together
 from mercato.signals.ease import EaseOptions, compute_ease
 from mercato.signals.history import PURCHASE
 from mercato.signals.learning_settings import LearningSettings
@@ -50,7 +51,7 @@ VISITS = 1_500
 SEED = 15
 FADES = (DEFAULT_FADE, ((0.5, 1.0),))
 REGULARIZATIONS = (LearningSettings().regularization, ((100.0, 30.0), (1000.0,)))
-"""The default, and what lies on each side of it, the nearest first: what follows one that is no better is not tried."""
+SHRINKAGES = (LearningSettings().shrinkage, ((3.0, 1.0, 0.0), (30.0, 100.0)))
 DUES = (0.0, ((0.5, 1.0),))
 HIT_CUTOFF = 20
 
@@ -130,7 +131,7 @@ def choose_settings(
 
     fade = choose_best(*FADES, lambda one: _measure_nearness(learn(REGULARIZATIONS[0]), held.visits, one))
     regularization = choose_best(*REGULARIZATIONS, lambda one: _measure_nearness(learn(one), held.visits, fade))
-    settings = replace(data.settings, regularization=regularization)
+    settings = replace(data.settings, regularization=regularization, shrinkage=_choose_shrinkage(data, held.visits))
     everything, bought = select_events(table, row_by_id)
     bought = bought if data.has_purchases else everything
     settings = replace(settings, lately_days=choose_lately(bought, product_count, settings, until=until))
@@ -257,7 +258,7 @@ def _measure_nearness(neighbours: Neighbours, visits: Sequence[HeldVisit], fade:
     found = np.zeros(len(visits))
     for number, visit in enumerate(visits):
         rows, _ = neighbours.add_up(*whole_history(visit.history, fade)).find(HIT_CUTOFF)
-        found[number] = _gain(rows, visit)
+        found[number] = _gain(rows, visit.bought)
     return found
 
 
@@ -267,12 +268,41 @@ def _measure_repeats(intervals: Float32, visits: Sequence[HeldVisit], due: float
     for number, visit in enumerate(visits):
         ranked = rank_repeats(visit.history, visit.time, 1.0)
         ranked = wait_until_due(ranked, visit.history, visit.time, intervals, due) if due else ranked
-        found[number] = _gain(ranked.rows[:HIT_CUTOFF], visit)
+        found[number] = _gain(ranked.rows[:HIT_CUTOFF], visit.bought)
     return found
 
 
-def _gain(rows: Int32, visit: HeldVisit) -> float:
+def _choose_shrinkage(data: LearningInput, visits: Sequence[HeldVisit]) -> float:
+    """Choose how thin evidence of what is bought together is shrunk: by what else was bought in visits.
+
+    It is learned once, with the products of the most buyers; another shrinkage gives their pairs other scores.
+    """
+    pages = open_first_pages(visits)
+    if len(pages) < LEAST_VISITS:
+        return SHRINKAGES[0]
+    bought = data.bought
+    most = np.argsort(-np.bincount(bought.product, minlength=data.product_count), kind="stable")[:SAMPLE_PRODUCTS]
+    head = np.zeros(data.product_count, np.bool_)
+    head[most] = True
+    found = compute_together(
+        bought.select(head[bought.product]), data.product_count, until=data.until, shrinkage=SHRINKAGES[0]
+    )
+    pairs, people = found.neighbours, found.people.astype(np.float64)
+
+    def measure(shrinkage: float) -> Float64:
+        scores = pairs.scores * (people + SHRINKAGES[0]) / (people + shrinkage)
+        gains = np.zeros(len(pages))
+        for number, page in enumerate(pages):
+            near = slice(int(pairs.indptr[page.seeds[0]]), int(pairs.indptr[page.seeds[0] + 1]))
+            best = np.argsort(-scores[near], kind="stable")[:HIT_CUTOFF]
+            gains[number] = _gain(pairs.neighbours[near][best], page.bought)
+        return gains
+
+    return choose_best(*SHRINKAGES, measure)
+
+
+def _gain(rows: Int32, bought: Int32) -> float:
     """Return the discounted gain of some products, beside that of as many hits as there could be."""
-    hit = np.flatnonzero(np.isin(rows, visit.bought))
-    most = min(len(visit.bought), HIT_CUTOFF)
+    hit = np.flatnonzero(np.isin(rows, bought))
+    most = min(len(bought), HIT_CUTOFF)
     return float((1.0 / np.log2(hit + 2.0)).sum() / (1.0 / np.log2(np.arange(2, most + 2))).sum())

@@ -14,9 +14,10 @@ from functools import cached_property
 import numpy as np
 
 from mercato.arrays import Float32, Float64, Int32, Int64
-from mercato.signals.cooccurrence import MIN_BUYERS, MIN_SUPPORT, SHRINKAGE
+from mercato.signals.cooccurrence import MIN_BUYERS, MIN_SUPPORT
 from mercato.signals.dated_counts import DatedCounts
 from mercato.signals.events import SECONDS_PER_DAY, EventColumns
+from mercato.signals.learning_settings import LearningSettings
 from mercato.signals.momentum import FRESH_DAYS, NEVER_DAYS, RECENT_DAYS, Momentum
 from mercato.signals.neighbours import Nearness, Neighbours, find_positions
 from mercato.signals.next_clicks import SMOOTHING_CLICKS, WALK_SHARE, ClickCounts
@@ -117,6 +118,7 @@ class Since:
         sums: by name the sums of counters by unit, int64 [at most units], where all that was counted is known; empty
             where a part of it is not.
         grown: by name of a counter of pairs the units of which it has something, int64 [n] ascending.
+        settings: how the snapshot learned.
     """
 
     counts: Mapping[str, DatedCounts]
@@ -128,6 +130,7 @@ class Since:
     width: int
     sums: Mapping[str, Int64]
     grown: Mapping[str, Int64]
+    settings: LearningSettings = LearningSettings()
     _totals: dict[str, tuple[Int64, Int64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -348,9 +351,7 @@ class GrownFollowing(GrownNeighbours):
         return first, second, lift - np.log1p(np.expm1(rest[first]) * keeps[first])
 
 
-def go_on_together(
-    learned: Neighbours, people: PeopleTogether, since: Since, shrinkage: float = SHRINKAGE
-) -> Neighbours:
+def go_on_together(learned: Neighbours, people: PeopleTogether, since: Since) -> Neighbours:
     """Return what is bought together now."""
     grown = since.grown["together"]
     if not len(grown):
@@ -359,7 +360,8 @@ def go_on_together(
     buyers[: len(people.buyers)] += people.buyers
     return GrownTogether(
         indptr=learned.indptr, neighbours=learned.neighbours, scores=learned.scores,
-        since=since, grown=grown, people=people, buyers=np.maximum(buyers, 0.0), shrinkage=shrinkage,
+        since=since, grown=grown, people=people, buyers=np.maximum(buyers, 0.0),
+        shrinkage=since.settings.shrinkage,
     )  # fmt: skip
 
 

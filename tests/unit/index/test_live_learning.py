@@ -36,7 +36,8 @@ START = 400_000.5 * HOUR
 PRODUCTS = [f"p{number}" for number in range(6)]
 ROWS = {product: row for row, product in enumerate(PRODUCTS)}
 HALF_LIFE_DAYS = 45.0
-TUNING = SourceTuning(settings=LearningSettings(half_life_days=HALF_LIFE_DAYS))
+SETTINGS = LearningSettings(half_life_days=HALF_LIFE_DAYS, shrinkage=4.0)
+TUNING = SourceTuning(settings=SETTINGS)
 LATER = START + 1_000 * DAY
 ROUNDING = 1e-5
 """Amounts are whole millionths."""
@@ -57,7 +58,9 @@ def learn(table: EventTable, until: float) -> tuple[np.ndarray[Any, Any], Learne
     """Learn from a log as `mercato index` does: popularity by row, and all signals that go on."""
     standing = drop_undone(table, find_rows(table, ROWS), until=until)
     events, purchases = select_events(standing, ROWS)
-    data = LearningInput(events=events, purchases=purchases, product_count=len(PRODUCTS), until=until)
+    data = LearningInput(
+        events=events, purchases=purchases, product_count=len(PRODUCTS), until=until, settings=SETTINGS
+    )
     signals: tuple[Signal[Any], ...] = (MOMENTUM, TOGETHER, CLICKED, CLICKED_NEXT, *list_needed())
     learned = Learned({}, values={signal: data.learn(signal) for signal in signals}, until=until, bought=True)
     count = compute_popularity(events, len(PRODUCTS), until=until, half_life_days=HALF_LIFE_DAYS).count

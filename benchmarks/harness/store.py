@@ -61,7 +61,11 @@ class Store:
 
     @contextmanager
     def serve(
-        self, profile: str = "cpu", reranker: Path | None = None, answer_cache_mb: int = 0
+        self,
+        profile: str = "cpu",
+        reranker: Path | None = None,
+        answer_cache_mb: int = 0,
+        repository: Path | None = None,
     ) -> Iterator[TritonServer]:
         """Serve the store on free ports for as long as the context lasts.
 
@@ -69,6 +73,7 @@ class Store:
             profile: ``cpu`` fuses the stages, ``cpu-bls`` calls a Triton model for each.
             reranker: folder of an exported reranker; None serves none.
             answer_cache_mb: memory of answers that are given again; none where a few queries are asked again and again.
+            repository: model repository; None for the project's.
         """
         settings = self.settings
         options = ServerOptions(
@@ -79,6 +84,7 @@ class Store:
             reranker=reranker,
             profile=profile,
             answer_cache_mb=answer_cache_mb,
+            repository=repository,
             ports=Ports(grpc=0, http=0, metrics=0),
         )
         with TritonServer(options) as server:

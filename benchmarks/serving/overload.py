@@ -11,8 +11,7 @@ what it takes at ten times the capacity is lost to the server, so a request has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,8 +24,6 @@ from benchmarks.harness.store import CATALOG, ENCODER, RANKER, STATE, Store
 from benchmarks.harness.workload import make_search_requests
 from benchmarks.serving.open_loop import Messages, Outcomes, offer_load, prepare_messages, saturate
 from benchmarks.serving.server_usage import read_cpu_s, read_memory
-from mercato.serving.options import ServerOptions
-from mercato.serving.ports import Ports
 from mercato.serving.server import TritonServer
 
 NEEDS = "the demo store, and ten minutes of a quiet machine"
@@ -38,22 +35,6 @@ HEAVY: dict[str, str | int] = {"PAGE_SIZE": 48, "OPTIONS": '{"explain": true}'}
 CLOSED_S = 5.0
 AFTER_S = 6.0  # of half the capacity after the greatest load, in which all becomes well again
 USUAL_SHARE = 0.99  # of a second's calls that are answered, before it counts as well
-
-
-@contextmanager
-def serve_store(store: Store, repository: Path | None) -> Iterator[TritonServer]:
-    """Serve a store from a model repository; None for the project's."""
-    settings = store.settings
-    options = ServerOptions(
-        catalog=settings.catalog,
-        state=settings.state,
-        encoder=settings.encoder,
-        ranker=settings.ranker,
-        repository=repository,
-        ports=Ports(grpc=0, http=0, metrics=0),
-    )
-    with TritonServer(options) as server:
-        yield server
 
 
 class Meter:
@@ -163,7 +144,7 @@ def measure_server(
     longest_s: float,
 ) -> dict[str, Any]:
     """Measure capacity, loads and recovery of one server; the capacity by callers that name no deadline."""
-    with serve_store(store, repository) as server:
+    with store.serve(repository=repository) as server:
         meter = Meter(server, messages, patient)
         meter.measure_capacity(CLOSED_S)  # touches what is mapped
         capacity = meter.measure_capacity(CLOSED_S)["answered_per_s"]

@@ -32,6 +32,7 @@ UNITS = "units.json"
 HELD_WORDS = "held_words.safetensors"
 SOURCES = "sources.json"
 BUNDLES = "bundles.safetensors"
+PART = "part.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

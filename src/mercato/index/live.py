@@ -385,6 +385,13 @@ class LiveCatalog:
             originals = np.where(rows < self.base, rows, replaced).astype(np.int32)
         return self.groups.lead(rows, originals) if self.groups else originals
 
+    def first_of_text(self, rows: Int32) -> Int32:
+        """Return for each row the first snapshot row of its text, int32 [n]; a changed product stands for its own."""
+        layout = self.snapshot.texts
+        known = rows < self.base
+        texts = layout.text_of_row[np.where(known, rows, 0)]
+        return np.where(known, layout.rows[layout.bounds[texts]], rows).astype(np.int32)
+
     def move_rows(self, rows: Int32) -> Int32:
         """Return where the products of snapshot rows are now, int32 [n], -1 if deleted; other rows stay."""
         if not len(self.delta):

@@ -25,6 +25,7 @@ from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
+from mercato.index.part import read_part
 from mercato.index.source_tuning import SourceTuning, read_tuning
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.text_product import MOST_TEXTS
@@ -58,6 +59,7 @@ class Snapshot:
         codes: which products a code names; none where it was built before there were any.
         titles: the terms of titles; None where it was built before they were kept.
         floor: how near a product must be to a query; None where it was built before there was one.
+        part: which part of a catalogue it holds; all of it, unless it is a shard.
         dictionaries: category and brand names by code, as the features hold them.
     """
 
@@ -96,6 +98,7 @@ class Snapshot:
         self.codes: CodeIndex = read_codes(folder / layout.CODES)
         self.titles = read_titles(folder / layout.TITLES)
         self.floor = read_floor(self.settings)
+        self.part = read_part(folder, self.count)
 
     def languages(self) -> CatalogLanguages:
         """Make the analysers that split its texts."""

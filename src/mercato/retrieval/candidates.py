@@ -27,6 +27,8 @@ class CandidateSet:
         total: how many products paging can reach.
         matches: bool [snapshot rows + delta entries], the products that paging can reach; None for all that are
             allowed, the seeds aside.
+        rows: int32 [m], ascending, those of the result that sorting and boosts may bring into the window; None for all
+            that match.
         match: how a search matched; see `mercato.requests.retrieval.Match`.
         exact: int32 [e], rows whose code the query is, the first of ``fused``.
         beyond: what a search found below the floor, which is no part of the result; None for nothing.
@@ -45,6 +47,7 @@ class CandidateSet:
     tail: Int32
     total: int
     matches: npt.NDArray[np.bool_] | None = None
+    rows: Int32 | None = None
     coverage: Float32 | None = None
     weights: tuple[float, ...] = ()
     slopes: tuple[float, ...] = ()

@@ -91,12 +91,12 @@ def _expand_texts(
         rows = catalog.vector_row[rows]
     keep = np.flatnonzero(context.allowed.holds(rows))
     if spread:
-        keep = keep[_spread(origin[keep], limit)]
+        keep = keep[choose_spread(origin[keep], limit)]
     keep = keep[:limit]
     return rows[keep], scores[hit][origin[keep]]
 
 
-def _spread(groups: Int64, limit: int) -> Int64:
+def choose_spread(groups: Int64, limit: int) -> Int64:
     """Choose positions of grouped items so that no group fills the list while others have something to add.
 
     Args:

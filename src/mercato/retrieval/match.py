@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.index.live import LiveCatalog
+from mercato.membership import is_among
 from mercato.query.word_query import WordGroup, WordQuery
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, select_top
 from mercato.retrieval.sources.words import find_word_matches, require_words
+from mercato.retrieval.whole import BestRows, Figures, Steps
 from mercato.retrieval.word_match import WordMatches, match_words
 
 LEAST_SHARE = 0.5
@@ -26,9 +29,28 @@ COMPARED = 4_096
 """Products of many that hold a query's words whose meaning is compared; the best by words."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WordHolders:
+    """The products that hold enough of a query's words.
+
+    Attributes:
+        rows: int64 [m], ascending.
+        shares: float32 [m], the share of the query that each holds, rare words weighing more.
+        whole: whether they hold as many words as are required.
+        count: how many there are in the whole catalogue, before the best of many are chosen.
+        highest: the highest score by words that one of them has, in the whole catalogue.
+    """
+
+    rows: Int64
+    shares: Float32
+    whole: bool
+    count: int
+    highest: float
+
+
 def select_word_matches(
     catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, words: WordMatches
-) -> tuple[Int64, Float32, bool]:
+) -> Steps[WordHolders]:
     """Select the products that hold enough of a query's words.
 
     Of c words c - floor(c / 4) must be there. Where no product holds that many, those that hold most of the query.
@@ -39,34 +61,38 @@ def select_word_matches(
         context: the request.
         words: what its words found.
 
-    Returns:
-        Rows int64 [m], ascending; float32 [m], the share of the query that each holds, rare words weighing more; and
-        whether they hold as many words as are required.
+    Yields:
+        What its words find here; what is required depends on what they find anywhere.
     """
     held = words.held[words.rows]
-    enough = held >= require_words(words.size)
-    whole = bool(enough.any())
-    if not whole:
-        enough = held >= held.max(initial=0.0)
+    most = (yield Figures(highest=np.array([held.max(initial=0.0)]))).highest[0]
+    whole = bool(most >= require_words(words.size)) and most > 0
+    enough = held >= (require_words(words.size) if whole else most)
     rows, held = words.rows[enough], held[enough]
-    if not len(rows):
-        return rows, np.zeros(0, np.float32), False
-    if held.min() >= words.size:
-        return rows, np.ones(len(rows), np.float32), whole
-    shares = _weigh(catalog, query, context, len(words.scores))[rows]
-    return rows, shares, whole
+    here = Figures(
+        highest=np.array([words.scores[rows].max(initial=0.0)]),
+        lowest=np.array([held.min(initial=np.inf)]),
+        sums=np.array([len(rows)], np.float64),
+    )
+    told = yield here
+    shares = np.ones(len(rows), np.float32)
+    if told.lowest[0] < words.size:
+        shares = (yield from _weigh(catalog, query, context, len(words.scores)))[rows]
+    return WordHolders(rows=rows, shares=shares, whole=whole, count=int(told.sums[0]), highest=float(told.highest[0]))
 
 
-def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Float32:
+def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Steps[Float32]:
     """Return the share of the query that each product holds, float32 [count]; a word counts by its rarity.
 
     Rarity is the inverse document frequency of BM25, log(1 + (n - f + 0.5) / (f + 0.5)), the highest for what no
     product has.
     """
+    found = [_find_group(catalog, group, context) for group in query.groups]
+    told = yield Figures(sums=np.array([count, *(len(rows) for rows, _ in found)], np.float64))
+    everything, *frequencies = told.sums.tolist()
     shares, total = np.zeros(count, np.float32), 0.0
-    for group in query.groups:
-        rows, held = _find_group(catalog, group, context)
-        rarity = float(np.log1p((count - len(rows) + 0.5) / (len(rows) + 0.5)))
+    for group, frequency, (rows, held) in zip(query.groups, frequencies, found, strict=True):
+        rarity = float(np.log1p((everything - frequency + 0.5) / (frequency + 0.5)))
         shares[rows] += np.float32(rarity) * held
         total += rarity * group.size
     return shares / np.float32(max(total, 1e-9))
@@ -92,13 +118,29 @@ def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
     return held
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The result of a search, here and anywhere.
+
+    Attributes:
+        by_words: int64 [m], rows that match by words, ascending.
+        by_meaning: int64 [n], rows of those nearest that match by meaning.
+        match: how the whole result matches.
+    """
+
+    by_words: Int64
+    by_meaning: Int64
+    match: Match
+
+
 def select_matches(
     catalog: LiveCatalog,
     query: WordQuery,
     context: RetrievalContext,
     words: WordMatches,
     near: RankedList | None,
-) -> tuple[Int64, Int64, Match]:
+    top: float = -1.0,
+) -> Steps[Result]:
     """Select the result of a search.
 
     A product that holds enough words matches where they stand in its title, or where its cosine with the query and what
@@ -114,36 +156,48 @@ def select_matches(
         query: the words of the query.
         context: the request.
         words: what its words found.
-        near: the products nearest to it; None if it has no vector.
+        near: the products nearest to it, of the whole catalogue; None if it has no vector. Here are those of this part.
+        top: how near the nearest of all is.
 
-    Returns:
-        Rows int64 [m], those that match by words, ascending; rows int64 [n] of those nearest that match by meaning; and
-        how the result matches: by words where some product holds enough, or words decided.
+    Yields:
+        What is to be compared with the rest of the catalogue.
     """
-    rows, shares, whole = select_word_matches(catalog, query, context, words)
+    found = yield from select_word_matches(catalog, query, context, words)
+    rows, shares, whole = found.rows, found.shares, found.whole
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
     floor = catalog.snapshot.floor
     is_compared = near is not None and floor is not None and context.probe is not None
     if near is not None and floor is not None and context.probe is not None:
         floor = floor.speak(context.language)
-        top = float(near.scores.max(initial=-1.0))
         nearest = nearest[near.scores >= floor.narrow(top)]
-        if len(rows) > COMPARED:
-            best = np.sort(select_top(words.scores[rows], COMPARED))
-            rows, shares = rows[best], shares[best]
-        if len(rows) and not (whole and len(rows) <= FEW):
+        if found.count > COMPARED:
+            kept = yield from _keep_best(catalog, rows, words)
+            rows, shares = rows[kept], shares[kept]
+        if found.count and not (whole and found.count <= FEW):
             # What says half of a query says nothing yet: "rope" of "climbing rope".
-            credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / words.scores[rows].max()
+            credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / np.float32(found.highest)
             credits *= 1.0 if whole else HALF
             rated = floor.rate(catalog.cosines(rows, context.probe), credits)
-            stays = rated >= (floor.require(top, float(rated.max())) if whole else floor.meaning)
+            best = (yield Figures(highest=np.array([rated.max(initial=-np.inf)]))).highest[0] if whole else 0.0
+            stays = rated >= (floor.require(top, float(best)) if whole else floor.meaning)
             if whole and not stays.all():
                 below = np.flatnonzero(~stays)
                 stays[below] = _hold_in_title(catalog, query, rows[below])
             rows = rows[stays]
     elif not whole:
         rows = rows[shares >= LEAST_SHARE]
-    match = Match.MEANING if len(rows) or len(nearest) else Match.NONE
-    if len(rows) and (whole or not is_compared):
+    some_words, some_meaning = (yield Figures(sums=np.array([len(rows), len(nearest)], np.float64))).sums.tolist()
+    match = Match.MEANING if some_words or some_meaning else Match.NONE
+    if some_words and (whole or not is_compared):
         match = Match.WORDS
-    return rows, nearest, match
+    return Result(by_words=rows, by_meaning=nearest, match=match)
+
+
+def _keep_best(catalog: LiveCatalog, rows: Int64, words: WordMatches) -> Steps[Bool]:
+    """Tell which rows, int64 [n] ascending, are among the `COMPARED` best by words of the whole catalogue: bool [n]."""
+    best = rows[select_top(words.scores[rows], COMPARED)]
+    part = catalog.snapshot.part
+    told = yield Figures(best=BestRows(rows=part.name_rows(best), scores=words.scores[best], limit=COMPARED))
+    if told.best is None:
+        return np.ones(len(rows), np.bool_)
+    return is_among(part.name_rows(rows), told.best.rows)

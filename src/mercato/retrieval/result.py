@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mercato.arrays import Bool
+from mercato.arrays import Bool, Int32
 from mercato.catalog.field_names import full_name, write_field
 from mercato.errors import InvalidInputError
 from mercato.index.facet_counts import FacetCounter
@@ -122,19 +122,45 @@ class WholeResult:
             fields.append(field)
         return fields
 
-    def _sort(self, context: RetrievalContext, found: CandidateSet, order: OrderBy) -> CandidateSet:
-        """Sort the whole result; equal products keep fused order, then row order, which is that of popularity."""
-        rows = np.flatnonzero(self.matches(context, found))
+    def list_rows(self, context: RetrievalContext, found: CandidateSet) -> Int32:
+        """Return the products of a result that may come into its window, int32 [m] ascending."""
+        if found.rows is not None:
+            return found.rows
+        return np.flatnonzero(self.matches(context, found)).astype(np.int32)
+
+    def sort_rows(self, order: OrderBy, rows: Int32, first: Int32, limit: int) -> Int32:
+        """Sort products; equal ones keep the order of some of them, then row order, which is that of popularity.
+
+        Args:
+            order: what they are sorted by.
+            rows: int32 [n], ascending.
+            first: int32 [f], those that go first among equals, in their order.
+            limit: how many are wanted.
+
+        Returns:
+            int32 [m], the first of them.
+        """
         numbers = [self._counter.numbers(field) for field in self._sort_fields(order)]
         keys = [
-            (column.extremes(rows, highest=key.descending), key.descending)
+            (column.extremes(rows.astype(np.int64), highest=key.descending), key.descending)
             for column, key in zip(numbers, order.keys, strict=True)
         ]
-        size = self._catalog.base + len(self._catalog.delta)
-        relevance = np.arange(size) + size
-        relevance[found.fused.rows] = np.arange(len(found.fused.rows))
+        relevance = rows.astype(np.int64) + len(first)
+        by_row = np.argsort(first)
+        at = np.searchsorted(first[by_row], rows)
+        known = is_among(rows, first)
+        relevance[known] = by_row[at[known]]
+        return rows[sort_products(keys, relevance, limit)]
+
+    def list_boosted(self, context: RetrievalContext, rows: Int32) -> Int32:
+        """Return those of some products, int32 [n], that boosts lift."""
+        return rows[weigh_rows(self._catalog, context.request.all_boosts, rows) > 0]
+
+    def _sort(self, context: RetrievalContext, found: CandidateSet, order: OrderBy) -> CandidateSet:
+        """Sort the whole result; equal products keep fused order, then row order."""
         window = context.request.window
-        chosen = rows[sort_products(keys, relevance[rows], max(window, context.request.depth))].astype(np.int32)
+        rows = self.list_rows(context, found)
+        chosen = self.sort_rows(order, rows, found.fused.rows, max(window, context.request.depth))
         arranged = rearrange(found, chosen[:window], chosen[window:])
         descending = (1.0 / (1.0 + np.arange(len(arranged.fused.rows)))).astype(np.float32)
         return replace(arranged, fused=replace(arranged.fused, fused=descending))
@@ -146,15 +172,13 @@ class WholeResult:
         of the window make room, but for cold-start products, which keep their slots.
         """
         held, window = found.fused.rows, context.request.window
-        wanted = self.matches(context, found).copy()
-        wanted[held[:window]] = False
-        rows = np.flatnonzero(wanted).astype(np.int32)
+        rows = self.list_rows(context, found)
+        rows = rows[~is_among(rows, held[:window])]
         if not len(rows):
             return found
-        wanted[rows[weigh_rows(self._catalog, context.request.all_boosts, rows) <= 0]] = False
-        behind = np.flatnonzero(wanted[held[window:]]) + window
-        wanted[held] = False
-        others = np.flatnonzero(wanted)[:BOOSTED_SLOTS].astype(np.int32)
+        rows = self.list_boosted(context, rows)
+        behind = np.flatnonzero(is_among(held[window:], rows)) + window
+        others = rows[~is_among(rows, held)][:BOOSTED_SLOTS]
         admitted = np.concatenate([held[behind], others])[:BOOSTED_SLOTS]
         if not len(admitted):
             return found

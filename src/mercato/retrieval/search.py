@@ -1,13 +1,17 @@
-"""Candidates of a search: dense, words, and of what these match the popular ones and those chosen before, fused."""
+"""Candidates of a search: dense, words, and of what these match the popular ones and those chosen before, fused.
+
+What is found of a part of the catalogue, and the fusion of it, are two steps: between them a router joins what several
+parts found (`mercato.shards`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mercato.arrays import Int32
+from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.live import LiveCatalog
 from mercato.membership import is_among
 from mercato.query.query_analyzer import QueryAnalyzer
@@ -22,6 +26,52 @@ from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
 from mercato.retrieval.sources.words import WORDS, find_word_matches
+from mercato.retrieval.whole import Figures, NearTexts, Steps, run_alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPart:
+    """What a search found in a part of the catalogue, or in all of it.
+
+    Attributes:
+        rows: int32 [n], ascending, every product that a list holds, and those whose code the query is.
+        coverage: float32 [n], the share of the query's words that each holds.
+        scores: float32 [n], of each by words.
+        by_words: bool [n], whether each matches by its words.
+        matching: bool [n], whether each belongs to the result.
+        words: the best by words.
+        near: the nearest; None if the query has no vector.
+        popular: what sells best of what matches by words.
+        chosen: what was chosen after the query; None where nothing is known of it.
+        following: the best by words of those that match by them, as far as a page may reach.
+        exact: int32 [e], those whose code the query is, ascending.
+        word_matches: how many products match by words.
+        total: how many belong to the result.
+        match: how the result matches.
+    """
+
+    rows: Int32
+    coverage: Float32
+    scores: Float32
+    by_words: Bool
+    matching: Bool
+    words: RankedList
+    near: NearTexts | None
+    popular: RankedList
+    chosen: RankedList | None
+    following: RankedList
+    exact: Int32
+    word_matches: int
+    total: int
+    match: Match
+
+    def find(self, rows: Int32) -> Int64:
+        """Return where products stand among `rows`, int64 [n]; all of them have to."""
+        return np.searchsorted(self.rows, rows)
+
+    def cover(self, rows: Int32) -> Float32:
+        """Return the share of the query's words that products hold, float32 [n]."""
+        return self.coverage[self.find(rows)]
 
 
 def find_search_candidates(
@@ -37,63 +87,130 @@ def find_search_candidates(
         contexts: searches; the dense index is asked once for all.
     """
     dense = DENSE.search(catalog, contexts)
-    return [_fuse(catalog, queries, context, near) for context, near in zip(contexts, dense, strict=True)]
+    found = []
+    for context, near in zip(contexts, dense, strict=True):
+        part, matches = run_alone(find_part(catalog, queries, context, near, catalog.find_code(context.request.text)))
+        found.append(replace(fuse_part(catalog, queries, context, part), matches=matches))
+    return found
 
 
-def _fuse(
-    catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, dense: RankedList | None
-) -> CandidateSet:
-    """Fuse the lists of one search; `dense` is None if there is no query vector."""
-    weights = catalog.fusion
+def find_part(
+    catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, dense: RankedList | None, exact: Int32
+) -> Steps[tuple[SearchPart, Bool]]:
+    """Find what a search finds in a part of the catalogue.
+
+    Args:
+        catalog: the products of the part.
+        queries: reads the words of queries.
+        context: the search.
+        dense: the nearest of the part; None if there is no query vector.
+        exact: int32 [e], rows of the products whose code the query is.
+
+    Yields:
+        What is to be compared with the rest of the catalogue.
+
+    Returns:
+        What was found; rows are the part's. And bool [rows], what belongs to the result.
+    """
     query = queries.read(context.request.text, context.language)
-    words = find_word_matches(catalog, query, context)
-    top = words.select_best(SEARCH_CANDIDATES)
-    lists = {
-        WORDS.label: RankedList(rows=top, scores=words.scores[top], weight=weights.words, shares=words.coverage(top))
-    }
+    near, top = None, -1.0
     if dense is not None:
-        lists[DENSE.label] = RankedList(rows=dense.rows, scores=dense.scores, weight=weights.dense)
-    by_words, by_meaning, match = select_matches(catalog, query, context, words, dense)
-    if weights.popular > 0:
-        popular = rank_popular(catalog, by_words)
-        if len(popular):
-            lists[POPULAR.label] = rank_in_order(popular, weights.popular)
-    chosen = CHOSEN.rank(catalog, context, [by_words, *(item.rows for item in lists.values())], weights.chosen)
-    if chosen is not None:
-        lists[CHOSEN.label] = chosen
-    fused = fuse_reciprocal_ranks(list(lists.values()))
-    exact = catalog.find_code(context.request.text)
+        near, top, dense = yield from _compare_nearest(catalog, dense)
+    words = find_word_matches(catalog, query, context)
+    best = words.select_best(SEARCH_CANDIDATES)
+    result = yield from select_matches(catalog, query, context, words, dense, top)
+    popular = np.zeros(0, np.int32)
+    if catalog.fusion.popular > 0:
+        popular = rank_popular(catalog, result.by_words)
+    lists = [best, popular, *(() if dense is None else (dense.rows,))]
+    chosen = CHOSEN.rank(catalog, context, [result.by_words, *lists], catalog.fusion.chosen)
     exact = exact[context.allowed.holds(exact)]
-    fused = _append(fused, exact)
-    near = dense.rows if dense is not None else top
+    matches = np.zeros(len(words.scores), np.bool_)
+    matches[result.by_words] = True
+    word_matches = int(np.count_nonzero(matches))
+    rows = np.unique(np.concatenate([*lists, exact, *(() if chosen is None else (chosen.rows,))])).astype(np.int32)
+    by_words = matches[rows]
+    matches[result.by_meaning] = True
+    matches[exact] = True
+    following = result.by_words[:0]
+    alone = catalog.snapshot.part.rows is None
+    if word_matches > np.count_nonzero(by_words) and (not alone or context.request.depth > len(rows[matches[rows]])):
+        others = result.by_words[~is_among(result.by_words, rows)]
+        following = others[select_top(words.scores[others], context.request.depth)]
+    part = SearchPart(
+        rows=rows,
+        coverage=words.coverage(rows),
+        scores=words.scores[rows],
+        by_words=by_words,
+        matching=matches[rows],
+        words=RankedList(rows=best, scores=words.scores[best]),
+        near=near,
+        popular=RankedList(rows=popular, scores=catalog.features().log_popularity[popular]),
+        chosen=chosen,
+        following=RankedList(rows=following.astype(np.int32), scores=words.scores[following]),
+        exact=exact,
+        word_matches=word_matches,
+        total=int(np.count_nonzero(matches)),
+        match=Match.EXACT if len(exact) else result.match,
+    )
+    return part, matches
+
+
+def _compare_nearest(catalog: LiveCatalog, dense: RankedList) -> Steps[tuple[NearTexts, float, RankedList]]:
+    """Return of the part's nearest what is among the nearest of all, how near those come, and the same as a list."""
+    part = catalog.snapshot.part
+    texts = part.name_rows(catalog.first_of_text(dense.rows))
+    here = NearTexts(rows=part.name_rows(dense.rows), scores=dense.scores, texts=texts, limit=SEARCH_CANDIDATES)
+    near = (yield Figures(near=here)).near or here
+    top = float(near.scores.max(initial=-1.0))
+    rows = part.find_rows(near.rows)
+    own = rows >= 0
+    near = replace(near, rows=rows[own], scores=near.scores[own], texts=near.texts[own])
+    return near, top, RankedList(rows=near.rows, scores=near.scores)
+
+
+def fuse_part(
+    catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, part: SearchPart
+) -> CandidateSet:
+    """Fuse what a search found in the whole catalogue.
+
+    Args:
+        catalog: the products; of them what the ranker reads.
+        queries: reads the words of queries.
+        context: the search.
+        part: what was found; rows are those of ``catalog``.
+    """
+    weights = catalog.fusion
+    lists = {WORDS.label: replace(part.words, weight=weights.words, shares=part.cover(part.words.rows))}
+    near = part.words.rows
+    if part.near is not None:
+        near = part.near.rows
+        lists[DENSE.label] = RankedList(rows=near, scores=part.near.scores, weight=weights.dense)
+    if len(part.popular.rows):
+        lists[POPULAR.label] = rank_in_order(part.popular.rows, weights.popular)
+    if part.chosen is not None:
+        lists[CHOSEN.label] = part.chosen
+    fused = _append(fuse_reciprocal_ranks(list(lists.values())), part.exact)
     kinds = score_kinds(catalog, queries, context, near, fused.rows)
     if kinds is not None:
         fused, kinds = order_by_kind(fused, kinds)
-    matches = np.zeros(len(words.scores), np.bool_)
-    matches[by_words] = True
-    found = int(np.count_nonzero(matches)) + int(np.count_nonzero(~matches[fused.rows]))
-    matches[by_meaning] = True
+    found = part.word_matches + int(np.count_nonzero(~part.by_words[part.find(fused.rows)]))
     order = np.arange(len(fused.rows))
-    if len(exact):
-        match = Match.EXACT
-        matches[exact] = True
-        order = np.argsort(~is_among(fused.rows, exact), kind="stable")
-        fused = _lead(fused.take(order), len(exact))
-    stays = matches[fused.rows]
+    if len(part.exact):
+        order = np.argsort(~is_among(fused.rows, part.exact), kind="stable")
+        fused = _lead(fused.take(order), len(part.exact))
+    stays = part.matching[part.find(fused.rows)]
     kept = fused.rows[stays]
-    total = int(np.count_nonzero(matches))
     tail = np.zeros(0, np.int32)
     wanted = context.request.depth - len(kept)
-    if wanted > 0 and total > len(kept):
-        others = by_words[~is_among(by_words, kept)]
-        tail = others[select_top(words.scores[others], wanted)].astype(np.int32)
+    if wanted > 0 and part.total > len(kept):
+        tail = part.following.rows[~is_among(part.following.rows, kept)][:wanted]
     seen = CandidateSet(
         fused=fused,
         sources=list(lists),
         tail=tail,
-        total=total,
-        matches=matches,
-        coverage=words.coverage(fused.rows),
+        total=part.total,
+        coverage=part.cover(fused.rows),
         weights=tuple(item.weight for item in lists.values()),
         kinds=None if kinds is None else kinds.take(order),
         found=found,
@@ -101,8 +218,8 @@ def _fuse(
     return replace(
         take(seen, np.flatnonzero(stays)),
         seen=None if stays.all() else seen,
-        match=match,
-        exact=exact,
+        match=part.match,
+        exact=part.exact,
         beyond=fused.take(~stays),
     )
 

@@ -16,6 +16,7 @@ from mercato.retrieval.retriever import Retriever
 from mercato.retrieval.search import find_word_matches, rank_popular
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.registry import FLAGS
+from mercato.retrieval.whole import run_alone
 from tests.stores import build, product, search_request
 from tests.unit.retrieval.asking import ask, ids_of
 
@@ -28,7 +29,7 @@ def test_the_result_holds_what_holds_enough_of_the_query(retriever: Retriever) -
         case = prepare_context(retriever.catalog, search_request(text), History.empty(), None)
         query = QueryAnalyzer(retriever.catalog).read(text)
         found = find_word_matches(retriever.catalog, query, case)
-        return len(select_matches(retriever.catalog, query, case, found, None)[0])
+        return len(run_alone(select_matches(retriever.catalog, query, case, found, None)).by_words)
 
     # Of one to three words all must be there where some product has them all: one large frozen pizza.
     assert total("frozen pizza") == 4

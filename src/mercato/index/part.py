@@ -1,0 +1,63 @@
+"""Which part of a catalogue a snapshot holds: all of it, or the products of one shard (docs/decisions/0052).
+
+A shard has rows of its own, in the order of the whole catalogue's. Statistics, lexicons and settings of a shard are
+those of the whole catalogue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mercato.arrays import Int32
+from mercato.index import layout
+from mercato.index.arrays import map_arrays, write_arrays
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogPart:
+    """The products of a snapshot among those of the whole catalogue.
+
+    Attributes:
+        products: how many the whole catalogue has.
+        rows: int32 [rows of the snapshot], ascending, where each stands in the whole catalogue; None where the snapshot
+            is the whole.
+    """
+
+    products: int
+    rows: Int32 | None = None
+
+    def name_rows(self, rows: npt.NDArray[np.integer[Any]]) -> Int32:
+        """Return where rows of the snapshot stand in the whole catalogue, int32 [n]."""
+        return rows.astype(np.int32) if self.rows is None else self.rows[rows]
+
+    def find_rows(self, named: npt.NDArray[np.integer[Any]]) -> Int32:
+        """Return the rows here of rows of the whole catalogue, int32 [n]; -1 for those of other parts."""
+        if self.rows is None:
+            return named.astype(np.int32)
+        if not len(self.rows):
+            return np.full(len(named), -1, np.int32)
+        at = np.minimum(np.searchsorted(self.rows, named), len(self.rows) - 1)
+        return np.where(self.rows[at] == named, at, -1).astype(np.int32)
+
+
+def write_part(folder: Path, part: CatalogPart) -> None:
+    """Write which part a snapshot holds; of a whole one nothing is written."""
+    if part.rows is not None:
+        write_arrays(folder / layout.PART, {"rows": part.rows, "products": np.array([part.products], np.int64)})
+
+
+def read_part(folder: Path, count: int) -> CatalogPart:
+    """Read what `write_part` wrote; a snapshot without is the whole of its ``count`` products.
+
+    Raises:
+        SnapshotError: the file is truncated or not of this format.
+    """
+    if not (folder / layout.PART).exists():
+        return CatalogPart(products=count)
+    arrays = map_arrays(folder / layout.PART)
+    return CatalogPart(products=int(arrays["products"][0]), rows=arrays["rows"])

@@ -6,6 +6,7 @@ those of the whole catalogue.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mercato.arrays import Int32
+from mercato.errors import SnapshotError
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 
@@ -26,10 +28,18 @@ class CatalogPart:
         products: how many the whole catalogue has.
         rows: int32 [rows of the snapshot], ascending, where each stands in the whole catalogue; None where the snapshot
             is the whole.
+        cut: what tells the shards of one cut from those of another; empty for a snapshot that is whole.
+        number: of the shard, from 1; 0 where it is none.
+        shards: how many there are.
+        is_head: whether it is what a router opens: all rows, without documents and vectors.
     """
 
     products: int
     rows: Int32 | None = None
+    cut: str = ""
+    number: int = 0
+    shards: int = 0
+    is_head: bool = False
 
     def name_rows(self, rows: npt.NDArray[np.integer[Any]]) -> Int32:
         """Return where rows of the snapshot stand in the whole catalogue, int32 [n]."""
@@ -46,9 +56,12 @@ class CatalogPart:
 
 
 def write_part(folder: Path, part: CatalogPart) -> None:
-    """Write which part a snapshot holds; of a whole one nothing is written."""
+    """Write which part a snapshot holds."""
+    facts = {"products": part.products, "cut": part.cut, "number": part.number, "shards": part.shards}
+    arrays: dict[str, npt.NDArray[Any]] = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
     if part.rows is not None:
-        write_arrays(folder / layout.PART, {"rows": part.rows, "products": np.array([part.products], np.int64)})
+        arrays["rows"] = part.rows
+    write_arrays(folder / layout.PART, arrays)
 
 
 def read_part(folder: Path, count: int) -> CatalogPart:
@@ -57,7 +70,12 @@ def read_part(folder: Path, count: int) -> CatalogPart:
     Raises:
         SnapshotError: the file is truncated or not of this format.
     """
-    if not (folder / layout.PART).exists():
+    path = folder / layout.PART
+    if not path.exists():
         return CatalogPart(products=count)
-    arrays = map_arrays(folder / layout.PART)
-    return CatalogPart(products=int(arrays["products"][0]), rows=arrays["rows"])
+    arrays = map_arrays(path)
+    try:
+        facts = json.loads(arrays["facts"].tobytes())
+        return CatalogPart(**facts, rows=arrays.get("rows"), is_head="rows" not in arrays)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise SnapshotError(f"{path.name}: cannot be read ({exc}); run `mercato shard` again") from exc

@@ -89,6 +89,9 @@ class WordIndex:
         self._scores: Float32 = arrays["scores"]
         self._rows: Int32 = arrays["rows"]
         self._bounds: list[int] = arrays["bounds"].tolist()
+        frequencies = arrays.get("frequencies")
+        self._frequencies: list[int] | None = None if frequencies is None else frequencies.tolist()
+        """Of a shard, in how many products of the whole catalogue each term stands."""
         self._terms: list[str] = terms
         self._numbers: dict[str, int] = {term: number for number, term in enumerate(terms)}
 
@@ -102,9 +105,13 @@ class WordIndex:
         return self._terms
 
     def frequency(self, term: str) -> int:
-        """Return how many products have a term."""
+        """Return how many products of the catalogue have a term, those of other shards too."""
         number = self._numbers.get(term)
-        return 0 if number is None else self._bounds[number + 1] - self._bounds[number]
+        if number is None:
+            return 0
+        if self._frequencies is not None:
+            return self._frequencies[number]
+        return self._bounds[number + 1] - self._bounds[number]
 
     def with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the terms that begin with a text, ascending, the text itself included."""

@@ -41,7 +41,8 @@ class ChosenSource(Source):
         known = use.find(key)
         if weight <= 0 or known.start == known.stop:
             return None
-        rows = catalog.current_row[use.products[known]]
+        rows = use.products[known]
+        rows = np.where(rows >= 0, catalog.current_row[rows], np.int32(-1))  # those of other shards are no rows here
         keep = context.allowed.holds(rows) & np.isin(rows, np.concatenate(matching))
         if not keep.any():
             return None

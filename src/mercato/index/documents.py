@@ -37,6 +37,7 @@ class Documents:
             SnapshotError: the file cannot be read.
         """
         try:
+            self.path = path
             self._source = pa.memory_map(str(path))
             table = pa.ipc.open_file(self._source).read_all()
         except (pa.ArrowInvalid, OSError) as exc:
@@ -53,6 +54,9 @@ class Documents:
     def document(self, row: int) -> bytes:
         """Return the JSON document of a row."""
         return bytes(self._document_bytes[self._document_bounds[row] : self._document_bounds[row + 1]])
+
+    def read_ahead(self, rows: Sequence[int]) -> None:
+        """Bring the documents of rows here; those of this file are."""
 
     def ids(self) -> list[str]:
         """Return every id in row order."""

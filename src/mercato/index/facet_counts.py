@@ -71,10 +71,20 @@ class FacetCounter:
             and the ``minimum`` and ``maximum`` of all.
         """
         field = self.resolve(spec.key, "OPTIONS.facets")
-        columns = self.catalog.snapshot.columns
-        if spec.intervals or (columns.text(field) is None and columns.number(field) is not None):
+        if self.counts_numbers(spec):
             return self._count_numbers(spec, field, matches)
         return self._count_texts(spec, field, matches)
+
+    def counts_numbers(self, spec: FacetSpec) -> bool:
+        """Tell whether a facet is one of numbers."""
+        field, columns = self.resolve(spec.key, "OPTIONS.facets"), self.catalog.snapshot.columns
+        return bool(spec.intervals) or (columns.text(field) is None and columns.number(field) is not None)
+
+    def select_numbers(self, spec: FacetSpec, matches: Matches) -> tuple[Float64, Int64]:
+        """Return the numbers that a facet counts, float64 [n], and the row of each, int64 [n]."""
+        column = self.numbers(self.resolve(spec.key, "OPTIONS.facets"))
+        numbers, owners = column.select(matches)
+        return numbers, column.own(matches) if owners is None else owners
 
     def numbers(self, field: str) -> FieldNumbers:
         """Return the numbers of a field (a full name) as they are now."""

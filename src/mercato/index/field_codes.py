@@ -275,6 +275,11 @@ class FieldNumbers:
             owners = np.concatenate([owners, self._count + entries[origin]])
         return numbers, owners
 
+    def own(self, matches: Matches) -> Int64:
+        """Return whose each number of `select` is, int64 [k], where it returns None for it."""
+        owners: Int64 = matches.rows[~np.isnan(self._column.values[matches.rows])]
+        return owners
+
     def extremes(self, rows: Int64, *, highest: bool) -> Float64:
         """Return one number for each row of snapshot and changes: float64 [n], NaN where there is none.
 

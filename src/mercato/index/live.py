@@ -328,6 +328,10 @@ class LiveCatalog:
         """Return a row's JSON document."""
         return self.snapshot.documents.document(row) if row < self.base else self.delta.documents[row - self.base]
 
+    def read_ahead(self, rows: Sequence[int]) -> None:
+        """Bring the documents of rows here in one go, where they lie elsewhere."""
+        self.snapshot.documents.read_ahead([row for row in rows if 0 <= row < self.base])
+
     def product(self, product_id: str) -> Product | None:
         """Return a product as it is now; None if there is none, a variant's id included."""
         product = self._read_product(self.row_of(product_id))

@@ -7,7 +7,7 @@ those of the whole catalogue.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class CatalogPart:
         number: of the shard, from 1; 0 where it is none.
         shards: how many there are.
         is_head: whether it is what a router opens: all rows, without documents and vectors.
+        owners: of a head the shard of each row, int16 [rows], from 0; empty for others.
     """
 
     products: int
@@ -40,6 +41,7 @@ class CatalogPart:
     number: int = 0
     shards: int = 0
     is_head: bool = False
+    owners: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
 
     def name_rows(self, rows: npt.NDArray[np.integer[Any]]) -> Int32:
         """Return where rows of the snapshot stand in the whole catalogue, int32 [n]."""
@@ -61,6 +63,8 @@ def write_part(folder: Path, part: CatalogPart) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
     if part.rows is not None:
         arrays["rows"] = part.rows
+    if part.is_head:
+        arrays["owners"] = part.owners
     write_arrays(folder / layout.PART, arrays)
 
 
@@ -76,6 +80,8 @@ def read_part(folder: Path, count: int) -> CatalogPart:
     arrays = map_arrays(path)
     try:
         facts = json.loads(arrays["facts"].tobytes())
-        return CatalogPart(**facts, rows=arrays.get("rows"), is_head="rows" not in arrays)
+        is_head = "rows" not in arrays
+        owners = arrays["owners"] if is_head else np.zeros(0, np.int16)
+        return CatalogPart(**facts, rows=arrays.get("rows"), is_head=is_head, owners=owners)
     except (KeyError, TypeError, ValueError) as exc:
         raise SnapshotError(f"{path.name}: cannot be read ({exc}); run `mercato shard` again") from exc

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,16 @@ from mercato.text.catalog_languages import CatalogLanguages
 from mercato.text.words import SPLITTING
 
 
+class ProductsElsewhere(Protocol):
+    """Where the documents and vectors of a head's products lie."""
+
+    def hold(self, documents: Documents) -> Documents:
+        """Return documents that are read there; ids are those of ``documents``."""
+
+    def read_vectors(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Return the vectors of rows, float32 [n, dimension]."""
+
+
 class Snapshot:
     """An open snapshot.
 
@@ -45,7 +55,6 @@ class Snapshot:
         manifest: what it holds.
         documents: ids and documents by row.
         texts: which rows share which text.
-        dense: the dense index over distinct texts.
         words: the word index over rows.
         columns: columns for filters and facets.
         features: what the ranker reads of each product.
@@ -82,7 +91,9 @@ class Snapshot:
         self.documents = Documents(folder / layout.PRODUCTS)
         texts = map_arrays(folder / layout.TEXTS)
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
-        self.dense = DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
+        self.part = read_part(folder, self.count)
+        self._dense = None if self.part.is_head else DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
+        self._elsewhere: ProductsElsewhere | None = None
         self.words = WordIndex(folder / layout.WORD_INDEX)
         self.category_words = read_category_words(folder, self.words, self.manifest.dimension)
         self.columns = read_columns(folder)
@@ -98,7 +109,6 @@ class Snapshot:
         self.codes: CodeIndex = read_codes(folder / layout.CODES)
         self.titles = read_titles(folder / layout.TITLES)
         self.floor = read_floor(self.settings)
-        self.part = read_part(folder, self.count)
 
     def languages(self) -> CatalogLanguages:
         """Make the analysers that split its texts."""
@@ -109,6 +119,25 @@ class Snapshot:
             decimal_comma=self.settings["decimal_comma"],
             known=self.words,
         )
+
+    @property
+    def dense(self) -> DenseIndex:
+        """The dense index over distinct texts.
+
+        Raises:
+            SnapshotError: it lies in shards.
+        """
+        if self._dense is None:
+            raise SnapshotError(
+                f"catalogue {self.folder}: its vectors lie in shards; serve it with --shards HOST:PORT,..., or the "
+                "snapshot that it was cut from"
+            )
+        return self._dense
+
+    def read_elsewhere(self, products: ProductsElsewhere) -> None:
+        """Read documents and vectors of products from where they lie, of a head."""
+        self._elsewhere = products
+        self.documents = products.hold(self.documents)
 
     @property
     def count(self) -> int:
@@ -137,6 +166,8 @@ class Snapshot:
 
     def vectors(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """Return the vectors of rows, float32 [n, dimension]."""
+        if self._elsewhere is not None:
+            return self._elsewhere.read_vectors(rows.astype(np.int32))
         found: npt.NDArray[np.float32] = self.dense.vectors[self.texts.text_of_row[rows]]
         return found
 

@@ -65,6 +65,7 @@ def write_answer(
     """
     request, retrieved, ranked = state.page, state.retrieved, state.ranked
     rows = state.shown_rows
+    catalog.read_ahead(rows)
     page = slice(request.offset, request.offset + request.page_size)
     scores = ranked.scores[page]
     explanations = state.explanations or [b""] * len(rows)
@@ -94,6 +95,8 @@ def write_answer(
         details["learned_from"] = learned_from
     if retrieved.match is not None:
         details["match"] = retrieved.match.value
+    if retrieved.missing_share:
+        details["missing_share"] = round(retrieved.missing_share, 4)
     if retrieved.relaxed:
         details["filter_relaxed"] = True
     if named := catalog.name_products(request.retrieval.seed_ids):

@@ -16,17 +16,13 @@ import orjson
 from mercato.arrays import Float32
 from mercato.errors import InvalidInputError, MercatoError, ModelError
 from mercato.features.features import FEATURE_NAMES
-from mercato.features.inputs import Context
-from mercato.filters import VALUES_LIMIT, parse_filter
 from mercato.models.encoder.tokenizer import TextTokenizer
 from mercato.models.engine.shapes import MAX_BATCH_SIZE, pad_to_bucket
 from mercato.models.reranker.pair_tokenizer import PairTokenizer
 from mercato.models.stages import EncoderStage
-from mercato.requests.boost import MAX_RULE_BOOSTS, parse_boosts
-from mercato.requests.options import parse_options, write_options
-from mercato.requests.restriction import read_restrictions
-from mercato.requests.retrieval import Bundle, Match, Placement, RetrievalRequest, Retrieved, SourceFlags
+from mercato.requests.retrieval import Bundle, Match, RetrievalRequest, Retrieved, SourceFlags
 from mercato.requests.trace import StageTrace
+from mercato.requests.written import read_request, write_request
 from mercato.retrieval.retriever import Retriever
 from mercato.text import TextRole
 
@@ -155,62 +151,6 @@ class RemoteRetriever:
         return [_read_outcome(outputs, index) for index in range(len(requests))]
 
 
-def write_request(request: RetrievalRequest) -> bytes:
-    """Write a request as JSON."""
-    return orjson.dumps(
-        {
-            "placement": request.placement.label,
-            "text": request.text,
-            "user_id": request.user_id,
-            "visitor_id": request.visitor_id,
-            "seed_ids": request.seed_ids,
-            "filter": request.condition.text if request.condition is not None else "",
-            "context": asdict(request.context),
-            "as_of": request.as_of,
-            "depth": request.depth,
-            "options": write_options(request),
-            "rule_boosts": [boost.as_json() for boost in request.rule_boosts],
-            "narrowing": [condition.text for condition in request.narrowing],
-            "restrictions": [one.as_json() for one in request.restrictions],
-            "hidden_ids": request.hidden_ids,
-            "pinned_ids": request.pinned_ids,
-        }
-    )
-
-
-def read_request(document: bytes) -> RetrievalRequest:
-    """Read what `write_request` wrote.
-
-    Raises:
-        InvalidInputError: it is something else.
-    """
-    try:
-        fields = orjson.loads(document)
-        return RetrievalRequest(
-            placement=Placement[fields["placement"].upper().replace("-", "_")],
-            text=fields["text"],
-            user_id=fields["user_id"],
-            visitor_id=fields["visitor_id"],
-            seed_ids=tuple(fields["seed_ids"]),
-            condition=parse_filter(fields["filter"]) if fields["filter"] else None,
-            context=Context(**fields["context"]),
-            as_of=fields.get("as_of", False),
-            depth=fields["depth"],
-            rule_boosts=parse_boosts(
-                fields.get("rule_boosts"), most=MAX_RULE_BOOSTS, most_values=MAX_RULE_BOOSTS * VALUES_LIMIT
-            ),
-            narrowing=tuple(parse_filter(text) for text in fields.get("narrowing", ())),
-            restrictions=read_restrictions(fields.get("restrictions", ())),
-            hidden_ids=tuple(fields.get("hidden_ids", ())),
-            pinned_ids=tuple(fields.get("pinned_ids", ())),
-            **parse_options(RetrievalRequest, fields.get("options", {})),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise InvalidInputError(
-            "REQUEST", f"is not a retrieval request ({exc!r})", "ask `search` or `recommend`"
-        ) from exc
-
-
 def retrieve_batch(retriever: Retriever, documents: npt.NDArray[np.object_], vectors: Float32 | None) -> Arrays:
     """Answer the retriever's input tensors with its output tensors.
 
@@ -294,6 +234,7 @@ def write_outcomes(outcomes: Sequence[Retrieved | MercatoError], feature_count: 
                 "pinned": outcome.pinned.tolist(),
                 "bundles": [asdict(bundle) for bundle in outcome.bundles],
                 "demoted": outcome.demoted.tolist(),
+                "missing_share": outcome.missing_share,
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
         )
@@ -331,6 +272,7 @@ def _read_outcome(outputs: Arrays, index: int) -> Retrieved | MercatoError:
         beyond=notes["beyond"],
         pinned=np.array(notes["pinned"], np.int32),
         demoted=np.array(notes["demoted"], np.float32),
+        missing_share=notes["missing_share"],
         stages=StageTrace.read(notes["stages"]) if "stages" in notes else None,
         bundles=tuple(Bundle(**{**bundle, "rows": tuple(bundle["rows"])}) for bundle in notes["bundles"]),
     )

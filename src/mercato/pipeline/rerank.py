@@ -86,7 +86,9 @@ class RerankStep:
     def _take_head(self, state: PageState) -> _Head:
         before = state.retrieved.fused if state.scores is None else state.scores
         positions = np.argsort(-before, kind="stable")[: self._depth]
-        documents = (self._catalog.document(row) for row in state.retrieved.rows[positions].tolist())
+        rows = state.retrieved.rows[positions].tolist()
+        self._catalog.read_ahead(rows)
+        documents = (self._catalog.document(row) for row in rows)
         return _Head(
             positions=positions,
             texts=[write_product_text(orjson.loads(document)) if document else "" for document in documents],

@@ -234,6 +234,7 @@ class Retrieved:
             they move nothing.
         stages: what each source gave to each candidate; None where nobody asked.
         bundles: sets that complete the seeds, the best first.
+        missing_share: how much of the catalogue could not be asked, 0 to 1: of shards that did not answer.
     """
 
     rows: Int32
@@ -255,3 +256,4 @@ class Retrieved:
     demoted: Float32 = field(default_factory=lambda: np.zeros(0, np.float32))
     stages: StageTrace | None = None
     bundles: tuple[Bundle, ...] = ()
+    missing_share: float = 0.0

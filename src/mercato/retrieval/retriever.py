@@ -127,7 +127,8 @@ class Retriever:
         features = self.compute_features(list(contexts.values()), found)
         answers: dict[int, Retrieved] = {
             index: self._add_bundles(
-                context, self._explain(context, before, _join(self.catalog, context, one, columns, degraded, counts))
+                context,
+                self._explain(context, before, join_result(self.catalog, context, one, columns, degraded, counts)),
             )
             for (index, context), before, one, columns, counts in zip(
                 contexts.items(), fused, found, features, facets, strict=True
@@ -332,7 +333,7 @@ class Retriever:
         return shoppers
 
 
-def _join(
+def join_result(
     catalog: LiveCatalog,
     context: RetrievalContext,
     found: CandidateSet,
@@ -340,6 +341,16 @@ def _join(
     degraded: list[str],
     facets: list[dict[str, Any]],
 ) -> Retrieved:
+    """Write what was found of a request as its pipeline wants it.
+
+    Args:
+        catalog: the products.
+        context: the request.
+        found: its candidates, in their order.
+        features: float32 [w, F], of the window's.
+        degraded: what could not be used.
+        facets: as they were counted.
+    """
     fused, window = found.fused, context.request.window
     rows = fused.rows[:window]
     held = np.array([FLAGS[label] for label in found.sources], SourceFlags).reshape(-1, 1)

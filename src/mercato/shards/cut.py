@@ -102,9 +102,11 @@ def cut_snapshot(catalog: Path, out: Path, shards: int) -> list[int]:
         raise DataError(f"--out {out}: exists; name a new folder, and serve that once it is there")
     snapshot = Snapshot(catalog)
     if snapshot.part.rows is not None or snapshot.part.is_head:
-        raise DataError(f"catalogue {catalog}: is a shard or a head already; cut the snapshot that `mercato index` made")
+        raise DataError(
+            f"catalogue {catalog}: is a shard or a head already; cut the snapshot that `mercato index` made"
+        )
     owners = share_out(snapshot, shards)
-    counts = np.bincount(owners, minlength=shards).tolist()
+    counts: list[int] = np.bincount(owners, minlength=shards).tolist()
     if not all(counts):
         raise DataError(f"--shards {shards}: {counts.count(0)} of them would hold no product; ask for fewer")
     work = out.parent / f".{out.name}.cutting"
@@ -112,7 +114,7 @@ def cut_snapshot(catalog: Path, out: Path, shards: int) -> list[int]:
     for number in range(shards):
         rows = np.flatnonzero(owners == number).astype(np.int32)
         _write_shard(snapshot, rows, work / str(number + 1), number + 1, shards)
-    _write_head(snapshot, work / HEAD, shards)
+    _write_head(snapshot, owners, work / HEAD, shards)
     os.rename(work, out)
     return counts
 
@@ -129,11 +131,17 @@ def _hash_id(product_id: str) -> int:
     return int.from_bytes(blake2b(product_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def _write_head(snapshot: Snapshot, folder: Path, shards: int) -> None:
+def _write_head(snapshot: Snapshot, owners: Int32, folder: Path, shards: int) -> None:
     """Write what a router opens: all but the documents, vectors and titles of products."""
     _link_files(snapshot.folder, folder, _NOT_OF_HEAD)
     write_documents(folder / layout.PRODUCTS, snapshot.documents.ids(), [b""] * snapshot.count)
-    part = CatalogPart(products=snapshot.count, cut=snapshot.manifest.created, shards=shards, is_head=True)
+    part = CatalogPart(
+        products=snapshot.count,
+        cut=snapshot.manifest.created,
+        shards=shards,
+        is_head=True,
+        owners=owners.astype(np.int16),
+    )
     write_part(folder, part)
     _finish(snapshot, folder, {})
 
@@ -165,9 +173,7 @@ def _write_shard(snapshot: Snapshot, rows: Int32, folder: Path, number: int, sha
     write_arrays(folder / layout.BEHAVIOUR, learned)
     for file in (layout.SIGNALS, layout.TOGETHER):
         write_arrays(folder / file, {"none": np.zeros(1, np.uint8)})
-    part = CatalogPart(
-        products=snapshot.count, rows=rows, cut=snapshot.manifest.created, number=number, shards=shards
-    )
+    part = CatalogPart(products=snapshot.count, rows=rows, cut=snapshot.manifest.created, number=number, shards=shards)
     write_part(folder, part)
     _finish(snapshot, folder, {"products": len(rows), "texts": texts})
 

@@ -14,10 +14,10 @@ from mercato.index.dense import expand_groups
 
 _OF_VARIANTS = "variants."
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def cut_columns(columns: ColumnSet, place: Int32) -> tuple[Arrays, dict[str, Any], Int32]:
+def cut_columns(columns: ColumnSet, place: Int32) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any], Int32]:
     """Cut out the columns of some products; every field stays, and of its values those that one of them has.
 
     Args:
@@ -25,7 +25,7 @@ def cut_columns(columns: ColumnSet, place: Int32) -> tuple[Arrays, dict[str, Any
         place: int32 [products], the row that each gets; -1 for those that go.
 
     Returns:
-        The arrays and what is stored beside them; and int32 [variants], the place of each variant, -1 for one that goes.
+        The arrays and what is stored beside them; and int32 [variants], the place of each variant, -1 where it goes.
     """
     arrays, meta = columns.arrays(), columns.meta()
     variants = np.full(len(columns.variant_products), -1, np.int32)
@@ -45,7 +45,9 @@ def cut_columns(columns: ColumnSet, place: Int32) -> tuple[Arrays, dict[str, Any
     return cut, described, variants
 
 
-def _cut(arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any], place: Int32) -> tuple[Arrays, dict[str, Any]]:
+def _cut(
+    arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any], place: Int32
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     count = int(np.count_nonzero(place >= 0))
     texts, text_bounds = _cut_texts(arrays, place)
     kept = place[arrays["number.rows"]] >= 0
@@ -64,7 +66,7 @@ def _cut(arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any], place:
     return {**texts, **numbers}, described
 
 
-def _cut_texts(arrays: Mapping[str, npt.NDArray[Any]], place: Int32) -> tuple[Arrays, npt.NDArray[np.int64]]:
+def _cut_texts(arrays: Arrays, place: Int32) -> tuple[Arrays, npt.NDArray[np.int64]]:
     """Cut the values that some product has, with its rows; returns too how many values stay before each."""
     stays = place[arrays["text.rows"]] >= 0
     before = np.concatenate([[0], np.cumsum(stays)])

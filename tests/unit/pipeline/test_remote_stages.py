@@ -24,10 +24,8 @@ from mercato.pipeline.remote import (
     RemoteEncoder,
     RemoteRanker,
     RemoteRetriever,
-    read_request,
     retrieve_batch,
     write_outcomes,
-    write_request,
 )
 from mercato.requests.boost import Boost
 from mercato.requests.facets import FacetSpec, Interval
@@ -36,6 +34,7 @@ from mercato.requests.order_by import OrderBy, SortKey
 from mercato.requests.page import parse_recommend, parse_search
 from mercato.requests.restriction import Restriction, RestrictionKind
 from mercato.requests.retrieval import Kind, Placement, RetrievalRequest, Retrieved, Spelling
+from mercato.requests.written import read_request, write_request
 from mercato.retrieval.retriever import Retriever
 from tests import stores
 

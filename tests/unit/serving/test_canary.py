@@ -6,8 +6,8 @@ import pytest
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from mercato.errors import OverloadedError
-from mercato.pipeline.remote import read_request
 from mercato.requests.page import parse_search
+from mercato.requests.written import read_request
 from mercato.serving.canary import CANARIES, Health, classify_failure, run_canary, zero_inputs
 from mercato.serving.repository import list_models, project_repository, read_config
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
@@ -23,6 +23,7 @@ DEFAULT_RERANK_DEPTH = 24
 DEFAULT_RERANK_BUDGET_MS = 400
 DEFAULT_ANSWER_CACHE_MB = 32
 DEFAULT_ANSWER_CACHE_S = 10.0
+DEFAULT_SHARD_TIMEOUT_MS = 1_000
 DEFAULT_ENCODER = Path("var/models/encoder")
 DEFAULT_HOST = "127.0.0.1"
 
@@ -139,6 +140,19 @@ class SharedOptions(BaseModel):
         default_factory=dict,
         description="Weight of a recommendation source, 0 switches it off: lately=1.5, cart.also_bought=0, or a JSON "
         "file of these; repeatable.",
+    )
+
+    shards: Annotated[str | None, Flag(metavar="HOST:PORT,...")] = Field(
+        default=None,
+        description="Answer searches from shards: the HTTP addresses of their servers, in the order of their numbers; "
+        "CATALOG is their head.",
+    )
+    shard_timeout_ms: Annotated[int, above(0), Flag()] = Field(
+        default=DEFAULT_SHARD_TIMEOUT_MS, description="Milliseconds that a shard may take for one round of a search."
+    )
+    missing_shards: Annotated[Literal["refuse", "answer"], Flag()] = Field(
+        default="refuse",
+        description="Where a shard does not answer: refuse, or answer from the others and say what is missing.",
     )
 
     def tell(self) -> dict[str, Any]:

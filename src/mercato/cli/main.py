@@ -8,6 +8,7 @@ from mercato.cli import ask, catalog_report, profile
 from mercato.cli import bench as bench_command
 from mercato.cli import encode as encode_command
 from mercato.cli import index as index_command
+from mercato.cli import shard as shard_command
 from mercato.cli.catalog import catalog_app
 from mercato.cli.doctor import doctor
 from mercato.cli.evaluate import eval_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(doctor)
 app.command(epilog=index_command.EPILOG)(index_command.index)
 app.command(epilog=encode_command.EPILOG)(encode_command.encode)
+app.command(epilog=shard_command.EPILOG)(shard_command.shard)
 app.command()(serve)
 app.command(epilog=ask.SEARCH_EPILOG)(ask.search)
 app.command(epilog=ask.SUGGEST_EPILOG)(ask.suggest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,18 @@ class CatalogPart:
             return np.full(len(named), -1, np.int32)
         at = np.minimum(np.searchsorted(self.rows, named), len(self.rows) - 1)
         return np.where(self.rows[at] == named, at, -1).astype(np.int32)
+
+
+def read_kind(folder: Path) -> Literal["whole", "head", "shard"]:
+    """Tell what a snapshot is; one that is not there is taken for a whole one.
+
+    Raises:
+        SnapshotError: which part it holds cannot be read.
+    """
+    part = read_part(folder, 0)
+    if part.is_head:
+        return "head"
+    return "whole" if part.rows is None else "shard"
 
 
 def write_part(folder: Path, part: CatalogPart) -> None:

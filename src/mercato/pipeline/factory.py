@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from mercato.errors import ModelError, StateError
+import numpy as np
+
+from mercato.errors import ModelError, ServerError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
@@ -35,6 +37,12 @@ from mercato.retrieval.shopper_profile import Profiler
 from mercato.retrieval.source_weights import ShopWeights, weigh_shop
 from mercato.retrieval.sources.sequence import SEQUENCE
 from mercato.settings import Settings
+from mercato.shards.fan_out import FanOut, ShardAddress
+from mercato.shards.http_call import HttpCall
+from mercato.shards.messages import ShardAnswerer
+from mercato.shards.products import ShardProducts
+from mercato.shards.router import ShardRetriever
+from mercato.shards.shard import Shard
 from mercato.state.store import StateStore, open_state
 
 logger = logging.getLogger(__name__)
@@ -171,6 +179,47 @@ def open_retriever(settings: Settings) -> Retriever:
     )
 
 
+def open_shard_retriever(settings: Settings, catalog: LiveCatalog, queries: QueryAnalyzer) -> ShardRetriever:
+    """Open the retriever of a router; documents and vectors of its catalogue are read from the shards from now on.
+
+    Args:
+        settings: what is served.
+        catalog: the head of the shards.
+        queries: reads queries.
+
+    Raises:
+        ServerError: the catalogue is no head, has another number of shards, or there is state, which is not routed.
+    """
+    addresses = (settings.shards or "").split(",")
+    snapshot = catalog.snapshot
+    if not snapshot.part.is_head:
+        raise ServerError(f"--shards: {snapshot.folder} is no head of shards; serve the folder head of `mercato shard`")
+    if len(addresses) != snapshot.part.shards:
+        raise ServerError(
+            f"--shards: the catalogue has {snapshot.part.shards} shards, given {len(addresses)} addresses; name one "
+            "for each, in the order of their numbers"
+        )
+    if settings.state is not None:
+        raise ServerError("--state: a router of shards keeps neither events nor changes; leave it out")
+    sizes = np.bincount(snapshot.part.owners, minlength=len(addresses)).tolist()
+    shards = [
+        ShardAddress(name=address, call=HttpCall(address, timeout_s=settings.shard_timeout_ms / 1000), products=size)
+        for address, size in zip(addresses, sizes, strict=True)
+    ]
+    fan_out = FanOut(shards, answers_in_part=settings.missing_shards == "answer")
+    snapshot.read_elsewhere(ShardProducts(snapshot.part, snapshot.manifest.dimension, fan_out))
+    return ShardRetriever(catalog, fan_out, queries)
+
+
+def open_shard(settings: Settings) -> ShardAnswerer:
+    """Open what answers a router, for a catalogue that is a shard.
+
+    Raises:
+        SnapshotError: it is none, or cannot be used.
+    """
+    return ShardAnswerer(Shard(open_catalog(settings, None)))
+
+
 def open_event_writer(settings: Settings) -> EventWriter:
     """Open what writes user events.
 
@@ -249,17 +298,15 @@ def build_pipeline(settings: Settings, call: Call | None = None) -> Pipeline:
     catalog = open_catalog(settings, state)
     queries = QueryAnalyzer(catalog)
     encoder = open_encoder_stage(settings, call)
-    retriever: RetrieverStage = (
-        Retriever(
-            catalog,
-            state,
-            weigh_sources(settings, catalog.snapshot.tuning),
-            open_next_products(settings, catalog),
-            queries,
-        )
-        if call is None
-        else RemoteRetriever(call)
-    )
+    retriever: RetrieverStage
+    if settings.shards:
+        retriever = open_shard_retriever(settings, catalog, queries)
+    elif call is None:
+        next_products = open_next_products(settings, catalog)
+        weights = weigh_sources(settings, catalog.snapshot.tuning)
+        retriever = Retriever(catalog, state, weights, next_products, queries)
+    else:
+        retriever = RemoteRetriever(call)
     ranker: RankerStage | None = None
     if settings.ranker is not None:
         ranker = open_ranker(settings) if call is None else RemoteRanker(call, settings.buckets.get("ranker", ()))

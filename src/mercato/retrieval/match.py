@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,15 @@ import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.index.live import LiveCatalog
+from mercato.index.part import CatalogPart
 from mercato.membership import is_among
 from mercato.query.word_query import WordGroup, WordQuery
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, select_top
+from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.words import find_word_matches, require_words
-from mercato.retrieval.whole import BestRows, Figures, Steps
+from mercato.retrieval.whole import BestRows, Figures, NearTexts, Steps
 from mercato.retrieval.word_match import WordMatches, match_words
 
 LEAST_SHARE = 0.5
@@ -49,8 +51,12 @@ class WordHolders:
 
 
 def select_word_matches(
-    catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, words: WordMatches
-) -> Steps[WordHolders]:
+    catalog: LiveCatalog,
+    query: WordQuery,
+    context: RetrievalContext,
+    words: WordMatches,
+    near: NearTexts | None = None,
+) -> Steps[tuple[WordHolders, NearTexts | None]]:
     """Select the products that hold enough of a query's words.
 
     Of c words c - floor(c / 4) must be there. Where no product holds that many, those that hold most of the query.
@@ -60,25 +66,38 @@ def select_word_matches(
         query: the words of the query.
         context: the request.
         words: what its words found.
+        near: the nearest of this part, which are told along.
 
     Yields:
         What its words find here; what is required depends on what they find anywhere.
+
+    Returns:
+        Those that hold enough, and the nearest of all.
     """
-    held = words.held[words.rows]
-    most = (yield Figures(highest=np.array([held.max(initial=0.0)]))).highest[0]
-    whole = bool(most >= require_words(words.size)) and most > 0
-    enough = held >= (require_words(words.size) if whole else most)
-    rows, held = words.rows[enough], held[enough]
-    here = Figures(
-        highest=np.array([words.scores[rows].max(initial=0.0)]),
-        lowest=np.array([held.min(initial=np.inf)]),
-        sums=np.array([len(rows)], np.float64),
-    )
-    told = yield here
+    held, required = words.held[words.rows], require_words(words.size)
+    here = _describe(words, held, held >= required)
+    most = np.append(here.highest, held.max(initial=0.0))
+    told = yield replace(here, highest=most, near=near)
+    nearest, most = told.near, told.highest[1]
+    whole = bool(most >= required > 0)
+    enough = held >= (required if whole else most)
+    if not whole:
+        told = yield _describe(words, held, enough)
+    rows = words.rows[enough]
     shares = np.ones(len(rows), np.float32)
     if told.lowest[0] < words.size:
         shares = (yield from _weigh(catalog, query, context, len(words.scores)))[rows]
-    return WordHolders(rows=rows, shares=shares, whole=whole, count=int(told.sums[0]), highest=float(told.highest[0]))
+    count, highest = int(told.sums[0]), float(told.highest[0])
+    return WordHolders(rows=rows, shares=shares, whole=whole, count=count, highest=highest), nearest
+
+
+def _describe(words: WordMatches, held: Float32, enough: Bool) -> Figures:
+    """Say of the products that hold enough words the highest score, the fewest words, and how many there are."""
+    return Figures(
+        highest=np.array([words.scores[words.rows[enough]].max(initial=0.0)], np.float64),
+        lowest=np.array([held[enough].min(initial=np.inf)], np.float64),
+        sums=np.array([np.count_nonzero(enough)], np.float64),
+    )
 
 
 def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Steps[Float32]:
@@ -120,16 +139,18 @@ def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The result of a search, here and anywhere.
+    """The result of a search in a part of the catalogue.
 
     Attributes:
         by_words: int64 [m], rows that match by words, ascending.
         by_meaning: int64 [n], rows of those nearest that match by meaning.
-        match: how the whole result matches.
+        near: those of the part that are among the nearest of the whole catalogue; None if the query has no vector.
+        match: how the part's products match; the whole as the strongest of all.
     """
 
     by_words: Int64
     by_meaning: Int64
+    near: NearTexts | None
     match: Match
 
 
@@ -138,8 +159,7 @@ def select_matches(
     query: WordQuery,
     context: RetrievalContext,
     words: WordMatches,
-    near: RankedList | None,
-    top: float = -1.0,
+    dense: RankedList | None,
 ) -> Steps[Result]:
     """Select the result of a search.
 
@@ -156,18 +176,21 @@ def select_matches(
         query: the words of the query.
         context: the request.
         words: what its words found.
-        near: the products nearest to it, of the whole catalogue; None if it has no vector. Here are those of this part.
-        top: how near the nearest of all is.
+        dense: the products nearest to it; None if it has no vector.
 
     Yields:
         What is to be compared with the rest of the catalogue.
     """
-    found = yield from select_word_matches(catalog, query, context, words)
+    named = None if dense is None else _name_nearest(catalog, dense)
+    found, told = yield from select_word_matches(catalog, query, context, words, named)
     rows, shares, whole = found.rows, found.shares, found.whole
+    near = None if told is None else _keep_own(catalog.snapshot.part, told)
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
     floor = catalog.snapshot.floor
-    is_compared = near is not None and floor is not None and context.probe is not None
-    if near is not None and floor is not None and context.probe is not None:
+    is_compared = False
+    if near is not None and told is not None and floor is not None and context.probe is not None:
+        is_compared = True
+        top = float(told.scores.max(initial=-1.0))
         floor = floor.speak(context.language)
         nearest = nearest[near.scores >= floor.narrow(top)]
         if found.count > COMPARED:
@@ -186,11 +209,24 @@ def select_matches(
             rows = rows[stays]
     elif not whole:
         rows = rows[shares >= LEAST_SHARE]
-    some_words, some_meaning = (yield Figures(sums=np.array([len(rows), len(nearest)], np.float64))).sums.tolist()
-    match = Match.MEANING if some_words or some_meaning else Match.NONE
-    if some_words and (whole or not is_compared):
+    match = Match.MEANING if len(rows) or len(nearest) else Match.NONE
+    if len(rows) and (whole or not is_compared):
         match = Match.WORDS
-    return Result(by_words=rows, by_meaning=nearest, match=match)
+    return Result(by_words=rows, by_meaning=nearest, near=near, match=match)
+
+
+def _name_nearest(catalog: LiveCatalog, dense: RankedList) -> NearTexts:
+    """Return the nearest of a part by the rows and texts of the whole catalogue."""
+    part = catalog.snapshot.part
+    texts = part.name_rows(catalog.first_of_text(dense.rows))
+    return NearTexts(rows=part.name_rows(dense.rows), scores=dense.scores, texts=texts, limit=SEARCH_CANDIDATES)
+
+
+def _keep_own(part: CatalogPart, near: NearTexts) -> NearTexts:
+    """Return those of the nearest of all that are a part's, by its rows."""
+    rows = part.find_rows(near.rows)
+    own = rows >= 0
+    return replace(near, rows=rows[own], scores=near.scores[own], texts=near.texts[own])
 
 
 def _keep_best(catalog: LiveCatalog, rows: Int64, words: WordMatches) -> Steps[Bool]:

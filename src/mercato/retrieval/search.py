@@ -26,7 +26,7 @@ from mercato.retrieval.sources.chosen import CHOSEN
 from mercato.retrieval.sources.dense import DENSE
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
 from mercato.retrieval.sources.words import WORDS, find_word_matches
-from mercato.retrieval.whole import Figures, NearTexts, Steps, run_alone
+from mercato.retrieval.whole import NearTexts, Steps, run_alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class SearchPart:
         exact: int32 [e], those whose code the query is, ascending.
         word_matches: how many products match by words.
         total: how many belong to the result.
-        match: how the result matches.
+        match: how the products match, as the strongest of them.
     """
 
     rows: Int32
@@ -113,16 +113,13 @@ def find_part(
         What was found; rows are the part's. And bool [rows], what belongs to the result.
     """
     query = queries.read(context.request.text, context.language)
-    near, top = None, -1.0
-    if dense is not None:
-        near, top, dense = yield from _compare_nearest(catalog, dense)
     words = find_word_matches(catalog, query, context)
     best = words.select_best(SEARCH_CANDIDATES)
-    result = yield from select_matches(catalog, query, context, words, dense, top)
+    result = yield from select_matches(catalog, query, context, words, dense)
     popular = np.zeros(0, np.int32)
     if catalog.fusion.popular > 0:
         popular = rank_popular(catalog, result.by_words)
-    lists = [best, popular, *(() if dense is None else (dense.rows,))]
+    lists = [best, popular, *(() if result.near is None else (result.near.rows,))]
     chosen = CHOSEN.rank(catalog, context, [result.by_words, *lists], catalog.fusion.chosen)
     exact = exact[context.allowed.holds(exact)]
     matches = np.zeros(len(words.scores), np.bool_)
@@ -144,7 +141,7 @@ def find_part(
         by_words=by_words,
         matching=matches[rows],
         words=RankedList(rows=best, scores=words.scores[best]),
-        near=near,
+        near=result.near,
         popular=RankedList(rows=popular, scores=catalog.features().log_popularity[popular]),
         chosen=chosen,
         following=RankedList(rows=following.astype(np.int32), scores=words.scores[following]),
@@ -154,19 +151,6 @@ def find_part(
         match=Match.EXACT if len(exact) else result.match,
     )
     return part, matches
-
-
-def _compare_nearest(catalog: LiveCatalog, dense: RankedList) -> Steps[tuple[NearTexts, float, RankedList]]:
-    """Return of the part's nearest what is among the nearest of all, how near those come, and the same as a list."""
-    part = catalog.snapshot.part
-    texts = part.name_rows(catalog.first_of_text(dense.rows))
-    here = NearTexts(rows=part.name_rows(dense.rows), scores=dense.scores, texts=texts, limit=SEARCH_CANDIDATES)
-    near = (yield Figures(near=here)).near or here
-    top = float(near.scores.max(initial=-1.0))
-    rows = part.find_rows(near.rows)
-    own = rows >= 0
-    near = replace(near, rows=rows[own], scores=near.scores[own], texts=near.texts[own])
-    return near, top, RankedList(rows=near.rows, scores=near.scores)
 
 
 def fuse_part(

@@ -12,7 +12,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_va
 from mercato.errors import InvalidInputError, MercatoError
 from mercato.serving.ports import Ports
 from mercato.settings import DEFAULT_HOST, Flag, SharedOptions, above
-from mercato.triton_models.declaration import ENGINE
+from mercato.triton_models.declaration import ENGINE, CatalogKind
 from mercato.triton_models.registry import ENGINES, TRITON_MODELS
 
 MEBIBYTE = 1 << 20
@@ -155,9 +155,19 @@ class ServerOptions(SharedOptions):
     @property
     def unserved_models(self) -> frozenset[str]:
         """The project's models that lack what they need: no ranker folder, no ``ranker`` model."""
+        kind = self.catalog_kind
         return frozenset(
-            model.name for model in TRITON_MODELS if any(getattr(self, name) is None for name in model.needs)
+            model.name
+            for model in TRITON_MODELS
+            if kind not in model.served_from or any(getattr(self, name) is None for name in model.needs)
         )
+
+    @property
+    def catalog_kind(self) -> CatalogKind:
+        """What kind of catalogue is served."""
+        from mercato.index.part import read_kind
+
+        return "whole" if self.catalog is None else read_kind(self.catalog)
 
     @property
     def all_engines(self) -> dict[str, Path]:

@@ -51,7 +51,7 @@ def join_parts(parts: Sequence[SearchPart]) -> SearchPart:
         exact=exact,
         word_matches=sum(part.word_matches for part in parts),
         total=sum(part.total for part in parts),
-        match=Match.EXACT if len(exact) else parts[0].match,
+        match=min((part.match for part in parts), key=list(Match).index),  # the strongest stands first
     )
 
 

@@ -14,17 +14,39 @@ from mercato.retrieval.whole import Figures
 from mercato.shards.shard import Shard, ShardFound, ShardSearch
 from mercato.shards.wire import Body, unpack
 
+CANARY = b"canary"
+"""What the shard's server asks itself."""
 SEARCH = "search"
 DOCUMENTS = "documents"
 VECTORS = "vectors"
 
 
+class ShardAnswerer:
+    """Answers the messages of a shard's server."""
+
+    def __init__(self, shard: Shard) -> None:
+        """Take the shard."""
+        self._shard = shard
+
+    def answer(self, messages: Sequence[bytes | MercatoError]) -> list[bytes | MercatoError]:
+        """Answer messages, or pass on the errors of those that could not be read."""
+        return [one if isinstance(one, MercatoError) else self._answer(one) for one in messages]
+
+    def _answer(self, message: bytes) -> bytes | MercatoError:
+        try:
+            return answer_message(self._shard, message)
+        except MercatoError as exc:
+            return exc
+
+
 def answer_message(shard: Shard, message: bytes) -> bytes:
-    """Answer a router's message.
+    """Answer a router's message, or the canary of its server.
 
     Raises:
         ModelError: it cannot be read, or is meant for another shard.
     """
+    if message == CANARY:
+        return Body(document={"products": shard.catalog.base}).pack()
     body = unpack(message)
     asked, part = (body.document.get("cut"), body.document.get("number")), shard.part
     if asked != (part.cut, part.number):

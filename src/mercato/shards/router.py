@@ -90,9 +90,12 @@ class ShardRetriever:
             except InvalidInputError as exc:
                 outcomes[index] = exc
         first = {index: self._list_searches(context, context.request.condition) for index, context in contexts.items()}
-        missing = self._run([one for asked in first.values() for one in asked])
-        found = {index: asked for index, asked in first.items() if all(one.found for one in asked)}
-        missing |= self._relax(contexts, found)
+        try:
+            missing = self._run([one for asked in first.values() for one in asked])
+            found = {index: asked for index, asked in first.items() if all(one.found for one in asked)}
+            missing |= self._relax(contexts, found)
+        except ModelError as exc:
+            return [outcomes.get(index, exc) for index in range(len(requests))]
         for index, asked in first.items():
             error = next((one.error for one in asked if one.error is not None), None)
             if error is None and index not in found:

@@ -25,6 +25,8 @@ QUEUE_TIMEOUT_S = 60
 be shorter: ``allow_timeout_override`` without a default does nothing (measured on 2.51)."""
 
 OpenedT = TypeVar("OpenedT")
+CatalogKind = Literal["whole", "head", "shard"]
+"""A snapshot as `mercato index` made it; what a router opens of one that was cut; one of its shards."""
 CanaryValue = str | int | Sequence[int]
 
 
@@ -85,6 +87,7 @@ class TritonModel(Generic[OpenedT]):
         canary: the small request that shows it works, a value for each input; None for zeros of its shapes.
         folder: its exported files; None where it has none of its own.
         shapes: what its engine is built for; None where no profile runs it as one.
+        served_from: the kinds of catalogue with which it is served.
     """
 
     name: str
@@ -96,6 +99,7 @@ class TritonModel(Generic[OpenedT]):
     canary: Mapping[str, CanaryValue] | None = None
     folder: ModelFolder | None = None
     shapes: EngineShapes | None = None
+    served_from: tuple[CatalogKind, ...] = ("whole",)
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from mercato.triton_models.ranker import RANKER
 from mercato.triton_models.reranker import RERANKER
 from mercato.triton_models.retriever import RETRIEVER
 from mercato.triton_models.sequence import SEQUENCE
+from mercato.triton_models.shard import SHARD
 from mercato.triton_models.suggest import SUGGEST
 from mercato.triton_models.writers import CATALOG, EVENTS
 
@@ -29,6 +30,7 @@ TRITON_MODELS: tuple[TritonModel[Any], ...] = (
     RANKER,
     RERANKER,
     SEQUENCE,
+    SHARD,
 )
 
 ENGINES: Mapping[str, EngineModel] = {model.name: model.engine for model in TRITON_MODELS if model.engine is not None}

@@ -37,9 +37,17 @@ def test_models_without_what_they_need_are_not_served() -> None:
         sequence=Path("q"),
         state="sqlite:s",
     )
-    assert everything.unserved_models == frozenset()
+    assert everything.unserved_models == {"shard"}
     no_ranker_no_state = ServerOptions(catalog=Path("c"), encoder=Path("e"))
-    assert no_ranker_no_state.unserved_models == {"ranker", "reranker", "sequence", "events", "catalog", "profile"}
+    assert no_ranker_no_state.unserved_models == {
+        "ranker",
+        "reranker",
+        "sequence",
+        "events",
+        "catalog",
+        "profile",
+        "shard",
+    }
     nothing = ServerOptions()
     assert nothing.unserved_models == {model.name for model in TRITON_MODELS}
     assert {"search", "recommend", "suggest", "retriever"} <= nothing.unserved_models

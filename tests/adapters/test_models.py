@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from mercato.errors import MercatoError, StateError
 from mercato.models.encoder.onnx_encoder import OnnxEncoder
 from mercato.serving.canary import CANARIES
 from mercato.settings import SETTINGS_VARIABLE
+from mercato.shards.cut import cut_snapshot
 from mercato.triton_models.registry import TRITON_MODELS
 from tests import stores
 from tests.adapters import fake_pb_utils as pb
@@ -47,8 +49,20 @@ def load(name: str, profile: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     spec.loader.exec_module(module)
     model = module.TritonPythonModel()
     config = json_format.MessageToDict(read_config(name, profile), preserving_proto_field_name=True)
-    model.initialize({"model_config": json.dumps(config), "model_name": name})
+    with monkeypatch.context() as own:
+        if name == "shard":
+            serve_shard(own)
+        model.initialize({"model_config": json.dumps(config), "model_name": name})
     return model
+
+
+def serve_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a shard as the catalogue that is served."""
+    settings = Path(os.environ[SETTINGS_VARIABLE])
+    whole = json.loads(settings.read_text())
+    own = settings.with_name("shard.json")
+    own.write_text(json.dumps({**whole, "catalog": str(Path(whole["catalog"]).parent / "shards" / "1")}))
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(own))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +71,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     products = stores.make_products()
     encoder = write_encoder(folder / "encoder", DIMENSION, [product.text() for product in products] + ["rye bread"])
     stores.build(folder / "catalog", products, encoder=OnnxEncoder(encoder))  # type: ignore[arg-type]
+    cut_snapshot(folder / "catalog", folder / "shards", 2)
     ranker = write_ranker(folder / "ranker", DIMENSION)
     reranker = write_reranker(folder / "reranker", {"organic": 1.0, "vanilla": 2.0}, weight=0.25)
     sequence = write_sequence(folder / "sequence", {"p30": "p31", "p32": "p36"})

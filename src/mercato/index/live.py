@@ -328,10 +328,6 @@ class LiveCatalog:
         """Return a row's JSON document."""
         return self.snapshot.documents.document(row) if row < self.base else self.delta.documents[row - self.base]
 
-    def read_ahead(self, rows: Sequence[int]) -> None:
-        """Bring the documents of rows here in one go, where they lie elsewhere."""
-        self.snapshot.documents.read_ahead([row for row in rows if 0 <= row < self.base])
-
     def product(self, product_id: str) -> Product | None:
         """Return a product as it is now; None if there is none, a variant's id included."""
         product = self._read_product(self.row_of(product_id))
@@ -388,13 +384,6 @@ class LiveCatalog:
             replaced = self.delta.replaced_rows[np.maximum(rows - self.base, 0)]
             originals = np.where(rows < self.base, rows, replaced).astype(np.int32)
         return self.groups.lead(rows, originals) if self.groups else originals
-
-    def first_of_text(self, rows: Int32) -> Int32:
-        """Return for each row the first snapshot row of its text, int32 [n]; a changed product stands for its own."""
-        layout = self.snapshot.texts
-        known = rows < self.base
-        texts = layout.text_of_row[np.where(known, rows, 0)]
-        return np.where(known, layout.rows[layout.bounds[texts]], rows).astype(np.int32)
 
     def move_rows(self, rows: Int32) -> Int32:
         """Return where the products of snapshot rows are now, int32 [n], -1 if deleted; other rows stay."""

@@ -65,7 +65,7 @@ def write_answer(
     """
     request, retrieved, ranked = state.page, state.retrieved, state.ranked
     rows = state.shown_rows
-    catalog.read_ahead(rows)
+    catalog.snapshot.documents.read_ahead(rows)
     page = slice(request.offset, request.offset + request.page_size)
     scores = ranked.scores[page]
     explanations = state.explanations or [b""] * len(rows)

@@ -87,7 +87,7 @@ class RerankStep:
         before = state.retrieved.fused if state.scores is None else state.scores
         positions = np.argsort(-before, kind="stable")[: self._depth]
         rows = state.retrieved.rows[positions].tolist()
-        self._catalog.read_ahead(rows)
+        self._catalog.snapshot.documents.read_ahead(rows)
         documents = (self._catalog.document(row) for row in rows)
         return _Head(
             positions=positions,

@@ -217,9 +217,11 @@ def select_matches(
 
 def _name_nearest(catalog: LiveCatalog, dense: RankedList) -> NearTexts:
     """Return the nearest of a part by the rows and texts of the whole catalogue."""
-    part = catalog.snapshot.part
-    texts = part.name_rows(catalog.first_of_text(dense.rows))
-    return NearTexts(rows=part.name_rows(dense.rows), scores=dense.scores, texts=texts, limit=SEARCH_CANDIDATES)
+    part, layout = catalog.snapshot.part, catalog.snapshot.texts
+    known = dense.rows < catalog.base  # a changed product stands for its own text
+    texts = layout.text_of_row[np.where(known, dense.rows, 0)]
+    first = part.name_rows(np.where(known, layout.rows[layout.bounds[texts]], dense.rows))
+    return NearTexts(rows=part.name_rows(dense.rows), scores=dense.scores, texts=first, limit=SEARCH_CANDIDATES)
 
 
 def _keep_own(part: CatalogPart, near: NearTexts) -> NearTexts:

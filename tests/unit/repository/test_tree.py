@@ -28,6 +28,7 @@ SHORTER = {
     "src/mercato/cli/__main__.py": "entry point",
     "src/mercato/cli/dial_options.py": "options that several commands share",
     "src/mercato/cli/main.py": "entry point",
+    "src/mercato/cli/shard.py": "one command; what it does is a room of its own",
     "src/mercato/cli/moments.py": "an option type that several commands share",
     "src/mercato/cli/training_options.py": "options that several commands share",
     "src/mercato/evaluation/folds.py": "shared by training and evaluation",

@@ -7,6 +7,7 @@ binds every interface, and without `settings` asks for no password.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -36,8 +37,8 @@ config.resolve()
 _initialize_data_files(sys.argv[1])
 """
 """Unpacks programs and configuration into a folder with the ports to listen on; run with the wheel on the path."""
-_PORTS = 11
-"""Ten of its parts, and one for its health."""
+_PORTS = 12
+"""Ten of its parts, one for its health and one that its store of metadata would speak to others through."""
 
 
 class MilvusUnavailableError(Exception):
@@ -116,7 +117,7 @@ class MilvusServer:
         if port:
             ports[2] = port
         self._folder = folder
-        self._health = ports.pop()
+        self._health, peer = ports.pop(), ports.pop()
         self.address = f"127.0.0.1:{ports[2]}"
         given = " ".join(f"{name}={value}" for name, value in (settings or {}).items())
         command = [sys.executable, "-c", _UNPACK, str(folder), given, *map(str, ports)]
@@ -124,7 +125,25 @@ class MilvusServer:
         answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if answer.returncode:
             raise MilvusUnavailableError(f"{WHEEL} cannot be unpacked: {answer.stderr.strip().splitlines()[-1]}")
+        self._set_peer_port(ports[0], peer)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def _set_peer_port(self, client: int, peer: int) -> None:
+        """Move the one port that its configuration cannot: without, a machine has one such server at a time."""
+        etcd = {
+            "data-dir": str(self._folder / "data" / "etcd.data"),
+            "log-outputs": [str(self._folder / "logs" / "etcd.log")],
+            "listen-client-urls": f"http://127.0.0.1:{client}",
+            "advertise-client-urls": f"http://127.0.0.1:{client}",
+            "listen-peer-urls": f"http://127.0.0.1:{peer}",
+            "initial-advertise-peer-urls": f"http://127.0.0.1:{peer}",
+            "initial-cluster": f"default=http://127.0.0.1:{peer}",
+        }
+        file = self._folder / "configs" / "etcd.yaml"
+        file.write_text(json.dumps(etcd))  # which is YAML, too
+        configuration = self._folder / "configs" / "milvus.yaml"
+        text = configuration.read_text().replace("\netcd:\n", f"\netcd:\n  config:\n    path: {file}\n", 1)
+        configuration.write_text(text)
 
     @property
     def pid(self) -> int:
@@ -161,8 +180,10 @@ class MilvusServer:
                     if b"OK" in answer.read():
                         return
             time.sleep(0.2)
+        status = self._process.poll()
         self.kill()
-        raise MilvusUnavailableError(f"{WHEEL} is not healthy after {START_S:.0f} s; see {self._folder / 'logs'}")
+        what = f"not healthy after {START_S:.0f} s" if status is None else f"ended with status {status}"
+        raise MilvusUnavailableError(f"{WHEEL}: {what}; see {self._folder / 'logs'}")
 
     def pause(self) -> None:
         """Stop it from running, so that it is late; `resume` goes on."""

@@ -15,6 +15,7 @@ import numpy as np
 from mercato.arrays import Float32, Int64
 from mercato.errors import DenseError
 from mercato.filters import Filter
+from mercato.index.dense import EF_PER_CANDIDATE
 from mercato.index.nearest import FilteredQuery
 from mercato.index.snapshot import Snapshot
 from mercato.milvus.address import MilvusAddress, parse_address
@@ -116,7 +117,8 @@ class MilvusTexts:
                 calls[plan].append(index)
         for (expression, wanted), members in calls.items():
             queries = np.stack([asked[index].query for index in members])
-            for index, (scores, texts) in zip(members, self._ask(queries, wanted, expression, wanted), strict=True):
+            answers = self._ask(queries, wanted, expression, EF_PER_CANDIDATE * wanted)
+            for index, (scores, texts) in zip(members, answers, strict=True):
                 passing = asked[index].allowed[texts]
                 found[index] = scores[passing][:k], texts[passing][:k]
         return found

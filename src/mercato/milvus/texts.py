@@ -32,8 +32,6 @@ from mercato.milvus.facts import write_condition
 
 logger = logging.getLogger(__name__)
 
-CHECK_S = 5.0
-"""Seconds of each call of the check that the collection belongs to the snapshot, which is made once a connection."""
 REST_S = 1.0
 """Seconds for which nothing is asked after something failed, so that a dead server does not make every answer late."""
 MOST_IDS = 1_000
@@ -92,7 +90,7 @@ class MilvusTexts:
         """
         if self._facts is None:
             client = self._connect()
-            self._facts = check_collection(client, self._address, self._snapshot.manifest, timeout_s=CHECK_S)
+            self._facts = check_collection(client, self._address, self._snapshot.manifest, timeout_s=self._timeout_s)
             self._client = client
         return self._facts
 
@@ -151,11 +149,12 @@ class MilvusTexts:
             raise DenseError(f"Milvus at {self._address.uri} failed less than {REST_S:g} s ago; not asked")
         try:
             return self.check()
-        except DenseError:
-            self._rest()
+        except DenseError as exc:
+            self._rest(exc)
             raise
 
-    def _rest(self) -> None:
+    def _rest(self, problem: DenseError) -> None:
+        logger.warning("answering without the nearest texts: %s", problem)
         # The next one to ask connects anew: after a restart the collection has to be loaded, or is another.
         self._rests_until = self._clock() + REST_S
         self._client, self._facts = None, None
@@ -175,8 +174,8 @@ class MilvusTexts:
                     consistency_level=LEVEL,
                     timeout=self._timeout_s,
                 )
-        except DenseError:
-            self._rest()
+        except DenseError as exc:
+            self._rest(exc)
             raise
         return [_read_hits(hits) for hits in answer]
 

@@ -11,6 +11,9 @@ from mercato.errors import CollectionError, DenseError, InvalidInputError, Merca
 
 logger = logging.getLogger(__name__)
 
+CHECK_S = 5.0
+"""Seconds of each call of the check."""
+
 _ERRORS: dict[str, type[MercatoError]] = {error.__name__: error for error in (CollectionError, SnapshotError)}
 
 
@@ -57,7 +60,6 @@ def main() -> int:
     from mercato.milvus.address import parse_address, read_token
     from mercato.milvus.collection import check_collection
     from mercato.milvus.connection import connect, require_pymilvus
-    from mercato.milvus.texts import CHECK_S
 
     catalog, address, credentials, ca = json.loads(sys.argv[1])
     try:

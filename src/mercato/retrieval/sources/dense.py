@@ -37,6 +37,6 @@ def note_failure(problem: DenseError, degraded: list[str] | None) -> None:
         problem: why.
         degraded: what could not be used, once each; None where nobody asks.
     """
-    logger.warning("answering without the nearest texts: %s", problem)
+    logger.debug("no nearest texts: %s", problem)  # whoever asked has warned, once for many requests
     if degraded is not None and DENSE.label not in degraded:
         degraded.append(DENSE.label)

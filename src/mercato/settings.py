@@ -24,6 +24,7 @@ DEFAULT_RERANK_BUDGET_MS = 400
 DEFAULT_ANSWER_CACHE_MB = 32
 DEFAULT_ANSWER_CACHE_S = 10.0
 DEFAULT_SHARD_TIMEOUT_MS = 1_000
+DEFAULT_DENSE_TIMEOUT_MS = 250
 DEFAULT_ENCODER = Path("var/models/encoder")
 DEFAULT_HOST = "127.0.0.1"
 
@@ -131,6 +132,22 @@ class SharedOptions(BaseModel):
     answer_cache_s: Annotated[float, above(0), Flag()] = Field(
         default=DEFAULT_ANSWER_CACHE_S,
         description="Seconds that such an answer may be old as far as events go; changed products are seen at once.",
+    )
+    dense: Annotated[str | None, Flag(metavar="milvus://HOST[:PORT]/COLLECTION")] = Field(
+        default=None,
+        description="Milvus that finds the texts near to vectors, filled by `mercato dense load`; milvus+tls:// over "
+        "TLS. None: the snapshot's own index.",
+    )
+    dense_credentials: Annotated[Path | None, _PATH, Flag()] = Field(
+        default=None,
+        description="File whose first line is USER:PASSWORD or a key of Milvus; without, MERCATO_DENSE_TOKEN is read.",
+    )
+    dense_ca: Annotated[Path | None, _PATH, Flag()] = Field(
+        default=None, description="Certificates (PEM) that Milvus' own is checked with; those of the system without."
+    )
+    dense_timeout_ms: Annotated[int, above(0), Flag()] = Field(
+        default=DEFAULT_DENSE_TIMEOUT_MS,
+        description="Milliseconds of a call of Milvus, after which a search goes by words alone.",
     )
     rules: Annotated[Path | None, _PATH, Flag()] = Field(
         default=None,

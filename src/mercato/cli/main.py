@@ -10,6 +10,7 @@ from mercato.cli import encode as encode_command
 from mercato.cli import index as index_command
 from mercato.cli import shard as shard_command
 from mercato.cli.catalog import catalog_app
+from mercato.cli.dense import dense_app
 from mercato.cli.doctor import doctor
 from mercato.cli.evaluate import eval_app
 from mercato.cli.events import events_app
@@ -37,6 +38,7 @@ app.command(epilog=profile.PROFILE_EPILOG)(profile.profile)
 app.add_typer(events_app, name="events")
 catalog_app.command("report", epilog=catalog_report.EPILOG)(catalog_report.report)
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(dense_app, name="dense")
 app.add_typer(eval_app, name="eval")
 app.command(epilog=bench_command.EPILOG)(bench_command.bench)
 app.add_typer(train_app, name="train")

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.errors import SnapshotError
+from mercato.index.nearest import FilteredQuery
 from mercato.index.text_product import TextProduct, compare_vectors
 
 HNSW_M = 32  # links per node; Malkov & Yashunin 2018 recommend 5-48, higher for high dimensions
@@ -124,6 +125,10 @@ class DenseIndex:
             distances, texts = self._index.search(query[None], k, params=parameters)
         found = texts[0] >= 0
         return _to_inner_products(distances, query[None])[0][found], texts[0][found]
+
+    def search_filtered(self, asked: Sequence[FilteredQuery], k: int) -> list[tuple[Float32, Int64]]:
+        """Find the allowed texts nearest to each of some queries: `search_allowed` of each."""
+        return [self.search_allowed(one.query, k, one.allowed) for one in asked]
 
     def _search_wide(self, query: Float32, k: int, allowed: Bool, allowed_count: int) -> tuple[Float32, Int64] | None:
         """Search as if nothing were filtered, and leave out what is; None where too little is left.

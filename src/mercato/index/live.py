@@ -7,7 +7,7 @@ every process that has read the same changes uses the same numbers.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import repeat
@@ -27,6 +27,7 @@ from mercato.index.allowed import Allowed, FilterMasks, mark_texts
 from mercato.index.current import check_sequence, follow_change
 from mercato.index.delta import Delta
 from mercato.index.held_words import HeldWords
+from mercato.index.nearest import TextIndex
 from mercato.index.product_features import append_features
 from mercato.index.search_weights import FusionWeights
 from mercato.index.snapshot import Snapshot
@@ -41,7 +42,6 @@ from mercato.text.catalog_languages import LANGUAGE_FIELDS
 
 logger = logging.getLogger(__name__)
 
-
 _COUNTED_ENTRIES = 256
 _MASKS_KEPT = 128
 _TEXTS_KEPT = 8_192
@@ -55,12 +55,13 @@ _VECTORS_A_STEP = 64
 class LiveCatalog:
     """Snapshot and delta through one interface."""
 
-    def __init__(self, snapshot: Snapshot, state: StateStore | None) -> None:
+    def __init__(self, snapshot: Snapshot, state: StateStore | None, nearest: TextIndex | None = None) -> None:
         """Join a snapshot with a state store.
 
         Args:
             snapshot: the snapshot.
             state: where changes are read from; None for a catalogue that does not change.
+            nearest: what finds the snapshot's texts near to a vector; None for its own index.
 
         Raises:
             StateError: the snapshot contains changes that this state does not have: what is written to it would get
@@ -69,6 +70,7 @@ class LiveCatalog:
         if state is not None:
             check_sequence(snapshot, state)
         self.snapshot = snapshot
+        self.nearest: TextIndex = nearest or snapshot.dense
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state
@@ -405,10 +407,8 @@ class LiveCatalog:
         """Return what the ranker reads of each product, over all rows."""
         if self._features_entries < len(self.delta):
             fresh = range(self._features_entries, len(self.delta))
-            entries: Iterable[tuple[Product | None, int]] = (
-                (self.delta.products[e], int(self.delta.replaced_rows[e])) for e in fresh
-            )
-            self._features = append_features(self._features, list(entries), self.snapshot.settings)
+            entries = [(self.delta.products[e], int(self.delta.replaced_rows[e])) for e in fresh]
+            self._features = append_features(self._features, entries, self.snapshot.settings)
             self._features_entries = len(self.delta)
         return self._features
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import numpy as np
 
@@ -10,10 +11,12 @@ from mercato.errors import ModelError, ServerError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
+from mercato.index.nearest import TextIndex
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import SourceTuning
 from mercato.ingest.catalog import CatalogWriter
 from mercato.ingest.events import EventWriter
+from mercato.milvus.address import read_token
 from mercato.models.encoder.manifest import read_manifest
 from mercato.models.encoder.onnx_encoder import TOKENIZER_FILE, OnnxEncoder
 from mercato.models.encoder.tokenizer import TextTokenizer
@@ -60,7 +63,29 @@ def open_catalog(settings: Settings, state: StateStore | None) -> LiveCatalog:
         SnapshotError: it cannot be used, or was built with another encoder.
         ModelError: the encoder's folder cannot be used.
     """
-    return LiveCatalog(_open_snapshot(settings), state)
+    snapshot = _open_snapshot(settings)
+    return LiveCatalog(snapshot, state, open_nearest(settings, snapshot))
+
+
+def open_nearest(settings: Settings, snapshot: Snapshot) -> TextIndex | None:
+    """Open what finds texts in the place of the snapshot's own index; None where the settings name nothing.
+
+    A database that cannot be reached now is asked again later.
+
+    Raises:
+        InvalidInputError: its address or its credentials cannot be read.
+    """
+    if settings.dense is None:
+        return None
+    from mercato.milvus.texts import open_texts
+
+    return open_texts(
+        settings.dense,
+        snapshot,
+        token=read_token(settings.dense_credentials, os.environ),
+        ca=settings.dense_ca,
+        timeout_s=settings.dense_timeout_ms / 1000,
+    )
 
 
 def _open_snapshot(settings: Settings) -> Snapshot:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mercato.arrays import Float32, Int32, Int64
+from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.dense import EF_PER_CANDIDATE, expand_groups
 from mercato.index.live import LiveCatalog
+from mercato.index.nearest import FilteredQuery
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList
 
@@ -19,7 +20,7 @@ SAME_TEXT_ROWS = 10
 def search_nearest(
     catalog: LiveCatalog, contexts: Sequence[RetrievalContext], limit: int, *, spread: bool = False
 ) -> list[RankedList | None]:
-    """Search the dense index: one call for all requests without a filter, one for each with.
+    """Search the texts: one call for all requests without a filter, and one for all with.
 
     Args:
         catalog: the products.
@@ -29,6 +30,9 @@ def search_nearest(
 
     Returns:
         For each request the allowed products nearest to its probe; None where it has none.
+
+    Raises:
+        DenseError: the texts are in a database, which cannot be asked.
     """
     lists: list[RankedList | None] = [None] * len(contexts)
     probes = [
@@ -36,7 +40,7 @@ def search_nearest(
     ]
     if not probes:
         return lists
-    index = catalog.snapshot.dense
+    index = catalog.nearest
     # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
     hiding = any(context.request.hidden_ids or context.request.pinned_ids or context.taste for context in contexts)
     margin = 2 if len(catalog.delta) or hiding else 1
@@ -46,11 +50,25 @@ def search_nearest(
         scores, texts = index.search(wanted, limit * margin, ef_search=EF_PER_CANDIDATE * limit)
         for (position, context, probe), row_scores, row_texts in zip(unfiltered, scores, texts, strict=True):
             lists[position] = _list_nearest(catalog, context, probe, row_scores, row_texts, limit, spread)
-    for position, context, probe in probes:
-        if context.allowed.texts is not None:
-            row_scores, row_texts = index.search_allowed(probe, limit * margin, context.allowed.texts)
-            lists[position] = _list_nearest(catalog, context, probe, row_scores, row_texts, limit, spread)
+    filtered = [
+        (position, context, probe, _ask_filtered(catalog, context, probe, context.allowed.texts))
+        for position, context, probe in probes
+        if context.allowed.texts is not None
+    ]
+    found = index.search_filtered([asked for *_, asked in filtered], limit * margin) if filtered else []
+    for (position, context, probe, _), (row_scores, row_texts) in zip(filtered, found, strict=True):
+        lists[position] = _list_nearest(catalog, context, probe, row_scores, row_texts, limit, spread)
     return lists
+
+
+def _ask_filtered(catalog: LiveCatalog, context: RetrievalContext, probe: Float32, texts: Bool) -> FilteredQuery:
+    """Return what is asked for a request of which some texts are allowed."""
+    delta, moved = catalog.delta, np.zeros(0, np.int64)
+    if len(delta):
+        entries = np.flatnonzero(context.allowed.entries & delta.inherits_vector)
+        moved = np.unique(catalog.snapshot.texts.text_of_row[delta.replaced_rows[entries]]).astype(np.int64)
+    condition = None if context.relaxed else context.request.condition
+    return FilteredQuery(query=probe, allowed=texts, condition=condition, moved=moved)
 
 
 def _list_nearest(

@@ -120,8 +120,8 @@ class Retriever:
             except InvalidInputError as exc:
                 errors[index] = exc
         found = self.find(list(contexts.values()), degraded)
-        self._relax(contexts, found, shoppers, vectors)
-        facets = self.count_facets(list(contexts.values()), found)
+        self._relax(contexts, found, shoppers, vectors, degraded)
+        facets = self.count_facets(list(contexts.values()), found, degraded)
         fused = found
         found = [self._whole.arrange(context, one) for context, one in zip(contexts.values(), fused, strict=True)]
         features = self.compute_features(list(contexts.values()), found)
@@ -145,7 +145,7 @@ class Retriever:
         """
         searches = [context for context in contexts if context.request.is_search]
         others = [context for context in contexts if not context.request.is_search]
-        searched = iter(find_search_candidates(self.catalog, self._queries, searches) if searches else [])
+        searched = iter(find_search_candidates(self.catalog, self._queries, searches, degraded) if searches else [])
         recommended = iter(
             find_recommendations(self.catalog, others, self._weights, self._next_products, degraded) if others else []
         )
@@ -157,6 +157,7 @@ class Retriever:
         found: list[CandidateSet],
         shoppers: Sequence[tuple[History, Taste]],
         vectors: Float32 | None,
+        degraded: list[str],
     ) -> None:
         """Drop the filters of searches that match nothing with them and something without, where they may go."""
         asked = {
@@ -182,12 +183,15 @@ class Retriever:
             )
             for index in asked
         }
-        for (index, context), one in zip(without.items(), self.find(list(without.values())), strict=True):
+        for (index, context), one in zip(without.items(), self.find(list(without.values()), degraded), strict=True):
             if one.total:
                 contexts[index], found[asked[index]] = context, one
 
     def count_facets(
-        self, contexts: Sequence[RetrievalContext], found: Sequence[CandidateSet]
+        self,
+        contexts: Sequence[RetrievalContext],
+        found: Sequence[CandidateSet],
+        degraded: list[str] | None = None,
     ) -> list[list[dict[str, Any]]]:
         """Count the facets of each context over its whole result.
 
@@ -211,7 +215,7 @@ class Retriever:
                     allowed, pinned = allow_for(self.catalog, request, request.condition, known, context.taste)
                     allowed = without_purchased(self.catalog, allowed, known, request)
                     others[index, request.condition] = replace(context, request=request, allowed=allowed, pinned=pinned)
-        wider = dict(zip(others, self.find(list(others.values())), strict=True)) if others else {}
+        wider = dict(zip(others, self.find(list(others.values()), degraded), strict=True)) if others else {}
         counted: list[list[dict[str, Any]]] = []
         for index, context in enumerate(contexts):
             facets: dict[Filter | None, list[FacetSpec]] = {}

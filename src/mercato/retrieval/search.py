@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mercato.arrays import Bool, Float32, Int32, Int64
+from mercato.errors import DenseError
 from mercato.index.live import LiveCatalog
 from mercato.membership import is_among
 from mercato.query.query_analyzer import QueryAnalyzer
@@ -23,7 +24,7 @@ from mercato.retrieval.kinds import order_by_kind, score_kinds
 from mercato.retrieval.match import select_matches
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
 from mercato.retrieval.sources.chosen import CHOSEN
-from mercato.retrieval.sources.dense import DENSE
+from mercato.retrieval.sources.dense import DENSE, note_failure
 from mercato.retrieval.sources.popular import POPULAR, rank_popular
 from mercato.retrieval.sources.words import WORDS, find_word_matches
 from mercato.retrieval.whole import NearTexts, Steps, run_alone
@@ -75,7 +76,10 @@ class SearchPart:
 
 
 def find_search_candidates(
-    catalog: LiveCatalog, queries: QueryAnalyzer, contexts: Sequence[RetrievalContext]
+    catalog: LiveCatalog,
+    queries: QueryAnalyzer,
+    contexts: Sequence[RetrievalContext],
+    degraded: list[str] | None = None,
 ) -> list[CandidateSet]:
     """Fuse the best of words and dense; what follows are the other products that hold enough words of the query.
 
@@ -85,8 +89,13 @@ def find_search_candidates(
         catalog: the products.
         queries: reads the words of queries.
         contexts: searches; the dense index is asked once for all.
+        degraded: gets the name of what could not be used.
     """
-    dense = DENSE.search(catalog, contexts)
+    dense: list[RankedList | None] = [None] * len(contexts)
+    try:
+        dense = DENSE.search(catalog, contexts)
+    except DenseError as exc:
+        note_failure(exc, degraded)
     found = []
     for context, near in zip(contexts, dense, strict=True):
         part, matches = run_alone(find_part(catalog, queries, context, near, catalog.find_code(context.request.text)))

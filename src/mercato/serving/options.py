@@ -120,6 +120,16 @@ class ServerOptions(SharedOptions):
                 raise ValueError(f"must begin with one of {schemes}, given {state!r}")
         return state
 
+    @field_validator("dense")
+    @classmethod
+    def _check_dense(cls, dense: str | None) -> str | None:
+        if dense is not None:
+            from mercato.milvus.address import parse_address
+
+            with _told_in_own_words():
+                parse_address(dense)
+        return dense
+
     @field_validator("stage_budgets_ms", mode="before")
     @classmethod
     def _read_budgets(cls, given: Mapping[str, int] | Sequence[str]) -> Mapping[str, int]:

@@ -11,6 +11,7 @@ from mercato.index.snapshot import read_columns
 from mercato.models.sequence.manifest import read_sequence_manifest
 from mercato.policy.rules import RuleFile, list_unknown, read_rules
 from mercato.serving.catalog_check import verify_apart
+from mercato.serving.dense_check import check_dense_apart
 from mercato.serving.options import ServerOptions
 from mercato.serving.repository import PYTHON_BACKEND, StagedModel
 from mercato.serving.shared_memory import free_bytes
@@ -31,6 +32,7 @@ def check_inputs(options: ServerOptions) -> None:
         SnapshotError: the catalogue is missing or damaged.
         EncoderMismatchError: the catalogue was built with another encoder.
         DataError: the rules file cannot be used.
+        CollectionError: Milvus has no collection of this catalogue.
     """
     for model in TRITON_MODELS:
         if model.name in options.folders:
@@ -40,6 +42,10 @@ def check_inputs(options: ServerOptions) -> None:
     rules = read_rules(options.rules) if options.rules is not None else None
     if options.catalog is not None:
         verify_apart(options.catalog, options.encoder)
+        if options.dense is not None:
+            check_dense_apart(
+                options.catalog, options.dense, credentials=options.dense_credentials, ca=options.dense_ca
+            )
         if rules is not None:
             check_rules(rules, options.catalog)
 

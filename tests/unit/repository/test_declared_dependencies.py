@@ -17,6 +17,7 @@ WITH_EXTRAS = {
     "src/mercato/catalog_report/": "evaluation",
     "src/mercato/evaluation/": "evaluation",
     "src/mercato/indexing/dictionaries.py": "glosses",
+    "src/mercato/milvus/": "milvus",
     "src/mercato/text/catalog_languages.py": "languages",
     "src/mercato/torch_profile/": "torch",
 }
@@ -89,7 +90,7 @@ def test_what_ships_behind_an_extra_is_installed_by_it(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", DEVELOPMENT)
 def test_what_development_imports_is_declared_in_an_extra(folder: str) -> None:
-    sections = ("dependencies", "embedded", "export", "training", "evaluation", "demo", "dev")
+    sections = ("dependencies", "embedded", "export", "training", "evaluation", "milvus", "demo", "dev")
     declared = set().union(*(read_requirements(section) for section in sections))
     assert find_undeclared(list_foreign_imports(folder), declared) == {}
 

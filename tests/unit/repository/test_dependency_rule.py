@@ -51,6 +51,8 @@ ROOMS = (
     Room("src/mercato/bench", frozenset({"mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     # The one room with PyTorch, which it imports where it is used, for the profile that runs on it.
     Room("src/mercato/torch_profile", frozenset({"mercato"}), (HEAVY - {"torch"}) | TRITON_STUB | TRITON_CLIENT),
+    # It speaks to a vector database, whose client is built on gRPC.
+    Room("src/mercato/milvus", frozenset({"mercato"}), HEAVY | TRITON_STUB | {"tritonclient"}),
     Room("src/mercato", frozenset({"mercato"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
     Room("client/src/mercato_client", frozenset({"mercato_client"}), HEAVY | TRITON_STUB),
     Room("model_repository", frozenset({"mercato"}), HEAVY | TRITON_CLIENT),
@@ -83,7 +85,7 @@ NOT_IN_A_STUB = ("torch", "transformers", "pandas", "onnx", "tritonclient", "grp
 
 # What `mercato --help` must not load besides: seconds that nobody asked for.
 NOT_FOR_HELP = frozenset(
-    {"onnxruntime", "faiss", "scipy", "pandas", "matplotlib", "ir_measures", "tritonclient", "grpc"}
+    {"onnxruntime", "faiss", "scipy", "pandas", "matplotlib", "ir_measures", "tritonclient", "grpc", "pymilvus"}
 )
 
 

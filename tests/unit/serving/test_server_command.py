@@ -86,6 +86,9 @@ def test_settings_have_absolute_paths_and_null_for_what_is_not_served() -> None:
         "ranker": None,
         "reranker": None,
         "sequence": None,
+        "dense": None,
+        "dense_credentials": None,
+        "dense_ca": None,
         "rules": None,
         "state": f"sqlite:{Path.cwd()}/var/state.db",
     }

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from mercato.arrays import Int32
+from mercato.errors import DenseError
 from mercato.requests.retrieval import Kind, Placement
 from mercato.requests.trace import Evidence
 from mercato.retrieval.dense_search import search_nearest
 from mercato.retrieval.evidence import name_largest_parts
 from mercato.retrieval.fusion import RankedList
 from mercato.retrieval.sources.base import CANDIDATES, Source, SourceRequest, at_home
+from mercato.retrieval.sources.dense import note_failure
 from mercato.signals.history import compute_event_weights
 
 
@@ -37,7 +39,12 @@ class SimilarSource(Source):
         """Search the dense index, one call for all."""
         if not asked:
             return []
-        found = search_nearest(asked[0].catalog, [one.context for one in asked], CANDIDATES)
+        try:
+            found = search_nearest(asked[0].catalog, [one.context for one in asked], CANDIDATES)
+        except DenseError as exc:
+            for one in asked:
+                note_failure(exc, one.degraded)
+            return [None] * len(asked)
         return [
             None if item is None else replace(item, weight=one.weights[self.label])
             for one, item in zip(asked, found, strict=True)

@@ -1,0 +1,1 @@
+"""Dense retrieval from Milvus: each snapshot has a collection that is filled from it and searched in its place."""

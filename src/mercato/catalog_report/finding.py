@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from mercato.arrays import Float32, Float64, Int32, Int64
@@ -71,7 +72,10 @@ class NearTexts(Protocol):
     """An index of the distinct texts; `mercato.index.dense.DenseIndex` is one."""
 
     count: int
-    vectors: Float32
+
+    def take(self, texts: npt.NDArray[np.integer[Any]]) -> Float32:
+        """Return the vectors of texts, int [n]: float32 [n, dimension]."""
+        ...
 
     def search(self, queries: Float32, k: int, *, ef_search: int) -> tuple[Float32, Any]:
         """Find the texts nearest to each query: cosines and numbers of texts, both [batch, k]."""
@@ -162,7 +166,7 @@ class Catalog:
         cosines, found = np.zeros((len(texts), k), np.float32), np.zeros((len(texts), k), np.int64)
         for start in range(0, len(texts), _BATCH):
             batch = slice(start, start + _BATCH)
-            queries = np.ascontiguousarray(self.dense.vectors[texts[batch]])
+            queries = self.dense.take(texts[batch])
             cosines[batch], found[batch] = self.dense.search(queries, k, ef_search=max(_EF_SEARCH, k))
         return Neighbours(texts=texts, first_row=first_row, cosines=cosines, found=found)
 

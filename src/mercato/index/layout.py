@@ -10,6 +10,7 @@ import numpy as np
 from mercato.arrays import Int32
 
 PRODUCTS = "products.arrow"
+IDS = "ids.safetensors"
 DENSE_INDEX = "dense.faiss"
 WORD_INDEX = "words"
 COLUMNS = "columns.safetensors"

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -235,8 +234,7 @@ class LiveCatalog:
 
     def rows_of(self, product_ids: Sequence[str]) -> Int32:
         """Return the rows of products, as `row_of` does, int32 [n]."""
-        known = self.snapshot.row_by_any_id
-        rows = np.fromiter(map(known.get, product_ids, repeat(-1)), np.int32, len(product_ids))
+        rows = np.fromiter(map(self.snapshot.row_by_any_id.find, product_ids), np.int32, len(product_ids))
         if self._changed_rows:
             rows = np.where(rows >= 0, self.current_row[rows], np.int32(-1))
             changed, variants = self._changed_rows, self._changed_variants

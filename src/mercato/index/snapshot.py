@@ -26,6 +26,7 @@ from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
 from mercato.index.part import read_part
+from mercato.index.row_ids import RowIds, read_row_ids
 from mercato.index.source_tuning import SourceTuning, read_tuning
 from mercato.index.synonyms import read_stored_synonyms
 from mercato.index.text_product import MOST_TEXTS
@@ -150,14 +151,14 @@ class Snapshot:
         return read_glosses(self.folder / layout.GLOSSES)
 
     @cached_property
-    def row_by_id(self) -> dict[str, int]:
+    def row_by_id(self) -> RowIds:
         """Row of each product id."""
-        return {product_id: row for row, product_id in enumerate(self.documents.ids())}
+        return read_row_ids(self.folder / layout.IDS, self.documents)
 
     @cached_property
-    def row_by_any_id(self) -> dict[str, int]:
+    def row_by_any_id(self) -> RowIds:
         """Row of each product id, and of each variant's product by the variant's id where no product has that."""
-        return add_variant_rows(self.row_by_id, self.columns)
+        return self.row_by_id.with_variants(None if self.columns.variants is None else self.columns.text("id"))
 
     @cached_property
     def groups(self) -> npt.NDArray[np.int32]:
@@ -168,25 +169,7 @@ class Snapshot:
         """Return the vectors of rows, float32 [n, dimension]."""
         if self._elsewhere is not None:
             return self._elsewhere.read_vectors(rows.astype(np.int32))
-        found: npt.NDArray[np.float32] = self.dense.vectors[self.texts.text_of_row[rows]]
-        return found
-
-
-def add_variant_rows(rows: dict[str, int], columns: ColumnSet) -> dict[str, int]:
-    """Add the ids of variants to the rows of products.
-
-    Args:
-        rows: of each product by its id.
-        columns: of the same rows; their field ``id`` has the ids of variants too.
-
-    Returns:
-        A mapping with both; the same where no product has variants. A product's own id goes first, then the product of
-        the lowest row.
-    """
-    ids = columns.text("id")
-    if columns.variants is None or ids is None:
-        return rows
-    return {**{value: int(ids.rows[ids.indptr[code]]) for code, value in enumerate(ids.values())}, **rows}
+        return self.dense.take(self.texts.text_of_row[rows])
 
 
 def read_columns(folder: Path) -> ColumnSet:

@@ -62,8 +62,10 @@ def find_leaders(groups: Int32) -> Int64:
 
 def read_groups(columns: ColumnSet, field: str, count: int) -> Int32:
     """Return the group of each row of a snapshot, int32 [n]: the code of its value of a field."""
+    if not field:
+        return np.broadcast_to(np.array(NO_GROUP, np.int32), count)  # of no group, and of no memory
     groups = np.full(count, NO_GROUP, np.int32)
-    column = columns.text(f"attributes.{field}") if field else None
+    column = columns.text(f"attributes.{field}")
     if column is not None and len(column):
         first = column.indptr[0]
         groups[column.rows[first : column.indptr[-1]]] = np.repeat(np.arange(len(column)), np.diff(column.indptr))
@@ -87,7 +89,7 @@ class VariantGroups:
         self._groups: npt.NDArray[np.int32] = groups
         self._leaders = find_leaders(groups) if field else np.zeros(0, np.int64)
         self._base = len(groups)
-        self._places: npt.NDArray[np.float64] = np.arange(len(groups), dtype=np.float64)
+        self._places: npt.NDArray[np.float64] = np.arange(len(groups) if field else 0, dtype=np.float64)
         self._sorted: tuple[Int32, Int32] | None = None
 
     def __bool__(self) -> bool:

@@ -26,6 +26,7 @@ from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.catalog_words import NumberLists
 from mercato.index.delta import Postings
 from mercato.index.search_weights import FieldWeights
+from mercato.index.text_lookup import TextLookup, pack_texts
 from mercato.text.compounds import Part
 from mercato.text.words import WordAnalyzer
 
@@ -35,7 +36,9 @@ FieldMinors = Sequence[Sequence[Part]]
 """Likewise the terms that a product holds beside, such as parts of compounds, with what each is worth beside a word."""
 
 _POSTINGS = "postings.safetensors"
+_TERMS = "terms.safetensors"
 _VOCABULARY = "vocabulary.json"
+"""The terms of a snapshot from before they were mapped."""
 _STATISTICS = "statistics.json"
 
 
@@ -78,26 +81,23 @@ class WordIndex:
             SnapshotError: a file is missing or altered.
         """
         try:
-            terms = json.loads((folder / _VOCABULARY).read_bytes())
             statistics = json.loads((folder / _STATISTICS).read_bytes())
             self.count: int = statistics["documents"]
             self.average_lengths: tuple[float, ...] = tuple(statistics["average_lengths"])
             self.settings = FieldWeights(**statistics["settings"])
+            self._terms = _open_terms(folder)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise SnapshotError(f"{folder.name}: cannot be read ({exc}); build the snapshot again") from exc
         arrays = map_arrays(folder / _POSTINGS)
         self._scores: Float32 = arrays["scores"]
         self._rows: Int32 = arrays["rows"]
-        self._bounds: list[int] = arrays["bounds"].tolist()
-        frequencies = arrays.get("frequencies")
-        self._frequencies: list[int] | None = None if frequencies is None else frequencies.tolist()
+        self._bounds: Int64 = arrays["bounds"]
+        self._frequencies: Int64 | None = arrays.get("frequencies")
         """Of a shard, in how many products of the whole catalogue each term stands."""
-        self._terms: list[str] = terms
-        self._numbers: dict[str, int] = {term: number for number, term in enumerate(terms)}
 
     def __contains__(self, term: object) -> bool:
         """Return whether some product has the term."""
-        return term in self._numbers
+        return term in self._terms
 
     @property
     def terms(self) -> Sequence[str]:
@@ -106,12 +106,12 @@ class WordIndex:
 
     def frequency(self, term: str) -> int:
         """Return how many products of the catalogue have a term, those of other shards too."""
-        number = self._numbers.get(term)
-        if number is None:
+        number = self._terms.find(term)
+        if number < 0:
             return 0
         if self._frequencies is not None:
-            return self._frequencies[number]
-        return self._bounds[number + 1] - self._bounds[number]
+            return int(self._frequencies[number])
+        return int(self._bounds[number + 1] - self._bounds[number])
 
     def with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the terms that begin with a text, ascending, the text itself included."""
@@ -122,8 +122,8 @@ class WordIndex:
 
     def lookup(self, term: str) -> tuple[Int32, Float32]:
         """Return the rows that have a term, int32 ascending, and its BM25 score in each, float32."""
-        number = self._numbers.get(term)
-        if number is None:
+        number = self._terms.find(term)
+        if number < 0:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         span = slice(self._bounds[number], self._bounds[number + 1])
         return self._rows[span], self._scores[span]
@@ -261,14 +261,20 @@ def build_word_index(found: Occurrences, settings: FieldWeights, folder: Path) -
             "bounds": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         },
     )
-    vocabulary = [found.vocabulary[number] for number in order]
-    (folder / _VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    write_arrays(folder / _TERMS, pack_texts([found.vocabulary[number] for number in order]))
     statistics = {
         "documents": count,
         "average_lengths": averages.tolist(),
         "settings": settings.as_dict(),
     }
     (folder / _STATISTICS).write_text(json.dumps(statistics), encoding="utf-8")
+
+
+def _open_terms(folder: Path) -> TextLookup:
+    """Open the terms of an index, ascending."""
+    if (folder / _TERMS).exists():
+        return TextLookup.from_arrays(map_arrays(folder / _TERMS))
+    return TextLookup.from_arrays(pack_texts(json.loads((folder / _VOCABULARY).read_bytes())))
 
 
 def _worth_of_words(settings: FieldWeights, field: str, lengths: Int64, average: float) -> Float64:

@@ -33,6 +33,7 @@ from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.query_signals import QUERY_USE, count_word_categories
+from mercato.index.row_ids import write_row_ids
 from mercato.index.search_weights import WORD_FIELDS, FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import write_tuning
@@ -199,7 +200,7 @@ def _fill_folder(
         progress=progress,
     )
     progress("building the dense index", 0, 1)
-    build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers)
+    build_dense_index(vectors, folder / layout.DENSE_INDEX, threads=options.workers, progress=progress)
     progress("building the word index", 0, 1)
     looked_at = rows[:: max(len(rows) // NUMBERS_SEEN, 1)]
     decimal_comma = find_decimal_comma(product.field_text(name) for product in looked_at for name in TEXT_FIELDS)
@@ -262,6 +263,7 @@ def _fill_folder(
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
     write_learned(folder, signals.learned)
     write_arrays(folder / layout.FEATURES, asdict(features))
+    write_row_ids(folder / layout.IDS, ids)
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
         "language": names[0],

@@ -122,12 +122,12 @@ def calibrate_floor(
     nearest = dict(zip(trades, np.split(tops, bounds), strict=True))
     meaning = find_foreign_level(nearest)
     languages = find_foreign_levels(nearest) if multilingual else {}
-    chance = float((vectors @ index.vectors[:: max(1, index.count // COMPARED)].T).mean())
+    chance = float((vectors @ index.take(np.arange(0, index.count, max(1, index.count // COMPARED))).T).mean())
     if not sampled:
         return _round(meaning, max(meaning - chance, 0.0), chance, languages)
     vectors, tops = _search(index, [one.text for one in sampled], encode)
     meaning = min(meaning, float(np.quantile(tops[[one.is_cut for one in sampled]], 1 - REACHING_SHARE)))
-    own = np.einsum("ij,ij->i", vectors, index.vectors[text_of_row[[one.row for one in sampled]]]).astype(np.float64)
+    own = np.einsum("ij,ij->i", vectors, index.take(text_of_row[[one.row for one in sampled]])).astype(np.float64)
     held = np.array([shares(one) for one in sampled])
     return _round(meaning, find_credit(meaning, own, held, chance), chance, languages)
 

@@ -181,3 +181,80 @@ def test_groups_are_listed_one_after_the_other(groups: list[int], positions: lis
 
     assert found.tolist() == positions
     assert came_from.tolist() == origin
+
+
+@pytest.fixture(scope="module")
+def compact(tmp_path_factory: pytest.TempPathFactory) -> DenseIndex:
+    path = tmp_path_factory.mktemp("compact") / "dense.faiss"
+    build_dense_index(make_vectors(), path, most_whole=COUNT - 1)
+    return DenseIndex(path, most_compared=COUNT)
+
+
+# Numbers below 1 in half precision are off by 2**-12 of themselves at most, and so is their sum with a unit vector.
+HALF = 2.0**-11
+
+
+def test_a_compact_index_finds_what_comparing_with_all_finds_and_compares_in_full(compact: DenseIndex) -> None:
+    queries = make_vectors(100, seed=1)
+
+    scores, found = compact.search(queries, 100)
+    exact_scores, exact = compact.search_exact(queries, 100)
+
+    assert compact.is_compact
+    shares = [len(set(a) & set(b)) / 100 for a, b in zip(found.tolist(), exact.tolist(), strict=True)]
+    assert np.mean(shares) >= RECALL_AT_100
+    assert (np.diff(scores, axis=1) <= 0).all()
+    np.testing.assert_allclose(scores, np.einsum("ij,ikj->ik", queries, make_vectors()[found]), atol=HALF)
+    np.testing.assert_allclose(exact_scores[0], nearest(queries[0], np.arange(COUNT), 100)[0], atol=HALF)
+    np.testing.assert_allclose(compact.compare(queries[0], exact[0]), exact_scores[0], atol=1e-6)
+
+
+def test_a_compact_index_answers_alike_alone_and_in_a_batch(compact: DenseIndex) -> None:
+    queries = make_vectors(5, seed=2)
+
+    scores, found = compact.search(queries, 20)
+
+    for number in range(5):
+        alone_scores, alone = compact.search(queries[number][None], 20)
+        np.testing.assert_array_equal(alone[0], found[number])
+        np.testing.assert_array_equal(alone_scores[0], scores[number])
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
+def test_a_filtered_search_of_a_compact_index_is_exact(compact: DenseIndex, share: float) -> None:
+    rng = np.random.default_rng(4)
+    for query in make_vectors(10, seed=5):
+        allowed = rng.random(COUNT) < share
+
+        scores, found = compact.search_allowed(query, 20, allowed, exact=True)
+
+        expected_scores, expected = nearest(query, np.flatnonzero(allowed), 20)
+        assert set(found.tolist()) == set(expected)
+        np.testing.assert_allclose(scores, expected_scores, atol=HALF)
+
+
+def test_a_compact_index_asked_for_more_than_there_is(compact: DenseIndex) -> None:
+    scores, found = compact.search(make_vectors(1, seed=3), COUNT + 50)
+
+    assert found.shape == (1, COUNT)
+    assert len(set(found[0].tolist()) - {-1}) >= RECALL_AT_100 * COUNT
+    assert (scores[found == -1] == -np.inf).all()
+
+
+def test_vectors_of_a_compact_index_are_handed_out_in_single_precision(compact: DenseIndex) -> None:
+    taken = compact.take(np.array([5, 3]))
+
+    assert taken.dtype == np.float32
+    np.testing.assert_allclose(taken, make_vectors()[[5, 3]], atol=HALF)
+
+
+def test_a_compact_index_without_its_vectors_or_with_those_of_another_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dense.faiss"
+    build_dense_index(make_vectors(), path, most_whole=0)
+    np.save(tmp_path / "dense.npy", np.zeros((COUNT, 1), np.float16))
+
+    with pytest.raises(SnapshotError, match=r"dense\.npy: belongs to another index"):
+        DenseIndex(path)
+    (tmp_path / "dense.npy").unlink()
+    with pytest.raises(SnapshotError, match=r"dense\.npy: cannot be read"):
+        DenseIndex(path)

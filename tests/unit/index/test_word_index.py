@@ -159,7 +159,7 @@ def test_an_index_without_a_word(tmp_path: Path, documents: list[FieldTerms]) ->
     assert score_outside(index, ["milk"], [[["milk"], []]])[0] > 0
 
 
-@pytest.mark.parametrize("name", ["statistics.json", "vocabulary.json"])
+@pytest.mark.parametrize("name", ["statistics.json", "terms.safetensors"])
 def test_a_missing_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     build_word_index(count_occurrences(DOCUMENTS), WEIGHTS, tmp_path / "words")
     (tmp_path / "words" / name).unlink()

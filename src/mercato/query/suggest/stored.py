@@ -104,17 +104,23 @@ class SnapshotTexts:
         told = [chunk for chunk in chunks if not self.stopwords.issuperset(chunk.terms)] or list(chunks)
         added = {term for word in text.split() if _has(others, word) for term in self._analyzer.analyze(word)}
         known = sum(
-            any(all(term in self._terms or term in added for term in way) for way in ((chunk.joined,), chunk.parts))
+            any(all(self._knows(term) or term in added for term in way) for way in ((chunk.joined,), chunk.parts))
             for chunk in told
         )
         return bool(told) and known >= len(told) - len(told) // 4
 
+    def _knows(self, term: str) -> bool:
+        """Tell whether products have a term, or synonyms, which are searched for in their place."""
+        return term in self._words or term in self._spoken
+
     @cached_property
-    def _terms(self) -> frozenset[str]:
-        """The terms of the products, and those of the synonyms, which are searched for in their place."""
+    def _words(self) -> WordIndex:
+        return WordIndex(self._folder / layout.WORD_INDEX)
+
+    @cached_property
+    def _spoken(self) -> frozenset[str]:
         rules = read_stored_synonyms(self._folder / layout.SYNONYMS)
-        spoken = {term for rule in rules for phrase in rule.left for term in self._analyzer.analyze(phrase)}
-        return frozenset(spoken.union(WordIndex(self._folder / layout.WORD_INDEX).with_prefix("")))
+        return frozenset(term for rule in rules for phrase in rule.left for term in self._analyzer.analyze(phrase))
 
     def find(self, product_id: str) -> bytes | None:
         """Return the JSON document of a product; None where the snapshot lacks it."""

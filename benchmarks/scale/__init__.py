@@ -1,0 +1,1 @@
+"""Catalogues of many sizes: generated from a real one, indexed, served and measured."""

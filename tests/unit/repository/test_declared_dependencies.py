@@ -27,6 +27,8 @@ BEHIND_EXTRAS = {
     "training/src/mercato_training": ("export", "training"),
 }
 DEVELOPMENT = ("demo", "benchmarks", "tests")
+# Files that run in environments of their own, made from the requirements beside them.
+OWN_ENVIRONMENTS = "benchmarks/peers/*/requirements.txt"
 
 # Found beside a model by Triton, or brought by an extra that is declared: tritonclient[grpc] is what grpc comes with.
 BROUGHT = {"triton_python_backend_utils", "c_python_backend_utils", "grpc", "google"}
@@ -42,6 +44,12 @@ def read_requirements(section: str) -> set[str]:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     lists = {"dependencies": project["dependencies"], **project["optional-dependencies"]}
     return {normalize(re.match(r"[A-Za-z0-9_.-]+", name)[0]) for name in lists[section]}
+
+
+def read_own_environments() -> set[str]:
+    """Return the distributions that are installed into environments beside the project's own."""
+    lines = [line for path in REPOSITORY.glob(OWN_ENVIRONMENTS) for line in path.read_text().splitlines()]
+    return {normalize(name[0]) for line in lines if (name := re.match(r"[A-Za-z0-9_.-]+", line))}
 
 
 def list_foreign_imports(folder: str) -> dict[str, str]:
@@ -91,7 +99,7 @@ def test_what_ships_behind_an_extra_is_installed_by_it(folder: str) -> None:
 @pytest.mark.parametrize("folder", DEVELOPMENT)
 def test_what_development_imports_is_declared_in_an_extra(folder: str) -> None:
     sections = ("dependencies", "embedded", "export", "training", "evaluation", "milvus", "demo", "dev")
-    declared = set().union(*(read_requirements(section) for section in sections))
+    declared = set().union(*(read_requirements(section) for section in sections), read_own_environments())
     assert find_undeclared(list_foreign_imports(folder), declared) == {}
 
 

@@ -71,6 +71,12 @@ ROOMS = (
     ),
     # How a model learns is measured by training it.
     Room("benchmarks/training", frozenset({"benchmarks", "mercato"}) | OFFLINE, TRITON_STUB | TRITON_CLIENT),
+    # What else a shop could serve: each in an environment of its own, so that only what it installs can be imported.
+    Room(
+        "benchmarks/peers",
+        frozenset({"benchmarks", "demo", "mercato", "mercato_client", "mercato_export"}),
+        TRITON_STUB,
+    ),
     Room("benchmarks", frozenset({"benchmarks", "demo", "mercato", "mercato_client"}), HEAVY | TRITON_STUB),
     Room("tools", frozenset({"tools"}), HEAVY | TRITON_STUB | TRITON_CLIENT),
 )

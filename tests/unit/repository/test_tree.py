@@ -58,7 +58,12 @@ SHORTER = {
     "training/src/mercato_training/encoder/catalog_queries.py": "which queries there are, apart from their answers",
 }
 # folders where one idea is one file, however short
-ONE_IDEA_A_FILE = ("model_repository/", "src/mercato/retrieval/sources/", "src/mercato/triton_models/")
+ONE_IDEA_A_FILE = (
+    "benchmarks/peers/",
+    "model_repository/",
+    "src/mercato/retrieval/sources/",
+    "src/mercato/triton_models/",
+)
 
 # Written in parts, so that this file does not hold what it looks for.
 REGISTRY_HOSTS = [

@@ -1,0 +1,1 @@
+"""FastAPI, sentence-transformers and faiss: dense search as most write it first."""

@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector: full text and vectors, fused in SQL."""

@@ -1,0 +1,1 @@
+"""Typesense: words only."""

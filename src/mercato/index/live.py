@@ -60,7 +60,7 @@ class LiveCatalog:
         Args:
             snapshot: the snapshot.
             state: where changes are read from; None for a catalogue that does not change.
-            nearest: what finds the snapshot's texts near to a vector; None for its own index.
+            nearest: what finds the snapshot's texts near to a vector; None for its own index, where it has one.
 
         Raises:
             StateError: the snapshot contains changes that this state does not have: what is written to it would get
@@ -69,7 +69,7 @@ class LiveCatalog:
         if state is not None:
             check_sequence(snapshot, state)
         self.snapshot = snapshot
-        self.nearest: TextIndex = nearest or snapshot.dense
+        self.nearest = nearest
         self.base = snapshot.count
         """Number of snapshot rows; delta entry e is row base + e."""
         self._state = state

@@ -40,7 +40,7 @@ def search_nearest(
     ]
     if not probes:
         return lists
-    index = catalog.nearest
+    index = catalog.nearest or catalog.snapshot.dense
     # Some of the nearest may be deleted or replaced since: twice as many cost the same walk through the graph.
     hiding = any(context.request.hidden_ids or context.request.pinned_ids or context.taste for context in contexts)
     margin = 2 if len(catalog.delta) or hiding else 1

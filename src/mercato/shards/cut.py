@@ -28,6 +28,7 @@ from mercato.index.dense import build_dense_index, expand_groups
 from mercato.index.documents import write_documents
 from mercato.index.part import CatalogPart, write_part
 from mercato.index.query_signals import QUERY_USE
+from mercato.index.row_ids import write_row_ids
 from mercato.index.snapshot import Snapshot
 from mercato.index.titles import write_titles
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
@@ -39,6 +40,7 @@ MOST_SHARDS = 1_000
 
 _OF_PRODUCTS = {
     layout.PRODUCTS,
+    layout.IDS,
     layout.DENSE_INDEX,
     layout.COLUMNS,
     layout.COLUMNS_META,
@@ -153,6 +155,7 @@ def _write_shard(snapshot: Snapshot, rows: Int32, folder: Path, number: int, sha
     _link_files(snapshot.folder, folder, _OF_PRODUCTS)
     ids = [snapshot.documents.id(row) for row in rows.tolist()]
     write_documents(folder / layout.PRODUCTS, ids, [snapshot.documents.document(row) for row in rows.tolist()])
+    write_row_ids(folder / layout.IDS, ids)
     texts = _write_texts(snapshot, rows, folder)
     columns, meta, variants = cut_columns(snapshot.columns, place)
     write_arrays(folder / layout.COLUMNS, columns)
@@ -206,7 +209,7 @@ def _write_texts(snapshot: Snapshot, rows: Int32, folder: Path) -> int:
     own = {"text_of_row": text_of_row.astype(np.int32), "bounds": bounds.astype(np.int32), "rows": grouped}
     others = {name: array[known] for name, array in arrays.items() if name not in own}
     write_arrays(folder / layout.TEXTS, own | others)
-    build_dense_index(snapshot.dense.vectors[known], folder / layout.DENSE_INDEX)
+    build_dense_index(snapshot.dense.take(known), folder / layout.DENSE_INDEX)
     return len(known)
 
 

@@ -345,8 +345,9 @@ def _calibrate(
     reader = QueryReader(analyzer, list_stopwords(analyzer, language), words)
 
     def share(query: SampledQuery) -> float:
-        scores = match_words(reader.read(query.text), words).scores
-        return float(scores[query.row] / max(scores.max(initial=0.0), 1e-9))
+        found = match_words(reader.read(query.text), words)
+        own = float(found.read_scores(np.array([query.row]))[0])
+        return own / max(float(found.scores.max(initial=0.0)), 1e-9)
 
     sampled = sample_queries(titles, np.random.default_rng(0))
     index = DenseIndex(folder / layout.DENSE_INDEX)

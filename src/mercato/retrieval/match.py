@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int64
 from mercato.index.live import LiveCatalog
 from mercato.index.part import CatalogPart
 from mercato.membership import is_among
-from mercato.query.word_query import WordGroup, WordQuery
+from mercato.query.word_query import WordQuery
 from mercato.requests.retrieval import Match
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.fusion import RankedList, select_top
 from mercato.retrieval.sources.base import SEARCH_CANDIDATES
-from mercato.retrieval.sources.words import find_word_matches, require_words
+from mercato.retrieval.sources.words import require_words
 from mercato.retrieval.whole import BestRows, Figures, NearTexts, Steps
 from mercato.retrieval.word_match import WordMatches, match_words
 
@@ -51,21 +50,15 @@ class WordHolders:
 
 
 def select_word_matches(
-    catalog: LiveCatalog,
-    query: WordQuery,
-    context: RetrievalContext,
-    words: WordMatches,
-    near: NearTexts | None = None,
+    query: WordQuery, words: WordMatches, near: NearTexts | None = None
 ) -> Steps[tuple[WordHolders, NearTexts | None]]:
     """Select the products that hold enough of a query's words.
 
     Of c words c - floor(c / 4) must be there. Where no product holds that many, those that hold most of the query.
 
     Args:
-        catalog: the products.
         query: the words of the query.
-        context: the request.
-        words: what its words found.
+        words: what they found.
         near: the nearest of this part, which are told along.
 
     Yields:
@@ -74,7 +67,7 @@ def select_word_matches(
     Returns:
         Those that hold enough, and the nearest of all.
     """
-    held, required = words.held[words.rows], require_words(words.size)
+    held, required = words.held, require_words(words.size)
     here = _describe(words, held, held >= required)
     most = np.append(here.highest, held.max(initial=0.0))
     told = yield replace(here, highest=most, near=near)
@@ -86,7 +79,7 @@ def select_word_matches(
     rows = words.rows[enough]
     shares = np.ones(len(rows), np.float32)
     if told.lowest[0] < words.size:
-        shares = (yield from _weigh(catalog, query, context, len(words.scores)))[rows]
+        shares = (yield from _weigh(query, words))[enough]
     count, highest = int(told.sums[0]), float(told.highest[0])
     return WordHolders(rows=rows, shares=shares, whole=whole, count=count, highest=highest), nearest
 
@@ -94,38 +87,23 @@ def select_word_matches(
 def _describe(words: WordMatches, held: Float32, enough: Bool) -> Figures:
     """Say of the products that hold enough words the highest score, the fewest words, and how many there are."""
     return Figures(
-        highest=np.array([words.scores[words.rows[enough]].max(initial=0.0)], np.float64),
+        highest=np.array([words.scores[enough].max(initial=0.0)], np.float64),
         lowest=np.array([held[enough].min(initial=np.inf)], np.float64),
         sums=np.array([np.count_nonzero(enough)], np.float64),
     )
 
 
-def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Steps[Float32]:
-    """Return the share of the query that each product holds, float32 [count]; a word counts by its rarity.
+def _weigh(query: WordQuery, words: WordMatches) -> Steps[Float32]:
+    """Return the share of the query that each product holds, float32 [rows of ``words``]; a word counts by its rarity.
 
     Rarity is the inverse document frequency of BM25, log(1 + (n - f + 0.5) / (f + 0.5)), the highest for what no
     product has.
     """
-    found = [_find_group(catalog, group, context) for group in query.groups]
-    told = yield Figures(sums=np.array([count, *(len(rows) for rows, _ in found)], np.float64))
+    told = yield Figures(sums=np.array([words.count, *(len(group.rows) for group in words.groups)], np.float64))
     everything, *frequencies = told.sums.tolist()
-    shares, total = np.zeros(count, np.float32), 0.0
-    for group, frequency, (rows, held) in zip(query.groups, frequencies, found, strict=True):
-        rarity = float(np.log1p((everything - frequency + 0.5) / (frequency + 0.5)))
-        shares[rows] += np.float32(rarity) * held
-        total += rarity * group.size
-    return shares / np.float32(max(total, 1e-9))
-
-
-def _find_group(
-    catalog: LiveCatalog, group: WordGroup, context: RetrievalContext
-) -> tuple[npt.NDArray[np.integer[Any]], Float32 | np.float32]:
-    """Return the allowed products that hold a word, [m] rows, and how many of its words each holds."""
-    if group.is_plain and not len(context.allowed.entries):
-        rows, _ = catalog.snapshot.words.lookup(group.chunks[0].parts[0])
-        return rows[context.allowed.rows[rows]] if context.allowed.rows_missing else rows, np.float32(1)
-    found = find_word_matches(catalog, WordQuery(groups=(group,)), context)
-    return found.rows, found.held[found.rows]
+    rarities = [math.log1p((everything - frequency + 0.5) / (frequency + 0.5)) for frequency in frequencies]
+    total = sum(rarity * group.size for rarity, group in zip(rarities, query.groups, strict=True))
+    return words.weigh(rarities) / np.float32(max(total, 1e-9))
 
 
 def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
@@ -133,7 +111,7 @@ def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
     titles = catalog.titles(rows)
     if titles is None:
         return np.zeros(len(rows), np.bool_)
-    held: Bool = match_words(query, titles).held >= require_words(query.size)
+    held: Bool = match_words(query, titles).read_held(np.arange(len(rows))) >= require_words(query.size)
     return held
 
 
@@ -182,7 +160,7 @@ def select_matches(
         What is to be compared with the rest of the catalogue.
     """
     named = None if dense is None else _name_nearest(catalog, dense)
-    found, told = yield from select_word_matches(catalog, query, context, words, named)
+    found, told = yield from select_word_matches(query, words, named)
     rows, shares, whole = found.rows, found.shares, found.whole
     near = None if told is None else _keep_own(catalog.snapshot.part, told)
     nearest = np.zeros(0, np.int64) if near is None else near.rows.astype(np.int64)
@@ -198,7 +176,7 @@ def select_matches(
             rows, shares = rows[kept], shares[kept]
         if found.count and not (whole and found.count <= FEW):
             # What says half of a query says nothing yet: "rope" of "climbing rope".
-            credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.scores[rows] / np.float32(found.highest)
+            credits = np.maximum(2.0 * shares - 1.0, 0.0) * words.read_scores(rows) / np.float32(found.highest)
             credits *= 1.0 if whole else HALF
             rated = floor.rate(catalog.cosines(rows, context.probe), credits)
             best = (yield Figures(highest=np.array([rated.max(initial=-np.inf)]))).highest[0] if whole else 0.0
@@ -233,9 +211,10 @@ def _keep_own(part: CatalogPart, near: NearTexts) -> NearTexts:
 
 def _keep_best(catalog: LiveCatalog, rows: Int64, words: WordMatches) -> Steps[Bool]:
     """Tell which rows, int64 [n] ascending, are among the `COMPARED` best by words of the whole catalogue: bool [n]."""
-    best = rows[select_top(words.scores[rows], COMPARED)]
+    scores = words.read_scores(rows)
+    top = select_top(scores, COMPARED)
     part = catalog.snapshot.part
-    told = yield Figures(best=BestRows(rows=part.name_rows(best), scores=words.scores[best], limit=COMPARED))
+    told = yield Figures(best=BestRows(rows=part.name_rows(rows[top]), scores=scores[top], limit=COMPARED))
     if told.best is None:
         return np.ones(len(rows), np.bool_)
     return is_among(part.name_rows(rows), told.best.rows)

@@ -131,7 +131,7 @@ def find_part(
     lists = [best, popular, *(() if result.near is None else (result.near.rows,))]
     chosen = CHOSEN.rank(catalog, context, [result.by_words, *lists], catalog.fusion.chosen)
     exact = exact[context.allowed.holds(exact)]
-    matches = np.zeros(len(words.scores), np.bool_)
+    matches = np.zeros(words.count, np.bool_)
     matches[result.by_words] = True
     word_matches = int(np.count_nonzero(matches))
     rows = np.unique(np.concatenate([*lists, exact, *(() if chosen is None else (chosen.rows,))])).astype(np.int32)
@@ -142,18 +142,18 @@ def find_part(
     alone = catalog.snapshot.part.rows is None
     if word_matches > np.count_nonzero(by_words) and (not alone or context.request.depth > len(rows[matches[rows]])):
         others = result.by_words[~is_among(result.by_words, rows)]
-        following = others[select_top(words.scores[others], context.request.depth)]
+        following = others[select_top(words.read_scores(others), context.request.depth)]
     part = SearchPart(
         rows=rows,
         coverage=words.coverage(rows),
-        scores=words.scores[rows],
+        scores=words.read_scores(rows),
         by_words=by_words,
         matching=matches[rows],
-        words=RankedList(rows=best, scores=words.scores[best]),
+        words=RankedList(rows=best, scores=words.read_scores(best)),
         near=result.near,
         popular=RankedList(rows=popular, scores=catalog.features().log_popularity[popular]),
         chosen=chosen,
-        following=RankedList(rows=following.astype(np.int32), scores=words.scores[following]),
+        following=RankedList(rows=following.astype(np.int32), scores=words.read_scores(following)),
         exact=exact,
         word_matches=word_matches,
         total=int(np.count_nonzero(matches)),

@@ -1,7 +1,11 @@
-"""Scoring documents for a query of words: BM25, and how much of the query each one holds."""
+"""Scoring documents for a query of words: BM25, and how much of the query each one holds.
+
+All is kept for the documents that hold a word, not for all there are: what a search costs follows what it finds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +16,64 @@ from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.words import TermLookup
 from mercato.query.word_query import Alternative, WordGroup, WordQuery
 from mercato.retrieval.fusion import select_top
-from mercato.text.words import Chunk
 
 Rows = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupMatches:
+    """The documents that hold a group of a query's words, or some of them.
+
+    Attributes:
+        rows: int [m], the documents, ascending.
+        scores: float32 [m], above 0, higher is better.
+        held: float32 [m], how many of the group's words each holds; one number where that is the same for all.
+    """
+
+    rows: Rows
+    scores: Float32
+    held: Float32 | np.float32
+
+    def keep(self, allowed: Bool) -> GroupMatches:
+        """Leave out what is not allowed, bool [documents]."""
+        return self._take(allowed[self.rows])
+
+    def take_over(self, other: GroupMatches, sources: Rows, documents: Rows) -> GroupMatches:
+        """Give documents, which hold nothing of their own, what others have of the same group.
+
+        Args:
+            other: where it is taken from.
+            sources: documents of ``other``, [n].
+            documents: the document of this one that is to have it, for each, [n] ascending.
+        """
+        places, found = _find(other.rows, sources)
+        if not found.any():
+            return self
+        taken = other._take(places[found])
+        rows = np.concatenate([self.rows, documents[found]])
+        order = np.argsort(rows)
+        return GroupMatches(
+            rows=rows[order],
+            scores=np.concatenate([self.scores, taken.scores])[order],
+            held=np.concatenate([self._list_held(), taken._list_held()])[order],
+        )
+
+    def followed_by(self, other: GroupMatches, count: int) -> GroupMatches:
+        """Append what others of the same group hold, whose numbers begin at ``count``."""
+        if not len(other.rows):
+            return self
+        return GroupMatches(
+            rows=np.concatenate([self.rows, other.rows + count]),
+            scores=np.concatenate([self.scores, other.scores]),
+            held=np.concatenate([self._list_held(), other._list_held()]),
+        )
+
+    def _take(self, places: npt.NDArray[Any]) -> GroupMatches:
+        held = self.held[places] if isinstance(self.held, np.ndarray) else self.held
+        return GroupMatches(rows=self.rows[places], scores=self.scores[places], held=held)
+
+    def _list_held(self) -> Float32:
+        return np.broadcast_to(self.held, self.rows.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,58 +81,61 @@ class WordMatches:
     """What the words of a query found.
 
     Attributes:
-        rows: int64 [m], the documents that hold some word, ascending; everything else is read of them alone.
-        scores: float32 [documents], higher is better; 0 where no word occurs.
-        held: float32 [documents]: how many of the query's words a document holds.
+        rows: int64 [m], the documents that hold some word, ascending.
+        scores: float32 [m], higher is better, above 0.
+        held: float32 [m], how many of the query's words each holds.
         size: number of the query's words.
+        count: number of documents that were asked.
+        groups: of each group of the query.
+        places: of each group, where its documents stand among ``rows``.
     """
 
     rows: Int64
     scores: Float32
     held: Float32
     size: int
+    count: int
+    groups: tuple[GroupMatches, ...]
+    places: tuple[Rows, ...]
+
+    def read_scores(self, rows: Rows) -> Float32:
+        """Return the scores of documents (int [n]), float32 [n]; 0 for what holds no word."""
+        return self._read(self.scores, rows)
+
+    def read_held(self, rows: Rows) -> Float32:
+        """Return how many of the query's words documents (int [n]) hold, float32 [n]."""
+        return self._read(self.held, rows)
+
+    def read_ranks(self, rows: Rows) -> Int32:
+        """Return the ranks of documents (int [n]) among all by score, from 1: int32 [n]; 0 for what holds no word."""
+        ranks = np.empty(len(self.rows), np.int32)
+        ranks[np.argsort(-self.scores, kind="stable")] = np.arange(1, len(ranks) + 1)
+        places, found = _find(self.rows, rows)
+        read = np.zeros(len(rows), np.int32)
+        read[found] = ranks[places[found]]
+        return read
 
     def coverage(self, rows: Rows) -> Float32:
         """Return the share of the query's words that documents hold, float32 [n], 0 to 1."""
-        share: Float32 = self.held[rows] / np.float32(max(self.size, 1))
+        share: Float32 = self.read_held(rows) / np.float32(max(self.size, 1))
         return share
 
     def select_best(self, k: int) -> Int32:
         """Return the documents of the k highest scores, highest first, equal ones by number: int32 [m]."""
-        return self.rows[select_top(self.scores[self.rows], k)].astype(np.int32)
+        return self.rows[select_top(self.scores, k)].astype(np.int32)
 
-    def keep(self, allowed: Bool) -> WordMatches:
-        """Leave out what is not allowed, bool [documents]."""
-        stays = allowed[self.rows]
-        gone = self.rows[~stays]
-        self.scores[gone] = 0.0
-        self.held[gone] = 0.0
-        return WordMatches(rows=self.rows[stays], scores=self.scores, held=self.held, size=self.size)
+    def weigh(self, weights: Sequence[float]) -> Float32:
+        """Add up for each of ``rows`` what it holds of each group, times a weight of the group: float32 [m]."""
+        total = np.zeros(len(self.rows), np.float32)
+        for group, places, weight in zip(self.groups, self.places, weights, strict=True):
+            total[places] += np.float32(weight) * group.held
+        return total
 
-    def take_over(self, other: WordMatches, rows: Rows, documents: Rows) -> WordMatches:
-        """Give documents what others of the same query have.
-
-        Args:
-            other: where it is taken from.
-            rows: documents of ``other``, [n].
-            documents: the document of this one that is to have it, for each, [n] ascending.
-        """
-        found = other.scores[rows] > 0
-        rows, documents = rows[found], documents[found]
-        self.scores[documents] = other.scores[rows]
-        self.held[documents] = other.held[rows]
-        return WordMatches(
-            rows=np.union1d(self.rows, documents).astype(np.int64), scores=self.scores, held=self.held, size=self.size
-        )
-
-    def followed_by(self, other: WordMatches) -> WordMatches:
-        """Append other documents that the same query was asked of."""
-        return WordMatches(
-            rows=np.concatenate([self.rows, other.rows + len(self.scores)]),
-            scores=np.concatenate([self.scores, other.scores]),
-            held=np.concatenate([self.held, other.held]),
-            size=self.size,
-        )
+    def _read(self, values: Float32, rows: Rows) -> Float32:
+        places, found = _find(self.rows, rows)
+        read = np.zeros(len(rows), np.float32)
+        read[found] = values[places[found]]
+        return read
 
 
 def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
@@ -83,49 +145,67 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
     The share counts a word written in parts when all parts are there, or the whole; an alternative holds every word of
     its group. It is Lucene's old coordination factor, over wishes instead of terms.
     """
-    scores = np.zeros(documents.count, np.float32)
-    held = np.zeros(documents.count, np.float32)
-    for group in query.groups:
-        if group.is_plain:
-            rows, values = documents.lookup(group.chunks[0].parts[0])
-            scores[rows] += values
-            held[rows] += 1
-        else:
-            _match_group(group, documents, scores, held)
-    rows = np.flatnonzero(scores > 0)  # of truths: of numbers it takes five times as long
+    return join_groups([match_group(group, documents) for group in query.groups], query, documents.count)
+
+
+def join_groups(groups: Sequence[GroupMatches], query: WordQuery, count: int) -> WordMatches:
+    """Join what the groups of a query hold; see `match_words`.
+
+    Args:
+        groups: of each group of the query.
+        query: the query.
+        count: number of documents that were asked.
+    """
+    rows, places = _unite([group.rows for group in groups])
+    scores, held = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+    for group, at in zip(groups, places, strict=True):
+        scores[at] += group.scores
+        held[at] += group.held
     if query.size > 1:
         # What holds a part of a joined word and no word as a whole ranks behind one that holds a whole word.
-        scores[rows] *= np.maximum(held[rows], np.float32(0.5)) / np.float32(query.size)
-    return WordMatches(rows=rows, scores=scores, held=held, size=query.size)
+        scores *= np.maximum(held, np.float32(0.5)) / np.float32(query.size)
+    return WordMatches(
+        rows=rows.astype(np.int64),
+        scores=scores,
+        held=held,
+        size=query.size,
+        count=count,
+        groups=tuple(groups),
+        places=tuple(places),
+    )
 
 
-def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held: Float32) -> None:
-    """Add the scores and counts of one group."""
-    own_scores = np.zeros(documents.count, np.float32)
-    own_held = np.zeros(documents.count, np.float32)
+def match_group(group: WordGroup, documents: TermLookup) -> GroupMatches:
+    """Find the documents that hold a group of words, or some of them."""
+    if group.is_plain:
+        rows, values = documents.lookup(group.chunks[0].parts[0])
+        return GroupMatches(rows=rows, scores=values, held=np.float32(1))
+    found = [documents.lookup(term) for chunk in group.chunks for term in _list_terms(chunk.parts, chunk.joined)]
+    found += [_match_all(alternative, documents) for alternative in group.alternatives]
+    rows, places = _unite([one for one, _ in found])
+    told = iter(zip(places, (values for _, values in found), strict=True))
+    scores, held = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     for chunk in group.chunks:
-        own_held += _add_chunk(chunk, documents, own_scores)
-    for alternative in group.alternatives:
-        rows, values = _match_all(alternative, documents)
-        own_scores[rows] = np.maximum(own_scores[rows], values)
-        own_held[rows] = group.size
-    scores += own_scores
-    held += own_held
+        parts = np.zeros(len(rows), np.uint16)
+        for _ in chunk.parts:
+            at, values = next(told)
+            scores[at] += values
+            parts[at] += 1
+        holds = parts >= len(chunk.parts)
+        if chunk.joined:
+            at, values = next(told)
+            scores[at] += values
+            holds[at] = True
+        held += holds
+    for at, values in told:  # the alternatives
+        scores[at] = np.maximum(scores[at], values)
+        held[at] = group.size
+    return GroupMatches(rows=rows, scores=scores, held=held)
 
 
-def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32) -> Bool:
-    """Add the scores of a word's terms; returns which documents hold the whole or all parts."""
-    parts = np.zeros(documents.count, np.uint16)
-    for part in chunk.parts:
-        rows, values = documents.lookup(part)
-        scores[rows] += values
-        parts[rows] += 1
-    holds: Bool = parts >= len(chunk.parts)
-    if chunk.joined:
-        rows, values = documents.lookup(chunk.joined)
-        scores[rows] += values
-        holds[rows] = True
-    return holds
+def _list_terms(parts: Sequence[str], joined: str) -> list[str]:
+    """List the terms of a word, those of its parts first."""
+    return [*parts, joined] if joined else list(parts)
 
 
 def _match_all(alternative: Alternative, documents: TermLookup) -> tuple[Rows, Float32]:
@@ -137,3 +217,22 @@ def _match_all(alternative: Alternative, documents: TermLookup) -> tuple[Rows, F
         rows, here, there = np.intersect1d(rows, more_rows, assume_unique=True, return_indices=True)
         values = values[here] + more_values[there]
     return rows, values * np.float32(alternative.weight)
+
+
+def _unite(lists: Sequence[Rows]) -> tuple[Rows, list[Rows]]:
+    """Unite lists of distinct ascending rows: int [m] ascending, and where those of each list stand in it."""
+    if not lists:
+        return np.zeros(0, np.int64), []
+    if len(lists) == 1:
+        return lists[0], [np.arange(len(lists[0]))]
+    rows, places = np.unique(np.concatenate(lists), return_inverse=True)
+    return rows, np.split(places, np.cumsum([len(one) for one in lists[:-1]]))
+
+
+def _find(known: Rows, rows: Rows) -> tuple[Rows, Bool]:
+    """Find rows among known ones, which are ascending: int64 [n] places, and bool [n] whether each is there."""
+    if not len(known):
+        return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
+    places = np.minimum(known.searchsorted(rows), len(known) - 1)
+    found: Bool = known[places] == rows
+    return places, found

@@ -27,9 +27,9 @@ def find(catalog: LiveCatalog, text: str) -> list[str]:
     words = find_words(
         catalog, QueryAnalyzer(catalog), prepare_context(catalog, search_request(text), History.empty(), None)
     )
-    held = words.held[words.rows]
-    rows = words.rows[held >= min(require_words(words.size), held.max(initial=0.0))]
-    return [catalog.id_of(row) for row in rows[np.argsort(-words.scores[rows], kind="stable")].tolist()]
+    enough = words.held >= min(require_words(words.size), words.held.max(initial=0.0))
+    best = np.argsort(-words.scores[enough], kind="stable")
+    return [catalog.id_of(row) for row in words.rows[enough][best].tolist()]
 
 
 def test_weights_order_what_is_found(tmp_path: Path) -> None:
@@ -65,8 +65,9 @@ def test_a_changed_product_is_weighed_as_the_snapshot_weighs(tmp_path: Path) -> 
     # The same document, now in the delta: the same score and as many words held, at its new row.
     old, new = snapshot.row_by_id["b"], catalog.row_of("b")
     assert new == snapshot.count
-    assert after.scores[new] == pytest.approx(before.scores[old])
-    assert (after.scores[old], after.held[new]) == (0, before.held[old])
+    both = np.array([old, new])
+    assert after.read_scores(both).tolist() == pytest.approx([0.0, before.read_scores(both)[0]])
+    assert after.read_held(both).tolist() == [0.0, before.read_held(both)[0]]
     state.close()
 
 

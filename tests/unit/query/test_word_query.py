@@ -132,8 +132,8 @@ def test_scores_are_scaled_by_the_share_of_words_held(reader: QueryReader, words
     rows = {name: row for row, name in enumerate(TITLES)}
 
     assert found.size == 2
-    assert found.held[rows["chair"]] == 1
-    assert found.scores[rows["chair"]] == pytest.approx(words.scores(["offic"])[rows["chair"]] * 1 / 2)
+    assert found.read_held(np.array([rows["chair"]]))[0] == 1
+    assert found.read_scores(np.array([rows["chair"]]))[0] == pytest.approx(words.scores(["offic"])[rows["chair"]] * 1 / 2)
     assert found.coverage(found.rows).max() == 0.5
 
 
@@ -141,9 +141,9 @@ def test_part_of_a_size_is_not_the_size(reader: QueryReader, words: WordIndex) -
     found = match_words(reader.read("32 gb usb"), words)
     rows = {name: row for row, name in enumerate(TITLES)}
 
-    assert found.held[rows["stick"]] == 1  # usb, and gb without 32
-    assert found.held[rows["cable"]] == 1
-    assert found.scores[rows["stick"]] > 0
+    assert found.read_held(np.array([rows["stick"]]))[0] == 1  # usb, and gb without 32
+    assert found.read_held(np.array([rows["cable"]]))[0] == 1
+    assert found.read_scores(np.array([rows["stick"]]))[0] > 0
 
 
 def test_a_query_without_words_finds_nothing(reader: QueryReader, words: WordIndex) -> None:

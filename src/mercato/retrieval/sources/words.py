@@ -10,7 +10,7 @@ from mercato.query.query_analyzer import QueryAnalyzer
 from mercato.query.word_query import WordQuery
 from mercato.retrieval.context import RetrievalContext
 from mercato.retrieval.sources.base import Source
-from mercato.retrieval.word_match import WordMatches, match_words
+from mercato.retrieval.word_match import WordMatches, join_groups, match_group
 
 
 class WordsSource(Source):
@@ -22,21 +22,25 @@ class WordsSource(Source):
 
 
 def find_words(catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext) -> WordMatches:
-    """Score every product by the words of the query, snapshot rows and delta entries, by row; 0 where not allowed."""
+    """Score the allowed products by the words of the query, snapshot rows and delta entries, by row."""
     return find_word_matches(catalog, queries.read(context.request.text, context.language), context)
 
 
 def find_word_matches(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext) -> WordMatches:
-    """Score every product as `find_words` does, by the words of a query that was read already."""
-    index = catalog.snapshot.words
-    found = match_words(query, index)
-    entries = context.allowed.entries
-    if not len(entries):
-        return found.keep(context.allowed.rows) if context.allowed.rows_missing else found
-    changed = match_words(query, index.look_outside(catalog.delta.postings, len(entries))).keep(entries)
-    inheriting = np.flatnonzero(entries & catalog.delta.inherits_words[: len(entries)])
-    changed = changed.take_over(found, catalog.delta.replaced_rows[inheriting], inheriting)
-    return found.keep(context.allowed.rows).followed_by(changed)
+    """Score products as `find_words` does, by the words of a query that was read already."""
+    index, allowed, delta = catalog.snapshot.words, context.allowed, catalog.delta
+    outside = index.look_outside(delta.postings, len(allowed.entries)) if len(allowed.entries) else None
+    inheriting = np.flatnonzero(allowed.entries & delta.inherits_words[: len(allowed.entries)])
+    groups = []
+    for group in query.groups:
+        found = match_group(group, index)
+        kept = found.keep(allowed.rows) if allowed.rows_missing else found
+        if outside is not None:
+            changed = match_group(group, outside).keep(allowed.entries)
+            changed = changed.take_over(found, delta.replaced_rows[inheriting], inheriting)
+            kept = kept.followed_by(changed, index.count)
+        groups.append(kept)
+    return join_groups(groups, query, index.count + len(allowed.entries))
 
 
 def require_words(size: int) -> int:
@@ -48,11 +52,8 @@ def rank_words(
     catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, rows: Int32
 ) -> tuple[Float32, Int32]:
     """Return the word scores of products (int32 [n] rows), and their ranks from 1 among all that match; 0 for none."""
-    scores = find_words(catalog, queries, context).scores
-    ordered = np.lexsort((np.arange(len(scores)), -scores))
-    rank = np.empty(len(scores), np.int32)
-    rank[ordered] = np.arange(1, len(scores) + 1)
-    return scores[rows], np.where(scores[rows] > 0, rank[rows], 0).astype(np.int32)
+    found = find_words(catalog, queries, context)
+    return found.read_scores(rows), found.read_ranks(rows)
 
 
 WORDS = WordsSource()

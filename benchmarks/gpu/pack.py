@@ -9,6 +9,7 @@ python backend, one stub and what these are linked with. `benchmarks.gpu.serve` 
 from __future__ import annotations
 
 import io
+import lzma
 import shutil
 import subprocess
 import tarfile
@@ -64,23 +65,25 @@ def list_files(minor: str, libpython: Path | None) -> dict[str, Path]:
     return files
 
 
-def write_pack(files: dict[str, Path], out: Path) -> int:
+def write_pack(files: dict[str, Path], out: Path, *, preset: int = 9) -> int:
     """Write files, stripped of symbols where they are programs, into a pack.
 
     Args:
         files: file by its name in the pack.
         out: the pack.
+        preset: how hard it is compressed, 0 to 9.
 
     Returns:
         Its size in bytes.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(out, "w:xz", preset=9) as pack:
-        for name, path in files.items():
-            content = _strip(path, Path(folder)).read_bytes()
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o755
-            pack.addfile(entry, io.BytesIO(content))
+    with tempfile.TemporaryDirectory() as folder, lzma.open(out, "wb", preset=preset) as stream:
+        with tarfile.open(fileobj=stream, mode="w") as pack:
+            for name, path in files.items():
+                content = _strip(path, Path(folder)).read_bytes()
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(content), 0o755
+                pack.addfile(entry, io.BytesIO(content))
     return out.stat().st_size
 
 

@@ -1,9 +1,7 @@
 """Load on a Triton model over HTTP, without a client library: a process of its own, as many connections as wanted.
 
-    python -m benchmarks.gpu.load PORT CONNECTIONS SECONDS QUERIES.npy OUT.npz
-
 Each connection sends one query after the other, in Triton's binary extension of KServe's protocol. Started by
-`benchmarks.gpu.serve`, several at a time.
+`benchmarks.gpu.serve`, several at a time, with the arguments PORT CONNECTIONS SECONDS QUERIES.npy OUT.npz.
 """
 
 from __future__ import annotations
@@ -122,7 +120,3 @@ def main() -> None:
         numbers=np.array(numbers, np.int64),
         found=found,
     )
-
-
-if __name__ == "__main__":
-    main()

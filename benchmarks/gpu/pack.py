@@ -1,4 +1,4 @@
-"""Pack the embedded server for a machine that has PyTorch and no network: one file of some 30 MB beside the checkout.
+"""Pack the embedded server for a machine that has PyTorch and no network: one file of some 25 MB beside the checkout.
 
 .venv/bin/python -m benchmarks.gpu.pack [--python 3.12] [--libpython /usr/lib/.../libpython3.12.so.1.0]
 
@@ -22,6 +22,8 @@ from rich.console import Console
 
 from benchmarks.harness.command import BenchmarkError, run_command
 from mercato.serving.binary import STUB_NAME, find_embedded
+
+NEEDS = "the embedded server"
 
 PACK = Path("var/gpu/server.tar.xz")
 SERVER, LIBRARIES, PYTHON = "server", "libraries", "python"

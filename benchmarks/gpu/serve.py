@@ -52,6 +52,7 @@ CHECKED = 8
 QUEUE_DELAY_US = 200
 _LOADER_FAILED = "error while loading shared libraries"
 """What the loader says where the stub cannot be started; the server goes on waiting for it."""
+_LOAD = "from benchmarks.gpu.load import main; main()"
 _MODEL_SOURCE = """
 import json
 import sys
@@ -220,7 +221,7 @@ def load(
     outs = [folder / f"load-{number}.npz" for number in range(len(parts))]
     asking = [
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.gpu.load", *map(str, (server.port, part, seconds)), *map(str, files)],
+            [sys.executable, "-c", _LOAD, *map(str, (server.port, part, seconds)), *map(str, files)],
             cwd=ROOT,
         )
         for part, files in zip(parts, [(folder / "queries.npy", out) for out in outs], strict=True)

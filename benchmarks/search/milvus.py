@@ -136,8 +136,10 @@ def compare_filtered(
     allowed = LiveCatalog(own, None).allow(condition).texts
     if allowed is None or not allowed.any():
         raise BenchmarkError(f"filter {text}: leaves nothing")
-    none = np.zeros(0, np.int64)
-    asked = [FilteredQuery(query=one, allowed=allowed, condition=condition, moved=none) for one in probes]
+    asked = [
+        FilteredQuery(query=one, allowed=allowed, condition=condition, find_moved=lambda: np.zeros(0, np.int64))
+        for one in probes
+    ]
     exact = [own.dense.search_allowed(one, CUTOFF, allowed, exact=True)[1] for one in probes]
     compared: dict[str, Any] = {"allowed_share": round(float(allowed.mean()), 3)}
     for name, index in indexes.items():

@@ -139,7 +139,8 @@ def test_filters_that_milvus_is_asked_leave_what_they_should(
     assert allowed is not None
     queries = HashEncoder().encode(["green tea", "frozen pizza"])
     asked = [
-        FilteredQuery(query=one, allowed=allowed, condition=condition, moved=np.zeros(0, np.int64)) for one in queries
+        FilteredQuery(query=one, allowed=allowed, condition=condition, find_moved=lambda: np.zeros(0, np.int64))
+        for one in queries
     ]
     for one, (scores, found) in zip(asked, nearest.search_filtered(asked, 4), strict=True):
         own_scores, own = catalog.snapshot.dense.search_allowed(one.query, 4, allowed, exact=True)

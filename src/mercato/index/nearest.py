@@ -6,7 +6,7 @@ delta has in their place) is the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,16 +21,16 @@ class FilteredQuery:
     Attributes:
         query: float32 [dimension].
         allowed: bool [texts]: what may be found.
-        condition: a filter which every product of the snapshot passes that has an allowed text, but for `moved`; None
-            where there is none.
-        moved: int64 [m], texts that may be found whose products changed since the snapshot was built: what a database
-            knows of them is old.
+        condition: a filter which every product of the snapshot passes that has an allowed text, but for the moved
+            texts; None where there is none.
+        find_moved: returns the moved texts, int64 [m]: those that may be found whose products changed since the
+            snapshot was built, so that what a database knows of them is old. Called by what needs them alone.
     """
 
     query: Float32
     allowed: Bool
     condition: Filter | None
-    moved: Int64
+    find_moved: Callable[[], Int64]
 
 
 class TextIndex(Protocol):

@@ -14,7 +14,6 @@ import numpy as np
 
 from mercato.arrays import Float32, Int64
 from mercato.errors import DenseError
-from mercato.filters import Filter
 from mercato.index.dense import EF_PER_CANDIDATE
 from mercato.index.nearest import FilteredQuery
 from mercato.index.snapshot import Snapshot
@@ -129,14 +128,17 @@ class MilvusTexts:
         if left <= MOST_IDS:
             return _name_texts(np.flatnonzero(one.allowed)), min(k, left)
         share = left / self._snapshot.manifest.texts
-        expression = "" if share >= WIDE_SHARE else self._push(one.condition, one.moved)
+        expression = "" if share >= WIDE_SHARE else self._push(one)
         wanted = math.ceil(MARGIN * k / share) if not expression else 2 * k
         return expression, min(wanted, MOST_FETCHED, self._snapshot.manifest.texts)
 
-    def _push(self, condition: Filter | None, moved: Int64) -> str:
-        if condition is None or len(moved) > MOST_IDS:
+    def _push(self, one: FilteredQuery) -> str:
+        if one.condition is None:
             return ""
-        expression = write_condition(condition.expression, self._snapshot.columns, self._require().fields)
+        expression = write_condition(one.condition.expression, self._snapshot.columns, self._require().fields)
+        moved = one.find_moved() if expression else np.zeros(0, np.int64)
+        if len(moved) > MOST_IDS:
+            return ""
         return f"({expression}) or {_name_texts(moved)}" if expression and len(moved) else expression
 
     def _require(self) -> CollectionFacts:

@@ -63,12 +63,15 @@ def search_nearest(
 
 def _ask_filtered(catalog: LiveCatalog, context: RetrievalContext, probe: Float32, texts: Bool) -> FilteredQuery:
     """Return what is asked for a request of which some texts are allowed."""
-    delta, moved = catalog.delta, np.zeros(0, np.int64)
-    if len(delta):
-        entries = np.flatnonzero(context.allowed.entries & delta.inherits_vector)
-        moved = np.unique(catalog.snapshot.texts.text_of_row[delta.replaced_rows[entries]]).astype(np.int64)
+
+    def find_moved() -> Int64:
+        entries = np.flatnonzero(context.allowed.entries & catalog.delta.inherits_vector)
+        rows = catalog.delta.replaced_rows[entries]
+        moved: Int64 = np.unique(catalog.snapshot.texts.text_of_row[rows]).astype(np.int64)
+        return moved
+
     condition = None if context.relaxed else context.request.condition
-    return FilteredQuery(query=probe, allowed=texts, condition=condition, moved=moved)
+    return FilteredQuery(query=probe, allowed=texts, condition=condition, find_moved=find_moved)
 
 
 def _list_nearest(

@@ -21,13 +21,12 @@ from tests.unit.milvus.conftest import Clock, Collection
 from tests.unit.retrieval.asking import ask, ids_of
 
 QUERIES = HashEncoder().encode(["frozen pizza", "green tea", "dog"])
-NONE_MOVED = np.zeros(0, np.int64)
 
 
 def asking(allowed: Bool, text: str = "", moved: list[int] | None = None, query: int = 0) -> FilteredQuery:
     condition = parse_filter(text) if text else None
     return FilteredQuery(
-        query=QUERIES[query], allowed=allowed, condition=condition, moved=np.array(moved or [], np.int64)
+        query=QUERIES[query], allowed=allowed, condition=condition, find_moved=lambda: np.array(moved or [], np.int64)
     )
 
 

@@ -35,7 +35,7 @@ def make_shop(count: int = 700) -> list[Product]:
     products = []
     for number in range(count):
         kind, colour = KINDS[number % len(KINDS)], COLOURS[int(draw.integers(len(COLOURS)))]
-        attributes = {
+        attributes: dict[str, Any] = {
             "model": f"XK-{number:04d}",
             "colour": colour,
             "item_group_id": f"G{number // 2 if number % 5 else number}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mercato.errors import MercatoError, ModelError
@@ -13,10 +14,11 @@ from mercato.index.snapshot import Snapshot
 from mercato.pipeline.answer import Answer
 from mercato.requests.page import parse_search
 from mercato.retrieval.whole import Figures, join_figures
+from mercato.shards import products
 from mercato.shards.messages import answer_message, ask_search
 from mercato.shards.shard import Shard, ShardFound, ShardSearch
 from tests.stores import HashEncoder, search_request
-from tests.unit.shards.conftest import OpenRouter
+from tests.unit.shards.conftest import OpenRouter, open_router
 
 LAMP = parse_search({"QUERY": b"red lamp"})
 
@@ -71,3 +73,13 @@ def test_a_message_for_another_shard_is_refused(cut: Path) -> None:
         answer_message(shard, message)
     with pytest.raises(ModelError, match="a message cannot be read"):
         answer_message(shard, b"nonsense")
+
+
+def test_products_that_were_fetched_stay_true_however_few_are_kept(
+    cut: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "KEPT", 5)
+    catalog, whole = open_router(cut).catalog, Snapshot(shop)
+    for rows in (np.arange(4), np.arange(3, 12), np.arange(20)[::-1], np.array([0, 0, 19])):
+        np.testing.assert_array_equal(catalog.vectors(rows), whole.vectors(rows))
+        assert [catalog.document(row) for row in rows.tolist()] == [whole.documents.document(r) for r in rows.tolist()]

@@ -31,7 +31,7 @@ HOURS_A_MONTH = 730
 OF_THE_WHOLE = ("kinds.", "spelling.", "suggestions.", "vocabulary.", "settings.", "words/vocabulary.", "columns.json")
 """Files that say something of words, categories and fields: they grow slower than the products, and are left out."""
 OF_RECOMMENDATIONS = ("behaviour.", "signals.", "together.")
-"""Files of a head that searches do not read."""
+"""Files of a router that searches do not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Costs:
         received_kb: a search, from all shards.
         received_kb_a_shard: of each shard besides.
         shard_bytes: of a product in its shard.
-        head_bytes: of a product in the router's head, as far as searches read it.
+        router_bytes: of a product in the router, as far as searches read it.
     """
 
     shard_ms: float
@@ -89,7 +89,7 @@ class Costs:
     received_kb: float
     received_kb_a_shard: float
     shard_bytes: float
-    head_bytes: float
+    router_bytes: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def fit_costs(speed: Mapping[str, Any], sizes: Mapping[str, Any]) -> Costs:
         received_kb=least,
         received_kb_a_shard=more,
         shard_bytes=_sum_files(files["first_shard"], OF_THE_WHOLE),
-        head_bytes=_sum_files(files["head"], OF_THE_WHOLE + OF_RECOMMENDATIONS),
+        router_bytes=_sum_files(files["router"], OF_THE_WHOLE + OF_RECOMMENDATIONS),
     )
 
 
@@ -204,8 +204,8 @@ def write_page(assumed: Assumptions, costs: Costs) -> str:
         "\n".join(["| | |", "|---|---|", *measured]),
         "**Assumed** (each an option of the command):",
         "\n".join(["| | |", "|---|---|", *assumptions]),
-        f"Files of one copy of all shards: {assumed.products * costs.shard_bytes / 1e9:,.0f} GB; of the head, on each "
-        f"router: {assumed.products * costs.head_bytes / 1e9:,.0f} GB.",
+        f"Files of one copy of all shards: {assumed.products * costs.shard_bytes / 1e9:,.0f} GB; of what each router "
+        f"holds: {assumed.products * costs.router_bytes / 1e9:,.0f} GB.",
         "**As it stands:**",
         write_table(assumed, costs),
         "**If no work of a shard grew with its products** (`shard_ms_a_million` 0), what is left being as measured:",

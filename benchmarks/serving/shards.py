@@ -32,7 +32,7 @@ from mercato.pipeline.answer import Answer
 from mercato.pipeline.pipeline import Pipeline
 from mercato.requests.page import parse_search
 from mercato.retrieval.retriever import Retriever
-from mercato.shards.cut import HEAD, cut_snapshot
+from mercato.shards.cut import ROUTER, cut_snapshot
 from mercato.shards.fan_out import FanOut, ShardAddress
 from mercato.shards.messages import answer_message
 from mercato.shards.products import ShardProducts
@@ -104,13 +104,13 @@ def measure_cut(
     cut: Path, encoder: OnnxEncoder, ranker: OnnxRanker | None, queries: Sequence[str], wanted: Sequence[Answer]
 ) -> dict[str, Any]:
     """Ask a router of a cut; see the module."""
-    head = LiveCatalog(Snapshot(cut / HEAD), None)
-    part = head.snapshot.part
+    catalog = LiveCatalog(Snapshot(cut / ROUTER), None)
+    part = catalog.snapshot.part
     shards = [MeteredShard(cut / str(number)) for number in range(1, part.shards + 1)]
     addresses = [ShardAddress(name=str(n), call=one.call, products=one.products) for n, one in enumerate(shards)]
     fan_out = FanOut(addresses, answers_in_part=False)
-    head.snapshot.read_elsewhere(ShardProducts(part, head.snapshot.manifest.dimension, fan_out))
-    routed = Pipeline(head, encoder, ShardRetriever(head, fan_out), ranker)
+    catalog.snapshot.read_elsewhere(ShardProducts(part, catalog.snapshot.manifest.dimension, fan_out))
+    routed = Pipeline(catalog, encoder, ShardRetriever(catalog, fan_out), ranker)
     ask(routed, queries[0])  # the first reads indexes from disk
     for shard in shards:
         shard.seconds, shard.messages, shard.bytes_in, shard.bytes_out = 0.0, 0, 0, 0
@@ -131,7 +131,7 @@ def measure_cut(
             "received": round(sum(shard.bytes_out for shard in shards) / len(shards) / count / 1e3, 2),
         },
         "bytes_a_product": {
-            "head": measure_files(cut / HEAD, part.products),
+            "router": measure_files(cut / ROUTER, part.products),
             "first_shard": measure_files(cut / "1", shards[0].products),
         },
     }

@@ -39,7 +39,7 @@ from mercato.text.words import SPLITTING
 
 
 class ProductsElsewhere(Protocol):
-    """Where the documents and vectors of a head's products lie."""
+    """Where the documents and vectors of a router's products lie."""
 
     def hold(self, documents: Documents) -> Documents:
         """Return documents that are read there; ids are those of ``documents``."""
@@ -92,7 +92,7 @@ class Snapshot:
         texts = map_arrays(folder / layout.TEXTS)
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
         self.part = read_part(folder, self.count)
-        self._dense = None if self.part.is_head else DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
+        self._dense = None if self.part.is_router else DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
         self._elsewhere: ProductsElsewhere | None = None
         self.words = WordIndex(folder / layout.WORD_INDEX)
         self.category_words = read_category_words(folder, self.words, self.manifest.dimension)
@@ -135,7 +135,7 @@ class Snapshot:
         return self._dense
 
     def read_elsewhere(self, products: ProductsElsewhere) -> None:
-        """Read documents and vectors of products from where they lie, of a head."""
+        """Read documents and vectors of products from where they lie, of a router's catalogue."""
         self._elsewhere = products
         self.documents = products.hold(self.documents)
 

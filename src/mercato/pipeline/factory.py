@@ -184,16 +184,16 @@ def open_shard_retriever(settings: Settings, catalog: LiveCatalog, queries: Quer
 
     Args:
         settings: what is served.
-        catalog: the head of the shards.
+        catalog: the router's.
         queries: reads queries.
 
     Raises:
-        ServerError: the catalogue is no head, has another number of shards, or there is state, which is not routed.
+        ServerError: the catalogue is no router's, has another number of shards, or there is state, which is not routed.
     """
     addresses = (settings.shards or "").split(",")
     snapshot = catalog.snapshot
-    if not snapshot.part.is_head:
-        raise ServerError(f"--shards: {snapshot.folder} is no head of shards; serve the folder head of `mercato shard`")
+    if not snapshot.part.is_router:
+        raise ServerError(f"--shards: {snapshot.folder} is no router's; serve the folder router of `mercato shard`")
     if len(addresses) != snapshot.part.shards:
         raise ServerError(
             f"--shards: the catalogue has {snapshot.part.shards} shards, given {len(addresses)} addresses; name one "

@@ -1,4 +1,4 @@
-"""Documents and vectors of products that lie in shards, fetched by the router that opened their head.
+"""Documents and vectors of products that lie in shards, fetched by the router.
 
 A snapshot never changes, so what was fetched stays true: the products that are shown most are asked for once.
 """
@@ -31,7 +31,7 @@ class ShardProducts:
         """Take the shards.
 
         Args:
-            part: the head's, which knows the shard of each row.
+            part: the router's, which knows the shard of each row.
             dimension: length of a vector.
             shards: what is asked.
         """
@@ -42,7 +42,7 @@ class ShardProducts:
         self._documents: OrderedDict[int, bytes] = OrderedDict()
 
     def hold(self, documents: Documents) -> Documents:
-        """Return documents that are read from the shards; ids are those of the head's own file."""
+        """Return documents that are read from the shards; ids are those of the router's own file."""
         return _ShardDocuments(documents.path, self)
 
     def read_vectors(self, rows: Int32) -> Float32:
@@ -80,7 +80,7 @@ class ShardProducts:
 
 
 class _ShardDocuments(Documents):
-    """The ids of a head, and the documents of its shards."""
+    """The ids of the router's catalogue, and the documents of the shards."""
 
     def __init__(self, path: Path, products: ShardProducts) -> None:
         super().__init__(path)

@@ -16,7 +16,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.pipeline.pipeline import Pipeline
 from mercato.retrieval.retriever import Retriever
-from mercato.shards.cut import HEAD, cut_snapshot
+from mercato.shards.cut import ROUTER, cut_snapshot
 from mercato.shards.fan_out import FanOut, ShardAddress, ShardCall
 from mercato.shards.messages import answer_message
 from mercato.shards.products import ShardProducts
@@ -87,15 +87,15 @@ def open_router(cut: Path, *, answers_in_part: bool = False, down: frozenset[int
 
         return call
 
-    head = LiveCatalog(Snapshot(cut / HEAD), None)
-    part = head.snapshot.part
+    catalog = LiveCatalog(Snapshot(cut / ROUTER), None)
+    part = catalog.snapshot.part
     sizes = np.bincount(part.owners, minlength=part.shards).tolist()
     shards = FanOut(
         [ShardAddress(name=f"shard-{n}", call=reach(n), products=size) for n, size in enumerate(sizes, start=1)],
         answers_in_part=answers_in_part,
     )
-    head.snapshot.read_elsewhere(ShardProducts(part, head.snapshot.manifest.dimension, shards))
-    return ShardRetriever(head, shards)
+    catalog.snapshot.read_elsewhere(ShardProducts(part, catalog.snapshot.manifest.dimension, shards))
+    return ShardRetriever(catalog, shards)
 
 
 OpenRouter = Callable[..., Pipeline]

@@ -69,7 +69,7 @@ def test_a_process_that_was_not_asked_before_does_the_rounds_again(cut: Path) ->
 def test_a_message_for_another_shard_is_refused(cut: Path) -> None:
     shard = Shard(LiveCatalog(Snapshot(cut / "1"), None))
     message = ask_search(Snapshot(cut / "2").part, 2, [])
-    with pytest.raises(ModelError, match="serve shards and head of one `mercato shard`"):
+    with pytest.raises(ModelError, match="serve shards and router of one `mercato shard`"):
         answer_message(shard, message)
     with pytest.raises(ModelError, match="a message cannot be read"):
         answer_message(shard, b"nonsense")

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from mercato.errors import ModelError, ServerError, StateError
+from mercato.errors import ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
@@ -186,21 +186,9 @@ def open_shard_retriever(settings: Settings, catalog: LiveCatalog, queries: Quer
         settings: what is served.
         catalog: the router's.
         queries: reads queries.
-
-    Raises:
-        ServerError: the catalogue is no router's, has another number of shards, or there is state, which is not routed.
     """
     addresses = (settings.shards or "").split(",")
     snapshot = catalog.snapshot
-    if not snapshot.part.is_router:
-        raise ServerError(f"--shards: {snapshot.folder} is no router's; serve the folder router of `mercato shard`")
-    if len(addresses) != snapshot.part.shards:
-        raise ServerError(
-            f"--shards: the catalogue has {snapshot.part.shards} shards, given {len(addresses)} addresses; name one "
-            "for each, in the order of their numbers"
-        )
-    if settings.state is not None:
-        raise ServerError("--state: a router of shards keeps neither events nor changes; leave it out")
     sizes = np.bincount(snapshot.part.owners, minlength=len(addresses)).tolist()
     shards = [
         ShardAddress(name=address, call=HttpCall(address, timeout_s=settings.shard_timeout_ms / 1000), products=size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,19 @@ def make_events() -> list[Event]:
     return bought
 
 
-def open_router(cut: Path, *, answers_in_part: bool = False, down: frozenset[int] = frozenset()) -> ShardRetriever:
-    """Open the shards of a cut in this process; those of some numbers do not answer."""
+def open_router(
+    cut: Path, *, answers_in_part: bool = False, lasting: Mapping[int, int] | None = None
+) -> ShardRetriever:
+    """Open the shards of a cut in this process; those of some numbers answer so many messages and no more."""
+
+    left = dict(lasting or {})
 
     def reach(number: int) -> ShardCall:
         shard = Shard(LiveCatalog(Snapshot(cut / str(number)), None))
 
         def call(message: bytes) -> bytes:
-            if number in down:
+            left[number] = left.get(number, 1 << 30) - 1
+            if left[number] < 0:
                 raise ModelError("cannot be reached (refused)")
             return answer_message(shard, message)
 

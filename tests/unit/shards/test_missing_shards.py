@@ -24,13 +24,13 @@ LAMP = parse_search({"QUERY": b"red lamp"})
 
 
 def test_it_is_refused_by_name_unless_answers_in_part_are_wanted(open_routed: OpenRouter) -> None:
-    [answer] = open_routed(down=frozenset({2})).answer([LAMP])
+    [answer] = open_routed(lasting={2: 0}).answer([LAMP])
     assert isinstance(answer, MercatoError)
     assert str(answer).startswith("shard 2 of 3 (shard-2): cannot be reached (refused); start what is down")
 
 
 def test_the_others_answer_and_say_what_is_missing(open_routed: OpenRouter, cut: Path) -> None:
-    [answer] = open_routed(answers_in_part=True, down=frozenset({2})).answer([LAMP])
+    [answer] = open_routed(answers_in_part=True, lasting={2: 0}).answer([LAMP])
     assert isinstance(answer, Answer)
     details = json.loads(answer.details)
     lost = Snapshot(cut / "2")
@@ -40,8 +40,19 @@ def test_the_others_answer_and_say_what_is_missing(open_routed: OpenRouter, cut:
     assert not {lost.documents.id(row) for row in range(lost.count)} & set(answer.product_ids)
 
 
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_one_that_goes_between_two_rounds_is_missing_too(open_routed: OpenRouter, cut: Path, rounds: int) -> None:
+    [answer] = open_routed(answers_in_part=True, lasting={2: rounds}).answer([LAMP])
+    assert isinstance(answer, Answer)
+    details = json.loads(answer.details)
+    lost = Snapshot(cut / "2")
+    assert details["degraded"] == ["shards"]
+    assert details["missing_share"] == round(lost.count / lost.part.products, 4)
+    assert not {lost.documents.id(row) for row in range(lost.count)} & set(answer.product_ids)
+
+
 def test_where_none_answers_it_is_refused_in_any_case(open_routed: OpenRouter) -> None:
-    [answer] = open_routed(answers_in_part=True, down=frozenset({1, 2, 3})).answer([LAMP])
+    [answer] = open_routed(answers_in_part=True, lasting={1: 0, 2: 0, 3: 0}).answer([LAMP])
     assert isinstance(answer, MercatoError)
 
 

@@ -162,7 +162,7 @@ class SharedOptions(BaseModel):
     shards: Annotated[str | None, Flag(metavar="HOST:PORT,...")] = Field(
         default=None,
         description="Answer searches from shards: the HTTP addresses of their servers, in the order of their numbers; "
-        "CATALOG is their head.",
+        "CATALOG is the router's.",
     )
     shard_timeout_ms: Annotated[int, above(0), Flag()] = Field(
         default=DEFAULT_SHARD_TIMEOUT_MS, description="Milliseconds that a shard may take for one round of a search."

@@ -12,25 +12,25 @@ from mercato.cli.output import Output
 
 EPILOG = (
     "Example: mercato shard var/demo/catalog --shards 3 --out var/demo/shards, then serve var/demo/shards/1, /2 and /3 "
-    "and var/demo/shards/head with --shards HOST:PORT,HOST:PORT,HOST:PORT"
+    "and var/demo/shards/router with --shards HOST:PORT,HOST:PORT,HOST:PORT"
 )
 
 
 def shard(
     catalog: Annotated[Path, typer.Argument(help="Snapshot that `mercato index` made.")],
-    out: Annotated[Path, typer.Option(help="Folder to make, for the head and the shards.")],
+    out: Annotated[Path, typer.Option(help="Folder to make, for the shards and the router.")],
     shards: Annotated[int, typer.Option(help="How many shards.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Cut a catalogue into shards, each for a server of its own, and the head for the router that asks them."""
+    """Cut a catalogue into shards, each for a server of its own, and what the router opens that asks them."""
     output = Output(as_json=as_json)
     with output.handle_errors():
-        from mercato.shards.cut import HEAD, cut_snapshot
+        from mercato.shards.cut import ROUTER, cut_snapshot
 
         counts = cut_snapshot(catalog, out, shards)
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "head": HEAD, "products": counts}))
+        typer.echo(json.dumps({"out": str(out), "router": ROUTER, "products": counts}))
         return
     for number, count in enumerate(counts, start=1):
         output.console.print(f"{out / str(number)}: {count:,} products")
-    output.console.print(f"{out / HEAD}: for the router")
+    output.console.print(f"{out / ROUTER}: for the router")

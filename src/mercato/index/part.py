@@ -31,8 +31,8 @@ class CatalogPart:
         cut: what tells the shards of one cut from those of another; empty for a snapshot that is whole.
         number: of the shard, from 1; 0 where it is none.
         shards: how many there are.
-        is_head: whether it is what a router opens: all rows, without documents and vectors.
-        owners: of a head the shard of each row, int16 [rows], from 0; empty for others.
+        is_router: whether it is what a router opens: all rows, without documents and vectors.
+        owners: of a router the shard of each row, int16 [rows], from 0; empty for others.
     """
 
     products: int
@@ -40,7 +40,7 @@ class CatalogPart:
     cut: str = ""
     number: int = 0
     shards: int = 0
-    is_head: bool = False
+    is_router: bool = False
     owners: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
 
     def name_rows(self, rows: npt.NDArray[np.integer[Any]]) -> Int32:
@@ -57,15 +57,15 @@ class CatalogPart:
         return np.where(self.rows[at] == named, at, -1).astype(np.int32)
 
 
-def read_kind(folder: Path) -> Literal["whole", "head", "shard"]:
+def read_kind(folder: Path) -> Literal["whole", "router", "shard"]:
     """Tell what a snapshot is; one that is not there is taken for a whole one.
 
     Raises:
         SnapshotError: which part it holds cannot be read.
     """
     part = read_part(folder, 0)
-    if part.is_head:
-        return "head"
+    if part.is_router:
+        return "router"
     return "whole" if part.rows is None else "shard"
 
 
@@ -75,7 +75,7 @@ def write_part(folder: Path, part: CatalogPart) -> None:
     arrays: dict[str, npt.NDArray[Any]] = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
     if part.rows is not None:
         arrays["rows"] = part.rows
-    if part.is_head:
+    if part.is_router:
         arrays["owners"] = part.owners
     write_arrays(folder / layout.PART, arrays)
 
@@ -92,8 +92,8 @@ def read_part(folder: Path, count: int) -> CatalogPart:
     arrays = map_arrays(path)
     try:
         facts = json.loads(arrays["facts"].tobytes())
-        is_head = "rows" not in arrays
-        owners = arrays["owners"] if is_head else np.zeros(0, np.int16)
-        return CatalogPart(**facts, rows=arrays.get("rows"), is_head=is_head, owners=owners)
+        is_router = "rows" not in arrays
+        owners = arrays["owners"] if is_router else np.zeros(0, np.int16)
+        return CatalogPart(**facts, rows=arrays.get("rows"), is_router=is_router, owners=owners)
     except (KeyError, TypeError, ValueError) as exc:
         raise SnapshotError(f"{path.name}: cannot be read ({exc}); run `mercato shard` again") from exc

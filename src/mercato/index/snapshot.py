@@ -25,7 +25,7 @@ from mercato.index.layout import TextLayout
 from mercato.index.learned import read_learned
 from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import read_floor
-from mercato.index.part import read_part
+from mercato.index.part import CatalogPart, read_part
 from mercato.index.row_ids import RowIds, read_row_ids
 from mercato.index.source_tuning import SourceTuning, read_tuning
 from mercato.index.synonyms import read_stored_synonyms
@@ -40,7 +40,7 @@ from mercato.text.words import SPLITTING
 
 
 class ProductsElsewhere(Protocol):
-    """Where the documents and vectors of a head's products lie."""
+    """Where the documents and vectors of a router's products lie."""
 
     def hold(self, documents: Documents) -> Documents:
         """Return documents that are read there; ids are those of ``documents``."""
@@ -69,9 +69,10 @@ class Snapshot:
         codes: which products a code names; none where it was built before there were any.
         titles: the terms of titles; None where it was built before they were kept.
         floor: how near a product must be to a query; None where it was built before there was one.
-        part: which part of a catalogue it holds; all of it, unless it is a shard.
         dictionaries: category and brand names by code, as the features hold them.
     """
+
+    _elsewhere: ProductsElsewhere | None = None
 
     def __init__(self, folder: Path, *, encoder: str | None = None) -> None:
         """Open a snapshot.
@@ -92,9 +93,8 @@ class Snapshot:
         self.documents = Documents(folder / layout.PRODUCTS)
         texts = map_arrays(folder / layout.TEXTS)
         self.texts = TextLayout(text_of_row=texts["text_of_row"], bounds=texts["bounds"], rows=texts["rows"])
-        self.part = read_part(folder, self.count)
-        self._dense = None if self.part.is_head else DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
-        self._elsewhere: ProductsElsewhere | None = None
+        if not self.part.is_router:
+            self.dense = DenseIndex(folder / layout.DENSE_INDEX, most_compared=MOST_TEXTS)
         self.words = WordIndex(folder / layout.WORD_INDEX)
         self.category_words = read_category_words(folder, self.words, self.manifest.dimension)
         self.columns = read_columns(folder)
@@ -121,22 +121,25 @@ class Snapshot:
             known=self.words,
         )
 
-    @property
+    @cached_property
+    def part(self) -> CatalogPart:
+        """Which part of a catalogue it holds; all of it, unless it is a shard."""
+        return read_part(self.folder, self.count)
+
+    @cached_property
     def dense(self) -> DenseIndex:
         """The dense index over distinct texts.
 
         Raises:
             SnapshotError: it lies in shards.
         """
-        if self._dense is None:
-            raise SnapshotError(
-                f"catalogue {self.folder}: its vectors lie in shards; serve it with --shards HOST:PORT,..., or the "
-                "snapshot that it was cut from"
-            )
-        return self._dense
+        raise SnapshotError(
+            f"catalogue {self.folder}: its vectors lie in shards; serve it with --shards HOST:PORT,..., or the "
+            "snapshot that it was cut from"
+        )
 
     def read_elsewhere(self, products: ProductsElsewhere) -> None:
-        """Read documents and vectors of products from where they lie, of a head."""
+        """Read documents and vectors of products from where they lie, of a router's catalogue."""
         self._elsewhere = products
         self.documents = products.hold(self.documents)
 

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from mercato.errors import ModelError, ServerError, StateError
+from mercato.errors import ModelError, StateError
 from mercato.features.features import FEATURE_NAMES
 from mercato.index.current import CurrentProducts
 from mercato.index.live import LiveCatalog
@@ -209,23 +209,11 @@ def open_shard_retriever(settings: Settings, catalog: LiveCatalog, queries: Quer
 
     Args:
         settings: what is served.
-        catalog: the head of the shards.
+        catalog: the router's.
         queries: reads queries.
-
-    Raises:
-        ServerError: the catalogue is no head, has another number of shards, or there is state, which is not routed.
     """
     addresses = (settings.shards or "").split(",")
     snapshot = catalog.snapshot
-    if not snapshot.part.is_head:
-        raise ServerError(f"--shards: {snapshot.folder} is no head of shards; serve the folder head of `mercato shard`")
-    if len(addresses) != snapshot.part.shards:
-        raise ServerError(
-            f"--shards: the catalogue has {snapshot.part.shards} shards, given {len(addresses)} addresses; name one "
-            "for each, in the order of their numbers"
-        )
-    if settings.state is not None:
-        raise ServerError("--state: a router of shards keeps neither events nor changes; leave it out")
     sizes = np.bincount(snapshot.part.owners, minlength=len(addresses)).tolist()
     shards = [
         ShardAddress(name=address, call=HttpCall(address, timeout_s=settings.shard_timeout_ms / 1000), products=size)

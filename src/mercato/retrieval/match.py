@@ -30,7 +30,7 @@ COMPARED = 4_096
 """Products of many that hold a query's words whose meaning is compared; the best by words."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WordHolders:
     """The products that hold enough of a query's words.
 
@@ -68,13 +68,14 @@ def select_word_matches(
         Those that hold enough, and the nearest of all.
     """
     held, required = words.held, require_words(words.size)
-    here = _describe(words, held, held >= required)
+    enough = held >= required
+    here = _describe(words, held, enough)
     most = np.append(here.highest, held.max(initial=0.0))
-    told = yield replace(here, highest=most, near=near)
+    told = yield Figures(highest=most, lowest=here.lowest, sums=here.sums, near=near)
     nearest, most = told.near, told.highest[1]
     whole = bool(most >= required > 0)
-    enough = held >= (required if whole else most)
     if not whole:
+        enough = held >= most
         told = yield _describe(words, held, enough)
     rows = words.rows[enough]
     shares = np.ones(len(rows), np.float32)
@@ -115,7 +116,7 @@ def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
     return held
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Result:
     """The result of a search in a part of the catalogue.
 
@@ -196,14 +197,16 @@ def select_matches(
 def _name_nearest(catalog: LiveCatalog, dense: RankedList) -> NearTexts:
     """Return the nearest of a part by the rows and texts of the whole catalogue."""
     part, layout = catalog.snapshot.part, catalog.snapshot.texts
-    known = dense.rows < catalog.base  # a changed product stands for its own text
-    texts = layout.text_of_row[np.where(known, dense.rows, 0)]
-    first = part.name_rows(np.where(known, layout.rows[layout.bounds[texts]], dense.rows))
-    return NearTexts(rows=part.name_rows(dense.rows), scores=dense.scores, texts=first, limit=SEARCH_CANDIDATES)
+    if part.rows is None:  # nobody joins them with others
+        return NearTexts(rows=dense.rows, scores=dense.scores, texts=dense.rows, limit=SEARCH_CANDIDATES)
+    first = part.rows[layout.rows[layout.bounds[layout.text_of_row[dense.rows]]]]
+    return NearTexts(rows=part.rows[dense.rows], scores=dense.scores, texts=first, limit=SEARCH_CANDIDATES)
 
 
 def _keep_own(part: CatalogPart, near: NearTexts) -> NearTexts:
     """Return those of the nearest of all that are a part's, by its rows."""
+    if part.rows is None:
+        return near
     rows = part.find_rows(near.rows)
     own = rows >= 0
     return replace(near, rows=rows[own], scores=near.scores[own], texts=near.texts[own])

@@ -30,7 +30,7 @@ from mercato.retrieval.sources.words import WORDS, find_word_matches
 from mercato.retrieval.whole import NearTexts, Steps, run_alone
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SearchPart:
     """What a search found in a part of the catalogue, or in all of it.
 
@@ -40,7 +40,7 @@ class SearchPart:
         scores: float32 [n], of each by words.
         by_words: bool [n], whether each matches by its words.
         matching: bool [n], whether each belongs to the result.
-        words: the best by words.
+        words: the best by words; of the weight of words each has as much as it holds of the query.
         near: the nearest; None if the query has no vector.
         popular: what sells best of what matches by words.
         chosen: what was chosen after the query; None where nothing is known of it.
@@ -70,10 +70,6 @@ class SearchPart:
         """Return where products stand among `rows`, int64 [n]; all of them have to."""
         return np.searchsorted(self.rows, rows)
 
-    def cover(self, rows: Int32) -> Float32:
-        """Return the share of the query's words that products hold, float32 [n]."""
-        return self.coverage[self.find(rows)]
-
 
 def find_search_candidates(
     catalog: LiveCatalog,
@@ -99,7 +95,7 @@ def find_search_candidates(
     found = []
     for context, near in zip(contexts, dense, strict=True):
         part, matches = run_alone(find_part(catalog, queries, context, near, catalog.find_code(context.request.text)))
-        found.append(replace(fuse_part(catalog, queries, context, part), matches=matches))
+        found.append(fuse_part(catalog, queries, context, part, matches))
     return found
 
 
@@ -149,7 +145,9 @@ def find_part(
         scores=words.read_scores(rows),
         by_words=by_words,
         matching=matches[rows],
-        words=RankedList(rows=best, scores=words.read_scores(best)),
+        words=RankedList(
+            rows=best, scores=words.read_scores(best), weight=catalog.fusion.words, shares=words.coverage(best)
+        ),
         near=result.near,
         popular=RankedList(rows=popular, scores=catalog.features().log_popularity[popular]),
         chosen=chosen,
@@ -163,7 +161,11 @@ def find_part(
 
 
 def fuse_part(
-    catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, part: SearchPart
+    catalog: LiveCatalog,
+    queries: QueryAnalyzer,
+    context: RetrievalContext,
+    part: SearchPart,
+    matches: Bool | None = None,
 ) -> CandidateSet:
     """Fuse what a search found in the whole catalogue.
 
@@ -172,9 +174,10 @@ def fuse_part(
         queries: reads the words of queries.
         context: the search.
         part: what was found; rows are those of ``catalog``.
+        matches: bool [rows], what belongs to the result; None where that lies elsewhere.
     """
     weights = catalog.fusion
-    lists = {WORDS.label: replace(part.words, weight=weights.words, shares=part.cover(part.words.rows))}
+    lists = {WORDS.label: part.words}
     near = part.words.rows
     if part.near is not None:
         near = part.near.rows
@@ -187,12 +190,12 @@ def fuse_part(
     kinds = score_kinds(catalog, queries, context, near, fused.rows)
     if kinds is not None:
         fused, kinds = order_by_kind(fused, kinds)
-    found = part.word_matches + int(np.count_nonzero(~part.by_words[part.find(fused.rows)]))
     order = np.arange(len(fused.rows))
     if len(part.exact):
         order = np.argsort(~is_among(fused.rows, part.exact), kind="stable")
         fused = _lead(fused.take(order), len(part.exact))
-    stays = part.matching[part.find(fused.rows)]
+    at = part.find(fused.rows)
+    stays = part.matching[at]
     kept = fused.rows[stays]
     tail = np.zeros(0, np.int32)
     wanted = context.request.depth - len(kept)
@@ -203,10 +206,11 @@ def fuse_part(
         sources=list(lists),
         tail=tail,
         total=part.total,
-        coverage=part.cover(fused.rows),
+        matches=matches,
+        coverage=part.coverage[at],
         weights=tuple(item.weight for item in lists.values()),
         kinds=None if kinds is None else kinds.take(order),
-        found=found,
+        found=part.word_matches + int(np.count_nonzero(~part.by_words[at])),
     )
     return replace(
         take(seen, np.flatnonzero(stays)),

@@ -21,9 +21,10 @@ from mercato.retrieval.fusion import select_top
 T = TypeVar("T")
 
 _NO_NUMBERS = np.zeros(0, np.float64)
+_NO_ROWS = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: some are made in every search
 class NearTexts:
     """Products near to a query, nearest first; those of one text side by side.
 
@@ -40,7 +41,7 @@ class NearTexts:
     limit: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: some are made in every search
 class BestRows:
     """The products of the highest scores, highest first, equal ones by row.
 
@@ -55,7 +56,7 @@ class BestRows:
     limit: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: some are made in every search
 class Figures:
     """What is said of a part of the catalogue, or of all of it. Parts say the same things in the same order.
 
@@ -75,7 +76,7 @@ class Figures:
     near: NearTexts | None = None
     best: BestRows | None = None
     numbers: Float64 = field(default_factory=lambda: _NO_NUMBERS)
-    owners: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    owners: Int64 = field(default_factory=lambda: _NO_ROWS)
 
 
 Steps = Generator[Figures, Figures, T]

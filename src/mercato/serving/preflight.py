@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mercato.errors import ModelError, ServerError
+from mercato.index.part import read_part
 from mercato.index.snapshot import read_columns
 from mercato.models.sequence.manifest import read_sequence_manifest
 from mercato.policy.rules import RuleFile, list_unknown, read_rules
@@ -33,6 +34,7 @@ def check_inputs(options: ServerOptions) -> None:
         EncoderMismatchError: the catalogue was built with another encoder.
         DataError: the rules file cannot be used.
         CollectionError: Milvus has no collection of this catalogue.
+        ServerError: shards and catalogue do not go together.
     """
     for model in TRITON_MODELS:
         if model.name in options.folders:
@@ -41,6 +43,7 @@ def check_inputs(options: ServerOptions) -> None:
         warn_unasked_sequence(options.sequence, options.source_weights)
     rules = read_rules(options.rules) if options.rules is not None else None
     if options.catalog is not None:
+        check_shards(options)
         verify_apart(options.catalog, options.encoder)
         if options.dense is not None:
             check_dense_apart(
@@ -48,6 +51,28 @@ def check_inputs(options: ServerOptions) -> None:
             )
         if rules is not None:
             check_rules(rules, options.catalog)
+
+
+def check_shards(options: ServerOptions) -> None:
+    """Check that shards are named where the catalogue is a router's, and only there.
+
+    Raises:
+        ServerError: they are not, or are; or there is state, which a router does not keep.
+    """
+    kind, addresses = options.catalog_kind, [] if options.shards is None else options.shards.split(",")
+    if kind == "router" and options.catalog is not None:
+        shards = read_part(options.catalog, 0).shards
+        if len(addresses) != shards:
+            raise ServerError(
+                f"catalogue {options.catalog}: is a router's of {shards} shards, given {len(addresses)} addresses; "
+                "name one for each, in the order of their numbers: --shards HOST:PORT,..."
+            )
+    elif addresses:
+        raise ServerError(
+            f"--shards: catalogue {options.catalog} is no router's; serve the folder router that `mercato shard` made"
+        )
+    if kind != "whole" and options.state is not None:
+        raise ServerError("--state: shards and their router keep neither events nor changes; leave it out")
 
 
 def check_rules(rules: RuleFile, catalog: Path) -> None:

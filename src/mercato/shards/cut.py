@@ -1,8 +1,8 @@
-"""Cutting a built snapshot into shards, and the head that a router opens.
+"""Cutting a built snapshot into shards, and what a router opens of it.
 
 What is said of the whole catalogue (statistics, lexicons, settings, what was learned) stays whole in every shard: only
 products are shared out, with what is kept of each: its document, vector, postings, title, columns. So a shard scores a
-product as the whole snapshot does, and nothing is learned twice. The head has of each product what the pipeline reads
+product as the whole snapshot does, and nothing is learned twice. The router has of each product what the pipeline reads
 behind retrieval (columns, features, signals), and neither document nor vector: these the shards send.
 """
 
@@ -34,8 +34,8 @@ from mercato.index.titles import write_titles
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.shards.cut_columns import cut_columns
 
-HEAD = "head"
-"""The folder of the head beside those of the shards, which are called by their numbers, from 1."""
+ROUTER = "router"
+"""The folder of the router's catalogue beside those of the shards, which are called by their numbers, from 1."""
 MOST_SHARDS = 1_000
 
 _OF_PRODUCTS = {
@@ -57,7 +57,7 @@ _OF_PRODUCTS = {
     MANIFEST_FILE,
 }
 """Files of which a shard has its own; every other file says something of the whole catalogue."""
-_NOT_OF_HEAD = {layout.PRODUCTS, layout.DENSE_INDEX, layout.TITLES, MANIFEST_FILE}
+_NOT_OF_ROUTER = {layout.PRODUCTS, layout.DENSE_INDEX, layout.TITLES, MANIFEST_FILE}
 
 
 def share_out(snapshot: Snapshot, shards: int) -> Int32:
@@ -88,7 +88,7 @@ def cut_snapshot(catalog: Path, out: Path, shards: int) -> list[int]:
 
     Args:
         catalog: the snapshot, whole.
-        out: a folder, made here: the head and a folder for each shard, from 1.
+        out: a folder, made here, with one for each shard, from 1, and one for the router.
         shards: how many.
 
     Returns:
@@ -103,10 +103,8 @@ def cut_snapshot(catalog: Path, out: Path, shards: int) -> list[int]:
     if out.exists():
         raise DataError(f"--out {out}: exists; name a new folder, and serve that once it is there")
     snapshot = Snapshot(catalog)
-    if snapshot.part.rows is not None or snapshot.part.is_head:
-        raise DataError(
-            f"catalogue {catalog}: is a shard or a head already; cut the snapshot that `mercato index` made"
-        )
+    if snapshot.part.rows is not None or snapshot.part.is_router:
+        raise DataError(f"catalogue {catalog}: is cut already; cut the snapshot that `mercato index` made")
     owners = share_out(snapshot, shards)
     counts: list[int] = np.bincount(owners, minlength=shards).tolist()
     if not all(counts):
@@ -116,7 +114,7 @@ def cut_snapshot(catalog: Path, out: Path, shards: int) -> list[int]:
     for number in range(shards):
         rows = np.flatnonzero(owners == number).astype(np.int32)
         _write_shard(snapshot, rows, work / str(number + 1), number + 1, shards)
-    _write_head(snapshot, owners, work / HEAD, shards)
+    _write_router(snapshot, owners, work / ROUTER, shards)
     os.rename(work, out)
     return counts
 
@@ -133,15 +131,15 @@ def _hash_id(product_id: str) -> int:
     return int.from_bytes(blake2b(product_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def _write_head(snapshot: Snapshot, owners: Int32, folder: Path, shards: int) -> None:
+def _write_router(snapshot: Snapshot, owners: Int32, folder: Path, shards: int) -> None:
     """Write what a router opens: all but the documents, vectors and titles of products."""
-    _link_files(snapshot.folder, folder, _NOT_OF_HEAD)
+    _link_files(snapshot.folder, folder, _NOT_OF_ROUTER)
     write_documents(folder / layout.PRODUCTS, snapshot.documents.ids(), [b""] * snapshot.count)
     part = CatalogPart(
         products=snapshot.count,
         cut=snapshot.manifest.created,
         shards=shards,
-        is_head=True,
+        is_router=True,
         owners=owners.astype(np.int16),
     )
     write_part(folder, part)

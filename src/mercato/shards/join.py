@@ -31,7 +31,9 @@ def join_parts(parts: Sequence[SearchPart]) -> SearchPart:
     rows = rows[order]
     by_words = np.concatenate([part.by_words for part in parts])[order]
     scores = np.concatenate([part.scores for part in parts])[order]
+    coverage = np.concatenate([part.coverage for part in parts])[order]
     words = _choose([part.words for part in parts], SEARCH_CANDIDATES)
+    words = replace(words, weight=parts[0].words.weight, shares=coverage[np.searchsorted(rows, words.rows)])
     near = join_figures([Figures(near=part.near) for part in parts]).near
     exact = np.sort(np.concatenate([part.exact for part in parts]))
     beside = RankedList(rows=rows[by_words], scores=scores[by_words])
@@ -39,7 +41,7 @@ def join_parts(parts: Sequence[SearchPart]) -> SearchPart:
     held = np.concatenate([rows[by_words], words.rows, *(() if near is None else (near.rows,))])
     return SearchPart(
         rows=rows,
-        coverage=np.concatenate([part.coverage for part in parts])[order],
+        coverage=coverage,
         scores=scores,
         by_words=by_words,
         matching=np.concatenate([part.matching for part in parts])[order],

@@ -52,7 +52,7 @@ def answer_message(shard: Shard, message: bytes) -> bytes:
     if asked != (part.cut, part.number):
         raise ModelError(
             f"shard {part.number} of the cut of {part.cut}: asked for shard {asked[1]} of the cut of {asked[0]}; serve "
-            "shards and head of one `mercato shard`, and name the shards in the order of their numbers"
+            "shards and router of one `mercato shard`, and name the shards in the order of their numbers"
         )
     answer = Body()
     if body.document["asked"] == DOCUMENTS:

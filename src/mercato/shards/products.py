@@ -1,4 +1,4 @@
-"""Documents and vectors of products that lie in shards, fetched by the router that opened their head.
+"""Documents and vectors of products that lie in shards, fetched by the router.
 
 A snapshot never changes, so what was fetched stays true: the products that are shown most are asked for once.
 """
@@ -31,7 +31,7 @@ class ShardProducts:
         """Take the shards.
 
         Args:
-            part: the head's, which knows the shard of each row.
+            part: the router's, which knows the shard of each row.
             dimension: length of a vector.
             shards: what is asked.
         """
@@ -42,48 +42,45 @@ class ShardProducts:
         self._documents: OrderedDict[int, bytes] = OrderedDict()
 
     def hold(self, documents: Documents) -> Documents:
-        """Return documents that are read from the shards; ids are those of the head's own file."""
+        """Return documents that are read from the shards; ids are those of the router's own file."""
         return _ShardDocuments(documents.path, self)
 
     def read_vectors(self, rows: Int32) -> Float32:
         """Return the vectors of rows, float32 [n, dimension]."""
-        self._fetch(rows.tolist(), self._vectors, VECTORS, lambda answer: list(read_vectors(answer)))
-        nothing = np.zeros(self._dimension, np.float32)
-        vectors = [_take(self._vectors, row) for row in rows.tolist()]
-        found = [nothing if vector is None else vector for vector in vectors]
-        return np.stack(found) if found else np.zeros((0, self._dimension), np.float32)
+        found = self._fetch(rows.tolist(), self._vectors, VECTORS, lambda reply: list(read_vectors(reply)))
+        vectors = np.zeros((len(rows), self._dimension), np.float32)
+        for place, row in enumerate(rows.tolist()):
+            if row in found:
+                vectors[place] = found[row]
+        return vectors
 
     def read_documents(self, rows: Sequence[int]) -> list[bytes | None]:
         """Return the documents of rows; None where a shard does not answer."""
-        self._fetch(rows, self._documents, DOCUMENTS, read_documents)
-        return [_take(self._documents, row) for row in rows]
+        found = self._fetch(rows, self._documents, DOCUMENTS, read_documents)
+        return [found.get(row) for row in rows]
 
     def _fetch(
         self, rows: Sequence[int], kept: OrderedDict[int, T], wanted: str, read: Callable[[bytes], list[T]]
-    ) -> None:
-        """Ask for what is not kept yet, each shard once; what is kept longest and not asked for goes."""
-        missing = np.array([row for row in dict.fromkeys(rows) if row not in kept], np.int32)
-        if not len(missing):
-            return
+    ) -> dict[int, T]:
+        """Return what is kept of rows and ask for the rest, each shard once; what was not asked for longest goes."""
+        found = {row: kept[row] for row in rows if row in kept}
+        missing = np.array([row for row in dict.fromkeys(rows) if row not in found], np.int32)
+        if len(missing):
+            owners = self._part.owners[missing]
+            own = {index: missing[owners == index] for index in np.unique(owners).tolist()}
+            messages = {index: ask_rows(self._part, index + 1, wanted, asked) for index, asked in own.items()}
+            for index, reply in self._shards.ask(messages).items():
+                found |= zip(own[index].tolist(), read(reply), strict=True)
+        for row, value in found.items():
+            kept[row] = value
+            kept.move_to_end(row)
         while len(kept) > KEPT:
             kept.popitem(last=False)
-        owners = self._part.owners[missing]
-        own = {index: missing[owners == index] for index in np.unique(owners).tolist()}
-        answers = self._shards.ask(
-            {index: ask_rows(self._part, index + 1, wanted, asked) for index, asked in own.items()}
-        )
-        for index, answer in answers.items():
-            kept.update(zip(own[index].tolist(), read(answer), strict=True))
-
-
-def _take(kept: OrderedDict[int, T], row: int) -> T | None:
-    if row in kept:
-        kept.move_to_end(row)
-    return kept.get(row)
+        return found
 
 
 class _ShardDocuments(Documents):
-    """The ids of a head, and the documents of its shards."""
+    """The ids of the router's catalogue, and the documents of the shards."""
 
     def __init__(self, path: Path, products: ShardProducts) -> None:
         super().__init__(path)

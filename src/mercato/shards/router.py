@@ -1,6 +1,6 @@
 """The router's retriever: asks all shards, joins what they found, and goes on as if it had found it itself.
 
-Its catalogue is the head of the shards: fusion, kinds of things, features and all that the pipeline does behind
+Its catalogue has neither documents nor vectors: fusion, kinds of things, features and all that the pipeline does behind
 retrieval run over the joined candidates by the same code, and in the same rows, as in a server of the whole.
 """
 
@@ -70,7 +70,7 @@ class ShardRetriever:
         """Make a retriever.
 
         Args:
-            catalog: the head of the shards; without changes.
+            catalog: the router's; without changes.
             shards: what is asked.
             queries: reads queries; None makes one of its own.
         """

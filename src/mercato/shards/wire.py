@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -62,7 +63,8 @@ class Body:
             ModelError: it is not there.
         """
         values: dict[str, Any] = {}
-        for field_name, hint in _find_kinds(kind).items():
+        known: Any = kind
+        for field_name, hint in _find_kinds(known).items():
             key = f"{name}.{field_name}"
             if key in self.arrays:
                 values[field_name] = self.arrays[key]
@@ -97,6 +99,7 @@ def unpack(written: bytes) -> Body:
     return Body(document=document, arrays=arrays)
 
 
+@cache
 def _find_kinds(kind: type[Any]) -> Mapping[str, Any]:
     """Return the type of each field of a dataclass, without None."""
     hints = get_type_hints(kind)

@@ -25,7 +25,7 @@ QUEUE_TIMEOUT_S = 60
 be shorter: ``allow_timeout_override`` without a default does nothing (measured on 2.51)."""
 
 OpenedT = TypeVar("OpenedT")
-CatalogKind = Literal["whole", "head", "shard"]
+CatalogKind = Literal["whole", "router", "shard"]
 """A snapshot as `mercato index` made it; what a router opens of one that was cut; one of its shards."""
 CanaryValue = str | int | Sequence[int]
 

@@ -38,5 +38,5 @@ ENCODER = TritonModel(
     canary={"input_ids": (101, 102), "attention_mask": (1, 1)},
     folder=ModelFolder(files=TEXT_FILES, networks=TEXT_NETWORKS, remedy="mercato export encoder --out {folder}"),
     shapes=EngineShapes(axis="sequence", buckets=(16, 32, 64, 128)),
-    served_from=("whole", "head"),
+    served_from=("whole", "router"),
 )

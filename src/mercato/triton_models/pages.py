@@ -63,7 +63,7 @@ SEARCH = TritonModel(
     open=_open_pipeline,
     # Of a visitor: an answer that is given again would tell nothing of the stages.
     canary={"QUERY": "canary", "VISITOR_ID": "canary", "PAGE_SIZE": 1},
-    served_from=("whole", "head"),
+    served_from=("whole", "router"),
 )
 
 RECOMMEND = TritonModel(

@@ -42,5 +42,5 @@ RANKER = TritonModel(
     ),
     # the window that is ranked has at most 128 candidates
     shapes=EngineShapes(axis="candidates", buckets=(32, 64, 128)),
-    served_from=("whole", "head"),
+    served_from=("whole", "router"),
 )

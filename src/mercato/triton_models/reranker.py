@@ -49,5 +49,5 @@ RERANKER = TritonModel(
         verify=_verify,
     ),
     shapes=EngineShapes(axis="sequence", buckets=(32, 64, 128)),
-    served_from=("whole", "head"),
+    served_from=("whole", "router"),
 )

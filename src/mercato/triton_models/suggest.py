@@ -31,5 +31,5 @@ SUGGEST = TritonModel(
     needs=("catalog",),
     open=_open,
     canary={"PREFIX": "a", "LIMIT": 1},
-    served_from=("whole", "head"),
+    served_from=("whole", "router"),
 )

@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mercato.errors import ModelError, ServerError, SnapshotError
+from mercato.index.part import CatalogPart, write_part
 from mercato.serving.options import ServerOptions
-from mercato.serving.preflight import check_folder, check_inputs, check_shared_memory
+from mercato.serving.preflight import check_folder, check_inputs, check_shards, check_shared_memory
 from mercato.serving.repository import StagedModel
 from mercato.triton_models.encoder import ENCODER
 from mercato.triton_models.ranker import RANKER
@@ -65,3 +67,24 @@ def test_stubs_that_do_not_fit_into_shared_memory_are_refused() -> None:
         check_shared_memory(models, options)
     engines = [StagedModel(name="encoder", backend="tensorrt_plan", instances=4, folder=Path("encoder"))]
     check_shared_memory(engines, options)
+
+
+def test_shards_are_named_for_a_router_and_for_no_other(tmp_path: Path) -> None:
+    router, shard, whole = (tmp_path / name for name in ("router", "1", "whole"))
+    for folder in (router, shard, whole):
+        folder.mkdir()
+    write_part(router, CatalogPart(products=4, cut="now", shards=2, is_router=True))
+    write_part(shard, CatalogPart(products=4, cut="now", shards=2, number=1, rows=np.arange(2, dtype=np.int32)))
+    check_shards(ServerOptions(catalog=router, shards="one:8000,two:8000"))
+    for folder in (shard, whole):
+        check_shards(ServerOptions(catalog=folder))
+        with pytest.raises(ServerError, match="is no router's; serve the folder router"):
+            check_shards(ServerOptions(catalog=folder, shards="one:8000"))
+    for shards in (None, "one:8000"):
+        with pytest.raises(ServerError, match="is a router's of 2 shards, given [01] addresses"):
+            check_shards(ServerOptions(catalog=router, shards=shards))
+    with pytest.raises(ServerError, match="keep neither events nor changes"):
+        check_shards(ServerOptions(catalog=shard, state="sqlite:state.db"))
+    assert ServerOptions(catalog=shard, encoder=tmp_path).unserved_models.isdisjoint({"shard"})
+    assert "search" in ServerOptions(catalog=shard).unserved_models
+    assert "recommend" in ServerOptions(catalog=router, shards="a:1,b:1").unserved_models

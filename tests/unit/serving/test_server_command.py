@@ -90,6 +90,7 @@ def test_settings_have_absolute_paths_and_null_for_what_is_not_served() -> None:
         "dense_credentials": None,
         "dense_ca": None,
         "rules": None,
+        "shards": None,
         "state": f"sqlite:{Path.cwd()}/var/state.db",
     }
 

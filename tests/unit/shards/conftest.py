@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from mercato.index.live import LiveCatalog
 from mercato.index.snapshot import Snapshot
 from mercato.pipeline.pipeline import Pipeline
 from mercato.retrieval.retriever import Retriever
-from mercato.shards.cut import HEAD, cut_snapshot
+from mercato.shards.cut import ROUTER, cut_snapshot
 from mercato.shards.fan_out import FanOut, ShardAddress, ShardCall
 from mercato.shards.messages import answer_message
 from mercato.shards.products import ShardProducts
@@ -35,7 +36,7 @@ def make_shop(count: int = 700) -> list[Product]:
     products = []
     for number in range(count):
         kind, colour = KINDS[number % len(KINDS)], COLOURS[int(draw.integers(len(COLOURS)))]
-        attributes = {
+        attributes: dict[str, Any] = {
             "model": f"XK-{number:04d}",
             "colour": colour,
             "item_group_id": f"G{number // 2 if number % 5 else number}",
@@ -73,28 +74,33 @@ def make_events() -> list[Event]:
     return bought
 
 
-def open_router(cut: Path, *, answers_in_part: bool = False, down: frozenset[int] = frozenset()) -> ShardRetriever:
-    """Open the shards of a cut in this process; those of some numbers do not answer."""
+def open_router(
+    cut: Path, *, answers_in_part: bool = False, lasting: Mapping[int, int] | None = None
+) -> ShardRetriever:
+    """Open the shards of a cut in this process; those of some numbers answer so many messages and no more."""
+
+    left = dict(lasting or {})
 
     def reach(number: int) -> ShardCall:
         shard = Shard(LiveCatalog(Snapshot(cut / str(number)), None))
 
         def call(message: bytes) -> bytes:
-            if number in down:
+            left[number] = left.get(number, 1 << 30) - 1
+            if left[number] < 0:
                 raise ModelError("cannot be reached (refused)")
             return answer_message(shard, message)
 
         return call
 
-    head = LiveCatalog(Snapshot(cut / HEAD), None)
-    part = head.snapshot.part
+    catalog = LiveCatalog(Snapshot(cut / ROUTER), None)
+    part = catalog.snapshot.part
     sizes = np.bincount(part.owners, minlength=part.shards).tolist()
     shards = FanOut(
         [ShardAddress(name=f"shard-{n}", call=reach(n), products=size) for n, size in enumerate(sizes, start=1)],
         answers_in_part=answers_in_part,
     )
-    head.snapshot.read_elsewhere(ShardProducts(part, head.snapshot.manifest.dimension, shards))
-    return ShardRetriever(head, shards)
+    catalog.snapshot.read_elsewhere(ShardProducts(part, catalog.snapshot.manifest.dimension, shards))
+    return ShardRetriever(catalog, shards)
 
 
 OpenRouter = Callable[..., Pipeline]

@@ -12,7 +12,7 @@ from mercato.filters import parse_filter
 from mercato.index.live import LiveCatalog
 from mercato.index.part import read_kind
 from mercato.index.snapshot import Snapshot, verify_snapshot
-from mercato.shards.cut import HEAD, cut_snapshot
+from mercato.shards.cut import ROUTER, cut_snapshot
 from tests.unit.shards.conftest import SHARDS
 
 
@@ -53,16 +53,16 @@ def test_filters_pass_the_same_products(shop: Path, cut: Path, condition: str) -
 
 
 def test_products_of_one_text_or_one_group_lie_together(shop: Path, cut: Path) -> None:
-    whole, head = Snapshot(shop), Snapshot(cut / HEAD)
+    whole, catalog = Snapshot(shop), Snapshot(cut / ROUTER)
     for keys in (whole.texts.text_of_row, whole.groups):
         for key in np.unique(keys[keys >= 0]):
-            assert len(np.unique(head.part.owners[keys == key])) == 1
+            assert len(np.unique(catalog.part.owners[keys == key])) == 1
 
 
 def test_kinds_of_catalogues_are_told_apart(shop: Path, cut: Path) -> None:
-    assert [read_kind(folder) for folder in (shop, cut / HEAD, cut / "1")] == ["whole", "head", "shard"]
+    assert [read_kind(folder) for folder in (shop, cut / ROUTER, cut / "1")] == ["whole", "router", "shard"]
     with pytest.raises(SnapshotError, match="its vectors lie in shards; serve it with --shards"):
-        _ = Snapshot(cut / HEAD).dense
+        _ = Snapshot(cut / ROUTER).dense
 
 
 def test_what_cannot_be_cut_is_said(shop: Path, cut: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_cannot_be_cut_is_said(shop: Path, cut: Path, tmp_path: Path) -> No
         cut_snapshot(shop, cut, 2)
     with pytest.raises(DataError, match="from 1 to 1000"):
         cut_snapshot(shop, tmp_path / "none", 0)
-    with pytest.raises(DataError, match="is a shard or a head already"):
+    with pytest.raises(DataError, match="is cut already"):
         cut_snapshot(cut / "1", tmp_path / "again", 2)
     with pytest.raises(DataError, match="of them would hold no product"):
         cut_snapshot(shop, tmp_path / "many", 900)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +108,7 @@ class WordIndex:
 
     def with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the terms that begin with a text, ascending, the text itself included."""
-        position = bisect_left(self._terms, prefix)
+        position = self._terms.bisect(prefix)
         while position < len(self._terms) and self._terms[position].startswith(prefix):
             yield self._terms[position]
             position += 1

@@ -346,7 +346,8 @@ def _calibrate(
 
     def share(query: SampledQuery) -> float:
         scores = match_words(reader.read(query.text), words).scores
-        return float(scores[query.row] / max(scores.max(initial=0.0), 1e-9))
+        own = scores[np.array([query.row])][0]
+        return float(own / max(scores.values.max(initial=0.0), 1e-9))
 
     sampled = sample_queries(titles, np.random.default_rng(0))
     index = DenseIndex(folder / layout.DENSE_INDEX)

@@ -53,21 +53,23 @@ def select_word_matches(
         return rows, np.zeros(0, np.float32), False
     if held.min() >= words.size:
         return rows, np.ones(len(rows), np.float32), whole
-    shares = _weigh(catalog, query, context, len(words.scores))[rows]
-    return rows, shares, whole
+    return rows, _weigh(catalog, query, context, rows, len(words.scores)), whole
 
 
-def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, count: int) -> Float32:
-    """Return the share of the query that each product holds, float32 [count]; a word counts by its rarity.
+def _weigh(catalog: LiveCatalog, query: WordQuery, context: RetrievalContext, wanted: Int64, count: int) -> Float32:
+    """Return the share of the query that some of ``count`` products hold, float32 [wanted]; rare words count more.
 
     Rarity is the inverse document frequency of BM25, log(1 + (n - f + 0.5) / (f + 0.5)), the highest for what no
     product has.
     """
-    shares, total = np.zeros(count, np.float32), 0.0
+    shares, total = np.zeros(len(wanted), np.float32), 0.0
     for group in query.groups:
         rows, held = _find_group(catalog, group, context)
         rarity = float(np.log1p((count - len(rows) + 0.5) / (len(rows) + 0.5)))
-        shares[rows] += np.float32(rarity) * held
+        if len(rows):
+            at = np.minimum(np.searchsorted(rows, wanted.astype(rows.dtype)), len(rows) - 1)
+            holding = np.float32(rarity) * np.broadcast_to(held, len(rows))[at]
+            shares += np.where(rows[at] == wanted, holding, np.float32(0.0))
         total += rarity * group.size
     return shares / np.float32(max(total, 1e-9))
 
@@ -88,7 +90,7 @@ def _hold_in_title(catalog: LiveCatalog, query: WordQuery, rows: Int64) -> Bool:
     titles = catalog.titles(rows)
     if titles is None:
         return np.zeros(len(rows), np.bool_)
-    held: Bool = match_words(query, titles).held >= require_words(query.size)
+    held: Bool = match_words(query, titles).held.spread() >= require_words(query.size)
     return held
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.words import TermLookup
+from mercato.membership import is_among
 from mercato.query.word_query import Alternative, WordGroup, WordQuery
+from mercato.retrieval.found_values import FoundValues, Rows, borrow_zeros, clear, join_rows
 from mercato.retrieval.fusion import select_top
 from mercato.text.words import Chunk
-
-Rows = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +21,14 @@ class WordMatches:
 
     Attributes:
         rows: int64 [m], the documents that hold some word, ascending; everything else is read of them alone.
-        scores: float32 [documents], higher is better; 0 where no word occurs.
-        held: float32 [documents]: how many of the query's words a document holds.
+        scores: by document, higher is better; 0 where no word occurs.
+        held: by document, how many of the query's words it holds; 0 for one that no word scores.
         size: number of the query's words.
     """
 
     rows: Int64
-    scores: Float32
-    held: Float32
+    scores: FoundValues
+    held: FoundValues
     size: int
 
     def coverage(self, rows: Rows) -> Float32:
@@ -45,10 +43,13 @@ class WordMatches:
     def keep(self, allowed: Bool) -> WordMatches:
         """Leave out what is not allowed, bool [documents]."""
         stays = allowed[self.rows]
-        gone = self.rows[~stays]
-        self.scores[gone] = 0.0
-        self.held[gone] = 0.0
-        return WordMatches(rows=self.rows[stays], scores=self.scores, held=self.held, size=self.size)
+        return self if stays.all() else self._with(self.rows[stays], self.scores.values[stays], self.held.values[stays])
+
+    def _with(self, rows: Int64, scores: Float32, held: Float32, count: int | None = None) -> WordMatches:
+        count = len(self.scores) if count is None else count
+        return WordMatches(
+            rows=rows, scores=FoundValues(rows, scores, count), held=FoundValues(rows, held, count), size=self.size
+        )
 
     def take_over(self, other: WordMatches, rows: Rows, documents: Rows) -> WordMatches:
         """Give documents what others of the same query have.
@@ -58,21 +59,25 @@ class WordMatches:
             rows: documents of ``other``, [n].
             documents: the document of this one that is to have it, for each, [n] ascending.
         """
-        found = other.scores[rows] > 0
-        rows, documents = rows[found], documents[found]
-        self.scores[documents] = other.scores[rows]
-        self.held[documents] = other.held[rows]
-        return WordMatches(
-            rows=np.union1d(self.rows, documents).astype(np.int64), scores=self.scores, held=self.held, size=self.size
+        scores = other.scores[rows]
+        found = scores > 0
+        rows, documents, scores = rows[found], documents[found].astype(np.int64), scores[found]
+        own = ~is_among(self.rows, documents)
+        together = np.concatenate([self.rows[own], documents])
+        order = np.argsort(together, kind="stable")
+        return self._with(
+            together[order],
+            np.concatenate([self.scores.values[own], scores])[order],
+            np.concatenate([self.held.values[own], other.held[rows]])[order],
         )
 
     def followed_by(self, other: WordMatches) -> WordMatches:
         """Append other documents that the same query was asked of."""
-        return WordMatches(
-            rows=np.concatenate([self.rows, other.rows + len(self.scores)]),
-            scores=np.concatenate([self.scores, other.scores]),
-            held=np.concatenate([self.held, other.held]),
-            size=self.size,
+        return self._with(
+            np.concatenate([self.rows, other.rows + len(self.scores)]),
+            np.concatenate([self.scores.values, other.scores.values]),
+            np.concatenate([self.held.values, other.held.values]),
+            len(self.scores) + len(other.scores),
         )
 
 
@@ -83,49 +88,66 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
     The share counts a word written in parts when all parts are there, or the whole; an alternative holds every word of
     its group. It is Lucene's old coordination factor, over wishes instead of terms.
     """
-    scores = np.zeros(documents.count, np.float32)
-    held = np.zeros(documents.count, np.float32)
-    for group in query.groups:
-        if group.is_plain:
-            rows, values = documents.lookup(group.chunks[0].parts[0])
-            scores[rows] += values
-            held[rows] += 1
-        else:
-            _match_group(group, documents, scores, held)
-    rows = np.flatnonzero(scores > 0)  # of truths: of numbers it takes five times as long
+    with borrow_zeros(documents.count, ("scores", "held")) as (scores, held):
+        touched: list[Rows] = []
+        for group in query.groups:
+            if group.is_plain:
+                found, values = documents.lookup(group.chunks[0].parts[0])
+                scores[found] += values
+                held[found] += 1
+                touched.append(found)
+            else:
+                touched.append(_match_group(group, documents, scores, held))
+        joined = join_rows(touched, documents.count)
+        rows = joined[scores[joined] > 0].astype(np.int64)
+        own_scores, own_held = scores[rows], held[rows]
+        clear(scores, touched)
+        clear(held, touched)
     if query.size > 1:
         # What holds a part of a joined word and no word as a whole ranks behind one that holds a whole word.
-        scores[rows] *= np.maximum(held[rows], np.float32(0.5)) / np.float32(query.size)
-    return WordMatches(rows=rows, scores=scores, held=held, size=query.size)
+        own_scores *= np.maximum(own_held, np.float32(0.5)) / np.float32(query.size)
+    count = documents.count
+    return WordMatches(
+        rows=rows, scores=FoundValues(rows, own_scores, count), held=FoundValues(rows, own_held, count), size=query.size
+    )
 
 
-def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held: Float32) -> None:
-    """Add the scores and counts of one group."""
-    own_scores = np.zeros(documents.count, np.float32)
-    own_held = np.zeros(documents.count, np.float32)
-    for chunk in group.chunks:
-        own_held += _add_chunk(chunk, documents, own_scores)
-    for alternative in group.alternatives:
-        rows, values = _match_all(alternative, documents)
-        own_scores[rows] = np.maximum(own_scores[rows], values)
-        own_held[rows] = group.size
-    scores += own_scores
-    held += own_held
+def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held: Float32) -> Rows:
+    """Add the scores and counts of one group; returns the documents that hold something of it, ascending."""
+    with borrow_zeros(documents.count, ("own scores", "own held")) as (own_scores, own_held):
+        touched: list[Rows] = []
+        for chunk in group.chunks:
+            touched += _add_chunk(chunk, documents, own_scores, own_held)
+        for alternative in group.alternatives:
+            rows, values = _match_all(alternative, documents)
+            own_scores[rows] = np.maximum(own_scores[rows], values)
+            own_held[rows] = group.size
+            touched.append(rows)
+        found = join_rows(touched, documents.count)
+        scores[found] += own_scores[found]
+        held[found] += own_held[found]
+        clear(own_scores, touched)
+        clear(own_held, touched)
+    return found
 
 
-def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32) -> Bool:
-    """Add the scores of a word's terms; returns which documents hold the whole or all parts."""
-    parts = np.zeros(documents.count, np.uint16)
+def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32, held: Float32) -> list[Rows]:
+    """Add the scores of a word's terms, and 1 to what holds the whole or all parts; returns what holds some term."""
+    touched: list[Rows] = []
+    holding: Rows | None = None
     for part in chunk.parts:
         rows, values = documents.lookup(part)
         scores[rows] += values
-        parts[rows] += 1
-    holds: Bool = parts >= len(chunk.parts)
+        touched.append(rows)
+        holding = rows if holding is None else np.intersect1d(holding, rows, assume_unique=True)
     if chunk.joined:
         rows, values = documents.lookup(chunk.joined)
         scores[rows] += values
-        holds[rows] = True
-    return holds
+        touched.append(rows)
+        holding = rows if holding is None else np.union1d(holding, rows)
+    if holding is not None:
+        held[holding] += 1
+    return touched
 
 
 def _match_all(alternative: Alternative, documents: TermLookup) -> tuple[Rows, Float32]:

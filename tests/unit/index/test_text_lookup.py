@@ -1,4 +1,5 @@
 import json
+from bisect import bisect_left
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,14 @@ def test_every_text_is_found_by_its_number_and_no_other_is(texts: list[str], oth
     assert [lookup.find(text) for text in texts] == list(range(len(texts)))
     assert lookup.find(other) == (texts.index(other) if other in texts else -1)
     assert (other in lookup) == (other in texts)
+
+
+@given(st.lists(st.text(alphabet="abc", max_size=4), unique=True, max_size=400), st.text(alphabet="abcd", max_size=4))
+def test_texts_in_order_are_found_by_their_order(texts: list[str], wanted: str) -> None:
+    texts.sort()
+    lookup = TextLookup.from_arrays(pack_texts(texts))
+
+    assert lookup.bisect(wanted) == bisect_left(texts, wanted)
 
 
 def test_numbers_from_the_end_and_slices_are_those_of_a_list() -> None:

@@ -148,5 +148,5 @@ def test_part_of_a_size_is_not_the_size(reader: QueryReader, words: WordIndex) -
 
 def test_a_query_without_words_finds_nothing(reader: QueryReader, words: WordIndex) -> None:
     found = match_words(reader.read("???"), words)
-    assert not found.scores.any() and not found.held.any() and not len(found.rows)
+    assert not len(found.rows) and not len(found.scores.values) and not len(found.held.values)
     assert found.coverage(np.arange(3)).tolist() == [0, 0, 0]

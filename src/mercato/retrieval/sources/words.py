@@ -48,7 +48,7 @@ def rank_words(
     catalog: LiveCatalog, queries: QueryAnalyzer, context: RetrievalContext, rows: Int32
 ) -> tuple[Float32, Int32]:
     """Return the word scores of products (int32 [n] rows), and their ranks from 1 among all that match; 0 for none."""
-    scores = find_words(catalog, queries, context).scores
+    scores = find_words(catalog, queries, context).scores.spread()
     ordered = np.lexsort((np.arange(len(scores)), -scores))
     rank = np.empty(len(scores), np.int32)
     rank[ordered] = np.arange(1, len(scores) + 1)

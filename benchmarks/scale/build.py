@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.command import BenchmarkError
-from benchmarks.harness.record import REPOSITORY
 from mercato.cli.output import Output
 from mercato.cli.product_file import Reading
 from mercato.progress import Progress
@@ -65,18 +63,17 @@ def index_products(folder: Path, encoder: Path) -> dict[str, Any]:
         ``stages``, ``wall_s``, ``cpu_s`` and ``peak_rss_mib`` of `mercato index`, and ``encoded``, which must be 0.
 
     Raises:
-        BenchmarkError: it failed.
+        MercatoError: it failed.
     """
     record = folder / RECORD
     if not record.exists():
-        command = [sys.executable, "-m", "benchmarks.scale.build", str(folder), str(encoder)]
-        if subprocess.run(command, cwd=REPOSITORY, check=False).returncode != 0:
-            raise BenchmarkError("the catalogue could not be indexed; see the messages above")
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(_index_here, folder, encoder).result()
     read: dict[str, Any] = json.loads(record.read_text())
     return read
 
 
-def main(folder: Path, encoder: Path) -> None:
+def _index_here(folder: Path, encoder: Path) -> None:
     """Index in this process, and write what it took."""
     from mercato.cli.index import build_index
 
@@ -103,7 +100,3 @@ def main(folder: Path, encoder: Path) -> None:
         "encoded": result["texts"] - result["vectors"],
     }
     (folder / RECORD).write_text(json.dumps(figures))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

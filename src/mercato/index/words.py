@@ -121,6 +121,27 @@ class WordIndex:
         span = slice(self._bounds[number], self._bounds[number + 1])
         return self._rows[span], self._scores[span]
 
+    def number(self, term: str) -> int:
+        """Return which of the terms, ascending, one is; -1 for none."""
+        return self._terms.find(term)
+
+    def list_postings(self, limit: int) -> Iterator[tuple[int, Int64, Int32]]:
+        """Iterate over the postings of all terms, some terms at a time.
+
+        Args:
+            limit: postings at a time, more where one term has more.
+
+        Yields:
+            The number of the first term; where each one's begin, int64 [terms + 1] from 0; and the rows, int32.
+        """
+        first = 0
+        while first < len(self._terms):
+            last = int(np.searchsorted(self._bounds, self._bounds[first] + limit, side="right")) - 1
+            last = min(max(last, first + 1), len(self._terms))
+            bounds = np.asarray(self._bounds[first : last + 1])
+            yield first, bounds - bounds[0], self._rows[bounds[0] : bounds[-1]]
+            first = last
+
     def reorder(self, row_of: Int32) -> WordIndex:
         """Return the same index over rows in another order.
 

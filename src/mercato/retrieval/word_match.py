@@ -92,7 +92,7 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
         touched: list[Rows] = []
         for group in query.groups:
             if group.is_plain:
-                found, values = documents.lookup(group.chunks[0].parts[0])
+                found, values = _look_up(documents, group.chunks[0].parts[0])
                 scores[found] += values
                 held[found] += 1
                 touched.append(found)
@@ -110,6 +110,12 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
     return WordMatches(
         rows=rows, scores=FoundValues(rows, own_scores, count), held=FoundValues(rows, own_held, count), size=query.size
     )
+
+
+def _look_up(documents: TermLookup, term: str) -> tuple[Int64, Float32]:
+    """Look up a term, its documents as NumPy indexes by them: converted once, not each time."""
+    rows, values = documents.lookup(term)
+    return rows.astype(np.int64), values
 
 
 def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held: Float32) -> Rows:
@@ -136,12 +142,12 @@ def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32, held: Float
     touched: list[Rows] = []
     holding: Rows | None = None
     for part in chunk.parts:
-        rows, values = documents.lookup(part)
+        rows, values = _look_up(documents, part)
         scores[rows] += values
         touched.append(rows)
         holding = rows if holding is None else np.intersect1d(holding, rows, assume_unique=True)
     if chunk.joined:
-        rows, values = documents.lookup(chunk.joined)
+        rows, values = _look_up(documents, chunk.joined)
         scores[rows] += values
         touched.append(rows)
         holding = rows if holding is None else np.union1d(holding, rows)

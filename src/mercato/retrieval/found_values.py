@@ -92,15 +92,15 @@ def borrow_zeros(count: int, names: Sequence[str]) -> Iterator[list[Float32]]:
     kept.update(zip(lent, arrays, strict=True))
 
 
-def join_rows(touched: Sequence[Rows], count: int) -> Rows:
-    """Join lists of documents, each of distinct ones ascending: int [m], ascending, each once."""
+def join_rows(touched: Sequence[Int64], count: int) -> Int64:
+    """Join lists of documents, each of distinct ones ascending: int64 [m], ascending, each once."""
     if len(touched) == 1:
         return touched[0]
     if count > _FEW_DOCUMENTS and sum(map(len, touched)) <= _SPARSE_SHARE * count:
         merged = np.sort(np.concatenate([np.zeros(0, np.int64), *touched]), kind="stable")  # merges what is in order
         fresh = np.ones(len(merged), np.bool_)
         np.not_equal(merged[1:], merged[:-1], out=fresh[1:])
-        joined: Rows = merged[fresh]
+        joined: Int64 = merged[fresh]
         return joined
     marked = np.zeros(count, np.bool_)
     for rows in touched:
@@ -108,10 +108,8 @@ def join_rows(touched: Sequence[Rows], count: int) -> Rows:
     return np.flatnonzero(marked)
 
 
-def clear(scores: Float32, touched: Sequence[Rows]) -> None:
-    """Make an array of zeros again of one in which some documents are not."""
-    if sum(map(len, touched)) > len(scores):
-        scores[:] = 0.0
-        return
-    for rows in touched:
-        scores[rows] = 0.0
+def take_out(scores: Float32, rows: Int64) -> Float32:
+    """Take the numbers of documents, int64 [n], out of an array: float32 [n]; zeros are left."""
+    taken: Float32 = scores[rows]
+    scores[rows] = 0.0
+    return taken

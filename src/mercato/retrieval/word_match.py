@@ -10,7 +10,7 @@ from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.words import TermLookup
 from mercato.membership import is_among
 from mercato.query.word_query import Alternative, WordGroup, WordQuery
-from mercato.retrieval.found_values import FoundValues, Rows, borrow_zeros, clear, join_rows
+from mercato.retrieval.found_values import FoundValues, Rows, borrow_zeros, join_rows, take_out
 from mercato.retrieval.fusion import select_top
 from mercato.text.words import Chunk
 
@@ -89,7 +89,7 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
     its group. It is Lucene's old coordination factor, over wishes instead of terms.
     """
     with borrow_zeros(documents.count, ("scores", "held")) as (scores, held):
-        touched: list[Rows] = []
+        touched: list[Int64] = []
         for group in query.groups:
             if group.is_plain:
                 found, values = _look_up(documents, group.chunks[0].parts[0])
@@ -98,11 +98,11 @@ def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
                 touched.append(found)
             else:
                 touched.append(_match_group(group, documents, scores, held))
-        joined = join_rows(touched, documents.count)
-        rows = joined[scores[joined] > 0].astype(np.int64)
-        own_scores, own_held = scores[rows], held[rows]
-        clear(scores, touched)
-        clear(held, touched)
+        rows = join_rows(touched, documents.count)
+        own_scores, own_held = take_out(scores, rows), take_out(held, rows)
+    positive = own_scores > 0
+    if not positive.all():  # of fields that count nothing
+        rows, own_scores, own_held = rows[positive], own_scores[positive], own_held[positive]
     if query.size > 1:
         # What holds a part of a joined word and no word as a whole ranks behind one that holds a whole word.
         own_scores *= np.maximum(own_held, np.float32(0.5)) / np.float32(query.size)
@@ -118,10 +118,10 @@ def _look_up(documents: TermLookup, term: str) -> tuple[Int64, Float32]:
     return rows.astype(np.int64), values
 
 
-def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held: Float32) -> Rows:
+def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held: Float32) -> Int64:
     """Add the scores and counts of one group; returns the documents that hold something of it, ascending."""
     with borrow_zeros(documents.count, ("own scores", "own held")) as (own_scores, own_held):
-        touched: list[Rows] = []
+        touched: list[Int64] = []
         for chunk in group.chunks:
             touched += _add_chunk(chunk, documents, own_scores, own_held)
         for alternative in group.alternatives:
@@ -130,17 +130,15 @@ def _match_group(group: WordGroup, documents: TermLookup, scores: Float32, held:
             own_held[rows] = group.size
             touched.append(rows)
         found = join_rows(touched, documents.count)
-        scores[found] += own_scores[found]
-        held[found] += own_held[found]
-        clear(own_scores, touched)
-        clear(own_held, touched)
+        scores[found] += take_out(own_scores, found)
+        held[found] += take_out(own_held, found)
     return found
 
 
-def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32, held: Float32) -> list[Rows]:
+def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32, held: Float32) -> list[Int64]:
     """Add the scores of a word's terms, and 1 to what holds the whole or all parts; returns what holds some term."""
-    touched: list[Rows] = []
-    holding: Rows | None = None
+    touched: list[Int64] = []
+    holding: Int64 | None = None
     for part in chunk.parts:
         rows, values = _look_up(documents, part)
         scores[rows] += values
@@ -156,12 +154,12 @@ def _add_chunk(chunk: Chunk, documents: TermLookup, scores: Float32, held: Float
     return touched
 
 
-def _match_all(alternative: Alternative, documents: TermLookup) -> tuple[Rows, Float32]:
+def _match_all(alternative: Alternative, documents: TermLookup) -> tuple[Int64, Float32]:
     """Find the documents that have every term of an alternative, and its score in each."""
     first, *others = dict.fromkeys(alternative.terms)
-    rows, values = documents.lookup(first)
+    rows, values = _look_up(documents, first)
     for term in others:
-        more_rows, more_values = documents.lookup(term)
+        more_rows, more_values = _look_up(documents, term)
         rows, here, there = np.intersect1d(rows, more_rows, assume_unique=True, return_indices=True)
         values = values[here] + more_values[there]
     return rows, values * np.float32(alternative.weight)

@@ -76,6 +76,13 @@ def test_rows_are_found_by_ids_in_a_snapshot_with_or_without_the_file(
         rows["pan"]
 
 
+def test_rows_of_ids_in_another_order(tmp_path: Path, documents: Documents) -> None:
+    rows = read_row_ids(tmp_path / "ids.safetensors", documents).reorder(np.array([2, 0, 1], np.int32))
+
+    assert dict(rows) == {"mug": 2, "cup": 0, "Ünit-7": 1}
+    assert rows.find("pan") == -1
+
+
 def test_a_file_of_something_else_is_refused(tmp_path: Path, documents: Documents) -> None:
     write_arrays(tmp_path / "ids.safetensors", {"other": np.zeros(1)})
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mercato.arrays import Float32
 from mercato.query.word_query import Alternative, WordGroup, WordQuery
 from mercato.retrieval import found_values
-from mercato.retrieval.found_values import FoundValues, borrow_zeros, clear, join_rows
+from mercato.retrieval.found_values import FoundValues, borrow_zeros, join_rows, take_out
 from mercato.retrieval.word_match import WordMatches, match_words
 from mercato.text.words import Chunk
 
@@ -48,7 +48,7 @@ def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("ways")
 @given(LISTS)
 def test_joined_lists_have_each_document_once(lists: list[list[int]]) -> None:
-    joined = join_rows([np.array(one, np.int32) for one in lists], COUNT)
+    joined = join_rows([np.array(one, np.int64) for one in lists], COUNT)
 
     assert joined.tolist() == sorted({row for one in lists for row in one})
 
@@ -57,7 +57,7 @@ def test_what_is_lent_comes_back_as_zeros_and_is_not_lent_twice() -> None:
     with borrow_zeros(5, ("a",)) as (first,), borrow_zeros(5, ("a",)) as (second,):
         assert first is not second
         first[3] = 1.0
-        clear(first, [np.array([3])])
+        assert take_out(first, np.array([3, 4])).tolist() == [1.0, 0.0]
     with borrow_zeros(5, ("a",)) as (again,):
         assert again is first and not again.any()
     with pytest.raises(ValueError, match="broken"), borrow_zeros(5, ("a",)) as (thrown,):

@@ -61,7 +61,7 @@ class TermLookup(Protocol):
         """Number of documents."""
 
     def lookup(self, term: str) -> tuple[npt.NDArray[np.integer], Float32]:  # type: ignore[type-arg]
-        """Return the documents that have a term, distinct, and its score in each, float32; empty for an unknown one."""
+        """Return the documents that have a term, ascending, and its score in each; empty for an unknown one."""
 
 
 class WordIndex:
@@ -148,8 +148,10 @@ class WordIndex:
         Args:
             row_of: int32 [rows], where each row stands in the new order.
         """
+        moved = row_of[self._rows]
+        order = np.lexsort((moved, np.repeat(np.arange(len(self._terms)), np.diff(self._bounds))))
         reordered = copy.copy(self)
-        reordered._rows = row_of[self._rows]
+        reordered._rows, reordered._scores = moved[order], self._scores[order]
         return reordered
 
     def scores(self, terms: Sequence[str]) -> Float32:

@@ -78,3 +78,25 @@ def map_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as exc:
         raise SnapshotError(f"{path.name}: truncated or altered ({exc}); build the snapshot again") from exc
     return arrays
+
+
+def write_start(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write what an array is at first, for `map_start`."""
+    np.save(path, array)
+
+
+def map_start(path: Path) -> npt.NDArray[Any] | None:
+    """Map an array that processes write to, each for itself; None where there is no such file.
+
+    Until a process writes to a page, it shares it with all others; nothing that is written reaches the file.
+
+    Raises:
+        SnapshotError: the file is truncated or not of this format.
+    """
+    if not path.exists():
+        return None
+    try:
+        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="c").view(np.ndarray)
+    except (OSError, ValueError, EOFError) as exc:
+        raise SnapshotError(f"{path.name}: truncated or altered ({exc}); build the snapshot again") from exc
+    return mapped

@@ -18,6 +18,7 @@ from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.words import WordIndex
 
+_POSTINGS_A_STEP = 1_000_000
 SMOOTHING = 1.0
 """Products without the word that each category is taken to have besides its own: of one product nothing is certain."""
 LEAST_SHARE = 0.01
@@ -80,25 +81,55 @@ def learn_category_words(
     count = int(leaf_category.max(initial=-1)) + 1
     sizes = np.bincount(leaf_category[leaf_category >= 0], minlength=count)
     counted = searches or {}
-    codes: list[Int32] = []
-    shares: list[Float32] = []
-    for term in words.terms:
-        rows, _ = words.lookup(term)
+    lengths = np.zeros(len(words.terms), np.int64)
+    codes, shares = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+    for first, bounds, rows in words.list_postings(_POSTINGS_A_STEP):
         found = leaf_category[rows]
-        held, times = np.unique(found[found >= 0], return_counts=True)
+        known = found >= 0
+        terms = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))[known]
+        pairs, times = np.unique(terms * max(count, 1) + found[known], return_counts=True)
+        terms, held = np.divmod(pairs, max(count, 1))
         share = times / (sizes[held] + SMOOTHING)
-        if term in counted:
-            held, share = _add_searches(held, share, counted[term], count)
         kept = share >= LEAST_SHARE
+        lengths[first : first + len(bounds) - 1] = np.bincount(terms[kept], minlength=len(bounds) - 1)
         codes.append(held[kept].astype(np.int32))
         shares.append(share[kept].astype(np.float32))
+    all_codes, all_shares = np.concatenate(codes), np.concatenate(shares)
+    if counted:
+        all_codes, all_shares, lengths = _join_searches(words, leaf_category, counted, (all_codes, all_shares, lengths))
     return CategoryWords(
         centroids=_average(leaf_category, count, vectors, text_of_row),
-        bounds=np.concatenate([[0], np.cumsum([len(some) for some in codes])]).astype(np.int64),
-        codes=np.concatenate([np.zeros(0, np.int32), *codes]),
-        shares=np.concatenate([np.zeros(0, np.float32), *shares]),
+        bounds=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        codes=all_codes,
+        shares=all_shares,
         terms=words.terms,
     )
+
+
+def _join_searches(
+    words: WordIndex, leaf_category: Int32, counted: SearchCounts, learned: tuple[Int32, Float32, Int64]
+) -> tuple[Int32, Float32, Int64]:
+    """Learn the terms of searches anew, with what these say: codes, shares, and how many each term has."""
+    codes, shares, lengths = learned
+    count = int(leaf_category.max(initial=-1)) + 1
+    sizes = np.bincount(leaf_category[leaf_category >= 0], minlength=count)
+    ends = np.cumsum(lengths)
+    pieces: list[tuple[Int32, Float32]] = []
+    lengths, last = lengths.copy(), 0
+    for term in sorted(counted):
+        number = words.number(term)
+        if number < 0:
+            continue
+        found = leaf_category[words.lookup(term)[0]]
+        held, times = np.unique(found[found >= 0], return_counts=True)
+        held, share = _add_searches(held, times / (sizes[held] + SMOOTHING), counted[term], count)
+        kept = share >= LEAST_SHARE
+        before = slice(last, int(ends[number] - lengths[number]))
+        pieces += [(codes[before], shares[before]), (held[kept].astype(np.int32), share[kept].astype(np.float32))]
+        last = int(ends[number])
+        lengths[number] = np.count_nonzero(kept)
+    pieces.append((codes[last:], shares[last:]))
+    return np.concatenate([one for one, _ in pieces]), np.concatenate([one for _, one in pieces]), lengths
 
 
 def _add_searches(

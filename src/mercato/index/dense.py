@@ -47,6 +47,8 @@ VECTORS_SUFFIX = ".npy"
 """Of the file beside a compact index, which has the vectors in half precision."""
 COMPACT_EF_CONSTRUCTION = 128
 """Half the time of a wider search while the graph grows; measured: docs/decisions/0053-millions.md."""
+COMPACT_BREADTH = 2.5
+"""How much wider a compact index is walked than one of whole vectors: it has millions of texts; measured there too."""
 COMPACT_MARGIN = 56
 """Texts beyond those wanted that a walk over eight bits hands on to be compared in full; they err by thousandths."""
 _TRAINED = 50_000  # texts that tell the range of each number
@@ -125,7 +127,8 @@ class DenseIndex:
         queries = np.ascontiguousarray(queries, np.float32)
         if self.is_compact:
             wanted = min(k + COMPACT_MARGIN, self.count)
-            parameters = faiss.SearchParametersHNSW(efSearch=min(max(ef_search, wanted), MAX_EF_SEARCH))
+            breadth = max(int(COMPACT_BREADTH * ef_search), wanted)
+            parameters = faiss.SearchParametersHNSW(efSearch=min(breadth, MAX_EF_SEARCH))
             return self._compare_again(queries, self._index.search(queries, wanted, params=parameters)[1], k)
         parameters = faiss.SearchParametersHNSW(efSearch=min(max(ef_search, k), MAX_EF_SEARCH))
         distances, texts = self._index.search(queries, k, params=parameters)

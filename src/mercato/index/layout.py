@@ -11,6 +11,8 @@ from mercato.arrays import Int32
 
 PRODUCTS = "products.arrow"
 IDS = "ids.safetensors"
+ROWS = "rows.npy"
+ALIVE = "alive.npy"
 DENSE_INDEX = "dense.faiss"
 WORD_INDEX = "words"
 COLUMNS = "columns.safetensors"

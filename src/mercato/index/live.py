@@ -81,11 +81,11 @@ class LiveCatalog:
         columns.use_words(self.held_words)
         self.delta = Delta(snapshot.manifest.dimension, self._weigh_terms, self.held_words.holds)
         self._sequence = snapshot.manifest.product_sequence
-        self.current_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
+        self.current_row: Int32 = snapshot.number_rows()
         """int32 [snapshot rows]: the row where each snapshot product is now; -1 if deleted."""
-        self.vector_row: Int32 = np.arange(snapshot.count, dtype=np.int32)
+        self.vector_row: Int32 = snapshot.number_rows()
         """int32 [snapshot rows]: the row that each snapshot row's vector finds now; -1 if deleted or of a new text."""
-        self.alive: Bool = np.ones(snapshot.count, np.bool_)
+        self.alive: Bool = snapshot.mark_rows()
         self._changed_rows: dict[str, int] = {}
         self._vocabulary: LiveVocabulary | None = None
         self._changed_variants: dict[str, str] = {}

@@ -23,7 +23,14 @@ class RowIds(Mapping[str, int]):
     A product's own id goes first, then the product of the lowest row.
     """
 
-    def __init__(self, documents: Documents, hashes: UInt64, rows: Int32, variants: TextColumn | None = None) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        hashes: UInt64,
+        rows: Int32,
+        variants: TextColumn | None = None,
+        moves: Int32 | None = None,
+    ) -> None:
         """Take ids.
 
         Args:
@@ -31,14 +38,20 @@ class RowIds(Mapping[str, int]):
             hashes: uint64 [rows], of the ids, ascending.
             rows: int32 [rows], the row of each.
             variants: ids with the rows that have them, those of products among them; None to know products alone.
+            moves: int32 [rows], where each row stands in another order; None for no other.
         """
         self._documents, self._hashes, self._rows, self._variants = documents, hashes, rows, variants
+        self._moves = moves
         self.find = lru_cache(_KEPT)(self._search)
         """Return the row of an id; -1 for an unknown one."""
 
     def with_variants(self, variants: TextColumn | None) -> RowIds:
         """Return the same with the ids of variants; None where no product has any."""
-        return self if variants is None else RowIds(self._documents, self._hashes, self._rows, variants)
+        return self if variants is None else RowIds(self._documents, self._hashes, self._rows, variants, self._moves)
+
+    def reorder(self, row_of: Int32) -> RowIds:
+        """Return the same with rows in another order: int32 [rows], where each row stands in it."""
+        return RowIds(self._documents, self._hashes, self._rows, self._variants, row_of)
 
     def __getitem__(self, product_id: str) -> int:
         """Return the row of an id; raises KeyError for an unknown one."""
@@ -67,7 +80,7 @@ class RowIds(Mapping[str, int]):
         if row < 0 and self._variants is not None:
             rows = self._variants.rows_of(product_id)
             row = int(rows[0]) if len(rows) else -1
-        return row
+        return row if row < 0 or self._moves is None else int(self._moves[row])
 
     def _search_products(self, product_id: str) -> int:
         found = find_places(self._hashes, self._rows, product_id)

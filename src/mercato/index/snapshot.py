@@ -14,7 +14,7 @@ from mercato.catalog.columns import ColumnSet
 from mercato.errors import EncoderMismatchError, SnapshotError
 from mercato.features.inputs import ProductFeatures
 from mercato.index import layout
-from mercato.index.arrays import map_arrays
+from mercato.index.arrays import map_arrays, map_start
 from mercato.index.bundles import Bundles, read_bundles
 from mercato.index.category_words import read_category_words
 from mercato.index.codes import CodeIndex, read_codes
@@ -162,6 +162,16 @@ class Snapshot:
     def row_by_any_id(self) -> RowIds:
         """Row of each product id, and of each variant's product by the variant's id where no product has that."""
         return self.row_by_id.with_variants(None if self.columns.variants is None else self.columns.text("id"))
+
+    def number_rows(self) -> npt.NDArray[np.int32]:
+        """Return each row's own number, int32 [rows], to be written to: where products are that did not change."""
+        mapped = map_start(self.folder / layout.ROWS)
+        return np.arange(self.count, dtype=np.int32) if mapped is None else mapped
+
+    def mark_rows(self) -> npt.NDArray[np.bool_]:
+        """Return true for each row, bool [rows], to be written to: products that are as they were."""
+        mapped = map_start(self.folder / layout.ALIVE)
+        return np.ones(self.count, np.bool_) if mapped is None else mapped
 
     @cached_property
     def groups(self) -> npt.NDArray[np.int32]:

@@ -1,13 +1,14 @@
 """Many distinct texts, mapped: found by their hashes, read by their numbers.
 
 A dictionary of a million ids takes 150 MB in each process that opens it, and a second to make. Here are arrays that
-all processes share: the texts one after another, and the 64-bit hashes of all, ascending. What a hash finds is compared,
-so that two texts of one hash are told apart.
+all processes share: the texts one after another, and the 64-bit hashes of all, ascending. What a hash finds is
+compared, so that two texts of one hash are told apart.
 """
 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, overload
@@ -19,6 +20,9 @@ from mercato.arrays import Int32, Int64, UInt8, UInt64
 
 _KEPT = 16_384
 """Texts whose place is kept once it was looked for: the same words and ids come again and again."""
+
+_STEP = 128
+"""Every so many texts one is read beforehand where texts are looked for by their order: reading them is slow."""
 
 
 def hash_text(text: str) -> int:
@@ -66,6 +70,7 @@ class TextLookup(Sequence[str]):
         """
         self._blob = memoryview(blob.data)
         self._bounds, self._hashes, self._places = bounds, hashes, places
+        self._steps: list[str] | None = None
         self.find = lru_cache(_KEPT)(self._find)
         """Return the number of a text; -1 for none."""
 
@@ -95,6 +100,13 @@ class TextLookup(Sequence[str]):
     def __contains__(self, text: object) -> bool:
         """Tell whether a text is among them."""
         return isinstance(text, str) and self.find(text) >= 0
+
+    def bisect(self, text: str) -> int:
+        """Return the number of the first text that is not before one; of texts that are in order."""
+        if self._steps is None:
+            self._steps = [self[number] for number in range(0, len(self), _STEP)]
+        step = bisect_left(self._steps, text)
+        return bisect_left(self, text, max(0, (step - 1) * _STEP), min(len(self), step * _STEP))
 
     def _find(self, text: str) -> int:
         return next((place for place in find_places(self._hashes, self._places, text) if self[place] == text), -1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +61,7 @@ class TermLookup(Protocol):
         """Number of documents."""
 
     def lookup(self, term: str) -> tuple[npt.NDArray[np.integer], Float32]:  # type: ignore[type-arg]
-        """Return the documents that have a term, distinct, and its score in each, float32; empty for an unknown one."""
+        """Return the documents that have a term, ascending, and its score in each; empty for an unknown one."""
 
 
 class WordIndex:
@@ -115,7 +114,7 @@ class WordIndex:
 
     def with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the terms that begin with a text, ascending, the text itself included."""
-        position = bisect_left(self._terms, prefix)
+        position = self._terms.bisect(prefix)
         while position < len(self._terms) and self._terms[position].startswith(prefix):
             yield self._terms[position]
             position += 1
@@ -128,14 +127,37 @@ class WordIndex:
         span = slice(self._bounds[number], self._bounds[number + 1])
         return self._rows[span], self._scores[span]
 
+    def number(self, term: str) -> int:
+        """Return which of the terms, ascending, one is; -1 for none."""
+        return self._terms.find(term)
+
+    def list_postings(self, limit: int) -> Iterator[tuple[int, Int64, Int32]]:
+        """Iterate over the postings of all terms, some terms at a time.
+
+        Args:
+            limit: postings at a time, more where one term has more.
+
+        Yields:
+            The number of the first term; where each one's begin, int64 [terms + 1] from 0; and the rows, int32.
+        """
+        first = 0
+        while first < len(self._terms):
+            last = int(np.searchsorted(self._bounds, self._bounds[first] + limit, side="right")) - 1
+            last = min(max(last, first + 1), len(self._terms))
+            bounds = np.asarray(self._bounds[first : last + 1])
+            yield first, bounds - bounds[0], self._rows[bounds[0] : bounds[-1]]
+            first = last
+
     def reorder(self, row_of: Int32) -> WordIndex:
         """Return the same index over rows in another order.
 
         Args:
             row_of: int32 [rows], where each row stands in the new order.
         """
+        moved = row_of[self._rows]
+        order = np.lexsort((moved, np.repeat(np.arange(len(self._terms)), np.diff(self._bounds))))
         reordered = copy.copy(self)
-        reordered._rows = row_of[self._rows]
+        reordered._rows, reordered._scores = moved[order], self._scores[order]
         return reordered
 
     def scores(self, terms: Sequence[str]) -> Float32:

@@ -19,6 +19,9 @@ from mercato.retrieval.fusion import select_top
 
 Rows = npt.NDArray[np.integer[Any]]
 
+_SPARSE = 1 / 8
+"""Below this share of the documents, sorting what was found costs less than marking it among all of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupMatches:
@@ -36,7 +39,7 @@ class GroupMatches:
 
     def keep(self, allowed: Bool) -> GroupMatches:
         """Leave out what is not allowed, bool [documents]."""
-        return self._take(allowed[self.rows])
+        return self.take(allowed[self.rows])
 
     def take_over(self, other: GroupMatches, sources: Rows, documents: Rows) -> GroupMatches:
         """Give documents, which hold nothing of their own, what others have of the same group.
@@ -49,7 +52,7 @@ class GroupMatches:
         places, found = _find(other.rows, sources)
         if not found.any():
             return self
-        taken = other._take(places[found])
+        taken = other.take(places[found])
         rows = np.concatenate([self.rows, documents[found]])
         order = np.argsort(rows)
         return GroupMatches(
@@ -68,7 +71,8 @@ class GroupMatches:
             held=np.concatenate([self._list_held(), other._list_held()]),
         )
 
-    def _take(self, places: npt.NDArray[Any]) -> GroupMatches:
+    def take(self, places: npt.NDArray[Any]) -> GroupMatches:
+        """Return some of the documents: int [n] places, or bool [m]."""
         held = self.held[places] if isinstance(self.held, np.ndarray) else self.held
         return GroupMatches(rows=self.rows[places], scores=self.scores[places], held=held)
 
@@ -161,6 +165,13 @@ def join_groups(groups: Sequence[GroupMatches], query: WordQuery, count: int) ->
     for group, at in zip(groups, places, strict=True):
         scores[at] += group.scores
         held[at] += group.held
+    stays = scores > 0
+    if not stays.all():  # what stands in fields that count nothing
+        kept = [stays[at] for at in places]
+        groups = [group.take(one) for group, one in zip(groups, kept, strict=True)]
+        moved = np.cumsum(stays) - 1
+        places = [moved[at[one]] for at, one in zip(places, kept, strict=True)]
+        rows, scores, held = rows[stays], scores[stays], held[stays]
     if query.size > 1:
         # What holds a part of a joined word and no word as a whole ranks behind one that holds a whole word.
         scores *= np.maximum(held, np.float32(0.5)) / np.float32(query.size)
@@ -225,8 +236,17 @@ def _unite(lists: Sequence[Rows]) -> tuple[Rows, list[Rows]]:
         return np.zeros(0, np.int64), []
     if len(lists) == 1:
         return lists[0], [np.arange(len(lists[0]))]
-    rows, places = np.unique(np.concatenate(lists), return_inverse=True)
-    return rows, np.split(places, np.cumsum([len(one) for one in lists[:-1]]))
+    everything = np.concatenate(lists)
+    count = 1 + max((int(one[-1]) for one in lists if len(one)), default=-1)
+    if len(everything) < _SPARSE * count:
+        rows, places = np.unique(everything, return_inverse=True)
+        return rows, np.split(places, np.cumsum([len(one) for one in lists[:-1]]))
+    marked = np.zeros(count, np.bool_)
+    marked[everything] = True
+    rows = np.flatnonzero(marked)
+    place = np.empty(count, np.int32)
+    place[rows] = np.arange(len(rows), dtype=np.int32)
+    return rows, [place[one] for one in lists]
 
 
 def _find(known: Rows, rows: Rows) -> tuple[Rows, Bool]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mercato.errors import SnapshotError
-from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.arrays import map_arrays, map_start, write_arrays, write_start
 
 ARRAYS = {
     "vectors": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -83,3 +83,26 @@ def test_an_altered_header_is_refused(tmp_path: Path, header: bytes) -> None:
 
     with pytest.raises(SnapshotError, match="a: truncated or altered"):
         map_arrays(path)
+
+
+def test_what_a_process_writes_to_a_mapped_start_stays_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npy"
+    write_start(path, np.arange(4, dtype=np.int32))
+    one, other = map_start(path), map_start(path)
+
+    assert one is not None and other is not None
+    one[2] = -1
+    assert one.tolist() == [0, 1, -1, 3]
+    assert other.tolist() == [0, 1, 2, 3]
+    again = map_start(path)
+    assert again is not None and again.tolist() == [0, 1, 2, 3]
+    assert map_start(tmp_path / "gone.npy") is None
+
+
+def test_a_truncated_start_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npy"
+    write_start(path, np.arange(4, dtype=np.int32))
+    path.write_bytes(path.read_bytes()[:-3])
+
+    with pytest.raises(SnapshotError, match=r"rows\.npy: truncated or altered .*; build the snapshot again"):
+        map_start(path)

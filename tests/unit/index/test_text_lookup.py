@@ -1,4 +1,5 @@
 import json
+from bisect import bisect_left
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,14 @@ def test_every_text_is_found_by_its_number_and_no_other_is(texts: list[str], oth
     assert [lookup.find(text) for text in texts] == list(range(len(texts)))
     assert lookup.find(other) == (texts.index(other) if other in texts else -1)
     assert (other in lookup) == (other in texts)
+
+
+@given(st.lists(st.text(alphabet="abc", max_size=4), unique=True, max_size=400), st.text(alphabet="abcd", max_size=4))
+def test_texts_in_order_are_found_by_their_order(texts: list[str], wanted: str) -> None:
+    texts.sort()
+    lookup = TextLookup.from_arrays(pack_texts(texts))
+
+    assert lookup.bisect(wanted) == bisect_left(texts, wanted)
 
 
 def test_numbers_from_the_end_and_slices_are_those_of_a_list() -> None:
@@ -65,6 +74,13 @@ def test_rows_are_found_by_ids_in_a_snapshot_with_or_without_the_file(
     assert rows.find("pan") == -1
     with pytest.raises(KeyError):
         rows["pan"]
+
+
+def test_rows_of_ids_in_another_order(tmp_path: Path, documents: Documents) -> None:
+    rows = read_row_ids(tmp_path / "ids.safetensors", documents).reorder(np.array([2, 0, 1], np.int32))
+
+    assert dict(rows) == {"mug": 2, "cup": 0, "Ünit-7": 1}
+    assert rows.find("pan") == -1
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path, documents: Documents) -> None:

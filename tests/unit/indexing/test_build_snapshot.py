@@ -265,7 +265,8 @@ FILES = [
     "products.arrow", "dense.faiss", "columns.safetensors", "columns.json", "texts.safetensors", "signals.safetensors",
     "features.safetensors", "settings.json", "vocabulary.json", "synonyms.json", "suggestions.safetensors",
     "spelling.safetensors",
-    "words/statistics.json",    "words/terms.safetensors", "ids.safetensors", "words/postings.safetensors",
+    "ids.safetensors", "rows.npy", "alive.npy",
+    "words/statistics.json",    "words/terms.safetensors", "words/postings.safetensors",
     "behaviour.safetensors", "together.safetensors", "kinds.safetensors", "codes.safetensors", "titles.safetensors",
     "held_words.safetensors", "sources.json", "bundles.safetensors",
 ]  # fmt: skip

@@ -29,8 +29,9 @@ class Documents:
         found = self._held.get(term, {})
         return np.array(sorted(found), np.int32), np.array([found[row] for row in sorted(found)], np.float32)
 
-    def worth(self, term: str, row: int) -> float:
-        return self._held.get(term, {}).get(row, 0.0)
+    def worth(self, term: str, row: int) -> float | None:
+        """What a term is worth in a document, maybe nothing; None where it does not stand."""
+        return self._held.get(term, {}).get(row)
 
 
 def hold_group(group: WordGroup, documents: Documents, row: int) -> tuple[float, float]:
@@ -38,13 +39,13 @@ def hold_group(group: WordGroup, documents: Documents, row: int) -> tuple[float,
     score, held = 0.0, 0.0
     for chunk in group.chunks:
         worths = [documents.worth(part, row) for part in chunk.parts]
-        joined = documents.worth(chunk.joined, row) if chunk.joined else 0.0
-        score += sum(worths) + joined
-        held += all(worths) or joined > 0
+        joined = documents.worth(chunk.joined, row) if chunk.joined else None
+        score += sum(worth or 0.0 for worth in [*worths, joined])
+        held += None not in worths or joined is not None
     for alternative in group.alternatives:
         worths = [documents.worth(term, row) for term in dict.fromkeys(alternative.terms)]
-        if all(worths):
-            score, held = max(score, sum(worths) * alternative.weight), group.size
+        if None not in worths:
+            score, held = max(score, sum(worth or 0.0 for worth in worths) * alternative.weight), group.size
     return score, held
 
 
@@ -65,7 +66,7 @@ groups = st.builds(
     st.lists(alternatives, max_size=2),
 )
 postings = st.dictionaries(
-    st.sampled_from([*TERMS, "x"]), st.dictionaries(st.integers(0, COUNT - 1), st.sampled_from([0.25, 1.0, 2.5]))
+    st.sampled_from([*TERMS, "x"]), st.dictionaries(st.integers(0, COUNT - 1), st.sampled_from([0.0, 0.25, 1.0, 2.5]))
 )
 
 

@@ -116,8 +116,8 @@ class PastSnapshot(Snapshot):
         self.words = snapshot.words.reorder(row_here)
         self.codes = CodeIndex(hashes=snapshot.codes.hashes, rows=row_here[snapshot.codes.rows])
         self.titles = None if snapshot.titles is None else snapshot.titles.take(self.original)
-        self.row_by_id = {known: int(row_here[row]) for known, row in snapshot.row_by_id.items()}
-        self.row_by_any_id = {known: int(row_here[row]) for known, row in snapshot.row_by_any_id.items()}
+        self.row_by_id = snapshot.row_by_id.reorder(row_here)
+        self.row_by_any_id = snapshot.row_by_any_id.reorder(row_here)
 
 
 def _move(events: EventColumns, row_here: NDArray[np.int32]) -> EventColumns:

@@ -46,10 +46,10 @@ products = [
 ]
 
 
-async def search(q: str) -> Response:
+def search(q: str) -> Response:
     """Answer a query with the products nearest to it.
 
-    Not in FastAPI's threads: a worker has one core, and those would only wait for each other.
+    In FastAPI's threads: written as a coroutine it answered a third as many at 32 callers, for more CPU time.
     """
     vector = model.encode([q], normalize_embeddings=True, show_progress_bar=False)
     scores, rows = index.search(vector, PAGE_SIZE)

@@ -142,14 +142,17 @@ class WordMatches:
         return read
 
 
-def match_words(query: WordQuery, documents: TermLookup) -> WordMatches:
-    """Score documents.
+def match_words(query: WordQuery, documents: TermLookup, allowed: Bool | None = None) -> WordMatches:
+    """Score documents, or those that are allowed, bool [documents].
 
     score = share of the query's words held * sum over groups of the best of (the words' own BM25, each alternative's).
     The share counts a word written in parts when all parts are there, or the whole; an alternative holds every word of
     its group. It is Lucene's old coordination factor, over wishes instead of terms.
     """
-    return join_groups([match_group(group, documents) for group in query.groups], query, documents.count)
+    groups = [match_group(group, documents) for group in query.groups]
+    if allowed is not None:
+        groups = [group.keep(allowed) for group in groups]
+    return join_groups(groups, query, documents.count)
 
 
 def join_groups(groups: Sequence[GroupMatches], query: WordQuery, count: int) -> WordMatches:

@@ -115,9 +115,9 @@ class ListJudge:
         analyzer = QueryAnalyzer(catalog)
         allowed = np.zeros(catalog.base, np.bool_)
         allowed[rows] = True
-        found = [match_words(analyzer.read(one.query), catalog.snapshot.words).keep(allowed) for one in held]
+        found = [match_words(analyzer.read(one.query), catalog.snapshot.words, allowed) for one in held]
         self._words = [
-            RankedList(rows=best, scores=words.scores[best], weight=self._weights.words)
+            RankedList(rows=best, scores=words.read_scores(best), weight=self._weights.words)
             for words in found
             for best in [words.select_best(SEARCH_CANDIDATES)]
         ]

@@ -49,7 +49,7 @@ class Store:
 
     @property
     def settings(self) -> Settings:
-        """What a pipeline of this process is built from.
+        """What a pipeline of this process is built from; it gives no answer again.
 
         Raises:
             BenchmarkError: something of it does not exist.
@@ -57,7 +57,13 @@ class Store:
         missing = [path.name for path in (self.catalog, self.state, self.encoder, self.ranker) if not path.exists()]
         if missing:
             raise BenchmarkError(f"store: {', '.join(missing)} not found; run make demo first, or name the folders")
-        return Settings(catalog=self.catalog, state=f"sqlite:{self.state}", encoder=self.encoder, ranker=self.ranker)
+        return Settings(
+            catalog=self.catalog,
+            state=f"sqlite:{self.state}",
+            encoder=self.encoder,
+            ranker=self.ranker,
+            answer_cache_mb=0,
+        )
 
     @contextmanager
     def serve(

@@ -75,7 +75,7 @@ class Asker:
         found = self.ask(query, beyond=True)
         context = prepare_context(self.catalog, write_request(query, {}), History.empty(), self._vectors[query])
         words = find_words(self.catalog, self._queries, context)
-        held = words.held[words.rows]
+        held = words.held
         candidates = np.zeros(self.catalog.base, np.bool_)
         candidates[words.rows[held >= min(require_words(words.size), held.max(initial=0.0))]] = True
         candidates[found.rows] = candidates[found.tail] = True

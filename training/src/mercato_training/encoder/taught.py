@@ -203,9 +203,9 @@ def _teach(
 ) -> TaughtQuery | None:
     """Say what answers a query: what was rated or done, by gain; else what holds its words, by the old cosine."""
     if origin == "catalogue":
-        held = words.held[words.rows]
-        enough = words.rows[held >= min(require_words(words.size), float(held.max(initial=0.0)))]
-        rows = enough[np.argsort(-words.scores[enough], kind="stable")][:ANSWERS].astype(np.int32)
+        enough = words.held >= min(require_words(words.size), float(words.held.max(initial=0.0)))
+        best = np.argsort(-words.scores[enough], kind="stable")[:ANSWERS]
+        rows = words.rows[enough][best].astype(np.int32)
         weights = _softmax(catalog.vectors(rows) @ vector / SHARE_TEMPERATURE)
     else:
         rows = np.array([row for row, rating in ratings.items() if rating > 0], np.int32)

@@ -6,7 +6,7 @@ TYPED     := $(foreach room,src/mercato client/src/mercato_client export/src/mer
                $(if $(shell find $(room) -name '*.py' 2>/dev/null),$(room)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pythons check bench clean
+.PHONY: help setup demo test test-slow test-pythons check bench clean
 
 help: ## Print this list
 	@echo "Mercato: search and recommendation on Triton. Targets:"
@@ -19,8 +19,11 @@ setup: ## Make .venv with everything for development (PYTHON=python3.12 picks an
 demo: setup ## Build a store of 92,331 real products, serve it, search it, recommend from it (KEEP=1 leaves the server running)
 	@$(PYTHON_IN) -m demo $(if $(KEEP),--keep)
 
-test: setup ## Run all tests, those with a live Triton server included (ARGS="-k filter" passes options to pytest)
-	$(PYTHON_IN) -m pytest $(ARGS)
+test: setup ## Run the tests, those with a live Triton server included (ARGS="-k filter" passes options to pytest)
+	$(PYTHON_IN) -m pytest -m "not slow" $(ARGS)
+
+test-slow: setup ## Run what `make test` leaves out: tests of a minute or more (a real Milvus, whole wheels, icecat in shards)
+	$(PYTHON_IN) -m pytest -m slow $(ARGS)
 
 test-pythons: ## Run demo and tests with each supported Python of this machine, each in a checkout of its own in var/pythons
 	@python3 -m tools.try_pythons --pythons "$(PYTHONS)" --steps "$(STEPS)" --arguments="$(ARGS)"

@@ -17,6 +17,7 @@ WITH_EXTRAS = {
     "src/mercato/catalog_report/": "evaluation",
     "src/mercato/evaluation/": "evaluation",
     "src/mercato/indexing/dictionaries.py": "glosses",
+    "src/mercato/indexing/ray_engine.py": "ray",
     "src/mercato/milvus/": "milvus",
     "src/mercato/text/catalog_languages.py": "languages",
     "src/mercato/torch_profile/": "torch",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TARGETS = {"help", "setup", "demo", "test", "test-pythons", "check", "bench", "clean"}
+TARGETS = {"help", "setup", "demo", "test", "test-slow", "test-pythons", "check", "bench", "clean"}
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -32,7 +32,7 @@ def test_every_target_can_be_planned(target: str) -> None:
     assert planned.returncode == 0, planned.stderr
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "bench"])
 def test_targets_set_up_what_they_need(target: str) -> None:
     assert "tools/environment.py" in run_make("--dry-run", target).stdout
 

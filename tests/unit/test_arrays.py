@@ -7,7 +7,7 @@ import pytest
 
 from mercato import arrays
 
-NAMES = ("Bool", "UInt8", "UInt32", "UInt64", "Int32", "Int64", "Float32", "Float64")
+NAMES = ("Bool", "UInt8", "UInt32", "UInt64", "Int32", "Int64", "Float16", "Float32", "Float64")
 
 
 @pytest.mark.parametrize("name", NAMES)

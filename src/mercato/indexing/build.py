@@ -17,7 +17,7 @@ from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, InvalidInputError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import codes, layout, match_floor, variant_groups
-from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.arrays import map_arrays, write_arrays, write_start
 from mercato.index.bundles import write_bundles
 from mercato.index.catalog_words import CatalogWords
 from mercato.index.category_words import learn_category_words, write_category_words
@@ -264,6 +264,8 @@ def _fill_folder(
     write_learned(folder, signals.learned)
     write_arrays(folder / layout.FEATURES, asdict(features))
     write_row_ids(folder / layout.IDS, ids)
+    write_start(folder / layout.ROWS, np.arange(len(ids), dtype=np.int32))
+    write_start(folder / layout.ALIVE, np.ones(len(ids), np.bool_))
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
         "language": names[0],

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mercato.arrays import Bool, Int32, Int64
 from mercato.errors import DataError
 from mercato.index import layout
-from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index.arrays import map_arrays, write_arrays, write_start
 from mercato.index.codes import CodeIndex, write_codes
 from mercato.index.dense import build_dense_index, expand_groups
 from mercato.index.documents import write_documents
@@ -41,6 +41,8 @@ MOST_SHARDS = 1_000
 _OF_PRODUCTS = {
     layout.PRODUCTS,
     layout.IDS,
+    layout.ROWS,
+    layout.ALIVE,
     layout.DENSE_INDEX,
     layout.COLUMNS,
     layout.COLUMNS_META,
@@ -154,6 +156,8 @@ def _write_shard(snapshot: Snapshot, rows: Int32, folder: Path, number: int, sha
     ids = [snapshot.documents.id(row) for row in rows.tolist()]
     write_documents(folder / layout.PRODUCTS, ids, [snapshot.documents.document(row) for row in rows.tolist()])
     write_row_ids(folder / layout.IDS, ids)
+    write_start(folder / layout.ROWS, np.arange(len(ids), dtype=np.int32))
+    write_start(folder / layout.ALIVE, np.ones(len(ids), np.bool_))
     texts = _write_texts(snapshot, rows, folder)
     columns, meta, variants = cut_columns(snapshot.columns, place)
     write_arrays(folder / layout.COLUMNS, columns)

@@ -18,6 +18,7 @@ from mercato.arrays import Int32
 from mercato.errors import SnapshotError
 from mercato.index import layout
 from mercato.index.arrays import map_arrays, write_arrays
+from mercato.membership import find_among
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +52,8 @@ class CatalogPart:
         """Return the rows here of rows of the whole catalogue, int32 [n]; -1 for those of other parts."""
         if self.rows is None:
             return named.astype(np.int32)
-        if not len(self.rows):
-            return np.full(len(named), -1, np.int32)
-        at = np.minimum(np.searchsorted(self.rows, named), len(self.rows) - 1)
-        return np.where(self.rows[at] == named, at, -1).astype(np.int32)
+        places, found = find_among(named, self.rows)
+        return np.where(found, places, -1).astype(np.int32)
 
 
 def read_kind(folder: Path) -> Literal["whole", "router", "shard"]:

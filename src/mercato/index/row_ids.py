@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from mercato.arrays import Int32, UInt64
 from mercato.catalog.columns import TextColumn
 from mercato.errors import SnapshotError
-from mercato.index.arrays import map_arrays, write_arrays
+from mercato.index import layout
+from mercato.index.arrays import map_arrays, write_arrays, write_start
 from mercato.index.documents import Documents
 from mercato.index.text_lookup import find_places, sort_hashes
 
@@ -87,14 +90,16 @@ class RowIds(Mapping[str, int]):
         return next((row for row in found if self._documents.id(row) == product_id), -1)
 
 
-def write_row_ids(path: Path, ids: list[str]) -> None:
-    """Write what finds the rows of ids, which are distinct and in row order."""
+def write_rows(folder: Path, ids: list[str]) -> None:
+    """Write into a snapshot what finds the rows of ids, distinct and in row order, and what rows are at first."""
     hashes, rows = sort_hashes([one.encode("utf-8", "surrogatepass") for one in ids])
-    write_arrays(path, {"hashes": hashes, "rows": rows})
+    write_arrays(folder / layout.IDS, {"hashes": hashes, "rows": rows})
+    write_start(folder / layout.ROWS, np.arange(len(ids), dtype=np.int32))
+    write_start(folder / layout.ALIVE, np.ones(len(ids), np.bool_))
 
 
 def read_row_ids(path: Path, documents: Documents) -> RowIds:
-    """Read what `write_row_ids` wrote; of a snapshot from before there was such a file it is made again.
+    """Read the ids that `write_rows` wrote; of a snapshot from before there was such a file it is made again.
 
     Raises:
         SnapshotError: the file is truncated or not of this format.

@@ -17,7 +17,7 @@ from mercato.catalog.product import TEXT_FIELDS, Product
 from mercato.errors import DataError, InvalidInputError, SnapshotError
 from mercato.events.event_order import has_time
 from mercato.index import codes, layout, match_floor, variant_groups
-from mercato.index.arrays import map_arrays, write_arrays, write_start
+from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.bundles import write_bundles
 from mercato.index.catalog_words import CatalogWords
 from mercato.index.category_words import learn_category_words, write_category_words
@@ -33,7 +33,7 @@ from mercato.index.manifest import Manifest, check_files, read_manifest
 from mercato.index.match_floor import MatchFloor
 from mercato.index.product_features import build_features, code_categories
 from mercato.index.query_signals import QUERY_USE, count_word_categories
-from mercato.index.row_ids import write_row_ids
+from mercato.index.row_ids import write_rows
 from mercato.index.search_weights import WORD_FIELDS, FieldWeights, FusionWeights
 from mercato.index.snapshot import Snapshot
 from mercato.index.source_tuning import write_tuning
@@ -263,9 +263,7 @@ def _fill_folder(
     write_arrays(folder / layout.TEXTS, {**asdict(text_layout), "hashes": hash_texts(texts)})
     write_learned(folder, signals.learned)
     write_arrays(folder / layout.FEATURES, asdict(features))
-    write_row_ids(folder / layout.IDS, ids)
-    write_start(folder / layout.ROWS, np.arange(len(ids), dtype=np.int32))
-    write_start(folder / layout.ALIVE, np.ones(len(ids), np.bool_))
+    write_rows(folder, ids)
     write_documents(folder / layout.PRODUCTS, ids, [product.document() for product in rows])
     settings = {
         "language": names[0],

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mercato.arrays import Bool, Float32, Int32, Int64
 from mercato.index.words import TermLookup
+from mercato.membership import find_among
 from mercato.query.word_query import Alternative, WordGroup, WordQuery
 from mercato.retrieval.fusion import select_top
 
@@ -49,7 +50,7 @@ class GroupMatches:
             sources: documents of ``other``, [n].
             documents: the document of this one that is to have it, for each, [n] ascending.
         """
-        places, found = _find(other.rows, sources)
+        places, found = find_among(sources, other.rows)
         if not found.any():
             return self
         taken = other.take(places[found])
@@ -114,7 +115,7 @@ class WordMatches:
         """Return the ranks of documents (int [n]) among all by score, from 1: int32 [n]; 0 for what holds no word."""
         ranks = np.empty(len(self.rows), np.int32)
         ranks[np.argsort(-self.scores, kind="stable")] = np.arange(1, len(ranks) + 1)
-        places, found = _find(self.rows, rows)
+        places, found = find_among(rows, self.rows)
         read = np.zeros(len(rows), np.int32)
         read[found] = ranks[places[found]]
         return read
@@ -136,7 +137,7 @@ class WordMatches:
         return total
 
     def _read(self, values: Float32, rows: Rows) -> Float32:
-        places, found = _find(self.rows, rows)
+        places, found = find_among(rows, self.rows)
         read = np.zeros(len(rows), np.float32)
         read[found] = values[places[found]]
         return read
@@ -194,7 +195,7 @@ def match_group(group: WordGroup, documents: TermLookup) -> GroupMatches:
     if group.is_plain:
         rows, values = documents.lookup(group.chunks[0].parts[0])
         return GroupMatches(rows=rows, scores=values, held=np.float32(1))
-    found = [documents.lookup(term) for chunk in group.chunks for term in _list_terms(chunk.parts, chunk.joined)]
+    found = [documents.lookup(term) for chunk in group.chunks for term in chunk.terms]
     found += [_match_all(alternative, documents) for alternative in group.alternatives]
     rows, places = _unite([one for one, _ in found])
     told = iter(zip(places, (values for _, values in found), strict=True))
@@ -215,11 +216,6 @@ def match_group(group: WordGroup, documents: TermLookup) -> GroupMatches:
         scores[at] = np.maximum(scores[at], values)
         held[at] = group.size
     return GroupMatches(rows=rows, scores=scores, held=held)
-
-
-def _list_terms(parts: Sequence[str], joined: str) -> list[str]:
-    """List the terms of a word, those of its parts first."""
-    return [*parts, joined] if joined else list(parts)
 
 
 def _match_all(alternative: Alternative, documents: TermLookup) -> tuple[Rows, Float32]:
@@ -250,12 +246,3 @@ def _unite(lists: Sequence[Rows]) -> tuple[Rows, list[Rows]]:
     place = np.empty(count, np.int32)
     place[rows] = np.arange(len(rows), dtype=np.int32)
     return rows, [place[one] for one in lists]
-
-
-def _find(known: Rows, rows: Rows) -> tuple[Rows, Bool]:
-    """Find rows among known ones, which are ascending: int64 [n] places, and bool [n] whether each is there."""
-    if not len(known):
-        return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
-    places = np.minimum(known.searchsorted(rows), len(known) - 1)
-    found: Bool = known[places] == rows
-    return places, found

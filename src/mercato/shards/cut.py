@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,15 @@ import numpy.typing as npt
 from mercato.arrays import Bool, Int32, Int64
 from mercato.errors import DataError
 from mercato.index import layout
-from mercato.index.arrays import map_arrays, write_arrays, write_start
+from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.codes import CodeIndex, write_codes
 from mercato.index.dense import build_dense_index, expand_groups
 from mercato.index.documents import write_documents
 from mercato.index.part import CatalogPart, write_part
 from mercato.index.query_signals import QUERY_USE
-from mercato.index.row_ids import write_row_ids
+from mercato.index.row_ids import write_rows
 from mercato.index.snapshot import Snapshot
+from mercato.index.text_lookup import hash_text
 from mercato.index.titles import write_titles
 from mercato.manifest import MANIFEST_FILE, record_folder, write_manifest
 from mercato.shards.cut_columns import cut_columns
@@ -81,7 +81,7 @@ def share_out(snapshot: Snapshot, shards: int) -> Int32:
             break
         first = joined
     leaders, place = np.unique(first, return_inverse=True)
-    of_leader = [_hash_id(snapshot.documents.id(row)) % shards for row in leaders.tolist()]
+    of_leader = [hash_text(snapshot.documents.id(row)) % shards for row in leaders.tolist()]
     return np.array(of_leader, np.int32)[place]
 
 
@@ -129,10 +129,6 @@ def _spread_least(values: Int64, keys: Int64) -> Int64:
     return spread
 
 
-def _hash_id(product_id: str) -> int:
-    return int.from_bytes(blake2b(product_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
 def _write_router(snapshot: Snapshot, owners: Int32, folder: Path, shards: int) -> None:
     """Write what a router opens: all but the documents, vectors and titles of products."""
     _link_files(snapshot.folder, folder, _NOT_OF_ROUTER)
@@ -155,9 +151,7 @@ def _write_shard(snapshot: Snapshot, rows: Int32, folder: Path, number: int, sha
     _link_files(snapshot.folder, folder, _OF_PRODUCTS)
     ids = [snapshot.documents.id(row) for row in rows.tolist()]
     write_documents(folder / layout.PRODUCTS, ids, [snapshot.documents.document(row) for row in rows.tolist()])
-    write_row_ids(folder / layout.IDS, ids)
-    write_start(folder / layout.ROWS, np.arange(len(ids), dtype=np.int32))
-    write_start(folder / layout.ALIVE, np.ones(len(ids), np.bool_))
+    write_rows(folder, ids)
     texts = _write_texts(snapshot, rows, folder)
     columns, meta, variants = cut_columns(snapshot.columns, place)
     write_arrays(folder / layout.COLUMNS, columns)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mercato.errors import SnapshotError
 from mercato.index.arrays import map_arrays, write_arrays
 from mercato.index.documents import Documents, write_documents
-from mercato.index.row_ids import RowIds, read_row_ids, write_row_ids
+from mercato.index.row_ids import RowIds, read_row_ids, write_rows
 from mercato.index.text_lookup import TextLookup, find_places, hash_text, pack_texts
 from mercato.index.words import WordIndex, build_word_index
 from tests.unit.index.test_word_index import DOCUMENTS, WEIGHTS, count_occurrences
@@ -59,7 +59,7 @@ def test_texts_of_one_hash_are_told_apart() -> None:
 def documents(tmp_path: Path) -> Documents:
     ids = ["mug", "cup", "Ünit-7"]
     write_documents(tmp_path / "products.arrow", ids, [b"{}"] * 3)
-    write_row_ids(tmp_path / "ids.safetensors", ids)
+    write_rows(tmp_path, ids)
     return Documents(tmp_path / "products.arrow")
 
 
